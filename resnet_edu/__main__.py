@@ -1,0 +1,210 @@
+"""The command line of the course.
+
+    python -m resnet_edu open                  # lesson 1, in JupyterLab on this machine
+    python -m resnet_edu open 3                # lesson 03
+    python -m resnet_edu data cifar10          # fetch the full CIFAR-10
+    python -m resnet_edu authoring check       # for instructors: see resnet_edu/authoring
+
+It exits with 0 when all went well, with 1 and a sentence when something was in the way, and with 2 when the command
+itself was not understood. Each command imports what it needs, so that help and errors come at once.
+"""
+
+import argparse
+import importlib.util
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+from resnet_edu import __version__
+from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
+
+FIRST_PORT = 8888  # JupyterLab's usual one; the next free one is taken
+START_TIMEOUT = 120.0  # seconds
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except Refusal as refusal:
+        print(f"resnet_edu: {refusal}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nresnet_edu: stopped.", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m resnet_edu", description="From plain CNNs to residual networks.")
+    top.add_argument("--version", action="version", version=f"resnet_edu {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    command = commands.add_parser("open", help="open the course in JupyterLab on this machine")
+    command.add_argument("lesson", nargs="?", metavar="LESSON", help="its number or name (default: the first)")
+    command.add_argument("--port", type=port_number, help=f"default: the first free one from {FIRST_PORT} on")
+    command.add_argument("--no-browser", action="store_true", help="only print the address")
+    command.set_defaults(run=open_course)
+
+    data = commands.add_parser("data", help="build or fetch the images").add_subparsers(metavar="WHAT", required=True)
+    command = data.add_parser("cifar10", help="fetch the full CIFAR-10, 170 MB, unless it is on this machine")
+    command.add_argument("--root", metavar="DIR", type=Path, help="look here first, and keep it here")
+    command.set_defaults(run=fetch_cifar10)
+    command = data.add_parser("sample", help="build the bundled sample again from the full CIFAR-10")
+    command.add_argument("--root", metavar="DIR", type=Path, help="look here first for the full set")
+    command.add_argument("--out", metavar="DIR", type=Path, help="write here (default: over the bundled sample)")
+    command.set_defaults(run=build_sample)
+
+    authoring = commands.add_parser("authoring", help="for instructors").add_subparsers(metavar="WHAT", required=True)
+    command = authoring.add_parser("render", help="run lessons from top to bottom and store their outputs")
+    command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
+    command.add_argument("--budget", choices=("smoke", "laptop", "gpu"), default="laptop", help="default: laptop")
+    command.set_defaults(run=render_lessons)
+    command = authoring.add_parser("check", help="see that lessons keep the rules, without running them")
+    command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
+    command.set_defaults(run=check_lessons)
+    return top
+
+
+def port_number(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a whole number from 1 to 65535")
+    return int(text)
+
+
+# ---- open -----------------------------------------------------------------------------------------------------------
+
+
+def open_course(args: argparse.Namespace) -> int:
+    """Start JupyterLab, print its address, and stay until it ends or Ctrl-C is pressed."""
+    lesson = find_lesson(args.lesson) if args.lesson else lessons()[0]
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise Refusal("JupyterLab is not installed. In the course's folder, run `pip install -r requirements.txt`.")
+    port = free_port(args.port)
+    token = secrets.token_hex(16)
+    address = f"http://127.0.0.1:{port}/lab/tree/{lesson.name}?token={token}"
+
+    for request in (signal.SIGINT, signal.SIGTERM):  # a polite kill is a Ctrl-C, also where a shell ignores Ctrl-C
+        signal.signal(request, signal.default_int_handler)
+    # The token goes through the environment, where other users of the machine do not see it.
+    environment = {**os.environ, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1"}
+    server = subprocess.Popen(jupyter_command(lesson.parent, port), env=environment)
+    try:
+        wait_until_it_answers(server, port)
+        print(f"\nThe course is open at\n\n    {address}\n\nPress Ctrl-C here to close it.\n", flush=True)
+        if has_display() and not args.no_browser:
+            webbrowser.open(address)
+        if server.wait() != 0:
+            raise Refusal(f"JupyterLab stopped with exit code {server.returncode}; its own messages stand above.")
+    except KeyboardInterrupt:
+        print("\nThe course is closed.", flush=True)
+    finally:
+        stop(server)
+    return 0
+
+
+def jupyter_command(folder: Path, port: int) -> list[str]:
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--ServerApp.port_retries=0", "--ServerApp.answer_yes=True", "--log-level=WARN"]
+    command += [f"--ServerApp.root_dir={folder}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command += ["--allow-root"]  # in a container one often is root, and JupyterLab refuses to run without it
+    return command
+
+
+def free_port(wanted: int | None) -> int:
+    for port in [wanted] if wanted else range(FIRST_PORT, FIRST_PORT + 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    taken = f"Port {wanted} is" if wanted else f"The ports from {FIRST_PORT} to {FIRST_PORT + 99} are"
+    raise Refusal(f"{taken} in use or not allowed. Choose another one with --port.")
+
+
+def wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise Refusal(f"JupyterLab did not start (exit code {server.returncode}); its own messages stand above.")
+        try:
+            direct.open(f"http://127.0.0.1:{port}/api", timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise Refusal(f"JupyterLab did not answer within {START_TIMEOUT:.0f} s.")
+
+
+def has_display() -> bool:
+    """Whether a browser could show itself: not in CI, and on Linux only with a graphical session."""
+    if os.environ.get("CI"):
+        return False
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def stop(server: subprocess.Popen[bytes]) -> None:
+    if server.poll() is None:
+        server.terminate()
+    try:
+        server.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+
+
+# ---- data -----------------------------------------------------------------------------------------------------------
+
+
+def fetch_cifar10(args: argparse.Namespace) -> int:
+    from resnet_edu import data
+
+    try:
+        train, test = data.load("cifar10", device="cpu", root=args.root)
+    except (OSError, ValueError) as error:
+        raise Refusal(str(error)) from None
+    print(f"CIFAR-10 is here: {len(train):,} training and {len(test):,} test images.")
+    return 0
+
+
+def build_sample(args: argparse.Namespace) -> int:
+    from resnet_edu import data
+
+    try:
+        folder = data.build_sample(args.root, args.out)
+    except (OSError, ValueError) as error:
+        raise Refusal(str(error)) from None
+    print(f"The sample is in {folder}.")
+    return 0
+
+
+# ---- authoring ------------------------------------------------------------------------------------------------------
+
+
+def render_lessons(args: argparse.Namespace) -> int:
+    from resnet_edu.authoring.render import render
+
+    for path in find_lessons(args.lessons):
+        render(path, budget=args.budget)
+    return 0
+
+
+def check_lessons(args: argparse.Namespace) -> int:
+    from resnet_edu.authoring.check import check
+
+    paths = find_lessons(args.lessons)
+    problems = [problem for path in paths for problem in check(path)]
+    print("\n".join(problems) or f"{len(paths)} lessons keep every rule.")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,314 @@
+"""The rules that every lesson keeps, checked on its file without running it.
+
+    from resnet_edu.authoring.check import check
+
+    for problem in check(path):
+        print(problem)          # 03_vanishing_gradients.ipynb cell [5] (norms.record()): it ends in an error. ...
+
+A rule is a function of a notebook and its path that returns its problems. To add one, write it and put it into RULES.
+That the lessons also run, and that their claims hold, is seen by pytest: an unexecuted notebook passes nbval.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+from nbformat import NotebookNode
+
+from resnet_edu.authoring.lessons import ROOT, cell_name
+from resnet_edu.authoring.normalise import KERNELSPEC
+
+Rule = Callable[[NotebookNode, Path], list[str]]
+
+MAX_BYTES = 1_000_000
+SECTIONS = ("Objectives", "Recap", "Papers")
+RENDER = "Run `python -m resnet_edu authoring render`."
+
+# Their value is nothing to read: as the last line of a cell they print an object and its address.
+BARE = {"annotate", "axhline", "axvline", "bar", "barh", "fill_between", "hist", "imshow", "legend", "loglog",
+        "manual_seed", "plot", "scatter", "semilogx", "semilogy", "set_title", "set_xlabel", "set_ylabel"}  # fmt: skip
+
+LOCAL_PATH = re.compile(
+    r"(?<![\w./:~-])/(?:root|home|tmp|Users)/[^\s'\"<>)]*|\b[A-Z]:\\+Users\\[^\s'\"<>)]*|\S*/site-packages/\S*"
+)
+ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
+
+
+def check(path: Path) -> list[str]:
+    """Every problem of the lesson, as sentences that begin with its file name. None means that it keeps the rules."""
+    try:
+        notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))  # as it stands: `read` would mend it first
+    except ValueError as error:
+        return [f"{path.name} cannot be read as a notebook: {first_line(str(error))}"]
+    if notebook.get("nbformat") != 4:
+        return [f"{path.name} has the notebook format {notebook.get('nbformat')}. Open and save it in JupyterLab."]
+    return [f"{path.name} {problem}" for rule in RULES for problem in rule(notebook, path)]
+
+
+# ---- A notebook, piece by piece, each with the name of its cell ------------------------------------------------------
+
+
+def cells(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
+    for index, cell in enumerate(notebook.cells):
+        yield cell, cell_name(notebook, index)
+
+
+def code_cells(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
+    """The code cells with something in them: Jupyter does not run an empty one."""
+    return ((cell, where) for cell, where in cells(notebook) if cell.cell_type == "code" and cell.source.strip())
+
+
+def outputs(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
+    return ((output, where) for cell, where in code_cells(notebook) for output in cell.outputs)
+
+
+def prose(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
+    """The text cells without the code in them, where a `#` is a comment and a `[0](x)` is no link."""
+    for cell, where in cells(notebook):
+        if cell.cell_type == "markdown":
+            text = re.sub(r"^(```+|~~~+).*?^\1", "", cell.source, flags=re.MULTILINE | re.DOTALL)
+            yield re.sub(r"(`+)[^`].*?\1", "", text), where
+
+
+def headings(notebook: NotebookNode) -> Iterator[tuple[int, str, str]]:
+    """Level, text and cell of each heading."""
+    for text, where in prose(notebook):
+        for marks, title in re.findall(r"^ {0,3}(#{1,6})[ \t]+(.+)$", text, re.MULTILINE):
+            yield len(marks), title.strip(), where
+
+
+def output_texts(output: NotebookNode) -> Iterator[str]:
+    yield output.get("text", "")
+    yield re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(output.get("traceback", [])))
+    for kind, data in output.get("data", {}).items():
+        if isinstance(data, str) and not kind.startswith("image/"):
+            yield data
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def first_line(text: str) -> str:
+    return next(iter(text.strip().splitlines()), "")
+
+
+# ---- The file -------------------------------------------------------------------------------------------------------
+
+
+def is_named_like_a_lesson(notebook: NotebookNode, path: Path) -> list[str]:
+    if re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name):
+        return []
+    return ["has no lesson's name. Name it by number and topic, such as 03_vanishing_gradients.ipynb."]
+
+
+def is_small(notebook: NotebookNode, path: Path) -> list[str]:
+    size = path.stat().st_size
+    if size <= MAX_BYTES:
+        return []
+    return [f"has {size:,} bytes, more than {MAX_BYTES:,}. Draw smaller figures or fewer."]
+
+
+def runs_on_python3(notebook: NotebookNode, path: Path) -> list[str]:
+    if notebook.metadata.get("kernelspec", {}).get("name") == KERNELSPEC["name"]:
+        return []
+    return [f"does not ask for the kernel python3, which every Jupyter has. {RENDER}"]
+
+
+def stores_no_widget_state(notebook: NotebookNode, path: Path) -> list[str]:
+    return [f"stores widget state, which does not show anywhere. {RENDER}"] if "widgets" in notebook.metadata else []
+
+
+def has_cell_ids(notebook: NotebookNode, path: Path) -> list[str]:
+    problems, seen = [], set()
+    for cell, where in cells(notebook):
+        if not cell.get("id"):
+            problems.append(f"{where}: it has no id. {RENDER}")
+        elif cell.id in seen:
+            problems.append(f"{where}: its id {cell.id} is another cell's too. Give it one of its own.")
+        seen.add(cell.get("id"))
+    return problems
+
+
+# ---- The run --------------------------------------------------------------------------------------------------------
+
+
+def is_executed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
+    for number, (cell, where) in enumerate(code_cells(notebook), start=1):
+        if cell.execution_count != number:
+            was = f"was run as [{cell.execution_count}]" if cell.execution_count else "was not run"
+            return [f"{where}: it {was}, not as [{number}], from top to bottom. {RENDER}"]
+    return []
+
+
+def ends_in_no_error(notebook: NotebookNode, path: Path) -> list[str]:
+    problems = []
+    for cell, where in code_cells(notebook):
+        failed = any(output.output_type == "error" for output in cell.outputs)
+        meant = "raises-exception" in tags(cell)
+        if failed and not meant:
+            problems.append(f"{where}: it ends in an error. Mend it, or tag it raises-exception if the error is meant.")
+        if meant and not failed:
+            problems.append(
+                f"{where}: it is tagged raises-exception but stores no error. Remove the tag, or render it."
+            )
+    return problems
+
+
+def prints_nothing_to_stderr(notebook: NotebookNode, path: Path) -> list[str]:
+    return [
+        f"{where}: it prints to stderr ({first_line(output.text)}). Mend what it warns of."
+        for output, where in outputs(notebook)
+        if output.output_type == "stream" and output.name == "stderr"
+    ]
+
+
+def stores_what_nbval_compares(notebook: NotebookNode, path: Path) -> list[str]:
+    return [
+        f"{where}: it is tagged nbval-check-output but stores no output to compare with. Remove the tag, or render it."
+        for cell, where in code_cells(notebook)
+        if "nbval-check-output" in tags(cell) and not cell.outputs
+    ]
+
+
+# ---- What a reader sees ---------------------------------------------------------------------------------------------
+
+
+def has_one_title(notebook: NotebookNode, path: Path) -> list[str]:
+    titles = [text for level, text, _ in headings(notebook) if level == 1]
+    if len(titles) == 1:
+        return []
+    return [f"has {len(titles)} headings of level 1. Give it one, its title."]
+
+
+def skips_no_heading_level(notebook: NotebookNode, path: Path) -> list[str]:
+    problems, before = [], 1
+    for level, text, where in headings(notebook):
+        if level > before + 1:
+            problems.append(
+                f"{where}: heading '{text}' is of level {level} below one of level {before}. Skip no level."
+            )
+        before = level
+    return problems
+
+
+def has_its_sections(notebook: NotebookNode, path: Path) -> list[str]:
+    found = [text.lower() for _, text, _ in headings(notebook)]
+    return [
+        f"has no section '{section}'. Add a heading that begins with this word."
+        for section in SECTIONS
+        if not any(text.startswith(section.lower()) for text in found)
+    ]
+
+
+def describes_images_in_text(notebook: NotebookNode, path: Path) -> list[str]:
+    problems = []
+    for text, where in prose(notebook):
+        for link in re.findall(r"!\[\s*\]\(([^)\s]+)", text):
+            problems.append(f"{where}: image {link} has no alt text. Write ![what it shows]({link}).")
+        for image in re.findall(r"<img\b[^>]*>", text):
+            if not re.search(r"\balt=[\"'][^\"']", image):
+                problems.append(f'{where}: {image} has no alt text. Add alt="what it shows".')
+    return problems
+
+
+def describes_figures(notebook: NotebookNode, path: Path) -> list[str]:
+    return [
+        f"{where}: its figure has no alt text. Show it with resnet_edu.lesson.show(figure, alt=...)."
+        for output, where in outputs(notebook)
+        for kind in output.get("data", {})
+        if kind.startswith("image/") and not output.metadata.get(kind, {}).get("alt", "").strip()
+    ]
+
+
+def links_to_what_is_there(notebook: NotebookNode, path: Path) -> list[str]:
+    problems = []
+    for text, where in prose(notebook):
+        for link in re.findall(r"\]\(\s*<?([^)\s>]+)", text) + re.findall(r"\b(?:href|src)=[\"']([^\"']+)", text):
+            target = unquote(link.partition("#")[0])
+            if not target or re.match(r"[a-z][a-z0-9+.-]*:", target, re.IGNORECASE):  # a place in this page, or a URL
+                continue
+            file = (path.parent / target).resolve()
+            if not file.exists() or not file.is_relative_to(path.resolve().parents[1]):
+                problems.append(f"{where}: the link to {link} leads nowhere in the repository. Correct it.")
+    return problems
+
+
+# ---- What must not be in it -----------------------------------------------------------------------------------------
+
+
+def names_no_local_path(notebook: NotebookNode, path: Path) -> list[str]:
+    texts = [(cell.source, where) for cell, where in cells(notebook)]
+    texts += [(text, where) for output, where in outputs(notebook) for text in output_texts(output)]
+    return [
+        f"{where}: {found} is a path of one machine. Use a relative path, or keep it out of the output."
+        for text, where in texts
+        for found in dict.fromkeys(LOCAL_PATH.findall(text) + re.findall(re.escape(f"{ROOT}/"), text))
+    ]
+
+
+def prints_no_address(notebook: NotebookNode, path: Path) -> list[str]:
+    return [
+        f"{where}: its output holds an object's address ({found}), new in each run. Print what the reader needs."
+        for output, where in outputs(notebook)
+        for text in output_texts(output)
+        for found in ADDRESS.findall(text)
+    ]
+
+
+def ends_in_no_bare_call(notebook: NotebookNode, path: Path) -> list[str]:
+    return [
+        f"{where}: its last line shows what {name}() returns. End it with a semicolon, or with something to read."
+        for cell, where in code_cells(notebook)
+        if (name := bare_call(cell.source))
+    ]
+
+
+def bare_call(source: str) -> str | None:
+    """The name of the call in BARE whose value the cell would show, as in `ax.plot(x)` or `torch.manual_seed(0)`."""
+    try:
+        last = ast.parse(source).body[-1:]
+    except SyntaxError:  # magics, or a mistake that is meant
+        return None
+    if source.rstrip().endswith(";") or not last or not isinstance(last[0], ast.Expr):
+        return None
+    match last[0].value:
+        case ast.Call(func=ast.Attribute(value=owner, attr=name)) if name in BARE:
+            return None if isinstance(owner, ast.Name) and owner.id == "plots" else name  # ours return a Figure
+    return None
+
+
+def installs_nothing_by_magic(notebook: NotebookNode, path: Path) -> list[str]:
+    return [
+        f"{where}: it installs by `{found}`. What a lesson needs stands in requirements.txt."
+        for cell, where in code_cells(notebook)
+        for found in re.findall(
+            r"^\s*[%!]+\s*(?:\S*python\S*\s+-m\s+)?(?:pip|conda|mamba|uv)\b", cell.source, re.MULTILINE
+        )
+    ]
+
+
+RULES: tuple[Rule, ...] = (
+    is_named_like_a_lesson,
+    is_small,
+    runs_on_python3,
+    stores_no_widget_state,
+    has_cell_ids,
+    is_executed_in_order,
+    ends_in_no_error,
+    prints_nothing_to_stderr,
+    stores_what_nbval_compares,
+    has_one_title,
+    skips_no_heading_level,
+    has_its_sections,
+    describes_images_in_text,
+    describes_figures,
+    links_to_what_is_there,
+    names_no_local_path,
+    prints_no_address,
+    ends_in_no_bare_call,
+    installs_nothing_by_magic,
+)

@@ -1,0 +1,71 @@
+"""Where the lessons are, and how one of them, or a cell of it, is named.
+
+    from resnet_edu.authoring.lessons import find_lesson, lessons
+
+    lessons()                      # [.../01_convolutional_networks.ipynb, ...]
+    find_lesson("3")               # .../03_vanishing_gradients.ipynb; so do "03" and "vanishing_gradients"
+
+The lessons belong to a clone of the course, beside the package. An install without a clone has none, and says so.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]  # the clone, if there is one
+NOTEBOOKS = ROOT / "notebooks"
+
+
+class Refusal(Exception):
+    """Something that can be expected to go wrong. Its text is the sentence that the user reads."""
+
+
+def lessons(folder: Path | None = None) -> list[Path]:
+    """Every lesson in the folder (by default the course's own), in the order of their numbers."""
+    folder = folder or NOTEBOOKS
+    if not folder.is_dir():
+        raise Refusal(
+            "This resnet_edu was installed without its lessons. Clone the course's repository, and run "
+            "`python -m pip install -r requirements.txt` and then this command in the clone."
+        )
+    found = sorted(folder.glob("*.ipynb"))
+    if not found:
+        raise Refusal(f"There are no lessons in {folder}. `git status` in that folder says which are missing.")
+    return found
+
+
+def find_lesson(name: str, folder: Path | None = None) -> Path:
+    """The lesson that is called by its number ("3", "03"), its name, or its file."""
+    wanted = Path(name).name.removesuffix(".ipynb")
+    found = lessons(folder)
+    for path in found:
+        number, _, title = path.stem.partition("_")
+        if wanted in (path.stem, title, number, number.lstrip("0")):
+            return path
+    raise Refusal(f'There is no lesson "{name}". There are: {", ".join(path.stem for path in found)}.')
+
+
+def find_lessons(names: Iterable[str], folder: Path | None = None) -> list[Path]:
+    """The lessons of these names; all of them if no name is given."""
+    return [find_lesson(name, folder) for name in names] or lessons(folder)
+
+
+def cell_name(notebook: Any, index: int) -> str:
+    """A cell as a reader finds it: `cell [5] (net = CifarNet(56))`, with the number that Jupyter shows beside it."""
+    cell = notebook.cells[index]
+    first_line = next(iter(cell.source.strip().splitlines()), "")
+    if cell.cell_type != "code":
+        return f"text ({first_line})"
+    count = sum(other.cell_type == "code" and bool(other.source.strip()) for other in notebook.cells[: index + 1])
+    return f"cell [{count}] ({first_line})"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write the file in one step: whoever reads it meanwhile sees all of the old text or all of the new."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""What of an executed notebook is kept, so that the same run gives the same bytes.
+
+    from resnet_edu.authoring.normalise import normalise, to_text
+
+    path.write_text(to_text(normalise(notebook)))
+
+Kept are sources, outputs, execution counts, cell ids and the metadata below. Everything else says who ran the notebook,
+when, and in which program, and would show up as a change in every commit.
+"""
+
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+CELL_METADATA = ("tags", "nbgrader", "slideshow", "jupyter", "deletable", "editable")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def normalise(notebook: NotebookNode) -> NotebookNode:
+    """A copy of the notebook, with what depends on the machine or the moment taken out."""
+    result = nbformat.from_dict(
+        {
+            "cells": notebook.cells,
+            "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
+            "nbformat": 4,
+            "nbformat_minor": 5,  # the first with cell ids
+        }
+    )
+    count = 0
+    for cell in result.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in CELL_METADATA}
+        if cell.cell_type == "code":
+            if cell.execution_count is not None:
+                count += 1
+                cell.execution_count = count
+            cell.outputs = normalise_outputs(cell.outputs, cell.execution_count)
+    return result
+
+
+def normalise_outputs(outputs: list[NotebookNode], count: int | None) -> list[NotebookNode]:
+    kept = []
+    for output in merge_streams(outputs):
+        if output.output_type == "stream":
+            output.text = as_a_terminal_shows_it(output.text)
+            if not output.text:
+                continue
+        if output.output_type == "execute_result":
+            output.execution_count = count
+        if WIDGET in output.get("data", {}):
+            # Without its kernel a widget is dead. What comes with it as text is only its repr.
+            del output.data[WIDGET]
+            if set(output.data) <= {"text/plain"}:
+                continue
+        kept.append(output)
+    return kept
+
+
+def merge_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """One output for neighbours of the same stream: where a print ends and the next begins is chance."""
+    merged: list[NotebookNode] = []
+    for output in outputs:
+        if merged and output.output_type == merged[-1].output_type == "stream" and output.name == merged[-1].name:
+            merged[-1].text += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def as_a_terminal_shows_it(text: str) -> str:
+    r"""Each line as it looks in the end: after "\r" the writing starts again at the left, over what stands there.
+
+    >>> as_a_terminal_shows_it("epoch 1 of 9\repoch 2\n")
+    'epoch 2 of 9\n'
+    """
+    return "\n".join(overwrite(line) if "\r" in line else line for line in text.split("\n"))
+
+
+def overwrite(line: str) -> str:
+    shown = ""
+    for part in line.split("\r"):
+        shown = part + shown[len(part) :]
+    return shown.rstrip(" ")
+
+
+def to_text(notebook: NotebookNode) -> str:
+    """The notebook as the text of its file: sorted keys, one space of indent, as JupyterLab saves it."""
+    text: Any = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
+    return f"{text}\n" if not text.endswith("\n") else str(text)

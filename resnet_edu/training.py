@@ -1,0 +1,427 @@
+"""Training: the loop, the learning-rate schedules, precision, evaluation, and the record of a run.
+
+    >>> from resnet_edu import data, models, training
+    >>> train, test = data.load("sample", size=16)
+    >>> net = models.CifarNet(20, residual=True)
+    >>> history = training.fit(net, train, epochs=3)
+    >>> training.evaluate(net, test).accuracy
+
+`fit` is the function to read: its inner loop is the training step that every lesson runs, and nothing is hidden behind
+it. Above it stand the schedules (pure functions of the step), below it the checks and the search for a NaN's origin.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.std import tqdm
+
+from resnet_edu.data import Images
+from resnet_edu.probes import first_nonfinite_layer
+
+#: `(step, total_steps) -> factor`: what the learning rate is multiplied by at a step, counted from 0.
+Schedule = Callable[[int, int], float]
+
+
+# --- the learning rate, a pure function of the step -------------------------------------------------------------------
+
+
+def constant(step: int, total: int) -> float:
+    """The learning rate as given, at every step."""
+    return 1.0
+
+
+def one_cycle(step: int, total: int) -> float:
+    """A cosine up from 1/25 to 1 over the first 30 % of the steps, then a cosine down to 0 (Smith 2018, 1708.07120)."""
+    peak = 0.3 * total
+    if step < peak:
+        return 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * step / peak)) / 2
+    return (1 + math.cos(math.pi * (step - peak) / (total - peak))) / 2
+
+
+def paper(step: int, total: int) -> float:
+    """He et al. 2015, section 4.2: divided by 10 at half and at three quarters (32k and 48k of 64k steps)."""
+    if 2 * step < total:
+        return 1.0
+    return 0.1 if 4 * step < 3 * total else 0.01
+
+
+SCHEDULES: dict[str, Schedule] = {"one_cycle": one_cycle, "paper": paper, "constant": constant}
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+# --- what a run leaves behind -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class History:
+    """What `fit` saw, as lists of plain numbers.
+
+    One entry an epoch: train_loss and train_accuracy (means over the epoch, while the net was changing), val_loss and
+    val_accuracy (at the epoch's end; empty without validation images), seconds. One entry a step: step_loss, step_lr.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    step_loss: list[float] = field(default_factory=list)
+    step_lr: list[float] = field(default_factory=list)
+    interrupted: bool = False
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the lists as JSON. A number that is not finite becomes null, which JSON can hold."""
+        lists = {k: [_finite(x) for x in v] if isinstance(v, list) else v for k, v in asdict(self).items()}
+        Path(path).write_text(json.dumps(lists, indent=1) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Mean cross-entropy (nats) and the part of the images whose largest logit is the right class, 0 to 1."""
+
+    loss: float
+    accuracy: float
+
+
+class DivergenceError(RuntimeError):
+    """The loss is NaN or infinite. `.step` and `.layer` say where it began, `.history` holds what was before."""
+
+    def __init__(self, message: str, step: int, layer: str | None, history: History) -> None:
+        super().__init__(message)
+        self.step, self.layer, self.history = step, layer, history
+
+
+class Callback(Protocol):
+    """What `fit` accepts beside plain functions: an object with one or both of these methods."""
+
+    def on_gradients(self, step: int) -> None:
+        """After the backward pass (gradients unscaled), before the optimiser moves the weights."""
+
+    def on_epoch(self, history: History) -> None:
+        """At the end of every epoch; a plain function `callback(history)` is called here, too."""
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+def fit(
+    net: nn.Module,
+    train: Images,
+    val: Images | None = None,
+    *,
+    epochs: int,
+    batch_size: int = 128,
+    lr: float = 0.1,
+    schedule: str | Schedule = "one_cycle",
+    momentum: float = 0.9,
+    weight_decay: float = 1e-4,
+    augment: bool = False,
+    precision: str = "fp32",
+    seed: int = 0,
+    callbacks: Iterable[Callback | Callable[[History], object]] = (),
+    progress: bool = True,
+) -> History:
+    """Train `net` on `train` with SGD and cross-entropy; returns the `History`.
+
+    The net moves to the device of the images. `lr` is the highest learning rate, `schedule` its course: "one_cycle",
+    "paper", "constant", or a function `(step, total_steps) -> factor`. `augment` crops and flips. `precision` is
+    "fp32", "bf16", "fp16" (with a gradient scaler) or "auto", the fastest that the device has in hardware. `seed`
+    orders the images, augments them and drives dropout: the same seed gives the same history on a CPU.
+
+    An interrupt (the stop button, Ctrl-C) ends the run with net and history as they are, `history.interrupted` True.
+    Raises DivergenceError when the loss is no longer finite; TypeError or ValueError for a setting that cannot be.
+    """
+    _check_settings(net, train, val, epochs, batch_size, lr, momentum, weight_decay, augment, seed, progress)
+    schedule = _choose_schedule(schedule)
+    on_gradients, on_epoch = _split_callbacks(callbacks)
+    device = train.images.device
+    dtype = choose_precision(precision, device)
+    layout = _memory_format(device)
+
+    net.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay)
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
+    steps_per_epoch = math.ceil(len(train) / batch_size)
+    total = epochs * steps_per_epoch
+    check_every = 1 if device.type == "cpu" else 50  # reading a loss makes an accelerator wait
+    cast = torch.autocast(device.type, dtype, enabled=dtype is not None)
+
+    history, losses = History(), list[Tensor]()
+    bar = tqdm(total=total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
+    modes = [(m, m.training) for m in net.modules()]
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), bar:
+        torch.manual_seed(seed)
+        try:
+            for epoch in range(epochs):
+                started = time.perf_counter()
+                net.train()
+                losses = []
+                correct = torch.zeros((), dtype=torch.int64, device=device)
+                batches = train.batches(batch_size, shuffle=True, augment=augment, seed=1000 * seed + epoch)
+                for x, y in batches:
+                    step = epoch * steps_per_epoch + len(losses)
+                    rate = lr * _factor(schedule, step, total)
+                    for group in optimizer.param_groups:
+                        group["lr"] = rate
+
+                    x = x.contiguous(memory_format=layout)
+                    with cast:
+                        logits = net(x)
+                        if step == 0:
+                            _check_logits(logits, len(y), len(train.classes))
+                        loss = F.cross_entropy(logits, y)
+                    optimizer.zero_grad()
+                    scaler.scale(loss).backward()
+                    scaler.unscale_(optimizer)
+                    for callback in on_gradients:
+                        callback(step)
+                    losses.append(loss.detach())
+                    if len(losses) % check_every == 0 or len(losses) == steps_per_epoch:
+                        with cast:
+                            _check_finite(net, x, losses[-check_every:], step, history)
+                    scaler.step(optimizer)
+                    scaler.update()
+
+                    correct += (logits.detach().argmax(1) == y).sum()
+                    history.step_lr.append(rate)
+                    bar.update()
+
+                metrics = None if val is None else evaluate(net, val)
+                epoch_losses = torch.stack(losses).tolist()
+                sizes = [min(batch_size, len(train) - start) for start in range(0, len(train), batch_size)]
+                history.step_loss += epoch_losses
+                history.train_loss.append(sum(n * v for n, v in zip(sizes, epoch_losses, strict=True)) / len(train))
+                history.train_accuracy.append(int(correct) / len(train))
+                if metrics is not None:
+                    history.val_loss.append(metrics.loss)
+                    history.val_accuracy.append(metrics.accuracy)
+                history.seconds.append(time.perf_counter() - started)
+                for on_end in on_epoch:
+                    on_end(history)
+                bar.set_postfix_str(_epoch_line(history))
+        except KeyboardInterrupt:
+            history.interrupted = True
+        finally:
+            unsaved = len(history.step_lr) - len(history.step_loss)  # the steps taken in an epoch that did not end
+            history.step_loss += [float(loss) for loss in losses[:unsaved]]
+            for module, mode in modes:
+                module.training = mode
+    if progress:
+        print(_summary(history, epochs))
+    return history
+
+
+@torch.no_grad()
+def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500) -> Metrics:
+    """Loss and accuracy of `net` in eval mode over `images`, every image once; the net's modes are put back."""
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"evaluate takes an nn.Module; it was given {type(net).__name__}.")
+    _check_images("images", images)
+    _check_whole("batch_size", batch_size, 1)
+    device = images.images.device
+    net.to(device)
+    modes = [(m, m.training) for m in net.modules()]
+    loss = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
+    correct = torch.zeros((), dtype=torch.int64, device=device)
+    net.eval()
+    try:
+        for x, y in images.batches(batch_size):
+            logits = net(x.contiguous(memory_format=_memory_format(device)))
+            _check_logits(logits, len(y), len(images.classes))
+            loss += F.cross_entropy(logits.float(), y, reduction="sum")
+            correct += (logits.argmax(1) == y).sum()
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return Metrics(loss=float(loss) / len(images), accuracy=int(correct) / len(images))
+
+
+# --- device and precision ---------------------------------------------------------------------------------------------
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype | None:
+    """The autocast type for `precision` on `device`; None is plain float32.
+
+    "auto" takes bf16 on a GPU that has it in hardware, else fp16 on a GPU, else float32: a T4 only emulates bf16.
+    """
+    device = torch.device(device)
+    if precision == "auto":
+        if device.type != "cuda":
+            return None
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if not isinstance(precision, str) or precision not in PRECISIONS:
+        raise ValueError(f"precision={precision!r}: choose one of 'fp32', 'bf16', 'fp16', 'auto'.")
+    if precision == "fp16" and device.type == "cpu":
+        raise ValueError("precision='fp16' needs a GPU: on a CPU choose 'fp32', or 'bf16'.")
+    return PRECISIONS[precision]
+
+
+def _memory_format(device: torch.device) -> torch.memory_format:
+    """Channels last where it is faster and right. On MPS its BatchNorm gradients are wrong (pytorch issue 175189)."""
+    return torch.channels_last if device.type in ("cpu", "cuda") else torch.contiguous_format
+
+
+# --- a loss that is not finite ----------------------------------------------------------------------------------------
+
+
+def _check_finite(net: nn.Module, x: Tensor, recent: list[Tensor], step: int, history: History) -> None:
+    """Raises DivergenceError where one of the `recent` losses, the last of them of this `step`, is not finite."""
+    values = torch.stack(recent).tolist()
+    bad = [i for i, value in enumerate(values) if not math.isfinite(value)]
+    if not bad:
+        return
+    step = step - (len(values) - 1) + bad[0]
+    layer, weights_finite = first_nonfinite_layer(net, x)
+    began = ""
+    if layer is not None:
+        why = "it overflows" if weights_finite else "its weights are no longer finite"
+        began = f" The first layer whose output is not finite is '{layer}': {why}."
+    raise DivergenceError(
+        f"The loss at step {step} is {values[bad[0]]}.{began} Lower the learning rate, add a warm-up, or normalise; "
+        "the history up to here is in the error's .history.",
+        step,
+        layer,
+        history,
+    )
+
+
+# --- checks and small helpers -----------------------------------------------------------------------------------------
+
+
+def _check_settings(
+    net: nn.Module,
+    train: Images,
+    val: Images | None,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    augment: bool,
+    seed: int,
+    progress: bool,
+) -> None:
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"fit takes an nn.Module; it was given {type(net).__name__}.")
+    if not any(p.requires_grad for p in net.parameters()):
+        raise ValueError(f"{type(net).__name__} has no parameter that requires a gradient: there is nothing to train.")
+    if odd := {str(p.dtype) for p in net.parameters() if p.is_floating_point()} - {"torch.float32"}:
+        raise ValueError(f"fit trains nets of torch.float32; this one holds {', '.join(odd)}. Convert it: net.float().")
+    _check_images("train", train)
+    if val is not None:
+        _check_images("val", val)
+        if val.images.device != train.images.device:
+            raise ValueError(
+                f"The training images are on {train.images.device}, the validation images on {val.images.device}: "
+                "bring them together with val.to(device)."
+            )
+        if val.classes != train.classes:
+            raise ValueError(f"train has the classes {train.classes}, val has {val.classes}: they have to be the same.")
+    _check_whole("epochs", epochs, 1)
+    _check_whole("batch_size", batch_size, 1)
+    _check_whole("seed", seed, 0, 2**32 - 1)
+    _check_real("lr", lr, 0.0, math.inf)
+    _check_real("momentum", momentum, 0.0, 1.0)
+    _check_real("weight_decay", weight_decay, 0.0, math.inf)
+    for name, flag in (("augment", augment), ("progress", progress)):
+        if not isinstance(flag, bool):
+            raise TypeError(f"{name}={flag!r}: give True or False.")
+
+
+def _check_images(name: str, images: object) -> None:
+    if not isinstance(images, Images):
+        raise TypeError(
+            f"{name} has to be Images, such as data.load('sample') returns; it was given {type(images).__name__}."
+            + (" data.load returns a pair: train, test = data.load(...)." if isinstance(images, tuple) else "")
+        )
+    if len(images) == 0:
+        raise ValueError(f"{name} holds no image.")
+
+
+def _check_logits(logits: object, images: int, classes: int) -> None:
+    shape = list(logits.shape) if isinstance(logits, Tensor) else []
+    if len(shape) != 2 or shape[0] != images or shape[1] < classes:
+        got = shape if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(f"The net has to return logits [{images}, {classes}], one a class; it returned {got}.")
+
+
+def _check_whole(name: str, value: object, least: int, most: float = math.inf) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name}={value!r}: give a whole number of at least {least}.")
+    if not least <= int(value) <= most:
+        raise ValueError(f"{name}={value}: give at least {least}{f' and at most {most}' if most < math.inf else ''}.")
+
+
+def _check_real(name: str, value: object, low: float, high: float) -> None:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name}={value!r}: give a number.")
+    if not low <= float(value) < high:
+        raise ValueError(
+            f"{name}={value!r}: give a number from {low:g}{f' to below {high:g}' if high < 1e9 else ' up'}."
+        )
+
+
+def _choose_schedule(schedule: str | Schedule) -> Schedule:
+    if callable(schedule):
+        return schedule
+    if not isinstance(schedule, str) or schedule not in SCHEDULES:
+        names = ", ".join(repr(name) for name in SCHEDULES)
+        raise ValueError(f"schedule={schedule!r}: choose one of {names}, or a function (step, total_steps) -> factor.")
+    return SCHEDULES[schedule]
+
+
+def _factor(schedule: Schedule, step: int, total: int) -> float:
+    factor = schedule(step, total)
+    if not isinstance(factor, Real) or not 0 <= float(factor) < math.inf:
+        raise ValueError(f"schedule({step}, {total}) returned {factor!r}: it has to return a number from 0 up.")
+    return float(factor)
+
+
+def _split_callbacks(callbacks: Iterable[Any]) -> tuple[list[Callable[[int], None]], list[Callable[[History], object]]]:
+    on_gradients, on_epoch = [], []
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks={callbacks!r}: give a list, such as callbacks=[norms].")
+    for callback in callbacks:
+        after_backward, after_epoch = getattr(callback, "on_gradients", None), getattr(callback, "on_epoch", None)
+        if after_backward is None and after_epoch is None:
+            if not callable(callback):
+                raise TypeError(
+                    f"callbacks holds {callback!r}: give functions of the history, or objects with on_gradients(step) "
+                    "or on_epoch(history), such as probes.GradientNorms(net)."
+                )
+            after_epoch = callback
+        if after_backward is not None:
+            on_gradients.append(after_backward)
+        if after_epoch is not None:
+            on_epoch.append(after_epoch)
+    return on_gradients, on_epoch
+
+
+def _finite(x: float) -> float | None:
+    return x if math.isfinite(x) else None
+
+
+def _epoch_line(history: History) -> str:
+    line = f"training accuracy {history.train_accuracy[-1]:.3f}"
+    return line + (f", validation {history.val_accuracy[-1]:.3f}" if history.val_accuracy else "")
+
+
+def _summary(history: History, epochs: int) -> str:
+    done = len(history.train_loss)
+    count = f"{done} epoch{'s' if done != 1 else ''}"
+    if history.interrupted:
+        count = f"interrupted after {done} of {epochs} epochs"
+    return f"{count}, {sum(history.seconds):.1f} s" + (f": {_epoch_line(history)}" if done else "")

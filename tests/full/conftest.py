@@ -1,0 +1,9 @@
+"""The long lanes, which plain `pytest` leaves out: weekly in CI, and by hand before a release.
+
+    pytest tests/full                           all of them
+    pytest tests/full/test_wheel.py             1 minute: the package installed in every way, away from its clone
+    pytest tests/full/test_seeds.py             2 minutes a lesson and seed: every claim holds for other random numbers
+    pytest tests/full -k "seeds and 03"         one lesson
+
+They need the `dev` extra. test_wheel.py also needs git, and fetches the build backend.
+"""

@@ -1,0 +1,332 @@
+"""Rendering and checking lessons: each rule has a notebook that breaks it and no other."""
+
+import base64
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from resnet_edu.authoring import lessons as course
+from resnet_edu.authoring.check import RULES, bare_call, check
+from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
+from resnet_edu.authoring.normalise import as_a_terminal_shows_it, normalise, to_text
+from resnet_edu.authoring.render import render, run_notebook
+
+TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
+FENCE = "```python\n# a comment, not a title\n![](no_image.png)\n```\n\n![A curve](curve.png)\n\n## Recap"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    (tmp_path / "README.md").write_text("# Course")
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "curve.png").write_bytes(b"")
+    return tmp_path
+
+
+def figure(alt: str = "A curve.") -> NotebookNode:
+    png = base64.b64encode(b"not really a picture").decode()
+    return new_output("display_data", {"image/png": png}, metadata={"image/png": {"alt": alt}})
+
+
+def good_lesson() -> NotebookNode:
+    """A lesson that keeps every rule."""
+    cells = [
+        new_markdown_cell(TITLE),
+        new_code_cell("x = 1\nprint(x)", execution_count=1, outputs=[new_output("stream", text="1\n")]),
+        new_markdown_cell(FENCE),
+        new_code_cell("show(x)", execution_count=2, outputs=[figure()]),
+        new_code_cell(""),
+        new_markdown_cell("## Papers"),
+    ]
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"
+    return new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+
+
+def write(repository: Path, notebook: NotebookNode, name: str = "03_a_lesson.ipynb") -> Path:
+    path = repository / "notebooks" / name
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    return path
+
+
+# ---- Rules ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_good_lesson_has_no_problem(repository: Path) -> None:
+    assert check(write(repository, good_lesson())) == []
+
+
+def edit(index: int, **changes: object) -> Callable[[NotebookNode], None]:
+    return lambda notebook: notebook.cells[index].update(changes)
+
+
+def output(*outputs: NotebookNode) -> Callable[[NotebookNode], None]:
+    return edit(1, outputs=list(outputs))
+
+
+def tag(name: str, *outputs: NotebookNode) -> Callable[[NotebookNode], None]:
+    return edit(1, metadata=NotebookNode(tags=[name]), outputs=list(outputs))
+
+
+def printed(text: str, name: str = "stdout") -> Callable[[NotebookNode], None]:
+    return output(new_output("stream", name=name, text=text))
+
+
+ERROR = new_output("error", ename="ValueError", evalue="no", traceback=["ValueError: no"])
+BREAKS: list[tuple[str, str, Callable[[NotebookNode], None]]] = [
+    ("is_small", "has 1,0", edit(0, source=TITLE + " " * 1_000_000)),
+    ("runs_on_python3", "python3", lambda n: n.metadata.kernelspec.update(name="conda-env-me")),
+    ("stores_no_widget_state", "widget state", lambda n: n.metadata.update(widgets={})),
+    ("has_cell_ids", "text (## Papers): it has no id", lambda n: n.cells[5].pop("id")),
+    ("has_cell_ids", "cell [2] (show(x)): its id cell-1", edit(3, id="cell-1")),
+    ("is_executed_in_order", "cell [2] (show(x)): it was not run", edit(3, execution_count=None)),
+    ("is_executed_in_order", "cell [1] (x = 1): it was run as [7]", edit(1, execution_count=7)),
+    ("is_executed_in_order", "it was not run", edit(4, source="y = 2")),
+    ("ends_in_no_error", "cell [1] (x = 1): it ends in an error", output(ERROR)),
+    ("ends_in_no_error", "stores no error", tag("raises-exception")),
+    ("prints_nothing_to_stderr", "(UserWarning: hm)", printed("UserWarning: hm\n", "stderr")),
+    ("stores_what_nbval_compares", "no output to compare", tag("nbval-check-output")),
+    ("has_one_title", "has 2 headings of level 1", edit(5, source="# Papers")),
+    ("has_one_title", "has 0 headings of level 1", edit(0, source="## Objectives")),
+    ("skips_no_heading_level", "'In detail' is of level 4", edit(0, source=TITLE.replace("###", "####"))),
+    ("has_its_sections", "no section 'Papers'", edit(5, source="## Literature")),
+    ("describes_images_in_text", "image curve.png", edit(5, source="## Papers\n![](curve.png)")),
+    ("describes_images_in_text", "<img", edit(5, source='## Papers\n<img src="curve.png" alt="">')),
+    ("describes_figures", "cell [1] (x = 1): its figure", output(figure(alt=" "))),
+    ("links_to_what_is_there", "lost.md#top", edit(5, source="## Papers\n[It](lost.md#top)")),
+    ("links_to_what_is_there", "../../README.md", edit(5, source="## Papers\n[It](../../README.md)")),
+    ("links_to_what_is_there", "lost.png", edit(5, source='## Papers\n<img src="lost.png" alt="It">')),
+    ("names_no_local_path", "/home/ada/x.pt", edit(1, source="x = '/home/ada/x.pt'")),
+    ("names_no_local_path", "/tmp/ipykernel_7/1.py", printed("in /tmp/ipykernel_7/1.py: 3")),
+    ("names_no_local_path", "site-packages", printed("lib/site-packages/torch/nn.py")),
+    ("names_no_local_path", r"C:\Users", edit(5, source=r"## Papers in C:\Users\ada\papers")),
+    ("names_no_local_path", str(course.ROOT), printed(f"{course.ROOT}/data")),
+    ("prints_no_address", "at 0x7f12ab34", printed("<object at 0x7f12ab34>")),
+    ("ends_in_no_bare_call", "what manual_seed() returns", edit(1, source="import torch\ntorch.manual_seed(0)")),
+    ("ends_in_no_bare_call", "what plot() returns", edit(1, source="ax.plot([1, 2])  # a curve")),
+    ("installs_nothing_by_magic", "%pip", edit(1, source="%pip install torch")),
+    ("installs_nothing_by_magic", "pip", edit(1, source="!python -m pip install torch")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "says", "change"), BREAKS, ids=[f"{rule}: {says}" for rule, says, _ in BREAKS])
+def test_a_lesson_that_breaks_one_rule_is_told_so(
+    repository: Path, rule: str, says: str, change: Callable[[NotebookNode], None]
+) -> None:
+    notebook = good_lesson()
+    change(notebook)
+    path = write(repository, notebook)
+    assert broken_rules(path) == [rule]
+    assert [problem for problem in check(path) if problem.startswith(f"{path.name} ") and says in problem]
+
+
+def test_a_lesson_has_a_number_and_a_name(repository: Path) -> None:
+    path = write(repository, good_lesson(), "Untitled.ipynb")
+    assert broken_rules(path) == ["is_named_like_a_lesson"]
+
+
+def test_every_rule_is_seen_to_be_broken_above() -> None:
+    assert {rule.__name__ for rule in RULES} == {rule for rule, _, _ in BREAKS} | {"is_named_like_a_lesson"}
+
+
+def broken_rules(path: Path) -> list[str]:
+    notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))
+    return [rule.__name__ for rule in RULES if rule(notebook, path)]
+
+
+def test_a_meant_error_is_no_problem(repository: Path) -> None:
+    notebook = good_lesson()
+    tag("raises-exception", ERROR)(notebook)
+    assert check(write(repository, notebook)) == []
+
+
+def test_a_file_that_is_no_notebook_is_told_so(repository: Path) -> None:
+    path = repository / "notebooks" / "04_text.ipynb"
+    path.write_text("# A lesson")
+    assert "04_text.ipynb cannot be read as a notebook" in check(path)[0]
+
+
+@pytest.mark.parametrize("source", ["ax.plot(x);", "y = ax.plot(x)", "plots.hist(x)", "net(x)", "%timeit plot(x)", ""])
+def test_a_cell_may_end_in(source: str) -> None:
+    assert bare_call(source) is None
+
+
+@pytest.mark.parametrize("path", sorted(course.NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_the_lessons_of_the_course_keep_every_rule(path: Path) -> None:
+    assert check(path) == []
+
+
+# ---- Normalising ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb\n", "a\nb\n"),
+        ("10 %\r20 %\r30 %\n", "30 %\n"),
+        ("a long line\rshort\n", "shortg line\n"),
+        ("progress\r        \r", ""),
+        ("a\r\nb\r\n", "a\nb\n"),
+        ("kept space \n", "kept space \n"),
+    ],
+)
+def test_carriage_returns_end_as_on_a_terminal(text: str, shown: str) -> None:
+    assert as_a_terminal_shows_it(text) == shown
+
+
+def test_what_was_printed_in_pieces_is_one_output() -> None:
+    pieces = [
+        new_output("stream", text="a"),
+        new_output("stream", text="b\n"),
+        figure(),
+        new_output("stream", text="c"),
+    ]
+    assert [out.get("text") for out in normalised(pieces)] == ["ab\n", None, "c"]
+
+
+def test_a_bar_that_was_cleared_leaves_nothing() -> None:
+    bar = [new_output("stream", name="stderr", text="50 %"), new_output("stream", name="stderr", text="\r    \r")]
+    assert normalised(bar) == []
+
+
+def test_a_widget_is_dropped_and_the_figure_beside_it_stays() -> None:
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "IntSlider()"}
+    with_html = {**widget, "text/html": "<b>3</b>"}
+    kept = normalised([new_output("display_data", widget), figure(), new_output("display_data", with_html)])
+    assert [sorted(out.data) for out in kept] == [["image/png"], ["text/html", "text/plain"]]
+    assert kept[0].metadata["image/png"]["alt"] == "A curve."
+
+
+def test_who_ran_it_when_and_where_is_dropped_and_tags_stay() -> None:
+    notebook = good_lesson()
+    notebook.metadata.update(
+        widgets={}, colab={"provenance": []}, language_info={"name": "python", "version": "3.11.7"}
+    )
+    notebook.cells[1].metadata = NotebookNode(tags=["nbval-check-output"], execution={"busy": "9 o'clock"}, id="colab1")
+    result = normalise(notebook)
+    assert sorted(result.metadata) == ["kernelspec", "language_info"]
+    assert result.metadata.language_info == {"name": "python"}
+    assert result.cells[1].metadata == {"tags": ["nbval-check-output"]}
+    assert [cell.id for cell in result.cells] == [cell.id for cell in notebook.cells]
+
+
+def test_counts_are_numbered_from_one() -> None:
+    notebook = good_lesson()
+    notebook.cells[1].update(execution_count=4, outputs=[new_output("execute_result", {"text/plain": "1"})])
+    notebook.cells[3].execution_count = 9
+    result = normalise(notebook)
+    assert [cell.execution_count for cell in result.cells if cell.cell_type == "code"] == [1, 2, None]
+    assert result.cells[1].outputs[0].execution_count == 1
+
+
+def test_normalising_twice_changes_nothing() -> None:
+    once = normalise(good_lesson())
+    assert to_text(normalise(once)) == to_text(once)
+    assert to_text(once).endswith("}\n")
+
+
+def normalised(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    return normalise(new_notebook(cells=[new_code_cell("x", outputs=outputs)])).cells[0].outputs
+
+
+# ---- Rendering ------------------------------------------------------------------------------------------------------
+
+SOURCES = (
+    "import os, sys\nsys.executable",
+    "print(os.environ['RESNET_EDU_BUDGET'], os.environ['RESNET_EDU_RENDER'], os.path.basename(os.getcwd()))",
+    "hash('a')",
+    "print('one\\rtwo', end='')\nprint()",
+)
+
+KEEP_WEIGHTS = "import os, pathlib\npathlib.Path(os.environ['RESNET_EDU_WEIGHTS'], 'net').write_text('1.5');"
+
+
+def write_sources(repository: Path, *sources: str) -> Path:
+    cells = [new_code_cell(source) for source in sources]
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"
+    return write(repository, new_notebook(cells=cells), "04_b.ipynb")
+
+
+def test_rendering_twice_gives_the_same_bytes(repository: Path) -> None:
+    path = write_sources(repository, *SOURCES)
+    render(path, "smoke", repository)
+    first = path.read_bytes()
+    render(path, "smoke", repository)
+    assert path.read_bytes() == first
+    executable, settings, number, progress = (cell.outputs[0] for cell in nbformat.read(path, as_version=4).cells)
+    assert executable.data["text/plain"] == repr(sys.executable)
+    assert settings.text == "smoke 1 notebooks\n"
+    assert number.execution_count == 3
+    assert progress.text == "two\n"
+    record = json.loads((repository / "data" / "runs" / "lessons.json").read_text())["04_b"]
+    assert sorted(record) == ["budget", "machine", "seconds", "versions"]
+    assert not list(path.parent.glob(".*"))
+
+
+def test_a_failing_cell_is_named_and_leaves_the_file_alone(repository: Path) -> None:
+    path = write_sources(repository, KEEP_WEIGHTS, "# a comment\n1 / 0", "y = 2")
+    before = path.read_bytes()
+    with pytest.raises(Refusal, match=r"04_b\.ipynb cell \[2\] \(# a comment\) failed: ZeroDivisionError"):
+        render(path, "smoke", repository)
+    assert path.read_bytes() == before
+    assert list((repository / "data").iterdir()) == []
+
+
+def test_kept_weights_go_to_the_course(repository: Path) -> None:
+    render(write_sources(repository, KEEP_WEIGHTS), "smoke", repository)
+    assert (repository / "data" / "weights" / "net").read_text() == "1.5"
+    assert sorted(path.name for path in (repository / "data").iterdir()) == ["runs", "weights"]
+
+
+def test_a_lesson_edited_while_it_runs_is_left_alone(repository: Path) -> None:
+    path = write_sources(repository, "import pathlib\npathlib.Path('04_b.ipynb').write_text('edited')")
+    with pytest.raises(Refusal, match="was edited while it ran"):
+        render(path, "smoke", repository)
+    assert path.read_text() == "edited"
+
+
+def test_another_python3_in_the_users_home_is_not_asked(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = tmp_path / "data" / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(json.dumps({"argv": ["false"], "display_name": "Wrong", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "data"))
+    run = run_notebook(write_sources(repository, SOURCES[0]), "smoke")
+    assert run.notebook.cells[0].outputs[0].data["text/plain"] == repr(sys.executable)
+
+
+def test_what_printed_before_a_figure_stays_before_it(repository: Path) -> None:
+    source = "from IPython.display import HTML, display\nprint('before')\ndisplay(HTML('x'))\nprint('after')"
+    run = run_notebook(write_sources(repository, source), "smoke", RESNET_EDU_SEED="1")
+    assert [out.output_type for out in run.notebook.cells[0].outputs] == ["stream", "display_data", "stream"]
+    assert list(run.cell_seconds) == [1]
+
+
+# ---- Names ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["3", "03", "03_a_lesson", "a_lesson", "notebooks/03_a_lesson.ipynb"])
+def test_a_lesson_is_found_by(repository: Path, name: str) -> None:
+    path = write(repository, good_lesson())
+    assert find_lesson(name, path.parent) == path
+
+
+def test_an_unknown_lesson_is_answered_with_those_there_are(repository: Path) -> None:
+    path = write(repository, good_lesson())
+    with pytest.raises(Refusal, match=r'There is no lesson "4". There are: 03_a_lesson\.'):
+        find_lessons(["4"], path.parent)
+
+
+def test_an_install_without_lessons_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="Clone the course's repository"):
+        lessons(tmp_path / "notebooks")
+    with pytest.raises(Refusal, match="There are no lessons in"):
+        lessons(tmp_path)

@@ -1,0 +1,521 @@
+"""The full CIFAR-10 arrives whole and verified, or not at all: against a local server that does all that servers do.
+
+The archive here is tiny, but has the form of the official one: a tar.gz of pickles as Python 2 wrote them.
+"""
+
+import errno
+import hashlib
+import io
+import os
+import pickle
+import socket
+import struct
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from resnet_edu import data
+from resnet_edu.data import cifar10
+
+PER_BATCH = 4
+BATCHES = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
+
+
+# ---- A tiny CIFAR-10 ------------------------------------------------------------------------------------------------
+
+
+def python2_pickle(images: np.ndarray, labels: list[int]) -> bytes:
+    """{"batch_label": ..., "labels": ..., "data": ...} as Python 2's cPickle wrote it: strings are bytes there."""
+
+    def text(value: bytes) -> bytes:
+        return b"T" + struct.pack("<i", len(value)) + value
+
+    dtype = b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R"
+    dtype += b"(K\x03" + text(b"|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    shape = b"M" + struct.pack("<H", images.shape[0]) + b"M" + struct.pack("<H", images.shape[1]) + b"\x86"
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b") + b"\x87R"
+    array += b"(K\x01" + shape + dtype + b"\x89" + text(images.tobytes()) + b"tb"
+    numbers = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
+    items = text(b"batch_label") + text(b"a batch") + text(b"labels") + numbers + text(b"data") + array
+    return b"\x80\x02}(" + items + b"u."
+
+
+def tar_gz(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+class Tiny:
+    """The images of a tiny CIFAR-10, and its archive."""
+
+    def __init__(self) -> None:
+        numbers = np.random.default_rng(0)
+        self.rows = [numbers.integers(0, 256, (PER_BATCH, 3072), dtype=np.uint8) for _ in BATCHES]
+        self.labels = [numbers.integers(0, 10, PER_BATCH).tolist() for _ in BATCHES]
+        self.members = {
+            f"cifar-10-batches-py/{name}": python2_pickle(rows, labels)
+            for name, rows, labels in zip(BATCHES, self.rows, self.labels, strict=True)
+        }
+        self.archive = tar_gz(self.members)
+        images = np.concatenate(self.rows).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+        labels = np.concatenate(self.labels).astype(np.uint8)
+        train = 5 * PER_BATCH
+        self.arrays = {
+            "x_train": images[:train], "y_train": labels[:train], "x_test": images[train:], "y_test": labels[train:]
+        }  # fmt: skip
+
+    def promise(self, monkeypatch: pytest.MonkeyPatch, archive: bytes) -> None:
+        """Let the package take this archive for the official one."""
+        monkeypatch.setattr(cifar10, "ARCHIVE_MD5", hashlib.md5(archive).hexdigest())
+        monkeypatch.setattr(cifar10, "ARCHIVE_BYTES", len(archive))
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
+    """A machine without CIFAR-10, on which the tiny one passes for the real one."""
+    tiny = Tiny()
+    tiny.promise(monkeypatch, tiny.archive)
+    sums = {name: hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for name, array in tiny.arrays.items()}
+    monkeypatch.setattr(cifar10, "SHA256", sums)
+    monkeypatch.setattr(cifar10, "PACKAGE", tmp_path / "course" / "resnet_edu")
+    monkeypatch.setattr(cifar10, "SOURCES", ())
+    monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "*")
+    return tiny
+
+
+def cached(tmp_path: Path) -> list[str]:
+    """Every file in the cache folder, hidden ones too."""
+    return sorted(path.name for path in (tmp_path / "cache").rglob("*"))
+
+
+def assert_is(tiny: Tiny, train: data.Images, test: data.Images) -> None:
+    for part, images in (("train", train), ("test", test)):
+        expected = torch.from_numpy(np.ascontiguousarray(tiny.arrays[f"x_{part}"])).permute(0, 3, 1, 2)
+        assert torch.equal(images.images, expected)
+        assert images.labels.tolist() == tiny.arrays[f"y_{part}"].tolist()
+
+
+# ---- A server that does all that servers do -------------------------------------------------------------------------
+
+
+class Handler(BaseHTTPRequestHandler):
+    archive = b""
+    asked: list[str]  # every path that was asked for, in order
+    release: threading.Event  # ends the stalls when the test is over
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        getattr(self, self.path.strip("/"))()
+
+    def answer(self, status: int, body: bytes, length: int | None = None, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def good(self) -> None:
+        self.answer(200, self.archive)
+
+    def other_good(self) -> None:
+        self.good()
+
+    def truncates(self) -> None:
+        self.answer(200, self.archive[: len(self.archive) // 2], length=len(self.archive))
+
+    def corrupts(self) -> None:
+        middle = len(self.archive) // 2
+        self.answer(200, self.archive[:middle] + bytes([self.archive[middle] ^ 1]) + self.archive[middle + 1 :])
+
+    def stalls(self) -> None:
+        self.truncates()
+        self.wfile.flush()
+        self.release.wait(20)
+
+    def says_nothing(self) -> None:
+        self.release.wait(20)
+
+    def hangs_up(self) -> None:
+        self.close_connection = True
+
+    def is_gone(self) -> None:
+        self.answer(404, b"not here")
+
+    def fails(self) -> None:
+        self.answer(500, b"out of order")
+
+    def redirects(self) -> None:
+        self.answer(302, b"", Location="/good")
+
+    def circles(self) -> None:
+        self.answer(302, b"", Location="/circles")
+
+    def sends_a_web_page(self) -> None:
+        self.answer(200, b"<html>Please log in to the hotel's network.</html>")
+
+    def never_ends(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while not self.release.is_set():
+                self.wfile.write(bytes(100_000))
+        except OSError:
+            pass
+
+    def talks_nonsense(self) -> None:
+        self.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n")
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def sources(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[str]]]:
+    """sources("fails", "good") makes these the places to download from; returns the list of paths asked for."""
+    here = type("Here", (Handler,), {"archive": tiny.archive, "asked": [], "release": threading.Event()})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), here)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+
+    with socket.socket() as reserved:  # bound but not listening: whoever connects is refused
+        reserved.bind(("127.0.0.1", 0))
+        refuses = f"http://127.0.0.1:{reserved.getsockname()[1]}/refuses"
+
+        def serve(*names: str) -> list[str]:
+            base = f"http://127.0.0.1:{server.server_address[1]}"
+            urls = tuple(refuses if name == "refuses" else f"{base}/{name}" for name in names)
+            monkeypatch.setattr(cifar10, "SOURCES", urls)
+            return here.asked
+
+        yield serve
+    here.release.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+# ---- Downloading ----------------------------------------------------------------------------------------------------
+
+
+def test_a_good_source_gives_the_images_in_official_order(tiny, sources, tmp_path):
+    sources("good")
+    assert_is(tiny, *data.load("cifar10", device="cpu"))
+    assert cached(tmp_path) == ["cifar10.npz"]
+
+
+def test_what_was_downloaded_once_is_not_downloaded_again(tiny, sources):
+    asked = sources("good")
+    data.load("cifar10")
+    assert_is(tiny, *data.load("cifar10"))
+    assert asked == ["/good"]
+
+
+def test_the_first_source_that_answers_is_enough(tiny, sources):
+    asked = sources("good", "other_good")
+    data.load("cifar10")
+    assert asked == ["/good"]
+
+
+def test_a_redirect_is_followed(tiny, sources):
+    asked = sources("redirects")
+    assert_is(tiny, *data.load("cifar10"))
+    assert asked == ["/redirects", "/good"]
+
+
+FAILURES = {
+    "truncates": "bytes, the archive has",
+    "corrupts": "its md5 is",
+    "hangs_up": "closed connection",
+    "is_gone": "HTTP Error 404",
+    "fails": "HTTP Error 500",
+    "circles": "redirect",
+    "refuses": "refused",
+    "sends_a_web_page": "it sent 50 bytes",
+    "never_ends": "it sent more than",
+    "talks_nonsense": "SSH-2.0",
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_when_a_source_fails_the_next_one_is_tried(tiny, sources, tmp_path, failure):
+    asked = sources(failure, "good")
+    assert_is(tiny, *data.load("cifar10"))
+    assert asked[-1] == "/good"
+    assert cached(tmp_path) == ["cifar10.npz"]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_when_every_source_fails_the_error_says_why_and_nothing_is_left(tiny, sources, tmp_path, failure):
+    sources(failure)
+    with pytest.raises(ConnectionError, match=FAILURES[failure]):
+        data.load("cifar10")
+    assert cached(tmp_path) == []
+
+
+@pytest.mark.parametrize("failure", ["stalls", "says_nothing"])
+def test_a_source_that_stalls_is_given_up(tiny, sources, tmp_path, monkeypatch, failure):
+    monkeypatch.setattr(cifar10, "TIMEOUT", 0.3)
+    sources(failure)
+    with pytest.raises(ConnectionError, match=r"no byte for 0\.3 seconds"):
+        data.load("cifar10")
+    assert cached(tmp_path) == []
+
+
+def test_after_a_stall_the_next_source_is_tried(tiny, sources, monkeypatch):
+    monkeypatch.setattr(cifar10, "TIMEOUT", 1.5)
+    sources("stalls", "good")
+    assert_is(tiny, *data.load("cifar10"))
+
+
+def test_offline_the_error_lists_each_source_with_its_reason_and_names_the_sample(tiny, sources, tmp_path):
+    sources("refuses", "is_gone")
+    with pytest.raises(ConnectionError) as caught:
+        data.load("cifar10")
+    message = str(caught.value)
+    for expected in ("/refuses\n", "refused", "/is_gone\n", "404", 'data.load("sample")', "cifar-10-python.tar.gz",
+                     cifar10.ARCHIVE_MD5, str(tmp_path / "cache"), "root="):  # fmt: skip
+        assert expected in message
+
+
+def test_what_the_error_advises_works(tiny, tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "cifar-10-python.tar.gz").write_bytes(tiny.archive)
+    assert_is(tiny, *data.load("cifar10"))
+
+
+def test_the_sample_needs_no_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    train, test = data.load("sample")
+    assert len(train) == 5000 and len(test) == 1000
+
+
+def test_the_sources_are_several_and_the_throttled_home_server_is_the_last():
+    hosts = [url.split("/")[2] for url in cifar10.SOURCES]
+    assert len(set(hosts)) >= 3 and hosts[-1] == "www.cs.toronto.edu"
+    assert all(url.startswith("https://") for url in cifar10.SOURCES)
+    assert cifar10.ARCHIVE_MD5 == "c58f30108f718f92721af3b95e74349a"
+
+
+# ---- Keeping --------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_during_a_download_leaves_nothing_and_tries_no_other_source(tiny, sources, tmp_path, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tqdm.tqdm.update", interrupt)
+    asked = sources("good", "other_good")
+    with pytest.raises(KeyboardInterrupt):
+        data.load("cifar10")
+    assert asked == ["/good"]
+    assert cached(tmp_path) == []
+
+
+def fails_after_some_bytes(error: BaseException) -> Callable[..., None]:
+    def savez(file, **arrays):
+        file.write(b"some bytes")
+        raise error
+
+    return savez
+
+
+def test_ctrl_c_during_saving_leaves_nothing(tiny, sources, tmp_path, monkeypatch):
+    monkeypatch.setattr(np, "savez", fails_after_some_bytes(KeyboardInterrupt()))
+    sources("good")
+    with pytest.raises(KeyboardInterrupt):
+        data.load("cifar10")
+    assert cached(tmp_path) == []
+
+
+def test_on_a_full_disk_the_images_are_there_but_not_kept(tiny, sources, tmp_path, monkeypatch):
+    monkeypatch.setattr(np, "savez", fails_after_some_bytes(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+    sources("good")
+    with pytest.warns(UserWarning, match=r"could not be kept .*No space left.*RESNET_EDU_CACHE"):
+        train, test = data.load("cifar10")
+    assert_is(tiny, train, test)
+    assert cached(tmp_path) == []
+
+
+def test_where_the_cache_folder_cannot_be_made_the_images_are_there_but_not_kept(tiny, sources, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path / "file" / "cache"))
+    sources("good")
+    with pytest.warns(UserWarning, match="could not be kept"):
+        train, test = data.load("cifar10")
+    assert_is(tiny, train, test)
+
+
+def test_an_older_file_survives_a_failed_save(tiny, tmp_path, monkeypatch):
+    cifar10.keep(tiny.arrays, tmp_path / "cache")
+    before = (tmp_path / "cache" / "cifar10.npz").read_bytes()
+    monkeypatch.setattr(np, "savez", fails_after_some_bytes(OSError("broken")))
+    with pytest.warns(UserWarning):
+        cifar10.keep(tiny.arrays, tmp_path / "cache")
+    assert (tmp_path / "cache" / "cifar10.npz").read_bytes() == before
+    assert cached(tmp_path) == ["cifar10.npz"]
+
+
+def test_several_processes_may_download_at_once(tiny, sources, tmp_path):
+    sources("good")
+    with ThreadPoolExecutor(4) as pool:
+        for train, test in pool.map(lambda _: data.load("cifar10"), range(4)):
+            assert_is(tiny, train, test)
+    assert cached(tmp_path) == ["cifar10.npz"]
+
+
+def test_a_download_is_kept_in_root_where_one_is_named(tiny, sources, tmp_path):
+    sources("good")
+    (tmp_path / "mine").mkdir()
+    data.load("cifar10", root=tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["cifar10.npz"]
+    assert cached(tmp_path) == []
+
+
+# ---- Finding --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["root", "course/data", "course/resnet_edu/_data", "cache"])
+@pytest.mark.parametrize("form", ["cifar10.npz", "cifar-10-python.tar.gz"])
+def test_the_full_set_is_found_in_either_form(tiny, tmp_path, place, form):
+    folder = tmp_path / place
+    folder.mkdir(parents=True)
+    if form.endswith("npz"):
+        np.savez(folder / form, **tiny.arrays)
+    else:
+        (folder / form).write_bytes(tiny.archive)
+    assert_is(tiny, *data.load("cifar10", root=str(folder) if place == "root" else None))
+
+
+def test_labels_in_a_column_and_images_in_rows_are_put_into_shape(tiny, tmp_path):
+    (tmp_path / "cache").mkdir()
+    rows = {name: np.ascontiguousarray(array).reshape(len(array), -1) for name, array in tiny.arrays.items()}
+    np.savez(tmp_path / "cache" / "cifar10.npz", **rows)
+    assert_is(tiny, *data.load("cifar10"))
+
+
+def damaged_files(tiny: Tiny, folder: Path) -> dict[str, bytes]:
+    np.savez(folder / "good", **tiny.arrays)
+    np.savez(folder / "swapped", **{**tiny.arrays, "x_train": tiny.arrays["x_train"][::-1]})
+    np.savez(folder / "wide", **{**tiny.arrays, "x_train": tiny.arrays["x_train"].astype(np.int32)})
+    np.savez(folder / "signed", **{**tiny.arrays, "x_train": tiny.arrays["x_train"].view(np.int8)})
+    np.savez(folder / "short", x_train=tiny.arrays["x_train"])
+    np.savez(folder / "objects", **{**tiny.arrays, "y_test": np.array([print, None], dtype=object)})
+    files = {
+        name: (folder / f"{name}.npz").read_bytes()
+        for name in ("good", "swapped", "wide", "signed", "short", "objects")
+    }
+    return {**files, "half": files["good"][: len(files["good"]) // 2], "empty": b"", "text": b"<html>404</html>"}
+
+
+@pytest.mark.parametrize("damage", ["swapped", "wide", "signed", "short", "objects", "half", "empty", "text"])
+def test_a_damaged_file_is_passed_over_with_a_warning_and_replaced(tiny, sources, tmp_path, damage):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "cifar10.npz").write_bytes(damaged_files(tiny, tmp_path)[damage])
+    sources("good")
+    with pytest.warns(UserWarning, match=r"cifar10\.npz is passed over and can be deleted"):
+        train, test = data.load("cifar10")
+    assert_is(tiny, train, test)
+    assert_is(tiny, *data.load("cifar10"))  # without a warning now
+
+
+def test_half_an_archive_is_passed_over(tiny, sources, tmp_path):
+    (tmp_path / "course" / "data").mkdir(parents=True)
+    (tmp_path / "course" / "data" / "cifar-10-python.tar.gz").write_bytes(tiny.archive[:1000])
+    sources("good")
+    with pytest.warns(UserWarning, match="its md5 is"):
+        train, test = data.load("cifar10")
+    assert_is(tiny, train, test)
+
+
+# ---- Archives that mean harm ----------------------------------------------------------------------------------------
+
+
+class Call:
+    """Pickled, this calls a function of Python's choice when it is loaded."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self.call
+
+
+def harmful_pickles(mark: Path) -> dict[str, bytes]:
+    return {
+        "os.system": pickle.dumps(Call(os.system, f"touch {mark}")),
+        "open": pickle.dumps(Call(open, str(mark), "w")),
+        "eval": pickle.dumps({"labels": [], "data": Call(eval, f"open({str(mark)!r}, 'w')")}),
+        "numpy.load": pickle.dumps(Call(np.load, str(mark))),
+        "numpy.save": pickle.dumps(Call(np.save, str(mark), np.zeros(1))),
+        "getattr": pickle.dumps(Call(getattr, "", "format")),
+        "dotted name": b"\x80\x04\x8c\x05numpy\x8c\x0cndarray.dump\x93.",
+    }
+
+
+@pytest.mark.parametrize("name", harmful_pickles(Path("mark")))
+def test_a_pickle_that_asks_for_more_than_numpy_needs_is_refused(tiny, tmp_path, monkeypatch, name):
+    mark = tmp_path / "mark"
+    archive = tar_gz({**tiny.members, "cifar-10-batches-py/data_batch_1": harmful_pickles(mark)[name]})
+    tiny.promise(monkeypatch, archive)  # even when the checksum is right
+    with pytest.raises(pickle.UnpicklingError, match="which no CIFAR-10 file does"):
+        cifar10.read_archive(archive)
+    assert not mark.exists()
+
+
+def test_nothing_is_opened_before_the_md5_is_right(tiny, monkeypatch):
+    def open_nothing(*args, **kwargs):
+        raise AssertionError("the archive was opened")
+
+    monkeypatch.setattr(tarfile, "open", open_nothing)
+    with pytest.raises(cifar10.Damaged, match="its md5 is"):
+        cifar10.read_archive(tiny.archive + b"!")
+
+
+def test_paths_that_lead_out_of_the_archive_lead_nowhere(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    archive = tar_gz({"../outside": b"x", str(tmp_path / "absolute"): b"x", **tiny.members})
+    tiny.promise(monkeypatch, archive)
+    arrays = cifar10.read_archive(archive)
+    assert np.array_equal(arrays["x_train"], tiny.arrays["x_train"])
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
+def test_a_batch_that_is_not_a_file_is_refused(tiny, tmp_path, monkeypatch, kind):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        info = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
+        info.type, info.linkname = kind, "/etc/passwd"
+        archive.addfile(info)
+    tiny.promise(monkeypatch, buffer.getvalue())
+    with pytest.raises((cifar10.Damaged, KeyError)):
+        cifar10.read_archive(buffer.getvalue())
+
+
+def test_pixels_that_differ_are_refused_even_under_the_right_md5(tiny, sources, tmp_path, monkeypatch):
+    members = {**tiny.members, "cifar-10-batches-py/test_batch": python2_pickle(tiny.rows[0], tiny.labels[0])}
+    archive = tar_gz(members)
+    tiny.promise(monkeypatch, archive)
+    monkeypatch.setattr(cifar10, "fetch", lambda url: archive)
+    sources("good")
+    with pytest.raises(ConnectionError, match="x_test is not CIFAR-10's"):
+        data.load("cifar10")
+    assert cached(tmp_path) == []

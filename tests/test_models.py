@@ -1,0 +1,438 @@
+"""What `models` promises about networks: their sizes, what a block computes, how weights start."""
+
+import copy
+import io
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from resnet_edu import models
+
+# He et al. 2015, table 6, as exact numbers under option A (SCIENCE.md).
+PARAMETERS = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962}
+
+
+def net(depth=8, *, residual=True, width=4, **options):
+    torch.manual_seed(0)
+    return models.CifarNet(depth, residual=residual, width=width, **options)
+
+
+def images(n=4, size=16, seed=1):
+    return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def paper_parameters(depth, *, width=16, classes=10, biases=False):
+    """Layer by layer from section 4.2: 3x3 convolutions, two numbers a channel for BatchNorm, one linear layer."""
+    n = (depth - 2) // 6
+    convolutions = [(3, width)]
+    for stage in range(3):
+        out = width * 2**stage
+        for block in range(n):
+            convolutions += [(out // 2 if stage and not block else out, out), (out, out)]
+    extra = 1 if biases else 2
+    return sum(9 * i * o + extra * o for i, o in convolutions) + 4 * width * classes + classes
+
+
+# --- sizes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", PARAMETERS)
+def test_plain_and_residual_have_the_paper_s_parameters(depth):
+    plain, resid = (models.CifarNet(depth, residual=r) for r in (False, True))
+    assert models.count_parameters(plain) == models.count_parameters(resid) == PARAMETERS[depth]
+
+
+@pytest.mark.parametrize("depth", [8, 14, 26, 38])
+@pytest.mark.parametrize("norm", ["batch", None])
+def test_parameters_follow_from_depth_and_width(depth, norm):
+    for residual in (False, True):
+        built = net(depth, residual=residual, width=6, norm=norm, num_classes=7)
+        assert models.count_parameters(built) == paper_parameters(depth, width=6, classes=7, biases=norm is None)
+
+
+def test_plain_and_residual_have_equal_tensors_by_name():
+    plain, resid = net(20, residual=False), net(20, residual=True)
+    assert {k: v.shape for k, v in plain.state_dict().items()} == {k: v.shape for k, v in resid.state_dict().items()}
+
+
+def test_projections_cost_parameters():
+    a, b, c = (models.count_parameters(net(20, shortcut=option)) for option in "ABC")
+    assert a < b < c
+    # B: a 1x1 projection and its norm at the two places where the shape changes (4 -> 8 -> 16 channels).
+    assert b - a == (4 * 8 + 2 * 8) + (8 * 16 + 2 * 16)
+    # C: at all nine blocks; the seven others keep their channels.
+    assert c - b == 3 * (4 * 4 + 8) + 2 * (8 * 8 + 16) + 2 * (16 * 16 + 32)
+
+
+@pytest.mark.parametrize("depth", [8, 20, 32])
+def test_depth_counts_the_layers_with_weights(depth):
+    weighted = [m for m in net(depth).modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert len(weighted) == depth
+
+
+@pytest.mark.parametrize("depth", [11, 20, 29])
+def test_bottleneck_depth_is_9n_plus_2(depth):
+    built = net(depth, block="bottleneck")
+    weighted = [m for m in built.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert len(weighted) == depth
+    shapes = [tuple(m.weight.shape) for m in weighted[1:4]]  # down to a quarter of the channels, and back up
+    assert shapes == [(4, 4, 1, 1), (4, 4, 3, 3), (16, 4, 1, 1)]
+    assert built.fc.in_features == 4 * 4 * 4  # four times as wide as the last stage of basic blocks
+
+
+@pytest.mark.parametrize(
+    ("depth", "block", "nearest"),
+    [(56.5, "basic", None), (18, "basic", "14 or 20"), (57, "basic", "56 or 62"), (2, "basic", "8"), (-4, "basic", "8"),
+     (7, "basic", "8"), (50, "bottleneck", "47 or 56"), (10, "bottleneck", "11")],
+)  # fmt: skip
+def test_wrong_depths_name_the_nearest(depth, block, nearest):
+    with pytest.raises((ValueError, TypeError), match=f"depth={depth}.*{nearest or 'whole number'}"):
+        models.CifarNet(depth, residual=True, block=block)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("options", [{}, {"block": "bottleneck", "depth": 11}, {"preactivation": True}, {"norm": None}])
+def test_every_form_maps_images_to_logits(residual, options):
+    built = net(residual=residual, num_classes=7, in_channels=5, **options)
+    for size in (32, 16, 9, 8, 1):
+        assert built.eval()(torch.randn(2, 5, size, size)).shape == (2, 7)
+
+
+def test_stages_halve_the_size_and_double_the_channels():
+    built, shapes = net(14), []
+    for stage in (built.stem, built.stage1, built.stage2, built.stage3):
+        stage.register_forward_hook(lambda _m, _i, out: shapes.append(tuple(out.shape[1:])))
+    built(images(size=32))
+    assert shapes == [(4, 32, 32), (4, 32, 32), (8, 16, 16), (16, 8, 8)]
+
+
+def test_logits_are_the_classifier_of_each_map_s_mean():
+    built, maps = net(), []
+    built.stage3.register_forward_hook(lambda _m, _i, out: maps.append(out))
+    logits = built(images())
+    mean = maps[0].flatten(2).sum(2) / (4 * 4)
+    torch.testing.assert_close(logits, mean @ built.fc.weight.T + built.fc.bias)
+
+
+# --- what a block computes --------------------------------------------------------------------------------------------
+
+
+def option_a(x, out_channels, stride):
+    """Option A entry by entry: y[n, c, i, j] = x[n, c, stride i, stride j], and 0 in the new channels."""
+    n, channels, height, width = x.shape
+    y = torch.zeros(n, out_channels, math.ceil(height / stride), math.ceil(width / stride), dtype=x.dtype)
+    for i in range(y.shape[2]):
+        for j in range(y.shape[3]):
+            y[:, :channels, i, j] = x[:, :, stride * i, stride * j]
+    return y
+
+
+@pytest.mark.parametrize(("size", "stride", "out_channels"), [(8, 2, 8), (7, 2, 8), (8, 1, 16), (1, 2, 8)])
+def test_option_a_takes_every_second_pixel_and_zero_channels(size, stride, out_channels):
+    x = torch.randn(2, 4, size, size)
+    assert torch.equal(models.PadShortcut(4, out_channels, stride)(x), option_a(x, out_channels, stride))
+
+
+def test_option_a_is_the_identity_where_the_shape_stays():
+    shortcuts = [m.shortcut for m in net(20).modules() if isinstance(m, models.Block)]
+    assert [type(s).__name__ for s in shortcuts] == (
+        ["Identity"] * 3 + ["PadShortcut"] + ["Identity"] * 2 + ["PadShortcut"] + ["Identity"] * 2
+    )
+
+
+def by_hand(block, x, *, preactivation, act, scale=1.0):
+    """The block's output from its weights alone: batch statistics, biased variance, eps 1e-5."""
+
+    def norm(h):
+        mean, var = h.mean((0, 2, 3), keepdim=True), h.var((0, 2, 3), unbiased=False, keepdim=True)
+        return (h - mean) / (var + 1e-5).sqrt()
+
+    stride = block.branch.conv1.stride[0]
+    h = x
+    if preactivation:
+        h = F.conv2d(act(norm(h)), block.branch.conv1.weight, stride=stride, padding=1)
+        h = F.conv2d(act(norm(h)), block.branch.conv2.weight, padding=1)
+    else:
+        h = act(norm(F.conv2d(h, block.branch.conv1.weight, stride=stride, padding=1)))
+        h = norm(F.conv2d(h, block.branch.conv2.weight, padding=1))
+    if block.shortcut is not None:
+        h = h + scale * option_a(x, h.shape[1], stride)
+    return h if preactivation else act(h)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu"])
+@pytest.mark.parametrize("preactivation", [False, True])
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_block_is_act_of_branch_plus_shortcut(residual, preactivation, activation):
+    built = net(residual=residual, preactivation=preactivation, activation=activation).double()
+    act = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "gelu": F.gelu}[activation]
+    x = torch.randn(4, 4, 8, 8, dtype=torch.float64)
+    for stage in (built.stage1, built.stage2, built.stage3):
+        expected = by_hand(stage[0], x, preactivation=preactivation, act=act)
+        x = stage[0](x)
+        torch.testing.assert_close(x, expected)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, -2.0])
+def test_skip_scale_multiplies_the_shortcut_only(scale):
+    block = net(skip_scale=scale).double().stage2[0]
+    x = torch.randn(4, 4, 8, 8, dtype=torch.float64)
+    torch.testing.assert_close(block(x), by_hand(block, x, preactivation=False, act=torch.relu, scale=scale))
+
+
+def test_a_plain_net_is_the_residual_one_with_its_shortcuts_taken_out():
+    plain, resid = net(20, residual=False), net(20, residual=True)
+    for module in resid.modules():
+        if isinstance(module, models.Block):
+            module.shortcut = None
+    assert torch.equal(plain(images()), resid(images()))
+
+
+def order(module):
+    return [type(m).__name__.removesuffix("2d") for m in module.modules() if not any(m.children())]
+
+
+def test_preactivation_puts_norm_and_activation_in_front():
+    original, pre = net(), net(preactivation=True)
+    assert order(original.stage1[0].branch) == ["Conv", "BatchNorm", "ReLU", "Conv", "BatchNorm"]
+    assert order(pre.stage1[0].branch) == ["BatchNorm", "ReLU", "Conv", "BatchNorm", "ReLU", "Conv"]
+    assert isinstance(original.stage1[0].activation, nn.ReLU)
+    assert isinstance(pre.stage1[0].activation, nn.Identity)  # nothing disturbs the identity path
+    assert order(original.stem) == ["Conv", "BatchNorm", "ReLU"]
+    assert (order(pre.stem), order(pre.head)) == (["Conv"], ["BatchNorm", "ReLU"])
+
+
+def test_projections_are_normalised_except_under_preactivation():
+    assert order(net(shortcut="C").stage1[0].shortcut) == ["Conv", "BatchNorm"]
+    assert order(net(shortcut="C", preactivation=True).stage1[0].shortcut) == ["Conv"]
+
+
+def test_a_callable_block_builds_the_branch():
+    asked = []
+
+    def depthwise(in_channels, out_channels, stride):
+        asked.append((in_channels, out_channels, stride))
+        return nn.Sequential(
+            nn.Conv2d(in_channels, in_channels, 3, stride, padding=1, groups=in_channels, bias=False),
+            nn.Conv2d(in_channels, out_channels, 1, bias=False),
+        )
+
+    built = net(14, block=depthwise)
+    assert asked == [(4, 4, 1), (4, 4, 1), (4, 8, 2), (8, 8, 1), (8, 16, 2), (16, 16, 1)]
+    assert built(images()).shape == (4, 10)
+
+
+def test_a_branch_of_another_shape_is_an_error_where_adding_would_broadcast():
+    def pooled(in_channels, out_channels, stride):
+        return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1), nn.AdaptiveAvgPool2d(1))
+
+    with pytest.raises(ValueError, match=r"branch F\(x\) has the shape \[4, 4, 1, 1\].*\[4, 4, 16, 16\]"):
+        net(block=pooled)(images())
+
+
+# --- how weights start ------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_weights_plain_and_residual():
+    for options in ({}, {"init": "default"}, {"norm": None, "init": "xavier"}, {"preactivation": True}):
+        plain, resid = net(20, residual=False, **options), net(20, residual=True, **options)
+        for (name, a), b in zip(plain.state_dict().items(), resid.state_dict().values(), strict=True):
+            assert torch.equal(a, b), name
+
+
+def weights(module):
+    return [m for m in module.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+
+
+def fans(layer):
+    field = math.prod(layer.weight.shape[2:])
+    return layer.weight.shape[1] * field, layer.weight.shape[0] * field
+
+
+@pytest.mark.parametrize(
+    ("init", "variance"),
+    [("he", lambda i, o: 2 / i), ("xavier", lambda i, o: 2 / (i + o)), ("default", lambda i, o: 1 / (3 * i))],
+)
+def test_weights_start_with_the_variance_of_their_rule(init, variance):
+    for layer in weights(net(8, width=32, init=init, norm=None)):
+        w = layer.weight.detach()
+        error = 4 * math.sqrt(2 / w.numel())  # four standard errors of a normal sample's variance
+        assert float(w.var() / variance(*fans(layer))) == pytest.approx(1, abs=max(0.03, error))
+        assert abs(float(w.mean())) < 4 * float(w.std()) / math.sqrt(w.numel())
+
+
+def test_default_init_is_pytorch_s_own():
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 4, 3, padding=1)
+    built = net(init="default", norm=None)
+    assert torch.equal(built.stem.conv.weight, conv.weight)
+    assert torch.equal(built.stem.conv.bias, conv.bias)
+
+
+@pytest.mark.parametrize("init", ["he", "xavier", nn.init.orthogonal_])
+def test_other_inits_start_biases_at_zero(init):
+    assert all(not layer.bias.any() for layer in weights(net(init=init, norm=None)))
+
+
+def test_convolutions_have_biases_only_without_a_norm():
+    assert all(layer.bias is not None for layer in weights(net(norm=None, shortcut="C")))
+    assert all(layer.bias is None for layer in weights(net(shortcut="C"))[:-1])
+    assert not [m for m in net(norm=None).modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+def test_a_callable_fills_every_weight_in_place():
+    built = net(init=lambda w: w.fill_(0.25), norm=None)  # no torch.no_grad() asked of the caller
+    assert all(bool((layer.weight == 0.25).all()) for layer in weights(built))
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+@pytest.mark.parametrize("preactivation", [False, True])
+@pytest.mark.parametrize("norm", ["batch", None])
+def test_zero_init_residual_starts_every_branch_at_zero(block, preactivation, norm):
+    built = net(
+        11 if block == "bottleneck" else 8, block=block, preactivation=preactivation, norm=norm, zero_init_residual=True
+    )
+    x = built.stem(images())
+    for stage in (built.stage1, built.stage2, built.stage3):
+        assert not stage[0].branch(x).any()
+        x = stage[0](x)
+        assert x.any()
+
+
+def test_zero_init_residual_needs_a_weight_to_set_to_zero():
+    with pytest.raises(ValueError, match="no weight"):
+        net(block=lambda i, o, s: models.PadShortcut(i, o, s), zero_init_residual=True)
+    scale_only = net(
+        block=lambda i, o, s: nn.Sequential(models.conv3x3(i, o, s), nn.GroupNorm(1, o)), zero_init_residual=True
+    )
+    assert not scale_only.stage1[0].branch(torch.randn(2, 4, 8, 8)).any()
+
+
+# --- stochastic depth -------------------------------------------------------------------------------------------------
+
+
+def test_stochastic_depth_grows_linearly_to_the_last_block():
+    probs = [m.drop_prob for m in net(14, stochastic_depth_prob=0.6).modules() if isinstance(m, models.Block)]
+    assert probs == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+
+
+def test_stochastic_depth_drops_whole_branches_and_keeps_their_expectation():
+    block = models.Block(nn.Conv2d(2, 2, 1), nn.Identity(), nn.Identity(), scale=1.0, drop_prob=0.25).double()
+    torch.manual_seed(0)
+    x = torch.randn(1, 2, 3, 3, dtype=torch.float64).expand(20_000, -1, -1, -1)
+    with torch.no_grad():
+        branch = block.branch(x[:1])
+        added = block.train()(x) - x
+        ratio = (added / branch).flatten(1)  # one factor an image, the same at every entry
+        torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio))
+        kept = ratio[:, 0] > 0.5
+        torch.testing.assert_close(ratio[kept, 0], torch.full_like(ratio[kept, 0], 1 / 0.75))
+        torch.testing.assert_close(added[~kept], torch.zeros_like(added[~kept]))
+        assert float(kept.double().mean()) == pytest.approx(0.75, abs=4 * math.sqrt(0.75 * 0.25 / 20_000))
+        torch.testing.assert_close(block.eval()(x[:1]), x[:1] + branch)
+
+
+# --- a module among modules -------------------------------------------------------------------------------------------
+
+
+def test_a_net_works_in_float64_and_channels_last():
+    built, x = net(14).eval(), images()
+    expected = built(x)
+    torch.testing.assert_close(copy.deepcopy(built).double()(x.double()).float(), expected)
+    last = copy.deepcopy(built).to(memory_format=torch.channels_last)
+    seen = []
+    last.stage3.register_forward_hook(lambda _m, _i, out: seen.append(out))
+    torch.testing.assert_close(last(x.contiguous(memory_format=torch.channels_last)), expected)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)  # option A keeps the layout
+
+
+def test_a_net_survives_copying_saving_and_pickling():
+    built, x = net(14, shortcut="B", stochastic_depth_prob=0.1).eval(), images()
+    buffer = io.BytesIO()
+    torch.save(built.state_dict(), buffer)
+    buffer.seek(0)
+    other = models.CifarNet(14, residual=True, width=4, shortcut="B")
+    other.load_state_dict(torch.load(buffer))
+    for twin in (copy.deepcopy(built), pickle.loads(pickle.dumps(built)), other.eval()):
+        assert torch.equal(twin(x), built(x))
+
+
+def test_a_net_can_lose_its_classifier():
+    built = net()
+    built.fc = nn.Identity()
+    assert built(images()).shape == (4, 16)
+
+
+def test_shared_and_frozen_parameters_are_counted_rightly():
+    layer = nn.Linear(3, 3)
+    shared = nn.Sequential(layer, layer, nn.Linear(3, 2))
+    assert models.count_parameters(shared) == 12 + 8
+    layer.requires_grad_(False)
+    assert models.count_parameters(shared) == 8
+
+
+def test_whole_numbers_of_numpy_will_do():
+    assert models.count_parameters(models.CifarNet(np.int64(20), residual=True, width=np.int64(16))) == PARAMETERS[20]
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"residual": 1}, "residual=1: give True or False"),
+        ({"residual": None}, "residual=None: give True or False"),
+        ({"width": 0}, "width=0: give at least 1"),
+        ({"width": 2.5}, "width=2.5: give a whole number"),
+        ({"width": True}, "width=True: give a whole number"),
+        ({"num_classes": "10"}, "num_classes='10': give a whole number"),
+        ({"in_channels": -3}, "in_channels=-3: give at least 1"),
+        ({"block": "Basic"}, "block='Basic': choose one of 'basic', 'bottleneck', or a callable"),
+        ({"block": lambda i, o, s: None}, "returned NoneType: it has to return an nn.Module"),
+        ({"shortcut": "AB"}, "shortcut='AB': choose one of 'A', 'B', 'C'"),
+        ({"shortcut": ""}, "shortcut='': choose one of"),
+        ({"norm": "none"}, "norm='none': choose one of 'batch', None"),
+        ({"norm": False}, "norm=False: choose one of 'batch', None"),
+        ({"activation": "ReLU"}, "activation='ReLU': choose one of 'relu'"),
+        ({"activation": np.array(["relu", "tanh"])}, "activation=.*: choose one of 'relu'"),
+        ({"init": "kaiming"}, "init='kaiming': choose one of 'he', 'xavier', 'default', or a callable"),
+        ({"skip_scale": "1"}, "skip_scale='1': give a number"),
+        ({"skip_scale": math.nan}, "skip_scale=nan: give a number from"),
+        ({"stochastic_depth_prob": 1}, "stochastic_depth_prob=1 would never"),
+        ({"stochastic_depth_prob": -0.1}, "stochastic_depth_prob=-0.1: give a number from 0 to 1"),
+        ({"residual": False, "skip_scale": 0.5}, "need the shortcut"),
+        ({"residual": False, "zero_init_residual": True}, "need the shortcut"),
+        ({"residual": False, "stochastic_depth_prob": 0.5}, "need the shortcut"),
+    ],
+)
+def test_wrong_settings_say_what_is_possible(options, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        models.CifarNet(20, **{"residual": True, **options})
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), r"float images \[N, 3, H, W\]; it was given uint8 \[2, 3, 8, 8\]"),
+        (torch.zeros(3, 8, 8), r"it was given float32 \[3, 8, 8\]"),
+        (torch.zeros(2, 8, 8, 3), r"it was given float32 \[2, 8, 8, 3\]"),
+        (torch.zeros(2, 3, 0, 8), r"it was given float32 \[2, 3, 0, 8\]"),
+        ([1, 2], "it was given list"),
+        (torch.zeros(2, 3, 8, 8, device="meta"), "images are on meta, the net on cpu"),
+        (torch.zeros(2, 3, 8, 8, dtype=torch.float64), r"images are torch.float64, the net's weights torch.float32"),
+    ],
+)
+def test_wrong_images_are_refused_with_a_sentence(batch, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        net()(batch)
+
+
+def test_autocast_may_mix_precisions():
+    with torch.autocast("cpu", torch.bfloat16):
+        assert net()(images().bfloat16()).dtype is torch.bfloat16

@@ -1,0 +1,38 @@
+"""Every claim of every lesson fails when what it rests on is broken.
+
+At the smoke budget: the claims that count there. `RESNET_EDU_BUDGET=laptop pytest tests/test_premises.py`: the others.
+"""
+
+import pytest
+from premises import PREMISES, Premise, claimed, failed_claims, lessons
+
+from resnet_edu.lesson import budget_name
+
+
+@pytest.mark.parametrize(
+    ("lesson", "premise"),
+    [
+        pytest.param(lesson, premise, id=f"{lesson[:2]}-{premise.name}")
+        for lesson, premises in PREMISES.items()
+        for premise in premises
+        if premise.budget == budget_name()
+    ],
+)
+def test_claims_fail_when_their_premise_is_broken(
+    lesson: str, premise: Premise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = failed_claims(lesson, premise, monkeypatch)
+    still_hold = [sentence for sentence in premise.claims if not failed[sentence]]
+    assert not still_hold, f"although {premise.name}, lesson {lesson} still claims {still_hold}"
+
+
+@pytest.mark.parametrize("lesson", lessons())
+def test_every_claim_of_a_lesson_has_a_premise(lesson: str) -> None:
+    covered = {sentence for premise in PREMISES.get(lesson, []) for sentence in premise.claims}
+    assert claimed(lesson) == covered
+
+
+@pytest.mark.parametrize("lesson", lessons())
+def test_at_least_half_of_the_claims_count_at_smoke(lesson: str) -> None:
+    at_smoke = {s for p in PREMISES[lesson] if p.budget == "smoke" for s in p.claims}
+    assert 2 * len(at_smoke) >= len(claimed(lesson))

@@ -1,0 +1,702 @@
+"""What `probes` promises: the numbers equal slow formulas on any net, and the net is left as it was."""
+
+import copy
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from resnet_edu import models, probes
+
+
+def images(n=4, size=16, seed=1):
+    return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def labels(n=4, classes=10):
+    return torch.arange(n) % classes
+
+
+def cifar(depth=8, *, residual=True, **options):
+    torch.manual_seed(0)
+    return models.CifarNet(depth, residual=residual, **{"width": 4, **options})
+
+
+def resnet18():
+    import torchvision
+
+    torch.manual_seed(0)
+    return torchvision.models.resnet18(num_classes=10)  # in-place ReLU and `out += identity`
+
+
+def densenet121():
+    import torchvision
+
+    torch.manual_seed(0)
+    return torchvision.models.densenet121(num_classes=10)
+
+
+class Encoder(nn.Module):
+    """A transformer encoder over tokens (integers, through an embedding) or over float vectors."""
+
+    def __init__(self, tokens=True, dropout=0.0):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Embedding(11, 8) if tokens else nn.Identity()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=dropout, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x):  # [N, T] or [N, T, 8] -> [N, 10]
+        return self.head(self.encoder(self.embed(x)).mean(1))
+
+
+def tokens(n=4):
+    return torch.randint(11, (n, 6), generator=torch.Generator().manual_seed(2))
+
+
+def vectors(n=4):
+    return torch.randn(n, 6, 8, generator=torch.Generator().manual_seed(2))
+
+
+ANY_NET = {
+    "CifarNet": (cifar, images),
+    "plain CifarNet without norm": (lambda: cifar(residual=False, norm=None, init="default"), images),
+    "torchvision resnet18": (resnet18, lambda: images(size=40)),
+    "torchvision densenet121": (densenet121, lambda: images(n=2, size=40)),
+    "transformer encoder on tokens": (Encoder, tokens),
+    "transformer encoder on vectors": (lambda: Encoder(tokens=False), vectors),
+}
+any_net = pytest.mark.parametrize(("build", "batch"), list(ANY_NET.values()), ids=list(ANY_NET))
+
+
+def backward(net, x):
+    net.zero_grad()
+    F.cross_entropy(net(x), labels(len(x))).backward()
+    return net
+
+
+def slow_norm(gradient):
+    """sqrt(sum of squares) in Python's own arithmetic, which neither rounds early nor underflows."""
+    return math.sqrt(math.fsum(v * v for v in gradient.detach().double().flatten().tolist()))
+
+
+def slow_norms(net):
+    return [slow_norm(p.grad) for p in net.parameters() if p.ndim >= 2]
+
+
+# --- GradientNorms ----------------------------------------------------------------------------------------------------
+
+
+@any_net
+def test_norms_equal_a_slow_formula_on_any_net(build, batch):
+    net = build()
+    norms = probes.GradientNorms(net)
+    backward(net, batch())
+    norms.record()
+    named = {name: p.grad.double() for name, p in net.named_parameters() if p.ndim >= 2}
+    assert norms.names == list(named)  # in module order
+    assert norms.numpy().dtype == np.float64
+    expected = [float(g.pow(2).sum().sqrt()) for g in named.values()]
+    np.testing.assert_allclose(norms.numpy(), [expected], rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-45, 1e-40, 1e-24, 1e-10, 1.0, 1e20, 1e38])
+def test_a_norm_neither_underflows_nor_overflows(size):
+    layer = nn.Linear(3, 2, bias=False)
+    layer.weight.grad = torch.full((2, 3), size)
+    entry = float(torch.tensor(size))  # as float32 holds it: below 1e-38 with few digits
+    norms = probes.GradientNorms(layer)
+    norms.record()
+    assert norms.numpy()[0, 0] == pytest.approx(math.sqrt(6) * entry, rel=1e-12)
+
+
+def test_the_plain_float32_norm_would_say_zero():
+    gradient = torch.full((100,), 1e-24)
+    assert float(gradient.norm()) == 0  # the lie of lesson 03
+    assert float(probes._norms([gradient])[0]) == pytest.approx(1e-23, rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e-40, 1e-38, 1e-24, 1e-3, 1.0, 1e10, 1e30])
+def test_the_norm_for_devices_without_float64_equals_the_float64_one(size):
+    torch.manual_seed(0)
+    for x in (torch.randn(50, 3) * size, torch.full((4, 4), size), torch.tensor([0.0, size, -size])):
+        scaled = probes._scaled_norm(x)
+        assert scaled.dtype is torch.float32
+        assert float(scaled) == pytest.approx(slow_norm(x), rel=1e-5 if size > 1e-37 else 1e-2)
+
+
+def test_the_scaled_norm_of_special_tensors():
+    assert float(probes._scaled_norm(torch.zeros(3))) == 0
+    assert float(probes._scaled_norm(torch.zeros(0, 3))) == 0
+    assert math.isnan(probes._scaled_norm(torch.tensor([1.0, math.nan])))
+    assert float(probes._scaled_norm(torch.tensor([1.0, -math.inf]))) == math.inf
+    assert float(probes._scaled_norm(torch.tensor([3.0, 4.0], dtype=torch.float16))) == pytest.approx(5)
+
+
+def test_every_record_adds_a_row():
+    net = cifar()
+    norms = probes.GradientNorms(net)
+    assert (len(norms), norms.numpy().shape) == (0, (0, 8))
+    rows = []
+    for seed in range(3):
+        backward(net, images(seed=seed))
+        norms.record()
+        rows.append(slow_norms(net))
+    assert (len(norms), repr(norms)) == (3, "GradientNorms(8 weights, 3 steps recorded)")
+    np.testing.assert_allclose(norms.numpy(), rows, rtol=1e-12)
+
+
+def test_norms_of_an_accumulated_gradient_are_those_of_the_sum():
+    net = cifar(norm=None)
+    norms = probes.GradientNorms(net)
+    for x, y in zip(images().chunk(2), labels().chunk(2), strict=True):
+        (F.cross_entropy(net(x), y) / 2).backward()
+    norms.record()
+    whole = backward(copy.deepcopy(net), images())
+    np.testing.assert_allclose(norms.numpy()[0], slow_norms(whole), rtol=1e-4)
+
+
+def test_norms_under_a_gradient_scaler_are_true_once_unscaled():
+    net = cifar()
+    norms, optimizer = probes.GradientNorms(net), torch.optim.SGD(net.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    scaler.scale(F.cross_entropy(net(images()), labels())).backward()
+    norms.record()
+    scaler.unscale_(optimizer)
+    norms.record()
+    scaled, unscaled = norms.numpy()
+    np.testing.assert_allclose(scaled, 1024 * unscaled, rtol=1e-6)
+    np.testing.assert_allclose(unscaled, slow_norms(backward(cifar(), images())), rtol=1e-5)
+
+
+class Fails(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise RuntimeError("backward fails")
+
+
+def test_norms_after_an_exception_in_backward():
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3))
+    norms = probes.GradientNorms(net)
+    x = torch.randn(2, 3)
+    with pytest.raises(RuntimeError, match="backward fails"):
+        net[2](Fails.apply(net[1](net[0](x)))).sum().backward()
+    norms.record()
+    assert np.isnan(norms.numpy()[0]).tolist() == [True, True, False]  # what backward reached, and what it did not
+    net.zero_grad()
+    net(x).sum().backward()
+    norms.record()
+    np.testing.assert_allclose(norms.numpy()[1], slow_norms(net), rtol=1e-12)
+
+
+def test_a_missing_gradient_is_nan_and_a_zero_gradient_is_zero():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 2))
+    norms = probes.GradientNorms(net)
+    norms.record()
+    assert np.isnan(norms.numpy()).all()
+    net[0].weight.grad = torch.zeros(2, 2)
+    net[2].weight.grad = torch.ones(2, 2)
+    norms.record()
+    np.testing.assert_array_equal(norms.numpy()[1], [0, np.nan, 2])
+
+
+def test_not_finite_gradients_show_as_they_are():
+    net = nn.Sequential(nn.Linear(2, 1), nn.Linear(2, 1))
+    net[0].weight.grad, net[1].weight.grad = torch.tensor([[math.nan, 1.0]]), torch.tensor([[math.inf, 1.0]])
+    norms = probes.GradientNorms(net)
+    norms.record()
+    np.testing.assert_array_equal(norms.numpy(), [[np.nan, np.inf]])
+
+
+def test_sparse_gradients_are_added_up_before_the_norm():
+    embedding = nn.Embedding(5, 2, sparse=True)
+    norms = probes.GradientNorms(embedding)
+    embedding(torch.tensor([1, 1, 3])).sum().backward()  # row 1 twice: gradient (2, 2), row 3: (1, 1)
+    assert embedding.weight.grad.is_sparse
+    norms.record()
+    assert norms.numpy()[0, 0] == pytest.approx(math.sqrt(4 + 4 + 1 + 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_other_float_types_are_recorded_too(dtype):
+    layer = nn.Linear(3, 2, bias=False)
+    layer.to(dtype).weight.grad = torch.full((2, 3), 0.5, dtype=dtype)
+    norms = probes.GradientNorms(layer)
+    norms.record()
+    assert norms.numpy()[0, 0] == pytest.approx(math.sqrt(6) / 2, rel=1e-12)
+
+
+def test_names_lose_what_wrappers_put_in_front():
+    net = cifar()
+    expected = probes.GradientNorms(net).names
+    assert probes.GradientNorms(nn.DataParallel(net)).names == expected
+    assert probes.GradientNorms(torch.compile(net)).names == expected
+    assert probes.GradientNorms(torch.compile(nn.DataParallel(torch.compile(net)))).names == expected
+    net.stage1 = torch.compile(net.stage1)  # a compiled part
+    assert probes.GradientNorms(net).names == expected
+
+
+def test_names_stay_where_stripping_would_make_two_of_them_one():
+    net = nn.Module()
+    net.weight, net.module = nn.Parameter(torch.zeros(2, 2)), nn.Linear(2, 2)
+    assert probes.GradientNorms(net).names == ["weight", "module.weight"]
+    assert probes.GradientNorms(net, params=["module.weight"]).names == ["module.weight"]
+
+
+def test_params_are_chosen_by_name_or_by_pair():
+    net = backward(cifar(), images())
+    named = dict(net.named_parameters())
+    by_name = probes.GradientNorms(net, params=["fc.bias", "module.stem.conv.weight"])
+    by_pair = probes.GradientNorms(net, params=(item for item in named.items() if "norm" in item[0]))
+    by_name.record()
+    by_pair.record()
+    assert by_name.names == ["fc.bias", "stem.conv.weight"]  # in the order asked for
+    expected = [slow_norm(named[name].grad) for name in by_name.names]
+    np.testing.assert_allclose(by_name.numpy()[0], expected, rtol=1e-12)
+    expected = [slow_norm(p.grad) for name, p in named.items() if "norm" in name]
+    np.testing.assert_allclose(by_pair.numpy()[0], expected, rtol=1e-12)
+
+
+def test_ratio_compares_the_first_and_the_last_convolution():
+    net = backward(cifar(), images())
+    norms = probes.GradientNorms(net)
+    norms.record()
+    row = dict(zip(norms.names, norms.numpy()[0], strict=True))
+    assert norms.ratio() == pytest.approx(row["stem.conv.weight"] / row["stage3.0.branch.conv2.weight"])
+    assert norms.ratio("stage1.0.branch.conv1.weight", "fc.weight") == pytest.approx(
+        row["stage1.0.branch.conv1.weight"] / row["fc.weight"]
+    )
+    assert norms.ratio(first=1, last=-1) == norms.ratio("stage1.0.branch.conv1.weight", "fc.weight")
+
+
+def test_ratio_of_a_net_without_convolutions_and_of_an_earlier_step():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    norms = probes.GradientNorms(net)
+    for scale in (1.0, 3.0, 0.0):
+        net[0].weight.grad, net[1].weight.grad = torch.full((2, 2), scale), torch.ones(2, 2)
+        norms.record()
+    assert [norms.ratio(step=i) for i in (0, 1, 2, -1, -3)] == [1, 3, 0, 0, 1]
+    net[1].weight.grad = torch.zeros(2, 2)
+    norms.record()
+    assert math.isnan(norms.ratio())  # 0 / 0
+    net[0].weight.grad = torch.ones(2, 2)
+    norms.record()
+    assert norms.ratio() == math.inf
+
+
+def test_recording_puts_no_hooks_on_the_net_and_changes_nothing():
+    net = backward(cifar(), images())
+    before = {name: (p.clone(), p.grad.clone()) for name, p in net.named_parameters()}
+    norms = probes.GradientNorms(net)
+    norms.record()
+    for module in net.modules():
+        assert not module._forward_hooks and not module._forward_pre_hooks and not module._backward_hooks
+    for name, p in net.named_parameters():
+        assert not p._backward_hooks and not p._post_accumulate_grad_hooks
+        assert torch.equal(p, before[name][0]) and torch.equal(p.grad, before[name][1])
+
+
+def test_recording_never_reads_a_number_from_the_device(monkeypatch):
+    net = backward(cifar(), images())
+    net.fc.weight.grad = None
+    norms = probes.GradientNorms(net)
+
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("record() reads from the device: a GPU would have to be waited for")
+
+    with monkeypatch.context() as patch:
+        for name in ("item", "cpu", "tolist", "numpy", "__float__", "__bool__", "__int__", "__array__", "nonzero"):
+            patch.setattr(torch.Tensor, name, refuse)
+        norms.record()
+    assert norms.numpy().shape == (1, 8)
+
+
+def test_a_net_that_moves_between_steps_keeps_its_rows():
+    norms = probes.GradientNorms(cifar())
+    norms._rows = [torch.ones(8, dtype=torch.float32), torch.ones(8, dtype=torch.float64)]  # as from two devices
+    assert norms.numpy().dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("fc.weight", r"params='fc.weight': give a list"),
+        (5, "params=5: give a list"),
+        ([], "empty params"),
+        (["fc.wieght"], r"'fc.wieght' is no parameter of CifarNet. It has: stem.conv.weight"),
+        ([5], "params holds 5: give names"),
+        ([("fc.weight", "fc.weight")], "params holds .*: give names"),
+        ([("a", torch.ones(2, requires_grad=True) * 2)], "params holds .*: give names"),
+        (["fc.weight", "fc.weight"], "twice"),
+    ],
+)
+def test_wrong_params_say_what_is_possible(params, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        probes.GradientNorms(cifar(), params=params)
+
+
+def test_other_errors_of_gradient_norms():
+    with pytest.raises(TypeError, match=r"takes an nn.Module; it was given function"):
+        probes.GradientNorms(images)
+    with pytest.raises(ValueError, match="ReLU has no weight of two or more dimensions"):
+        probes.GradientNorms(nn.ReLU())
+    norms = probes.GradientNorms(cifar())
+    with pytest.raises(ValueError, match="Nothing is recorded yet"):
+        norms.ratio()
+    norms.record()
+    with pytest.raises(IndexError, match="step=1: 1 steps are recorded"):
+        norms.ratio(step=1)
+    with pytest.raises(TypeError, match=r"step=0.5: give a whole number"):
+        norms.ratio(step=0.5)
+    with pytest.raises(ValueError, match=r"'conv1' is not recorded. The names are: stem.conv.weight"):
+        norms.ratio("conv1")
+    with pytest.raises(IndexError, match="layer 8: 8 weights are recorded"):
+        norms.ratio(last=8)
+    with pytest.raises(TypeError, match=r"layer=1.0: give a name or a position"):
+        norms.ratio(1.0)
+
+
+# --- signal -----------------------------------------------------------------------------------------------------------
+
+
+class Kept:
+    """An independent way to the same numbers: every layer's output is kept whole, with its own gradient.
+
+    In-place operations are switched off in a copy of the net, and a clone stands behind every layer, so that `+=`
+    cannot touch what was kept.
+    """
+
+    def __init__(self, net, x, loss):
+        net, self.outputs = copy.deepcopy(net).train(), {}
+        for module in net.modules():
+            if getattr(module, "inplace", False):
+                module.inplace = False
+        for name, module in net.named_modules():
+            if any(p.ndim >= 2 for p in module.parameters(recurse=False)):
+                module.register_forward_hook(self.keep(name))
+        loss(net(x)).backward()
+
+    def keep(self, name):
+        def hook(_module, _inputs, output):
+            h = output[0] if isinstance(output, tuple) else output
+            h.retain_grad()
+            self.outputs[name] = h
+            return (h.clone(), *output[1:]) if isinstance(output, tuple) else h.clone()
+
+        return hook
+
+    def activation(self):
+        return [math.sqrt(slow_norm(h) ** 2 / h.numel()) for h in self.outputs.values()]
+
+    def gradient(self):
+        return [slow_norm(h.grad) for h in self.outputs.values()]
+
+
+def check_signal(net, x, **options):
+    found = probes.signal(net, x, labels(len(x)), **options)
+    kept = Kept(net, x, lambda out: F.cross_entropy(out, labels(len(x))))
+    assert found.names == list(kept.outputs)
+    assert found.activation.dtype == found.gradient.dtype == np.float64
+    np.testing.assert_allclose(found.activation, kept.activation(), rtol=1e-5)
+    np.testing.assert_allclose(found.gradient, kept.gradient(), rtol=1e-4)
+    return found
+
+
+@any_net
+def test_signal_equals_a_slow_formula_on_any_net(build, batch):
+    check_signal(build(), batch())
+
+
+@pytest.mark.parametrize("preactivation", [False, True])
+@pytest.mark.parametrize("shortcut", ["A", "B"])
+def test_signal_hears_the_layers_in_the_order_in_which_they_run(preactivation, shortcut):
+    found = check_signal(cifar(preactivation=preactivation, shortcut=shortcut), images())
+    assert found.names[0] == "stem.conv" and found.names[-1] == "fc"
+    assert found.names.index("stage2.0.branch.conv2") < found.names.index("stage3.0.branch.conv1")
+
+
+def test_signal_follows_a_gradient_below_the_smallest_square():
+    torch.manual_seed(0)
+    net = nn.Sequential(*[nn.Linear(4, 4, bias=False) for _ in range(6)])
+    for layer in net:
+        layer.weight.data = 1e-6 * torch.eye(4)
+    found = probes.signal(net, torch.ones(1, 4), loss_fn=torch.sum)
+    np.testing.assert_allclose(found.activation, [10.0 ** -(6 * i) for i in range(1, 7)], rtol=1e-5)
+    np.testing.assert_allclose(found.gradient, [2 * 10.0 ** -(6 * i) for i in range(5, -1, -1)], rtol=1e-5)
+
+
+def state(net):
+    return {
+        "tensors": {k: v.clone() for k, v in net.state_dict().items()},
+        "buffers": [id(b) for b in net.buffers()],
+        "modes": [m.training for m in net.modules()],
+        "grads": [None if p.grad is None else p.grad.clone() for p in net.parameters()],
+        "requires": [p.requires_grad for p in net.parameters()],
+        "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in net.modules()],
+        "random": torch.get_rng_state(),
+    }
+
+
+def assert_as_it_was(net, before):
+    after = state(net)
+    for kind in ("buffers", "modes", "requires", "hooks"):
+        assert after[kind] == before[kind], kind
+    for name, tensor in before["tensors"].items():
+        assert torch.equal(after["tensors"][name], tensor), name
+    for a, b in zip(after["grads"], before["grads"], strict=True):
+        assert (a is None and b is None) or torch.equal(a, b)
+    assert torch.equal(after["random"], before["random"])
+
+
+def mixed_modes(net):
+    """Some layers in eval mode, some gradients there, some not: what has to come back is not all the same."""
+    net.train()
+    for i, module in enumerate(net.modules()):
+        module.training = i % 3 > 0
+    for i, p in enumerate(net.parameters()):
+        p.grad = torch.full_like(p, 0.5) if i % 2 else None
+    return net
+
+
+@any_net
+def test_signal_leaves_any_net_as_it_was(build, batch):
+    net, x = mixed_modes(build()), batch()
+    before, kept = state(net), x.clone()
+    probes.signal(net, x)
+    assert_as_it_was(net, before)
+    assert torch.equal(x, kept) and not x.requires_grad
+
+
+def test_signal_leaves_the_net_as_it_was_after_an_exception():
+    net = mixed_modes(cifar(stochastic_depth_prob=0.5))
+    before = state(net)
+
+    def fail(*_):
+        raise RuntimeError("forward fails")
+
+    handle = net.stage3.register_forward_hook(fail)
+    with pytest.raises(RuntimeError, match="forward fails"):
+        probes.signal(net, images())
+    handle.remove()
+    assert_as_it_was(net, before)
+    with pytest.raises(RuntimeError, match="loss fails"):
+        probes.signal(net, images(), loss_fn=lambda out: exec("raise RuntimeError('loss fails')"))
+    assert_as_it_was(net, before)
+    with pytest.raises(RuntimeError, match="backward fails"):
+        probes.signal(net, images(), loss_fn=lambda out: Fails.apply(out).sum())
+    assert_as_it_was(net, before)
+
+
+class Replaces(nn.Module):
+    """A buffer that is replaced, not written to."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 10)
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        self.seen = self.seen + len(x)
+        return self.linear(x)
+
+
+def test_signal_puts_back_a_buffer_that_is_replaced():
+    net, x = Replaces(), torch.randn(4, 3)
+    before = state(net)
+    probes.signal(net, x)
+    assert_as_it_was(net, before)
+
+
+def test_signal_runs_in_train_mode_whatever_the_mode_is():
+    net = cifar()
+    for _ in range(3):
+        net.train()(3 * images() + 1)
+    inside_eval, inside_train = (probes.signal(mode(), images()) for mode in (net.eval, net.train))
+    np.testing.assert_array_equal(inside_eval.activation, inside_train.activation)
+    with torch.no_grad():
+        in_eval, in_train = (mode()(images()).square().mean().sqrt() for mode in (net.eval, net.train))
+    assert inside_eval.activation[-1] == pytest.approx(float(in_train), rel=1e-5)
+    assert inside_eval.activation[-1] != pytest.approx(float(in_eval), rel=0.1)
+
+
+def test_signal_hears_a_frozen_net():
+    net, frozen = cifar(), cifar().requires_grad_(False)
+    np.testing.assert_allclose(probes.signal(frozen, images()).gradient, probes.signal(net, images()).gradient)
+    assert not any(p.requires_grad for p in frozen.parameters())
+
+
+def test_signal_works_inside_no_grad():
+    with torch.no_grad():
+        found = probes.signal(cifar(), images())
+    np.testing.assert_array_equal(found.gradient, probes.signal(cifar(), images()).gradient)
+
+
+def test_signal_makes_up_labels_in_turn():
+    net = cifar()
+    made_up, given = probes.signal(net, images(12)), probes.signal(net, images(12), torch.arange(12) % 10)
+    np.testing.assert_array_equal(made_up.gradient, given.gradient)
+    other = probes.signal(net, images(12), torch.zeros(12, dtype=torch.int64))
+    assert not np.allclose(other.gradient, given.gradient)
+
+
+def test_signal_takes_any_loss():
+    layer = nn.Linear(3, 2)
+    x, y = torch.randn(5, 3), torch.randn(5, 2)
+    found = probes.signal(layer, x, y, F.mse_loss)
+    assert found.names == ["(module)"]
+    expected = slow_norm(2 * (layer(x) - y) / 10)
+    assert found.gradient[0] == pytest.approx(expected, rel=1e-5)
+    unlabelled = probes.signal(layer, x, loss_fn=lambda out: out.square().sum())
+    assert unlabelled.gradient[0] == pytest.approx(slow_norm(2 * layer(x)), rel=1e-5)
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.shared, self.unused, self.head = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 10)
+
+    def forward(self, x):
+        first = self.shared(x)
+        self.unused(x)
+        return self.head(self.shared(first.tanh()))
+
+
+def test_a_layer_used_twice_is_two_entries_and_one_that_the_loss_ignores_is_nan():
+    torch.manual_seed(0)
+    net, x = Twice(), torch.randn(4, 4)
+    found = probes.signal(net, x, labels())
+    assert found.names == ["shared", "unused", "shared (2)", "head"]
+    first = net.shared(x)
+    second = net.shared(first.tanh())
+    loss = F.cross_entropy(net.head(second), labels())
+    by_hand = torch.autograd.grad(loss, [first, second])
+    assert [found.gradient[0], found.gradient[2]] == pytest.approx([slow_norm(g) for g in by_hand], rel=1e-5)
+    assert found.activation[2] == pytest.approx(slow_norm(second) / 4, rel=1e-5)
+    assert np.isnan(found.gradient[1]) and found.activation[1] > 0
+
+
+def test_dropout_is_on_and_the_random_state_comes_back():
+    torch.manual_seed(3)
+    net = Encoder(dropout=0.5)
+    before = torch.get_rng_state()
+    a = probes.signal(net, tokens())
+    assert torch.equal(torch.get_rng_state(), before)
+    b = probes.signal(net, tokens())
+    np.testing.assert_array_equal(a.gradient, b.gradient)  # the same state gives the same dropout
+    assert not np.allclose(a.gradient, probes.signal(Encoder(dropout=0.0), tokens()).gradient)
+
+
+def test_signal_hears_what_is_inside_wrappers():
+    expected = probes.signal(cifar(), images())
+    for wrap in (torch.compile, nn.DataParallel, lambda net: torch.compile(nn.DataParallel(net))):
+        found = probes.signal(wrap(cifar()), images())
+        assert found.names == expected.names
+        np.testing.assert_array_equal(found.gradient, expected.gradient)
+
+
+def test_signal_takes_half_precision():
+    half = probes.signal(cifar().bfloat16(), images().bfloat16())
+    np.testing.assert_allclose(half.activation, probes.signal(cifar(), images()).activation, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((images, images()), "signal takes an nn.Module; it was given function"),
+        ((cifar(), images().numpy()), "signal takes one batch as a tensor; it was given ndarray"),
+        ((cifar(), torch.tensor(1.0)), r"signal needs at least one example; the batch has the shape \[\]"),
+        ((cifar(), images(0)), r"signal needs at least one example; the batch has the shape \[0, 3, 16, 16\]"),
+        ((cifar(), images().to("meta")), "the net is on cpu, the batch on meta"),
+        ((cifar().to("meta"), images().to("meta")), "on the device 'meta' have none"),
+        ((cifar(), images(), labels(3)), r"labels have to be torch.int64 \[4\] on cpu; they are torch.int64 \[3\]"),
+        ((cifar(), images(), labels().float()), r"they are torch.float32 \[4\]"),
+        ((cifar(), images(), [0, 1, 2, 3]), "labels have to be a tensor; they are list"),
+        ((cifar(), images(), labels() + 10), "labels have to be 0 to 9; they are 10 to 13"),
+        ((cifar(), images(), labels() - 1), "labels have to be 0 to 9; they are -1 to 2"),
+        ((cifar(), images(), None, "cross_entropy"), "loss_fn='cross_entropy': give a function"),
+        (
+            (cifar(), images(), None, lambda out: out),
+            r"one number with a gradient; loss_fn returned a tensor \[4, 10\]",
+        ),
+        ((cifar(), images(), None, lambda out: 1.0), "loss_fn returned float"),
+        ((cifar(), images(), None, lambda out: out.detach().sum()), "one number with a gradient"),
+        ((nn.Sequential(nn.ReLU()), images()), "Sequential has no layer with a weight of two or more dimensions"),
+        ((Encoder(tokens=False).encoder, vectors()), r"needs logits \[N, classes\].*returned \[4, 6, 8\]"),
+        ((nn.LSTM(8, 8), vectors()), "needs logits .*returned tuple"),
+    ],
+)
+def test_signal_refuses_what_it_cannot_take(arguments, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        probes.signal(*arguments)
+
+
+# --- layer_table ------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_lists_every_layer_with_its_shapes_and_parameters():
+    net = cifar(14, shortcut="B")
+    table = {row.name: row for row in probes.layer_table(net, images(size=32))}
+    assert table["stem.conv"] == probes.Layer("stem.conv", "Conv2d", (3, 32, 32), (4, 32, 32), 108)
+    assert table["stage2.0.branch.conv1"].out_shape == (8, 16, 16)
+    assert table["stage3.0.shortcut.conv"] == probes.Layer(
+        "stage3.0.shortcut.conv", "Conv2d", (8, 16, 16), (16, 8, 8), 8 * 16
+    )
+    assert table["fc"] == probes.Layer("fc", "Linear", (16,), (10,), 170)
+    assert [next(iter(table)), list(table)[-1]] == ["stem.conv", "fc"]
+
+
+@any_net
+def test_the_table_s_parameters_add_up(build, batch):
+    net = build()
+    table = probes.layer_table(net, batch())
+    heard = sum(row.parameters for row in table)
+    unheard = 0  # attention reads its output projection's weight without running it as a layer
+    for module in net.modules():
+        if isinstance(module, nn.MultiheadAttention):
+            unheard += models.count_parameters(module.out_proj)
+    assert heard + unheard == models.count_parameters(net)
+
+
+@any_net
+def test_the_table_leaves_any_net_as_it_was(build, batch):
+    net = mixed_modes(build())
+    before = state(net)
+    probes.layer_table(net, batch())
+    assert_as_it_was(net, before)
+
+
+def test_the_table_needs_no_numbers_and_one_example_will_do():
+    net = cifar()
+    expected = probes.layer_table(net, images(1))
+    with torch.device("meta"):
+        shapes = torch.zeros(1, 3, 16, 16)
+    assert probes.layer_table(copy.deepcopy(net).to("meta"), shapes) == expected
+
+
+def test_the_table_refuses_what_it_cannot_take():
+    with pytest.raises(TypeError, match=r"layer_table takes an nn.Module; it was given str"):
+        probes.layer_table("net", images())
+    with pytest.raises(TypeError, match="layer_table takes one batch as a tensor; it was given tuple"):
+        probes.layer_table(cifar(), (3, 16, 16))
+    with pytest.raises(ValueError, match="the net is on cpu, the batch on meta"):
+        probes.layer_table(cifar(), images().to("meta"))
+
+
+def test_probes_warn_about_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net = backward(cifar(), images())
+        norms = probes.GradientNorms(net)
+        norms.record()
+        norms.ratio()
+        probes.signal(net, images())
+        probes.layer_table(net, images())

@@ -1,0 +1,534 @@
+"""What `training` promises: the loop that it shows is the loop that runs, and a run that goes wrong says where."""
+
+import copy
+import json
+import math
+import signal
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from resnet_edu import data, models, probes, training
+from resnet_edu.data import Images
+
+
+def images(n=20, *, size=8, classes=10, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(256, (n, 3, size, size), generator=generator, dtype=torch.uint8)
+    return Images(pixels, torch.arange(n) % classes)
+
+
+def linear(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
+
+
+def narrow():
+    """Too few logits for ten classes."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+
+
+def cifar(depth=8, **options):
+    torch.manual_seed(0)
+    return models.CifarNet(depth, **{"residual": True, "width": 4, **options})
+
+
+def fit(net, train=None, val=None, **options):
+    settings = {"epochs": 1, "batch_size": 8, "progress": False, **options}
+    return training.fit(net, images() if train is None else train, val, **settings)
+
+
+def tensors(net):
+    return {name: value.clone() for name, value in net.state_dict().items()}
+
+
+def equal(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+class Spy:
+    """A callback that keeps what it was called with, and runs `action(step)` after each backward pass."""
+
+    def __init__(self, action=lambda step: None):
+        self.action, self.steps, self.epochs = action, [], []
+
+    def on_gradients(self, step):
+        self.steps.append(step)
+        self.action(step)
+
+    def on_epoch(self, history):
+        self.epochs.append(len(history.train_loss))
+
+
+# --- learning ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_small_residual_net_learns_real_images():
+    train, test = data.load("sample", device="cpu", size=16)
+    net = models.CifarNet(8, residual=True, width=8)
+    history = training.fit(net, train[:1280], test[:500], epochs=3, batch_size=64, lr=0.2, progress=False)
+    assert history.train_accuracy[-1] > 0.25 > 0.2 > history.train_accuracy[0]
+    assert history.train_loss[0] > history.train_loss[1] > history.train_loss[2]
+    assert history.val_accuracy[-1] == training.evaluate(net, test[:500]).accuracy > 0.2
+
+
+def by_hand(net, train, *, rates, batch_size, momentum, weight_decay, augment, seed):
+    """SGD with momentum as in Sutskever et al. 2013, in PyTorch's form, written out."""
+    net.to(memory_format=torch.channels_last).train()
+    velocity, losses = {}, []
+    batches = [
+        batch
+        for epoch in range(math.ceil(len(rates) / math.ceil(len(train) / batch_size)))
+        for batch in train.batches(batch_size, shuffle=True, augment=augment, seed=1000 * seed + epoch)
+    ]
+    for rate, (x, y) in zip(rates, batches, strict=False):
+        loss = F.cross_entropy(net(x.contiguous(memory_format=torch.channels_last)), y)
+        losses.append(loss.item())
+        gradients = torch.autograd.grad(loss, list(net.parameters()))
+        with torch.no_grad():
+            for p, gradient in zip(net.parameters(), gradients, strict=True):
+                gradient = gradient.add(p, alpha=weight_decay)
+                velocity[p] = velocity[p].mul(momentum).add(gradient) if p in velocity else gradient
+                p.add_(velocity[p], alpha=-rate)
+    return losses
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_fit_is_the_loop_written_by_hand_bit_for_bit(augment):
+    settings = {"batch_size": 8, "momentum": 0.8, "weight_decay": 0.01, "augment": augment, "seed": 3}
+    net, twin, train = cifar(), cifar(), images(20, size=16)
+    history = fit(net, train, epochs=2, lr=0.1, schedule=lambda step, total: 1 / (1 + step), **settings)
+    rates = [0.1 * (1 / (1 + step)) for step in range(6)]  # 20 images are 3 steps of 8 an epoch
+    losses = by_hand(twin, train, rates=rates, **settings)
+    assert history.step_lr == rates
+    assert history.step_loss == losses
+    assert equal(tensors(net), tensors(twin))
+
+
+@pytest.mark.parametrize("change", [{"momentum": 0.0}, {"weight_decay": 0.0}, {"augment": True}, {"seed": 1}, {"lr": 1}])
+def test_every_setting_changes_the_weights(change):
+    settings = {"momentum": 0.9, "weight_decay": 0.1, "augment": False, "seed": 0, "lr": 0.1}
+    one, other = cifar(), cifar()
+    fit(one, images(size=16), **settings)
+    fit(other, images(size=16), **{**settings, **change})
+    assert not equal(tensors(one), tensors(other))
+
+
+def test_the_same_seed_gives_the_same_history():
+    runs = []
+    for seed in (5, 5, 6):
+        net = nn.Sequential(nn.Dropout(0.5), *linear())
+        history = fit(net, val=images(seed=1), epochs=2, augment=True, seed=seed)
+        history.seconds = []  # the only thing that may differ
+        runs.append((history, tensors(net)))
+    assert runs[0][0] == runs[1][0] and equal(runs[0][1], runs[1][1])
+    assert runs[0][0] != runs[2][0]
+
+
+def test_the_global_random_state_is_neither_read_nor_changed():
+    net = nn.Sequential(nn.Dropout(0.5), *linear())
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = fit(copy.deepcopy(net), augment=True)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert fit(net, augment=True).step_loss == first.step_loss
+
+
+def test_the_net_keeps_its_modes():
+    net = cifar().eval()
+    net.stage1.train()
+    before = [m.training for m in net.modules()]
+    seen = []
+    fit(net, images(size=16), callbacks=[Spy(lambda step: seen.append(all(m.training for m in net.modules())))])
+    assert [m.training for m in net.modules()] == before
+    assert seen == [True, True, True]  # and trains in train mode
+
+
+# --- the learning rate ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "factor"), [(0, 1), (400, 1), (31_999, 1), (32_000, 0.1), (47_999, 0.1), (48_000, 0.01), (63_999, 0.01)]
+)
+def test_the_paper_s_schedule_at_its_corners(step, factor):
+    assert training.paper(step, 64_000) == factor
+
+
+def test_one_cycle_starts_low_peaks_once_and_ends_at_nothing():
+    factors = [training.one_cycle(step, 1000) for step in range(1000)]
+    assert factors[0] == pytest.approx(1 / 25)
+    assert factors[300] == 1 == max(factors)
+    assert factors[150] == pytest.approx((1 / 25 + 1) / 2)  # halfway up
+    assert factors[650] == pytest.approx(0.5)  # halfway down
+    assert 0 < factors[999] < 1e-5
+    assert all(a < b for a, b in zip(factors[:300], factors[1:301], strict=True))
+    assert all(a > b for a, b in zip(factors[300:], factors[301:], strict=False))
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "paper", "constant"])
+def test_the_recorded_rate_is_the_schedule_s(schedule):
+    function = training.SCHEDULES[schedule]
+    history = fit(linear(), epochs=4, lr=0.3, schedule=schedule)
+    assert history.step_lr == [0.3 * function(step, 12) for step in range(12)]
+    for total in (1, 2, 3):
+        assert all(0 < function(step, total) <= 1 for step in range(total))
+
+
+def test_a_schedule_is_asked_once_a_step_for_a_number():
+    asked = []
+    fit(linear(), epochs=2, schedule=lambda step, total: asked.append((step, total)) or 1.0)
+    assert asked == [(step, 6) for step in range(6)]
+    for wrong in (None, -1.0, math.nan, math.inf, "1", torch.tensor(1.0)):
+        with pytest.raises(ValueError, match=r"schedule\(0, 3\) returned .*: it has to return a number from 0 up"):
+            fit(linear(), schedule=lambda step, total, wrong=wrong: wrong)
+
+
+# --- the history ------------------------------------------------------------------------------------------------------
+
+
+def test_the_history_has_an_entry_an_epoch_and_an_entry_a_step():
+    history = fit(linear(), val=images(seed=1), epochs=2)
+    assert [len(getattr(history, name)) for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")] == [2] * 4
+    assert (len(history.seconds), len(history.step_loss), len(history.step_lr)) == (2, 6, 6)
+    assert not history.interrupted
+    without = fit(linear(), epochs=2)
+    assert without.val_loss == without.val_accuracy == []
+    for values in (history.train_loss, history.train_accuracy, history.step_loss, history.step_lr, history.seconds):
+        assert all(type(value) is float for value in values)
+
+
+def test_a_short_last_batch_has_its_own_weight():
+    net, train = linear(), images(20)
+    history = fit(net, train, lr=0.0)  # a net that stays as it is: the epoch's mean is the loss on the whole set
+    whole = training.evaluate(net, train)
+    a, b, c = history.step_loss
+    assert history.train_loss == [pytest.approx((8 * a + 8 * b + 4 * c) / 20)]
+    assert history.train_loss == [pytest.approx(whole.loss, rel=1e-6)]
+    assert history.train_accuracy == [whole.accuracy]
+
+
+def test_a_history_survives_as_json(tmp_path):
+    history = fit(linear(), val=images(seed=1), epochs=2)
+    history.save(tmp_path / "history.json")
+    assert json.loads((tmp_path / "history.json").read_text()) == history.__dict__
+    broken = training.History(step_loss=[1.0, math.nan, math.inf, -math.inf])
+    broken.save(str(tmp_path / "broken.json"))
+    text = (tmp_path / "broken.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["step_loss"] == [1.0, None, None, None]
+
+
+# --- callbacks --------------------------------------------------------------------------------------------------------
+
+
+def test_gradients_are_seen_after_backward_and_before_the_step():
+    net, seen = linear(), []
+
+    def look(step):
+        seen.append((net[1].weight.detach().clone(), net[1].weight.grad.clone()))
+
+    fit(net, epochs=2, momentum=0.0, weight_decay=0.0, lr=0.5, schedule="constant", callbacks=[Spy(look)])
+    after = [weight for weight, _ in seen[1:]] + [net[1].weight.detach()]
+    for (weight, gradient), moved in zip(seen, after, strict=True):
+        assert gradient.any()
+        torch.testing.assert_close(moved, weight - 0.5 * gradient)
+
+
+def test_callbacks_are_called_in_order_with_the_step_and_the_history():
+    spy, calls = Spy(), []
+    history = fit(linear(), epochs=2, callbacks=[spy, lambda h: calls.append((h, len(spy.epochs), len(h.seconds)))])
+    assert spy.steps == [0, 1, 2, 3, 4, 5]
+    assert spy.epochs == [1, 2]
+    assert [(h is history, epochs, done) for h, epochs, done in calls] == [(True, 1, 1), (True, 2, 2)]
+
+
+def test_gradient_norms_is_a_callback():
+    net = cifar()
+    norms = probes.GradientNorms(net)
+    fit(net, images(size=16), epochs=2, callbacks=[norms])
+    assert norms.numpy().shape == (6, 8)
+    last = [float(p.grad.norm()) for p in net.parameters() if p.ndim >= 2]  # fit leaves the last gradients in place
+    np.testing.assert_allclose(norms.numpy()[-1], last, rtol=1e-5)
+
+
+def test_a_callback_s_error_is_the_caller_s_to_see():
+    def fail(_history):
+        raise OSError("disk full")
+
+    net = linear().eval()
+    with pytest.raises(OSError, match="disk full"):
+        fit(net, callbacks=[fail])
+    assert not net.training
+
+
+# --- progress ---------------------------------------------------------------------------------------------------------
+
+
+def on_screen(text):
+    """What a terminal shows in the end: a carriage return writes over the line."""
+    lines = [line.rpartition("\r")[2].rstrip() for line in text.split("\n")]
+    return [line for line in lines if line]
+
+
+def test_progress_ends_in_one_line_and_silence_is_silence(capfd):
+    fit(linear(), val=images(seed=1), epochs=2, progress=False)
+    assert tuple(capfd.readouterr()) == ("", "")
+    history = fit(linear(), val=images(seed=1), epochs=2, progress=True)
+    out, err = capfd.readouterr()
+    (line,) = on_screen(out)
+    accuracy = f"training accuracy {history.train_accuracy[-1]:.3f}, validation {history.val_accuracy[-1]:.3f}"
+    assert line == f"2 epochs, {sum(history.seconds):.1f} s: {accuracy}"
+    assert err == ""
+
+
+# --- a loss that is not finite ----------------------------------------------------------------------------------------
+
+
+def test_weights_that_overflow_are_named_with_step_and_layer():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 10), nn.Linear(10, 10))
+
+    def explode(step):
+        if step == 1:
+            net[1].weight.grad.fill_(1e10)  # step 1 throws the weights to infinity, step 2 sees it
+
+    with pytest.raises(training.DivergenceError) as caught:
+        fit(net, lr=1e30, momentum=0.0, schedule=lambda step, total: float(step == 1), callbacks=[Spy(explode)])
+    error = caught.value
+    assert (error.step, error.layer) == (2, "1")
+    assert "loss at step 2 is nan" in str(error) and "'1': its weights are no longer finite" in str(error)
+    assert len(error.history.step_loss) == len(error.history.step_lr) == 2  # the two steps before
+    assert all(math.isfinite(loss) for loss in error.history.step_loss)
+    assert error.history.train_loss == [] and not error.history.interrupted
+
+
+def test_outputs_that_overflow_are_told_from_weights_that_do():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 10), nn.Linear(10, 10))
+    net[1].weight.data.fill_(1e20)
+    net[2].weight.data.fill_(1e20)
+    with pytest.raises(training.DivergenceError, match="'2': it overflows") as caught:
+        fit(net, progress=True)
+    assert (caught.value.step, caught.value.layer) == (0, "2")
+    assert caught.value.history.step_loss == []
+
+
+def test_divergence_leaves_modes_and_buffers_alone(capfd):
+    net = cifar().eval()
+    with torch.no_grad():
+        net.fc.weight[0, 0] = math.nan
+    before = tensors(net)
+    with pytest.raises(training.DivergenceError, match="'fc': its weights are no longer finite"):
+        fit(net, images(size=16), progress=True)
+    assert on_screen(capfd.readouterr().out) == []  # no summary of a run that failed
+    assert not any(m.training for m in net.modules())
+    torch.testing.assert_close(net.fc.weight, before["fc.weight"], equal_nan=True)
+    # One forward pass was the training step's; the search for the layer adds none.
+    assert int(net.stem.norm.num_batches_tracked) == 1
+
+
+def test_where_losses_are_read_late_the_first_bad_one_is_named():
+    net, x = linear(), torch.zeros(2, 3, 8, 8)
+    losses = [torch.tensor(v) for v in (1.0, math.inf, math.nan, 2.0)]
+    with pytest.raises(training.DivergenceError, match="loss at step 98 is inf") as caught:
+        training._check_finite(net, x, losses, step=100, history=training.History())
+    assert (caught.value.step, caught.value.layer) == (98, None)
+    training._check_finite(net, x, losses[:1], step=97, history=training.History())
+
+
+# --- interrupts -------------------------------------------------------------------------------------------------------
+
+
+def interrupt(step):
+    """Ctrl-C, as the stop button sends it."""
+
+    def action(now):
+        if now == step:
+            signal.raise_signal(signal.SIGINT)
+
+    return action
+
+
+@pytest.mark.parametrize("step", [0, 2, 3, 4])
+def test_an_interrupt_keeps_net_and_history_together(step):
+    net, whole = cifar(), cifar()
+    after = []
+    fit(whole, images(size=16), epochs=2, callbacks=[Spy(lambda now: after.append(tensors(whole)))])
+    history = fit(net, images(size=16), epochs=2, callbacks=[Spy(interrupt(step))])
+    assert history.interrupted
+    assert len(history.step_loss) == len(history.step_lr) == step  # the steps that moved the weights
+    assert len(history.train_loss) == len(history.seconds) == step // 3
+    weights = {name: value for name, value in tensors(net).items() if name.endswith("weight")}
+    assert equal(weights, after[step])
+    assert all(m.training for m in net.modules())
+
+
+def test_an_interrupt_at_the_end_of_an_epoch_keeps_that_epoch(capfd):
+    def stop(history):
+        raise KeyboardInterrupt
+
+    history = fit(linear(), val=images(seed=1), epochs=3, callbacks=[stop], progress=True)
+    assert history.interrupted
+    assert [len(v) for v in (history.train_loss, history.val_loss, history.seconds, history.step_loss)] == [1, 1, 1, 3]
+    (line,) = on_screen(capfd.readouterr().out)
+    assert line.startswith("interrupted after 1 of 3 epochs")
+
+
+def test_an_interrupt_during_validation_leaves_no_half_epoch(monkeypatch, capfd):
+    def stop(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "evaluate", stop)
+    history = fit(linear(), val=images(seed=1), epochs=3, progress=True)
+    assert history.train_loss == history.train_accuracy == history.val_loss == history.seconds == []
+    assert len(history.step_loss) == len(history.step_lr) == 3
+    assert on_screen(capfd.readouterr().out) == ["interrupted after 0 of 3 epochs, 0.0 s"]
+
+
+# --- evaluate ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 20, 500])
+def test_evaluate_equals_a_slow_formula(batch_size):
+    net, test = cifar(), images(20, size=16)
+    fit(net, test, epochs=1)  # so that the running statistics are not the initial ones
+    metrics = training.evaluate(net, test, batch_size=batch_size)
+    net.eval()
+    total, right = 0.0, 0
+    with torch.no_grad():
+        for i in range(len(test)):
+            logits = net(data.normalize(test.images[i : i + 1]))[0].double()
+            label = int(test.labels[i])
+            total -= float(logits[label] - logits.exp().sum().log())
+            right += int(logits.argmax()) == label
+    assert metrics.loss == pytest.approx(total / 20, rel=1e-5)
+    assert metrics.accuracy == right / 20
+    assert type(metrics.loss) is type(metrics.accuracy) is float
+
+
+def test_evaluate_changes_nothing():
+    net = cifar()
+    net.stage2.eval()
+    modes, before = [m.training for m in net.modules()], tensors(net)
+    training.evaluate(net, images(size=16))
+    assert [m.training for m in net.modules()] == modes
+    assert equal(tensors(net), before) and all(p.grad is None for p in net.parameters())
+    handle = net.fc.register_forward_hook(lambda *_: exec("raise RuntimeError('fails')"))
+    with pytest.raises(RuntimeError, match="fails"):
+        training.evaluate(net, images(size=16))
+    handle.remove()
+    assert [m.training for m in net.modules()] == modes
+
+
+# --- precision --------------------------------------------------------------------------------------------------------
+
+
+def test_precision_is_chosen_by_the_device(monkeypatch):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    choose = training.choose_precision
+    assert choose("fp32", cpu) is choose("fp32", cuda) is choose("auto", cpu) is choose("auto", "mps") is None
+    assert choose("bf16", "cpu") is choose("bf16", cuda) is torch.bfloat16
+    assert choose("fp16", cuda) is torch.float16
+    for in_hardware, expected in ((True, torch.bfloat16), (False, torch.float16)):  # a T4 only emulates bf16
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation, x=in_hardware: x)
+        assert choose("auto", cuda) is expected
+    with pytest.raises(ValueError, match="precision='fp16' needs a GPU"):
+        choose("fp16", cpu)
+    for wrong in ("float16", None, 16, ["fp32"], torch.float16):
+        with pytest.raises(ValueError, match="choose one of 'fp32', 'bf16', 'fp16', 'auto'"):
+            choose(wrong, cpu)
+
+
+def test_channels_last_is_left_alone_where_it_is_wrong():
+    assert training._memory_format(torch.device("cpu")) is training._memory_format(torch.device("cuda"))
+    assert training._memory_format(torch.device("cpu")) is torch.channels_last
+    assert training._memory_format(torch.device("mps")) is torch.contiguous_format
+
+
+def test_bf16_casts_inside_and_keeps_float32_weights():
+    net, seen = cifar(), []
+    net.stage2.register_forward_hook(lambda _m, _i, out: seen.append(out.dtype))
+    history = fit(net, images(size=16), precision="bf16")
+    assert seen == [torch.bfloat16] * 3
+    assert all(p.dtype is torch.float32 for p in net.parameters())
+    assert history.step_loss[0] == pytest.approx(fit(cifar(), images(size=16)).step_loss[0], rel=0.05)
+
+
+def test_under_fp16_gradients_are_recorded_unscaled(monkeypatch):
+    monkeypatch.setattr(training, "choose_precision", lambda *_: torch.float16)  # a GPU's path, walked on the CPU
+    half, full = cifar(), cifar()
+    norms = probes.GradientNorms(half), probes.GradientNorms(full)
+    scaled = fit(half, images(size=16), lr=0.01, callbacks=[norms[0]])
+    monkeypatch.undo()
+    exact = fit(full, images(size=16), lr=0.01, callbacks=[norms[1]])
+    np.testing.assert_allclose(norms[0].numpy()[0], norms[1].numpy()[0], rtol=0.1)  # not 65,536 times as large
+    np.testing.assert_allclose(scaled.step_loss, exact.step_loss, rtol=0.05)
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+OTHER_CLASSES = Images(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 2, 0]), ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"net": "net"}, r"fit takes an nn.Module; it was given str"),
+        ({"net": nn.Flatten()}, "Flatten has no parameter that requires a gradient"),
+        ({"net": linear().requires_grad_(False)}, "Sequential has no parameter that requires a gradient"),
+        ({"net": linear().double()}, r"fit trains nets of torch.float32; this one holds torch.float64"),
+        ({"net": narrow()}, r"logits \[8, 10\], one a class; it returned \[8, 3\]"),
+        ({"net": nn.Conv2d(3, 10, 1)}, r"logits \[8, 10\].* it returned \[8, 10, 8, 8\]"),
+        ({"train": torch.zeros(4, 3, 8, 8)}, "train has to be Images.*given Tensor"),
+        ({"train": (images(), images())}, "given tuple. data.load returns a pair"),
+        ({"train": images()[:0]}, "train holds no image"),
+        ({"val": [1]}, "val has to be Images.*given list"),
+        ({"val": OTHER_CLASSES}, "val has .'a', 'b', 'c'.: they have to be the same"),
+        ({"epochs": 0}, "epochs=0: give at least 1"),
+        ({"epochs": 1.5}, "epochs=1.5: give a whole number of at least 1"),
+        ({"epochs": True}, "epochs=True: give a whole number"),
+        ({"batch_size": 0}, "batch_size=0: give at least 1"),
+        ({"seed": -1}, "seed=-1: give at least 0 and at most 4294967295"),
+        ({"seed": 2**32}, "seed=4294967296: give at least 0"),
+        ({"lr": -0.1}, "lr=-0.1: give a number from 0 up"),
+        ({"lr": math.nan}, "lr=nan: give a number from 0 up"),
+        ({"lr": math.inf}, "lr=inf: give a number from 0 up"),
+        ({"lr": "0.1"}, "lr='0.1': give a number"),
+        ({"momentum": 1.0}, "momentum=1.0: give a number from 0 to below 1"),
+        ({"weight_decay": -1}, "weight_decay=-1: give a number from 0 up"),
+        ({"augment": 1}, "augment=1: give True or False"),
+        ({"progress": None}, "progress=None: give True or False"),
+        ({"schedule": "cosine"}, "schedule='cosine': choose one of 'one_cycle', 'paper', 'constant', or a function"),
+        ({"schedule": ["paper"]}, "choose one of 'one_cycle'"),
+        ({"precision": "half"}, "precision='half': choose one of"),
+        ({"precision": "fp16"}, "precision='fp16' needs a GPU"),
+        ({"callbacks": Spy()}, "callbacks=.*: give a list, such as"),
+        ({"callbacks": None}, "callbacks=None: give a list"),
+        ({"callbacks": [1]}, r"callbacks holds 1: give functions of the history, or objects with on_gradients\(step\)"),
+    ],
+)  # fmt: skip
+def test_wrong_settings_say_what_is_possible(options, message):
+    arguments = {"net": linear(), "train": images(), "epochs": 1, "batch_size": 8, "progress": False, **options}
+    with pytest.raises((ValueError, TypeError), match=message):
+        training.fit(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("net", images()), r"evaluate takes an nn.Module; it was given str"),
+        ((linear(), torch.zeros(2, 3, 8, 8)), "images has to be Images.*given Tensor"),
+        ((linear(), images()[:0]), "images holds no image"),
+        ((narrow(), images()), r"logits \[20, 10\], one a class; it returned \[20, 3\]"),
+    ],
+)
+def test_evaluate_refuses_what_it_cannot_take(arguments, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        training.evaluate(*arguments)
+
+
+def test_whole_numbers_of_numpy_will_do():
+    history = fit(linear(), epochs=np.int64(1), batch_size=np.int32(8), seed=np.int64(0), lr=np.float32(0.1))
+    assert history.step_loss == fit(linear(), lr=float(np.float32(0.1))).step_loss

@@ -1,0 +1,75 @@
+"""Trained weights survive a file: half precision, whole or not at all, with a sentence for a file that does not fit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from resnet_edu import models, weights
+
+
+def net(depth: int = 8, seed: int = 0) -> models.CifarNet:
+    torch.manual_seed(seed)
+    return models.CifarNet(depth, residual=True)
+
+
+def test_what_is_saved_is_loaded_to_half_precision(tmp_path: Path) -> None:
+    saved, loaded = net(seed=0), net(seed=1)
+    saved.stem.norm.running_mean.fill_(0.3)
+    weights.save(saved, tmp_path / "net.safetensors")
+    weights.load(loaded, tmp_path / "net.safetensors")
+    for name, tensor in saved.state_dict().items():
+        expected = tensor.half().float() if tensor.is_floating_point() else tensor
+        assert torch.equal(loaded.state_dict()[name], expected), name
+
+
+def test_facts_travel_with_the_weights(tmp_path: Path) -> None:
+    weights.save(net(), tmp_path / "net.safetensors", epochs=5, net="CifarNet(8)")
+    facts = weights.load(net(), tmp_path / "net.safetensors")
+    assert facts == {"epochs": "5", "net": "CifarNet(8)", "torch": torch.__version__}
+
+
+def test_a_file_of_another_net_says_what_differs(tmp_path: Path) -> None:
+    weights.save(net(8), tmp_path / "net.safetensors", net="CifarNet(8)")
+    with pytest.raises(ValueError, match=r"does not fit this CifarNet.*made by CifarNet\(8\)"):
+        weights.load(net(14), tmp_path / "net.safetensors")
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "empty"])
+def test_a_damaged_file_is_refused_in_a_sentence_and_the_net_stays(tmp_path: Path, damage: str) -> None:
+    path = weights.save(net(), tmp_path / "net.safetensors")
+    whole = path.read_bytes()
+    path.write_bytes({"cut": whole[: len(whole) // 2], "text": b"hello", "empty": b""}[damage])
+    other = net(seed=1)
+    before = {name: tensor.clone() for name, tensor in other.state_dict().items()}
+    with pytest.raises(ValueError, match="no whole safetensors file"):
+        weights.load(other, path)
+    assert all(torch.equal(before[name], tensor) for name, tensor in other.state_dict().items())
+
+
+def test_unknown_name_lists_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path))
+    weights.save(net(), tmp_path / "weights" / "mine.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"no weights 'yours'.*mine"):
+        weights.load(net(), "yours")
+    weights.load(net(), "mine")
+
+
+def test_a_readers_run_keeps_weights_in_the_cache_and_rendering_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("RESNET_EDU_WEIGHTS", raising=False)
+    assert weights.keep(net(), "mine") == tmp_path / "cache" / "weights" / "mine.safetensors"
+    monkeypatch.setenv("RESNET_EDU_WEIGHTS", str(tmp_path / "course"))
+    assert weights.keep(net(), "mine") == tmp_path / "course" / "mine.safetensors"
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence_and_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("RESNET_EDU_WEIGHTS", str(tmp_path / "file" / "folder"))
+    assert weights.keep(net(), "mine") is None
+    assert "could not be kept" in capsys.readouterr().out
+    assert not list(tmp_path.glob("**/*.safetensors"))
