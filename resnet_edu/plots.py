@@ -6,7 +6,7 @@
 
 Nothing here knows torch modules, notebooks or pyplot's global state. What is compared shares one scale. Hue says plain
 or residual, line style and marker say which one of them: a figure reads the same in grey.
-Colours: Okabe and Ito 2008, "Color Universal Design"; heatmaps: cividis.
+Colours: Okabe and Ito 2008, "Color Universal Design"; heatmaps: viridis.
 """
 
 from __future__ import annotations
@@ -101,26 +101,21 @@ def gradient_norms(
 
 def draw_norms(ax: Axes, lines: Mapping[str, np.ndarray], *, scale: np.ndarray | None = None) -> None:
     """`gradient_norms` on given axes. scale: all numbers that the axis has to hold, where others are to come."""
-    drawn: dict[str, Line2D] = {}
+    everything = np.concatenate(list(lines.values()))
     ax.set_yscale("log")
+    _log_limits(ax, everything if scale is None else scale)
+    handles = []
     for label, style in line_styles(lines).items():
-        x = np.arange(1, len(lines[label]) + 1)
-        (drawn[label],) = ax.plot(x, lines[label], label=label, markersize=4, linewidth=1.5, **style)
-    ax.set_xlabel("layer: 1 is next to the image, the last one is the classifier")
-    longest = max(len(values) for values in lines.values())
-    ax.set_xlim(0.5, longest + 0.5)
-    _log_limits(ax, np.concatenate(list(lines.values())) if scale is None else scale)
-    zero = False
-    for label, values in lines.items():
-        at = np.flatnonzero(values == 0) + 1
-        if len(at):
-            zero = True
-            bottom = np.full(len(at), ax.get_ylim()[0])
-            ax.plot(at, bottom, "x", color=drawn[label].get_color(), markersize=7, clip_on=False, zorder=5)
-    handles = list(drawn.values())
-    if zero:
+        norms, layers = lines[label], np.arange(1, len(lines[label]) + 1)
+        handles += ax.plot(layers, norms, label=label, markersize=4, linewidth=1.5, **style)
+        zeros = layers[norms == 0]
+        bottom = np.full(len(zeros), ax.get_ylim()[0])
+        ax.plot(zeros, bottom, "x", color=style["color"], markersize=7, clip_on=False, zorder=5)
+    if (everything == 0).any():
         handles.append(Line2D([], [], color=BLACK, marker="x", linestyle="none", label="exactly 0"))
     ax.legend(handles=handles)
+    ax.set_xlim(0.5, max(map(len, lines.values())) + 0.5)
+    ax.set_xlabel("layer: 1 is next to the image, the last one is the classifier")
 
 
 @course_look
@@ -141,12 +136,12 @@ def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
         extent = (-0.5, steps - 0.5, 0.5, layers + 0.5)
         options: dict[str, Any] = {"aspect": "auto", "origin": "lower", "extent": extent, "interpolation": "nearest"}
         shown = np.ma.masked_where(~(table > 0), table)
-        picture = ax.imshow(shown.T, norm=norm, cmap="cividis", **options)
+        picture = ax.imshow(shown.T, norm=norm, cmap="viridis", **options)
         zeros = np.ma.masked_where(table != 0, np.ones_like(table))
         ax.imshow(zeros.T, cmap=ListedColormap([GREY]), **options)
         ax.set(title=label, xlabel="step")
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_major_locator(MaxNLocator(4 if len(tables) > 2 else 8, integer=True))
     axes[0].set_ylabel("layer: 1 is next to the image")
     figure.colorbar(picture, ax=axes, label="gradient norm", pad=0.01)
     if any((t == 0).any() for t in tables.values()):
@@ -264,7 +259,7 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
     for block in dict.fromkeys(layer.name.split(".shortcut")[0] for layer in layers if ".shortcut" in layer.name):
         at = [x for x, layer in enumerate(boxes) if layer.name.startswith(f"{block}.")]
         if at:
-            centre, width, top = (at[0] + at[-1] + 1) / 2, at[-1] - at[0] + 1.6, _side(boxes[at[0]]) / tallest / 2
+            centre, width, top = (at[0] + at[-1] + 1) / 2, at[-1] - at[0] + 0.9, _side(boxes[at[0]]) / tallest / 2
             ax.add_patch(Arc((centre, top + 0.03), width, 0.3, theta1=0, theta2=180, color=BLUE, linewidth=1.5))
     for shape in shapes:
         at = [x for x, layer in enumerate(boxes) if layer.out_shape == shape]
@@ -337,10 +332,9 @@ def _row(label: str, profile: Any, step: int) -> np.ndarray:
 
 def _log_limits(ax: Axes, values: np.ndarray) -> None:
     """Whole decades around the positive values, so that two redraws with similar numbers have the same axis."""
-    positive = values[np.isfinite(values) & (values > 0)]
-    if len(positive):
-        low, high = np.floor(np.log10(positive.min())), np.ceil(np.log10(positive.max()))
-        ax.set_ylim(10.0 ** (low - 0.5), 10.0 ** (max(high, low + 1) + 0.3))
+    decades = np.log10(values[np.isfinite(values) & (values > 0)])
+    low, high = (np.floor(decades.min()), np.ceil(decades.max())) if len(decades) else (-1.0, 0.0)
+    ax.set_ylim(10.0 ** (low - 0.5), 10.0 ** (max(high, low + 1) + 0.3))
 
 
 def _side(layer: Any) -> int:

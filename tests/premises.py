@@ -103,6 +103,11 @@ def padding_mode_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Conv2d, "_conv_forward", forward)
 
 
+def no_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "double", torch.Tensor.float)
+    monkeypatch.setattr(nn.Module, "double", nn.Module.float)
+
+
 def biases_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     original = nn.Conv2d.__setattr__
 
@@ -185,9 +190,11 @@ PREMISES: dict[str, list[Premise]] = {
                 "stage 2: measured / predicted factor",
                 "stage 3: measured / predicted factor",
                 "circular padding: mean factor over the stages / sqrt(1/6)",
+                "PyTorch's default: 3 n times the variance of the weights",
                 "the norm that float32 reports",
                 "log10 of the true norm",
                 "first / last, by the activations",
+                "activations: last convolution / first",
                 "log10 of the largest weight gradient of a convolution",
             ),
         ),
@@ -202,6 +209,15 @@ PREMISES: dict[str, list[Premise]] = {
             force(activation="sigmoid"),
             (*START_03, "float32-run", "float32-claims"),
             ("entries of the first gradient that are exactly 0, as a part",),
+        ),
+        Premise(
+            "float64 is float32",
+            no_float64,
+            (*START_03, "float64-run"),
+            (
+                "sigmoid in float64: entries of the first gradient that are 0, as a part",
+                "sigmoid in float64: log10 of the norm of the first gradient",
+            ),
         ),
         Premise("the biases stay", biases_stay, (*START_03, "two-run"), ("first / last, by the weights",)),
         Premise(
@@ -294,6 +310,7 @@ PREMISES: dict[str, list[Premise]] = {
             (
                 "plain-56, last step: smallest / largest gradient norm",
                 "ResNet-56, last step: smallest / largest gradient norm",
+                "plain-56, last step: smallest gradient norm of a convolution",
             ),
         ),
         Premise(
@@ -310,8 +327,12 @@ PREMISES: dict[str, list[Premise]] = {
         Premise(
             "the depths are swapped",
             swap_depths,
-            (*START_07, "train-run", "result-run", "result-claims", "small-claims"),
-            ("plain-20 minus plain-56, training accuracy", "ResNet-56 minus ResNet-20, training accuracy"),
+            (*START_07, "train-run", "result-run", "result-claims", "heatmap-run", "heatmap-claims", "small-claims"),
+            (
+                "plain-20 minus plain-56, training accuracy",
+                "ResNet-56 minus ResNet-20, training accuracy",
+                "second half of the training: median gradient norm, plain-56 / plain-20",
+            ),
             budget="laptop",
         ),
         Premise(

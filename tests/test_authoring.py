@@ -1,6 +1,7 @@
 """Rendering and checking lessons: each rule has a notebook that breaks it and no other."""
 
 import base64
+import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from resnet_edu.authoring import lessons as course
 from resnet_edu.authoring.check import RULES, bare_call, check
 from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
 from resnet_edu.authoring.normalise import as_a_terminal_shows_it, normalise, to_text
-from resnet_edu.authoring.render import render, run_notebook
+from resnet_edu.authoring.render import render, run_notebook, write_checksums, write_picture
 
 TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
 FENCE = "```python\n# a comment, not a title\n![](no_image.png)\n```\n\n![A curve](curve.png)\n\n## Recap"
@@ -266,7 +267,7 @@ def test_rendering_twice_gives_the_same_bytes(repository: Path) -> None:
     assert number.execution_count == 3
     assert progress.text == "two\n"
     record = json.loads((repository / "data" / "runs" / "lessons.json").read_text())["04_b"]
-    assert sorted(record) == ["budget", "machine", "seconds", "versions"]
+    assert sorted(record) == ["budget", "commit", "machine", "seconds", "seed", "versions"]
     assert not list(path.parent.glob(".*"))
 
 
@@ -330,3 +331,19 @@ def test_an_install_without_lessons_says_so(tmp_path: Path) -> None:
         lessons(tmp_path / "notebooks")
     with pytest.raises(Refusal, match="There are no lessons in"):
         lessons(tmp_path)
+
+
+def test_the_checksums_beside_the_weights_are_theirs(tmp_path: Path) -> None:
+    (tmp_path / "net.safetensors").write_bytes(b"1.5")
+    write_checksums(tmp_path)
+    digest = hashlib.sha256(b"1.5").hexdigest()
+    assert (tmp_path / "SHA256SUMS").read_text() == f"{digest}  net.safetensors\n"
+
+
+def test_the_picture_of_a_tagged_cell_is_stored(tmp_path: Path) -> None:
+    def cell(png: bytes, tags: list[str]) -> NotebookNode:
+        data = {"image/png": base64.b64encode(png).decode()}
+        return new_code_cell("1", outputs=[new_output("display_data", data)], metadata={"tags": tags})
+
+    write_picture(new_notebook(cells=[cell(b"not this", []), cell(b"this", ["picture"])]), tmp_path / "a" / "03.png")
+    assert (tmp_path / "a" / "03.png").read_bytes() == b"this"

@@ -328,6 +328,11 @@ def test_positions_pick_as_those_of_a_list_do(key):
             images[key]
 
 
+@example((1, 2))
+@example(True)
+@example([0.0])
+@example([[1]])
+@example("1")
 @given(st.one_of(
     st.none(), st.booleans(), st.floats(), st.text(), st.binary(), st.tuples(st.integers(0, 9), st.integers(0, 9)),
     st.integers(10), st.integers(max_value=-11), st.lists(st.floats(), min_size=1), st.lists(st.text(), min_size=1),

@@ -275,6 +275,20 @@ def test_a_source_that_stalls_is_given_up(tiny, sources, tmp_path, monkeypatch, 
     assert cached(tmp_path) == []
 
 
+def test_every_connection_is_opened_with_the_time_limit(tiny, sources, monkeypatch):
+    limits = []
+
+    def spy(request, timeout):
+        limits.append(timeout)
+        raise OSError("offline")
+
+    monkeypatch.setattr("urllib.request.urlopen", spy)
+    sources("good", "other_good")
+    with pytest.raises(ConnectionError):
+        data.load("cifar10")
+    assert limits == [cifar10.TIMEOUT] * 2 and 0 < cifar10.TIMEOUT <= 60
+
+
 def test_after_a_stall_the_next_source_is_tried(tiny, sources, monkeypatch):
     monkeypatch.setattr(cifar10, "TIMEOUT", 1.5)
     sources("stalls", "good")
@@ -372,7 +386,14 @@ def test_an_older_file_survives_a_failed_save(tiny, tmp_path, monkeypatch):
     assert cached(tmp_path) == ["cifar10.npz"]
 
 
-def test_several_processes_may_download_at_once(tiny, sources, tmp_path):
+def test_several_processes_may_download_and_save_at_once(tiny, sources, tmp_path, monkeypatch):
+    together, savez = threading.Barrier(4, timeout=30), np.savez
+
+    def wait_for_the_others(file, **arrays):
+        together.wait()
+        savez(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", wait_for_the_others)
     sources("good")
     with ThreadPoolExecutor(4) as pool:
         for train, test in pool.map(lambda _: data.load("cifar10"), range(4)):
@@ -477,6 +498,15 @@ def test_a_pickle_that_asks_for_more_than_numpy_needs_is_refused(tiny, tmp_path,
     with pytest.raises(pickle.UnpicklingError, match="which no CIFAR-10 file does"):
         cifar10.read_archive(archive)
     assert not mark.exists()
+
+
+def test_a_pickle_inside_an_npz_is_not_loaded(tiny, tmp_path):
+    harm = np.array([Call(open, str(tmp_path / "mark"), "w")], dtype=object)
+    (tmp_path / "cache").mkdir()
+    np.savez(tmp_path / "cache" / "cifar10.npz", **{**tiny.arrays, "y_test": harm})
+    with pytest.warns(UserWarning, match="passed over"), pytest.raises(ConnectionError):
+        data.load("cifar10")
+    assert not (tmp_path / "mark").exists()
 
 
 def test_nothing_is_opened_before_the_md5_is_right(tiny, monkeypatch):

@@ -292,11 +292,19 @@ def test_a_callable_fills_every_weight_in_place():
 
 @pytest.mark.parametrize("block", ["basic", "bottleneck"])
 @pytest.mark.parametrize("preactivation", [False, True])
-@pytest.mark.parametrize("norm", ["batch", None])
-def test_zero_init_residual_starts_every_branch_at_zero(block, preactivation, norm):
-    built = net(
-        11 if block == "bottleneck" else 8, block=block, preactivation=preactivation, norm=norm, zero_init_residual=True
-    )
+@pytest.mark.parametrize(("norm", "init"), [("batch", "he"), (None, "he"), (None, "default")])
+def test_zero_init_residual_starts_every_branch_at_zero(block, preactivation, norm, init):
+    options = {"block": block, "preactivation": preactivation, "norm": norm, "init": init}
+    depth = 11 if block == "bottleneck" else 8
+    built, usual = net(depth, zero_init_residual=True, **options), net(depth, **options)
+    last = "conv" if preactivation or norm is None else "norm"
+    changed = {
+        name for (name, a), b in zip(built.named_parameters(), usual.parameters(), strict=True) if not torch.equal(a, b)
+    }
+    where = f"{last}{3 if block == 'bottleneck' else 2}"  # the last layer with a weight, and no other
+    names = {f"stage{stage}.0.branch.{where}.weight" for stage in (1, 2, 3)}
+    biases = {name.replace("weight", "bias") for name in names} if init == "default" else set()
+    assert changed == names | biases
     x = built.stem(images())
     for stage in (built.stage1, built.stage2, built.stage3):
         assert not stage[0].branch(x).any()
@@ -366,6 +374,13 @@ def test_a_net_can_lose_its_classifier():
     built = net()
     built.fc = nn.Identity()
     assert built(images()).shape == (4, 16)
+
+
+def test_a_replica_that_sees_no_parameters_of_its_own_runs(monkeypatch):
+    built = net().eval()
+    expected = built(images())
+    monkeypatch.setattr(built, "parameters", lambda: iter(()))  # as in a thread of nn.DataParallel
+    assert torch.equal(built(images()), expected)
 
 
 def test_shared_and_frozen_parameters_are_counted_rightly():

@@ -603,6 +603,25 @@ def test_signal_hears_what_is_inside_wrappers():
         np.testing.assert_array_equal(found.gradient, expected.gradient)
 
 
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this PyTorch was built without torch.distributed")
+def test_probes_work_under_distributed_data_parallel():
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        net = nn.parallel.DistributedDataParallel(cifar())
+        norms, expected = probes.GradientNorms(net), probes.signal(cifar(), images())
+        for _ in range(2):  # nothing of a signal is left over in the reducer
+            found = probes.signal(net, images())
+            assert found.names == expected.names
+            np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-6)
+            backward(net, images())
+            norms.record()
+    finally:
+        torch.distributed.destroy_process_group()
+    plain = backward(cifar(), images())
+    assert norms.names == probes.GradientNorms(plain).names
+    np.testing.assert_allclose(norms.numpy()[0], slow_norms(plain), rtol=1e-6)
+
+
 def test_signal_takes_half_precision():
     half = probes.signal(cifar().bfloat16(), images().bfloat16())
     np.testing.assert_allclose(half.activation, probes.signal(cifar(), images()).activation, rtol=0.1)

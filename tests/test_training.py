@@ -1,6 +1,7 @@
 """What `training` promises: the loop that it shows is the loop that runs, and a run that goes wrong says where."""
 
 import copy
+import itertools
 import json
 import math
 import signal
@@ -68,7 +69,7 @@ class Spy:
 
 def test_a_small_residual_net_learns_real_images():
     train, test = data.load("sample", device="cpu", size=16)
-    net = models.CifarNet(8, residual=True, width=8)
+    net = cifar(width=8)
     history = training.fit(net, train[:1280], test[:500], epochs=3, batch_size=64, lr=0.2, progress=False)
     assert history.train_accuracy[-1] > 0.25 > 0.2 > history.train_accuracy[0]
     assert history.train_loss[0] > history.train_loss[1] > history.train_loss[2]
@@ -108,7 +109,9 @@ def test_fit_is_the_loop_written_by_hand_bit_for_bit(augment):
     assert equal(tensors(net), tensors(twin))
 
 
-@pytest.mark.parametrize("change", [{"momentum": 0.0}, {"weight_decay": 0.0}, {"augment": True}, {"seed": 1}, {"lr": 1}])
+@pytest.mark.parametrize(
+    "change", [{"momentum": 0.0}, {"weight_decay": 0.0}, {"augment": True}, {"seed": 1}, {"lr": 1}]
+)
 def test_every_setting_changes_the_weights(change):
     settings = {"momentum": 0.9, "weight_decay": 0.1, "augment": False, "seed": 0, "lr": 0.1}
     one, other = cifar(), cifar()
@@ -165,8 +168,8 @@ def test_one_cycle_starts_low_peaks_once_and_ends_at_nothing():
     assert factors[150] == pytest.approx((1 / 25 + 1) / 2)  # halfway up
     assert factors[650] == pytest.approx(0.5)  # halfway down
     assert 0 < factors[999] < 1e-5
-    assert all(a < b for a, b in zip(factors[:300], factors[1:301], strict=True))
-    assert all(a > b for a, b in zip(factors[300:], factors[301:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(factors[:301]))
+    assert all(a > b for a, b in itertools.pairwise(factors[300:]))
 
 
 @pytest.mark.parametrize("schedule", ["one_cycle", "paper", "constant"])
@@ -192,7 +195,9 @@ def test_a_schedule_is_asked_once_a_step_for_a_number():
 
 def test_the_history_has_an_entry_an_epoch_and_an_entry_a_step():
     history = fit(linear(), val=images(seed=1), epochs=2)
-    assert [len(getattr(history, name)) for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")] == [2] * 4
+    assert [len(getattr(history, name)) for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")] == [
+        2
+    ] * 4
     assert (len(history.seconds), len(history.step_loss), len(history.step_lr)) == (2, 6, 6)
     assert not history.interrupted
     without = fit(linear(), epochs=2)

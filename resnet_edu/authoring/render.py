@@ -8,10 +8,13 @@
 A lesson whose cell fails stays as it was. How long each lesson took is kept in `data/runs/lessons.json`.
 """
 
+import base64
+import hashlib
 import json
 import os
 import platform
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -56,7 +59,8 @@ class ThisPython(AsyncKernelManager):
 def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
     """Run the lesson and write it back with its outputs. Raises Refusal, and writes nothing, if a cell fails.
 
-    What the lesson keeps of trained weights (see `resnet_edu.weights`) goes into the course's `data/weights/`.
+    What the lesson keeps of trained weights (see `resnet_edu.weights`) goes into the course's `data/weights/`, and the
+    picture of a cell with the tag "picture" to `data/figures/`, where the README shows it.
     """
     before = path.read_bytes()
     data = root / "data"
@@ -69,7 +73,9 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
         for weights in sorted(Path(draft).iterdir()):
             (data / "weights").mkdir(exist_ok=True)
             os.replace(weights, data / "weights" / weights.name)
+    write_checksums(data / "weights")
     write_atomically(path, to_text(normalise(run.notebook)))
+    write_picture(run.notebook, data / "figures" / f"{path.stem}.png")
     record(path.stem, run.seconds, budget, data / "runs" / "lessons.json")
     for count, seconds in run.cell_seconds.items():
         if seconds >= SLOW_CELL:
@@ -109,7 +115,8 @@ def run_notebook(path: Path, budget: str = "laptop", **environment: str) -> Run:
         variables = {**os.environ, "PYTHONHASHSEED": "0", "IPYTHONDIR": profile, "RESNET_EDU_BUDGET": budget}
         try:
             client.execute(cwd=str(path.parent), env={**variables, **environment})
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        except (CellExecutionError, CellTimeoutError, DeadKernelError, AssertionError) as error:
+            # AssertionError: what nbclient raises when Ctrl-C ended the kernel that it waits for.
             last = max(started, default=0)
             raise Refusal(f"{path.name} {cell_name(run.notebook, last)} failed: {reason(error)}") from None
     run.seconds = time.perf_counter() - began
@@ -124,6 +131,23 @@ def reason(error: Exception) -> str:
     return "the kernel ended while it ran: it was interrupted, or memory was short."
 
 
+def write_checksums(folder: Path) -> None:
+    """Keep `SHA256SUMS` beside the weights, in the form that `sha256sum -c` reads."""
+    files = sorted(folder.glob("*.safetensors"))
+    if files:
+        lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
+        write_atomically(folder / "SHA256SUMS", "".join(lines))
+
+
+def write_picture(notebook: NotebookNode, path: Path) -> None:
+    """Store the last picture that a cell with the tag "picture" displayed."""
+    cells = [cell for cell in notebook.cells if "picture" in cell.metadata.get("tags", [])]
+    pictures = [out.data["image/png"] for cell in cells for out in cell.outputs if "image/png" in out.get("data", {})]
+    if pictures:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(base64.b64decode(pictures[-1]))
+
+
 def record(lesson: str, seconds: float, budget: str, path: Path) -> None:
     """Keep the lesson's time, with what it was measured on, beside that of the others."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,10 +155,18 @@ def record(lesson: str, seconds: float, budget: str, path: Path) -> None:
     runs[lesson] = {
         "seconds": round(seconds),
         "budget": budget,
+        "seed": int(os.environ.get("RESNET_EDU_SEED", "0")),
+        "commit": commit(path.parent),
         "machine": f"{processor()}, {os.cpu_count()} cores",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
     }
     write_atomically(path, json.dumps(runs, indent=1, sort_keys=True) + "\n")
+
+
+def commit(folder: Path) -> str:
+    """The commit that the run started from; "" outside a clone."""
+    result = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
+    return result.stdout.strip()
 
 
 def processor() -> str:

@@ -1,0 +1,272 @@
+"""What `lesson` promises: budgets that agree with each other, claims that can fail, figures with words."""
+
+import base64
+import math
+import struct
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from resnet_edu import lesson, plots
+from resnet_edu.lesson import LivePlot, budget, claim, seed, show
+
+
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+def chart(values=(1.0, 2.0)):
+    return plots.training_curves({"plain": values})
+
+
+# --- budget and seed --------------------------------------------------------------------------------------------------
+
+SETTINGS = {"smoke": {"epochs": 1, "lr": 0.1}, "laptop": {"epochs": 8, "lr": 0.1}, "gpu": {"epochs": 30, "lr": 0.4}}
+
+
+@pytest.mark.parametrize("name", ["smoke", "laptop", "gpu"])
+def test_the_environment_names_the_budget(name, monkeypatch, capsys):
+    monkeypatch.setenv("RESNET_EDU_BUDGET", name)
+    run = budget(**SETTINGS)
+    assert vars(run) == {"name": name, **SETTINGS[name]}
+    assert capsys.readouterr().out == f"Budget '{name}': epochs {run.epochs}, lr {run.lr}\n"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_it_the_machine_decides(value, monkeypatch):
+    monkeypatch.delenv("RESNET_EDU_BUDGET") if value is None else monkeypatch.setenv("RESNET_EDU_BUDGET", value)
+    assert budget(**SETTINGS).name == "laptop"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert budget(**SETTINGS).name == "gpu"
+
+
+def test_a_gpu_without_its_own_budget_gets_the_laptop_s(monkeypatch):
+    monkeypatch.setenv("RESNET_EDU_BUDGET", "gpu")
+    run = budget(smoke=SETTINGS["smoke"], laptop=SETTINGS["laptop"])
+    assert (run.name, run.epochs) == ("gpu", 8)
+
+
+def test_a_budget_leaves_its_table_alone():
+    table = {name: dict(settings) for name, settings in SETTINGS.items()}
+    budget(**table).epochs = 99
+    assert table == SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"smoke": {"epochs": 1}}, "smoke and laptop have to name the same settings; they differ in lr"),
+        ({"gpu": {"epochs": 1, "lr": 1, "images": 9}}, "gpu and laptop have to name the same settings.*images"),
+        ({"smoke": None}, r"budget\(smoke=None\): give a dict"),
+        ({"laptop": 3}, r"budget\(laptop=3\): give a dict"),
+        ({"gpu": [("epochs", 1)]}, r"budget\(gpu=.*\): give a dict"),
+    ],
+)
+def test_budgets_have_to_agree(change, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        budget(**{**SETTINGS, **change})
+
+
+@pytest.mark.parametrize("key", ["name", 3, "two words"])
+def test_a_setting_needs_a_name_of_its_own(key):
+    with pytest.raises(ValueError, match="cannot name a setting"):
+        budget(smoke={key: 1}, laptop={key: 1})
+
+
+def test_an_unknown_budget_is_an_error(monkeypatch):
+    monkeypatch.setenv("RESNET_EDU_BUDGET", "Laptop")
+    with pytest.raises(ValueError, match="RESNET_EDU_BUDGET='Laptop': choose one of smoke, laptop, gpu, or unset it"):
+        budget(**SETTINGS)
+
+
+def test_one_variable_moves_every_seed(monkeypatch):
+    monkeypatch.delenv("RESNET_EDU_SEED", raising=False)
+    assert [seed(), seed(3), seed(np.int64(4))] == [0, 3, 4]
+    monkeypatch.setenv("RESNET_EDU_SEED", "")
+    assert seed(3) == 3
+    monkeypatch.setenv("RESNET_EDU_SEED", "2")
+    assert [seed(), seed(3)] == [200, 203]
+    assert len({seed(base) for base in range(100)}) == 100
+    for wrong in ("-1", "two", "1.5", " "):
+        monkeypatch.setenv("RESNET_EDU_SEED", wrong)
+        with pytest.raises(ValueError, match=r"RESNET_EDU_SEED=.*give a whole number"):
+            seed()
+
+
+@pytest.mark.parametrize("base", [-1, 1.0, "1", True, None])
+def test_a_seed_is_a_whole_number(base):
+    with pytest.raises(ValueError, match=r"seed\(.*\): give a whole number of at least 0"):
+        seed(base)
+
+
+# --- claims -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [0.1, 0.5, 2, True])
+def test_a_claim_within_its_bounds_is_printed_with_its_number(value, capsys):
+    claim("the ratio is moderate", value, within=(0.1, 2))
+    assert capsys.readouterr().out == f"✓ the ratio is moderate: {value:.4g} (from 0.1 to 2)\n"
+
+
+@pytest.mark.parametrize("value", [0.0999, 2.0001, -1, math.inf, -math.inf, math.nan])
+def test_a_claim_outside_its_bounds_fails(value, capsys):
+    with pytest.raises(
+        lesson.ClaimError, match=r"^the ratio is moderate: measured .*, expected from 0.1 to 2\. If you"
+    ):
+        claim("the ratio is moderate", value, within=(0.1, 2))
+    assert capsys.readouterr().out == ""
+    assert issubclass(lesson.ClaimError, AssertionError)
+
+
+def test_nan_is_within_no_bounds():
+    for within in ((-math.inf, 1), (0, math.inf), (-1e308, 1e308)):
+        with pytest.raises(lesson.ClaimError, match="measured nan"):
+            claim("it is finite", math.nan, within=within)
+
+
+@pytest.mark.parametrize(
+    ("within", "words"), [((0.5, math.inf), "at least 0.5"), ((-math.inf, 3), "at most 3"), ((1, 1), "from 1 to 1")]
+)
+def test_a_bound_may_be_open_on_one_side(within, words, capsys):
+    claim("it holds", 1.0, within=within)
+    assert capsys.readouterr().out == f"✓ it holds: 1 ({words})\n"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.tensor(0.5), torch.tensor([[0.5]], requires_grad=True), torch.tensor(0.5, dtype=torch.bfloat16),
+        np.float32(0.5), np.array([0.5]), np.array(0.5),
+    ],
+)  # fmt: skip
+def test_claims_take_tensors_and_arrays_of_one_number(value, capsys):
+    claim("a half", value, within=(torch.tensor(0.4), np.float64(0.6)))
+    assert "a half: 0.5 (from 0.4 to 0.6)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("budget_name", ["smoke", "laptop", "gpu"])
+@pytest.mark.parametrize("since", ["smoke", "laptop", "gpu"])
+def test_a_claim_counts_from_its_budget_on(since, budget_name, monkeypatch, capsys):
+    monkeypatch.setenv("RESNET_EDU_BUDGET", budget_name)
+    order = ["smoke", "laptop", "gpu"]
+    if order.index(budget_name) < order.index(since):
+        claim("it is small", 5, within=(0, 1), since=since)
+        assert capsys.readouterr().out == f"– it is small: 5 (counts from the budget '{since}' on)\n"
+    else:
+        with pytest.raises(lesson.ClaimError):
+            claim("it is small", 5, within=(0, 1), since=since)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sentence": ""}, "the first argument is the sentence"),
+        ({"sentence": 0.5}, r"claim\(0.5, ...\): the first argument is the sentence"),
+        ({"value": None}, "the value has to be one number; it is None"),
+        ({"value": "0.5"}, "the value has to be one number; it is '0.5'"),
+        ({"value": torch.zeros(2)}, r"one number; it is tensor\(\[0., 0.\]\)"),
+        ({"value": np.zeros(0)}, "one number; it is array"),
+        ({"value": torch.zeros((), device="meta")}, "one number; it is tensor"),
+        ({"value": 1j}, "one number; it is 1j"),
+        ({"within": 3}, r"within=3\): give a pair"),
+        ({"within": (1, 2, 3)}, "give a pair of numbers"),
+        ({"within": "12"}, r"within='12'\): give a pair"),
+        ({"within": None}, "give a pair"),
+        ({"within": (2, 1)}, "the low bound comes first"),
+        ({"within": (math.nan, 1)}, "the low bound comes first"),
+        ({"within": (-math.inf, math.inf)}, "nothing is claimed"),
+        ({"since": "cpu"}, r"since='cpu'\): choose one of smoke, laptop, gpu"),
+        ({"since": None}, r"since=None\): choose one of"),
+    ],
+)
+def test_a_claim_that_cannot_be_one_is_an_error(options, message):
+    arguments = {"sentence": "it holds", "value": 1.0, "within": (0, 2), **options}
+    sentence, value = arguments.pop("sentence"), arguments.pop("value")
+    with pytest.raises((TypeError, ValueError), match=message):
+        claim(sentence, value, **arguments)
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def png_size(data):
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", data[16:24])
+
+
+def test_a_figure_is_shown_with_its_alt_text_and_a_sentence(page, capsys):
+    show(chart(), alt="Accuracy rises from 1 to 2.")
+    (output,) = page
+    assert output["metadata"] == {"image/png": {"alt": "Accuracy rises from 1 to 2."}}
+    assert output["data"]["text/plain"] == "Accuracy rises from 1 to 2."
+    assert png_size(output["data"]["image/png"]) == (900, 360)
+    assert capsys.readouterr().out == "Figure: Accuracy rises from 1 to 2.\n"
+    show(chart(), alt="The long alt text.", sentence="The short sentence.")
+    assert capsys.readouterr().out == "Figure: The short sentence.\n"
+
+
+def test_the_same_figure_is_the_same_bytes(page):
+    for _ in range(2):
+        show(chart(), alt="A line.")
+    assert page[0]["data"]["image/png"] == page[1]["data"]["image/png"]
+
+
+def test_a_shown_figure_fits_into_a_notebook_file(page):
+    from jupyter_client.jsonutil import json_default
+
+    show(chart(), alt="A line.")
+    text = json_default(page[0]["data"]["image/png"])  # what the kernel does with bytes on their way
+    assert png_size(base64.b64decode(text)) == (900, 360)
+
+
+def test_a_live_plot_stays_in_one_place(page):
+    drawn = []
+
+    def draw(histories):
+        drawn.append(dict(histories))
+        return chart()
+
+    live = LivePlot(draw, alt="Accuracy by epoch.")
+    assert page == []
+    first, second = live.watch("plain"), live.watch("residual")
+    first("h1")
+    second("h2")
+    first("h3")
+    assert drawn == [{"plain": "h1"}, {"plain": "h1", "residual": "h2"}, {"plain": "h3", "residual": "h2"}]
+    assert [output["update"] for output in page] == [False, True, True]
+    assert len({output["transient"]["display_id"] for output in page}) == 1
+    assert all(output["metadata"]["image/png"]["alt"] == "Accuracy by epoch." for output in page)
+    other = LivePlot(draw, alt="Another.")
+    other.update()
+    assert page[-1]["transient"] != page[0]["transient"]
+
+
+def test_in_plain_python_nothing_is_displayed(capsys):
+    show(chart(), alt="A line.")
+    LivePlot(lambda histories: chart(), alt="A line.").update()
+    assert capsys.readouterr().out == "Figure: A line.\n"
+
+
+@pytest.mark.parametrize(
+    ("figure", "alt", "message"),
+    [
+        (None, "A line.", "show takes a matplotlib Figure; it was given NoneType"),
+        (Figure().subplots(), "A line.", "show takes a matplotlib Figure; it was given Axes"),
+        (Figure(), "", "show needs alt"),
+        (Figure(), " ", "show needs alt"),
+        (Figure(), None, "show needs alt"),
+    ],
+)
+def test_a_figure_needs_words(figure, alt, message):
+    with pytest.raises(TypeError, match=message):
+        show(figure, alt=alt)
+    with pytest.raises(TypeError, match=message):
+        LivePlot(lambda histories: figure, alt=alt).update()
+
+
+def test_a_live_plot_needs_a_function():
+    with pytest.raises(TypeError, match=r"LivePlot\(draw='accuracy'\): give a function"):
+        LivePlot("accuracy", alt="A line.")

@@ -1,0 +1,360 @@
+"""What `plots` promises: a figure shows the numbers that were given, on scales that can be compared.
+
+The tests read the data behind a figure, never its pixels.
+"""
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Arc, Rectangle
+from torch import nn
+
+from resnet_edu import data, models, plots, probes, training
+
+
+def recorder(rows):
+    """A `GradientNorms` with these rows."""
+    norms = probes.GradientNorms(nn.Sequential(*[nn.Linear(1, 1) for _ in rows[0]]))
+    norms._rows = [torch.tensor(row, dtype=torch.float64) for row in rows]
+    return norms
+
+
+def drawn(figure):
+    """Draw for real: some mistakes only show then."""
+    figure.canvas.draw()
+    return figure
+
+
+def lines(ax):
+    return {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+# --- colours and lines ------------------------------------------------------------------------------------------------
+
+
+def test_hue_says_plain_or_residual():
+    styles = plots.line_styles(["plain-20", "ResNet-20", "Plain-56", "residual", "without skip", "with skip"])
+    hues = [style["color"] for style in styles.values()]
+    assert hues == [plots.VERMILLION, plots.BLUE, plots.VERMILLION, plots.BLUE, plots.VERMILLION, plots.BLUE]
+
+
+def test_no_two_nets_look_alike_even_in_grey():
+    labels = ["plain-20", "plain-56", "ResNet-20", "ResNet-56", "sigmoid", "tanh", "relu"]
+    styles = plots.line_styles(labels)
+    assert len({style["marker"] for style in styles.values()}) == len(labels)
+    assert len({(style["color"], style["linestyle"]) for style in styles.values()}) == len(labels)
+    assert len(plots.line_styles(map(str, range(200)))) == 200  # however many there are
+
+
+# --- gradient norms ---------------------------------------------------------------------------------------------------
+
+
+def test_gradient_norms_draws_the_numbers_it_was_given():
+    given = {"plain": [1e-20, 1e-10, 1.0], "residual": np.array([0.5, 0.6]), "sigmoid": torch.tensor([1.0, 2.0])}
+    figure = drawn(plots.gradient_norms(given, title="at the start", ylabel="norm"))
+    (ax,) = figure.axes
+    assert ax.get_yscale() == "log"
+    assert (ax.get_title(), ax.get_ylabel()) == ("at the start", "norm") and "layer" in ax.get_xlabel()
+    assert legend(ax) == list(given)
+    for label, line in lines(ax).items():
+        np.testing.assert_array_equal(line.get_ydata(), np.asarray(given[label]))
+        np.testing.assert_array_equal(line.get_xdata(), range(1, len(given[label]) + 1))  # layer 1 is the first
+        low, high = ax.get_ylim()
+        assert low < line.get_ydata().min() and line.get_ydata().max() < high
+    assert lines(ax)["plain"].get_color() == plots.VERMILLION
+
+
+def test_gradient_norms_takes_a_row_of_a_recorder():
+    norms = recorder([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    for step, expected in ((-1, [5, 6]), (0, [1, 2]), (1, [3, 4]), (np.int64(2), [5, 6])):
+        (line,) = lines(plots.gradient_norms({"plain": norms}, step=step).axes[0]).values()
+        np.testing.assert_array_equal(line.get_ydata(), expected)
+
+
+def crosses(ax):
+    return [line for line in ax.lines if line.get_marker() == "x" and len(line.get_xdata())]
+
+
+def test_an_exact_zero_is_a_cross_on_the_bottom_line():
+    (ax,) = drawn(plots.gradient_norms({"plain": [0.0, 1e-30, 0.0, 1.0], "residual": [1.0, 1.0, 1.0, 1.0]})).axes
+    (cross,) = crosses(ax)
+    np.testing.assert_array_equal(cross.get_xdata(), [1, 3])
+    np.testing.assert_array_equal(cross.get_ydata(), [ax.get_ylim()[0]] * 2)
+    assert cross.get_color() == plots.VERMILLION and not cross.get_clip_on()
+    assert ax.get_ylim()[0] < 1e-30
+    assert legend(ax) == ["plain", "residual", "exactly 0"]
+
+
+def test_without_a_zero_no_cross_and_no_word_of_it():
+    (ax,) = drawn(plots.gradient_norms({"plain": [1e-45, np.nan, 1.0]})).axes
+    assert crosses(ax) == [] and legend(ax) == ["plain"]
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0], [np.nan, np.nan], [np.inf, 1.0], [1e-200, 1e200], [5.0]])
+def test_strange_norms_can_be_drawn(values):
+    drawn(plots.gradient_norms({"plain": values}))
+
+
+def test_an_axis_can_be_held_for_numbers_to_come():
+    (ax,) = drawn(Figure()).subplots(1, 1, squeeze=False)[0]
+    plots.draw_norms(ax, {"plain": np.array([1.0, 0.0])}, scale=np.array([1e-9, 1e3]))
+    assert ax.get_ylim()[0] < 1e-9 and ax.get_ylim()[1] > 1e3
+    np.testing.assert_array_equal(crosses(ax)[0].get_ydata(), ax.get_ylim()[:1])
+
+
+# --- heatmaps ---------------------------------------------------------------------------------------------------------
+
+
+def test_heatmaps_share_one_colour_scale():
+    tables = {"plain": np.array([[1e-6, 1e-3], [1e-5, 1e-2]]), "residual": recorder([[0.1, 10.0], [0.2, 20.0]])}
+    figure = drawn(plots.gradient_heatmap(tables, title="during training"))
+    panels = [ax for ax in figure.axes if ax.images]
+    assert [ax.get_title() for ax in panels] == ["plain", "residual"]
+    assert figure.get_suptitle() == "during training"
+    pictures = [ax.images[0] for ax in panels]
+    assert pictures[0].norm is pictures[1].norm
+    assert (pictures[0].norm.vmin, pictures[0].norm.vmax) == (1e-6, 20)
+    for picture, table in zip(pictures, tables.values(), strict=True):
+        shown = table if isinstance(table, np.ndarray) else table.numpy()
+        np.testing.assert_array_equal(picture.get_array(), shown.T)  # layers upwards, steps to the right
+        assert picture.origin == "lower"
+    (left, right, bottom, top) = pictures[0].get_extent()
+    assert (left, right, bottom, top) == (-0.5, 1.5, 0.5, 2.5)  # steps 0 and 1, layers 1 and 2
+    assert panels[0].get_xlabel() == "step" and "layer" in panels[0].get_ylabel()
+    assert [ax.get_ylabel() for ax in figure.axes if not ax.images] == ["gradient norm"]  # the colour bar
+    assert not figure.legends
+
+
+def test_a_heatmap_shows_exact_zeros_in_grey_and_missing_norms_not_at_all():
+    figure = drawn(plots.gradient_heatmap({"plain": np.array([[0.0, 1.0, np.nan, 2.0]])}))
+    norms, zeros = figure.axes[0].images
+    np.testing.assert_array_equal(norms.get_array().mask[:, 0], [True, False, True, False])
+    np.testing.assert_array_equal(zeros.get_array().mask[:, 0], [False, True, True, True])
+    assert to_hex(zeros.cmap(0)).upper() == plots.GREY
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["exactly 0"]
+
+
+@pytest.mark.parametrize("table", [[[1.0, 1.0]], [[np.inf, 1.0]], [[1e-45, 1.0]]])
+def test_strange_heatmaps_can_be_drawn(table):
+    drawn(plots.gradient_heatmap({"plain": table}))
+
+
+def test_a_heatmap_of_nothing_is_an_error():
+    for table in ([[0.0, 0.0]], [[np.nan]]):
+        with pytest.raises(ValueError, match="no norm is finite and above zero"):
+            plots.gradient_heatmap({"plain": table})
+
+
+# --- layers that moved ------------------------------------------------------------------------------------------------
+
+
+def test_layers_that_moved_are_filled_and_the_others_hatched():
+    moved = {"plain": [False, False, True], "residual": torch.tensor([True, True, True])}
+    (ax,) = drawn(plots.layers_moved(moved)).axes
+    cells = sorted(ax.patches, key=lambda cell: (-cell.get_y(), cell.get_x()))  # the first net is the upper row
+    assert [bool(cell.get_hatch()) for cell in cells] == [True, True, False, False, False, False]
+    assert [to_hex(cell.get_facecolor()).upper() for cell in cells[2:]] == [plots.VERMILLION] + [plots.BLUE] * 3
+    texts = [label.get_text() for label in ax.get_yticklabels()]
+    assert texts == ["residual: 3 of 3 moved", "plain: 1 of 3 moved"]
+    # Cell i is drawn around layer i.
+    assert [round(cell.get_x() + cell.get_width() / 2, 6) for cell in cells[:3]] == [1, 2, 3]
+
+
+# --- training curves --------------------------------------------------------------------------------------------------
+
+
+def history(*accuracies):
+    run = training.History(train_accuracy=list(accuracies), train_loss=[2.0 - a for a in accuracies])
+    run.val_accuracy = [a / 2 for a in accuracies]
+    run.val_loss = [3.0 - a for a in accuracies]
+    return run
+
+
+@pytest.mark.parametrize(
+    ("metric", "label"),
+    [
+        ("train_accuracy", "training accuracy"), ("train_loss", "training loss"),
+        ("val_accuracy", "validation accuracy"), ("val_loss", "validation loss"),
+    ],
+)  # fmt: skip
+def test_training_curves_draw_the_history(metric, label):
+    runs = {"plain-20": history(0.1, 0.3, 0.5), "ResNet-20": history(0.2, 0.6)}
+    (ax,) = drawn(plots.training_curves(runs, metric)).axes
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", label)
+    assert legend(ax) == ["plain-20", "ResNet-20"]
+    for name, line in lines(ax).items():
+        np.testing.assert_array_equal(line.get_ydata(), getattr(runs[name], metric))
+        np.testing.assert_array_equal(line.get_xdata(), range(1, 1 + len(runs[name].train_loss)))
+    is_accuracy = metric.endswith("accuracy")
+    assert any("chance" in text.get_text() for text in ax.texts) == is_accuracy
+    if is_accuracy:
+        assert ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 0.6 * (0.5 if metric == "val_accuracy" else 1)
+
+
+def test_training_curves_take_lists_and_arrays_too():
+    given = {"a": [0.1, 0.2], "b": np.array([0.3]), "c": torch.tensor([0.5]), "d": (0.1, np.nan)}
+    (ax,) = drawn(plots.training_curves(given)).axes
+    assert {label: list(line.get_ydata()) for label, line in lines(ax).items() if label != "d"} == {
+        "a": [0.1, 0.2], "b": [0.3], "c": [0.5],
+    }  # fmt: skip
+
+
+def test_a_growing_plot_keeps_its_axis():
+    first, later = (plots.training_curves({"plain": history(*values)}, epochs=8) for values in ([0.1], [0.1] * 8))
+    assert first.axes[0].get_xlim() == later.axes[0].get_xlim() == (0.8, 8.2)
+
+
+def test_chance_is_drawn_where_it_is():
+    (ax,) = plots.training_curves({"plain": [0.3]}, chance=0.25).axes
+    assert [0.25, 0.25] in [list(line.get_ydata()) for line in ax.lines]
+
+
+# --- images and networks ----------------------------------------------------------------------------------------------
+
+
+def images(n=6, size=8, classes=3):
+    pixels = torch.randint(256, (n, 3, size, size), dtype=torch.uint8)
+    return data.Images(pixels, torch.arange(n) % classes, ("cat", "dog", "bird"))
+
+
+def test_a_grid_shows_each_class_in_a_row():
+    given = images()
+    (ax,) = drawn(plots.sample_grid(given, per_class=2)).axes
+    canvas = ax.images[0].get_array()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "dog", "bird"]
+    for row in range(3):
+        for column in range(2):
+            tile = canvas[10 * row + 1 : 10 * row + 9, 10 * column + 1 : 10 * column + 9]
+            np.testing.assert_array_equal(tile, given.images[row + 3 * column].permute(1, 2, 0))
+
+
+def test_a_class_with_too_few_images_leaves_white():
+    (ax,) = plots.sample_grid(images(4), per_class=2).axes  # two cats, one dog, one bird
+    canvas = ax.images[0].get_array()
+    assert (canvas[11:, 11:] == 255).all() and not (canvas[:10, 11:] == 255).all()
+
+
+def test_a_network_is_drawn_with_a_box_a_layer_and_an_arc_a_shortcut():
+    x = torch.zeros(1, 3, 32, 32)
+    for residual in (False, True):
+        table = probes.layer_table(models.CifarNet(20, residual=residual, width=4), x)
+        (ax,) = drawn(plots.network(table, title="a net")).axes
+        boxes = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+        assert len(boxes) == 20  # 19 convolutions and the classifier, no norms
+        assert len([patch for patch in ax.patches if isinstance(patch, Arc)]) == (9 if residual else 0)
+        heights = [box.get_height() for box in boxes]
+        assert heights[:19] == [1.0] * 7 + [0.5] * 6 + [0.25] * 6  # as high as the maps are
+        assert len({to_hex(box.get_facecolor()) for box in boxes}) == 4  # one shade a shape
+        assert [text.get_text() for text in ax.texts] == ["4 × 32 × 32", "8 × 16 × 16", "16 × 8 × 8", "10\nlogits"]
+        assert ax.get_title() == "a net"
+
+
+def test_projections_are_part_of_the_arc():
+    table = probes.layer_table(models.CifarNet(8, residual=True, width=4, shortcut="C"), torch.zeros(2, 3, 16, 16))
+    (ax,) = plots.network(table).axes
+    kinds = [type(patch).__name__ for patch in ax.patches]
+    assert (kinds.count("Rectangle"), kinds.count("Arc")) == (8, 3)
+
+
+# --- all of them ------------------------------------------------------------------------------------------------------
+
+
+def every_figure():
+    table = probes.layer_table(models.CifarNet(8, residual=True, width=4), torch.zeros(1, 3, 16, 16))
+    return {
+        "gradient_norms": lambda: plots.gradient_norms({"plain": [1.0, 0.0]}),
+        "gradient_heatmap": lambda: plots.gradient_heatmap({"plain": [[1.0, 0.0]]}),
+        "layers_moved": lambda: plots.layers_moved({"plain": [True, False]}),
+        "training_curves": lambda: plots.training_curves({"plain": [0.1, 0.2]}),
+        "sample_grid": lambda: plots.sample_grid(images()),
+        "network": lambda: plots.network(table),
+    }
+
+
+@pytest.mark.parametrize("name", every_figure())
+def test_every_figure_has_the_course_s_look_and_leaves_matplotlib_s_alone(name):
+    before = dict(mpl.rcParams)
+    figure = drawn(every_figure()[name]())
+    assert dict(mpl.rcParams) == before
+    assert figure.get_figwidth() == plots.WIDTH
+    for ax in figure.axes:
+        assert ax.images or ax.get_label() == "<colorbar>" or not ax.spines["top"].get_visible()
+        if ax.get_legend():
+            assert not ax.get_legend().get_frame_on()
+            assert ax.get_legend().get_texts()[0].get_fontsize() == plots.LOOK["legend.fontsize"]
+        if ax.get_title():
+            assert ax.title.get_fontsize() == plots.LOOK["axes.titlesize"]
+
+
+def test_no_figure_changes_what_it_was_given():
+    norms, table = np.array([1.0, 0.0, 2.0]), np.array([[1.0, 0.0], [np.nan, 2.0]])
+    kept = norms.copy(), table.copy()
+    plots.gradient_norms({"plain": norms})
+    plots.gradient_heatmap({"plain": table})
+    np.testing.assert_array_equal(norms, kept[0])
+    np.testing.assert_array_equal(table, kept[1])
+    for array in (norms, table):
+        array.setflags(write=False)
+    plots.gradient_norms({"plain": norms})
+    plots.gradient_heatmap({"plain": table})
+
+
+def test_plots_need_no_pyplot():
+    code = (
+        "import sys; from resnet_edu import plots; f = plots.gradient_norms({'plain': [1.0]}); f.savefig('/dev/null', "
+    )
+    code += "format='png'); sys.exit('matplotlib.pyplot' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plots.gradient_norms({}), "at least one entry"),
+        (lambda: plots.gradient_norms([1.0, 2.0]), "takes .label: numbers.; it was given list"),
+        (lambda: plots.gradient_norms({1: [1.0]}), "the label 1 is not a string"),
+        (lambda: plots.gradient_norms({"plain": []}), "'plain': norms have to be"),
+        (lambda: plots.gradient_norms({"plain": "abc"}), "'plain': a plot takes numbers, not 'abc'"),
+        (lambda: plots.gradient_norms({"plain": [1.0, -1.0]}), "'plain': nothing .* can be negative; there is a -1"),
+        (lambda: plots.gradient_norms({"plain": None}), "'plain': norms have to be"),
+        (
+            lambda: plots.gradient_norms({"plain": recorder([[1.0]])}, step=1),
+            "step 1 is not recorded; there are 1 steps",
+        ),
+        (lambda: plots.gradient_norms({"plain": recorder([[1.0]])}, step=0.5), "step=0.5: give a whole number"),
+        (lambda: plots.gradient_norms({"plain": torch.zeros(2, device="meta")}), "'plain': a plot takes numbers"),
+        (lambda: plots.gradient_heatmap({"plain": [1.0]}), r"have to be \[steps, layers\]; they are \[1\]"),
+        (lambda: plots.gradient_heatmap({"plain": probes.GradientNorms(nn.Linear(2, 2))}), r"Was record\(\) called"),
+        (lambda: plots.layers_moved({"plain": []}), "'plain': a list of numbers is needed; there are none"),
+        (lambda: plots.layers_moved({"plain": [[True]]}), r"these have the shape \[1, 1\]"),
+        (lambda: plots.training_curves({"plain": training.History()}), "'plain': .* there are none"),
+        (
+            lambda: plots.training_curves({"plain": [0.1]}, "accuracy"),
+            "metric='accuracy': choose one of 'train_accuracy'",
+        ),
+        (lambda: plots.training_curves({"plain": [0.1]}, ["val_loss"]), "choose one of 'train_accuracy'"),
+        (lambda: plots.training_curves({"plain": [0.1]}, epochs=0), "epochs=0: give a whole number"),
+        (lambda: plots.training_curves({"plain": {"a": 1}}), "'plain': a plot takes numbers, not {'a': 1}"),
+        (lambda: plots.sample_grid(torch.zeros(2, 3, 8, 8)), "sample_grid takes Images.*given Tensor"),
+        (lambda: plots.sample_grid(images(), per_class=0), "per_class=0: give a whole number"),
+        (lambda: plots.network([]), "no layer with weights"),
+        (lambda: plots.network(nn.Linear(2, 2)), r"network takes the table that probes.layer_table"),
+        (lambda: plots.network([1]), r"network takes the table that probes.layer_table"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_with_a_sentence(call, message):
+    with pytest.raises((ValueError, TypeError, IndexError), match=message):
+        call()
