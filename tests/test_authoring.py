@@ -16,7 +16,7 @@ from resnet_edu.authoring import lessons as course
 from resnet_edu.authoring.check import RULES, bare_call, check
 from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
 from resnet_edu.authoring.normalise import as_a_terminal_shows_it, normalise, to_text
-from resnet_edu.authoring.render import render, run_notebook, write_checksums, write_picture
+from resnet_edu.authoring.render import render, run_notebook, write_checksums, write_picture, write_time
 
 TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
 FENCE = "```python\n# a comment, not a title\n![](no_image.png)\n```\n\n![A curve](curve.png)\n\n## Recap"
@@ -347,3 +347,10 @@ def test_the_picture_of_a_tagged_cell_is_stored(tmp_path: Path) -> None:
 
     write_picture(new_notebook(cells=[cell(b"not this", []), cell(b"this", ["picture"])]), tmp_path / "a" / "03.png")
     assert (tmp_path / "a" / "03.png").read_bytes() == b"this"
+
+
+def test_the_readme_gets_the_time_of_the_lesson_and_of_no_other(tmp_path: Path) -> None:
+    table = "| 03 | [A](notebooks/03_a.ipynb) | sees | {} s |\n| 07 | [B](notebooks/07_b.ipynb) | sees | 9 s |\n"
+    (tmp_path / "README.md").write_text(table.format(1))
+    write_time(tmp_path / "README.md", "03_a", 99.6)
+    assert (tmp_path / "README.md").read_text() == table.format(100)

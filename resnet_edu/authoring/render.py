@@ -60,7 +60,7 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
     """Run the lesson and write it back with its outputs. Raises Refusal, and writes nothing, if a cell fails.
 
     What the lesson keeps of trained weights (see `resnet_edu.weights`) goes into the course's `data/weights/`, and the
-    picture of a cell with the tag "picture" to `data/figures/`, where the README shows it.
+    picture of a cell with the tag "picture" to `data/figures/`, where the README shows it. The README's table gets the time that the lesson took.
     """
     before = path.read_bytes()
     data = root / "data"
@@ -77,6 +77,7 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
     write_atomically(path, to_text(normalise(run.notebook)))
     write_picture(run.notebook, data / "figures" / f"{path.stem}.png")
     record(path.stem, run.seconds, budget, data / "runs" / "lessons.json")
+    write_time(root / "README.md", path.stem, run.seconds)
     for count, seconds in run.cell_seconds.items():
         if seconds >= SLOW_CELL:
             print(f"    cell [{count}] {seconds:6.1f} s")
@@ -146,6 +147,13 @@ def write_picture(notebook: NotebookNode, path: Path) -> None:
     if pictures:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(base64.b64decode(pictures[-1]))
+
+
+def write_time(readme: Path, lesson: str, seconds: float) -> None:
+    """Put the measured time into the last column of the lesson's row in the README's table."""
+    row = re.compile(rf"^(\|.*\(notebooks/{lesson}\.ipynb\).*\| )[^|]*( \|)$", re.MULTILINE)
+    text = readme.read_text(encoding="utf-8")
+    write_atomically(readme, row.sub(rf"\g<1>{seconds:.0f} s\2", text))
 
 
 def record(lesson: str, seconds: float, budget: str, path: Path) -> None:
