@@ -109,7 +109,7 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
     """
     _check_batch(images, labels)
     depths = range(8, 57, 6)
-    if depth not in depths:
+    if not isinstance(depth, int) or depth not in depths:
         raise ValueError(f"depth={depth!r}: choose one of {', '.join(map(str, depths))}.")
 
     wide = {"description_width": "110px"}

@@ -89,7 +89,7 @@ def claim(sentence: str, value: Any, *, within: tuple[float, float], since: str 
     """
     if not isinstance(sentence, str) or not sentence.strip():
         raise TypeError(f"claim({sentence!r}, ...): the first argument is the sentence that is claimed.")
-    if since not in BUDGETS:
+    if not isinstance(since, str) or since not in BUDGETS:
         raise ValueError(f"claim(since={since!r}): choose one of {', '.join(BUDGETS)}.")
     number = _as_number(value)
     low, high = _as_bounds(within)

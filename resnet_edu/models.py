@@ -260,8 +260,6 @@ class CifarNet(nn.Module):
         _check_choice("activation", activation, ACTIVATIONS)
         if not callable(block):
             _check_choice("block", block, BRANCHES, "or a callable that builds the branch")
-        if not callable(init):
-            _check_choice("init", init, ("he", "xavier", "default"), "or a callable that fills a weight tensor")
         _check_number("skip_scale", skip_scale, -1e3, 1e3)
         _check_number("stochastic_depth_prob", stochastic_depth_prob, 0.0, 1.0)
         if stochastic_depth_prob == 1:
@@ -334,6 +332,9 @@ def initialise(module: nn.Module, init: str | Callable[[Tensor], object]) -> Non
 
     "he" draws from N(0, 2 / fan_in) (arXiv 1502.01852, eq. 10), "xavier" from N(0, 2 / (fan_in + fan_out)).
     """
+    _check_module(module)
+    if not callable(init):
+        _check_choice("init", init, ("he", "xavier", "default"), "or a callable that fills a weight tensor")
     if init == "default":
         return
     for layer in module.modules():
@@ -353,6 +354,7 @@ def initialise(module: nn.Module, init: str | Callable[[Tensor], object]) -> Non
 
 def count_parameters(module: nn.Module) -> int:
     """The number of trainable numbers in `module`; a shared tensor counts once."""
+    _check_module(module)
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
@@ -402,6 +404,11 @@ def _check_input(x: Tensor, channels: int, weight: Tensor | None) -> None:
         raise ValueError(f"The images are on {x.device}, the net on {weight.device}: move one with .to(device).")
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
         raise ValueError(f"The images are {x.dtype}, the net's weights {weight.dtype}: convert one with .to(dtype).")
+
+
+def _check_module(module: object) -> None:
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"An nn.Module is needed; {type(module).__name__} was given.")
 
 
 def _check_choice(name: str, value: object, choices: object, also: str = "") -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import matplotlib as mpl
@@ -188,6 +188,8 @@ def training_curves(
         raise ValueError(f"metric={metric!r}: choose one of {', '.join(map(repr, METRICS))}.")
     if epochs is not None and (not isinstance(epochs, Integral) or epochs < 1):
         raise ValueError(f"epochs={epochs!r}: give a whole number of at least 1.")
+    if not isinstance(chance, Real) or not 0 <= chance <= 1:
+        raise ValueError(f"chance={chance!r}: give the part of right answers by guessing, from 0 to 1.")
     lines = {label: _vector(label, getattr(h, metric, h)) for label, h in _nonempty(histories).items()}
     figure, (ax,) = _figure(3.6)
     for label, style in line_styles(lines).items():
@@ -323,7 +325,7 @@ def _row(label: str, profile: Any, step: int) -> np.ndarray:
     if values.ndim == 1 and len(values):
         return values
     table = _table(label, values)
-    if not isinstance(step, Integral):
+    if not isinstance(step, Integral) or isinstance(step, bool):
         raise TypeError(f"step={step!r}: give a whole number, -1 for the last step.")
     if not -len(table) <= step < len(table):
         raise IndexError(f"{label!r}: step {step} is not recorded; there are {len(table)} steps.")

@@ -51,9 +51,9 @@ class GradientNorms:
             raise TypeError(f"GradientNorms takes an nn.Module; it was given {type(module).__name__}.")
         chosen = _default_parameters(module) if params is None else _chosen_parameters(module, params)
         if not chosen:
-            found = "has no weight of two or more dimensions" if params is None else "was given with an empty params"
             raise ValueError(
-                f"{type(module).__name__} {found}: name what to record, GradientNorms(module, params=[...])."
+                f"{type(module).__name__} has no weight of two or more dimensions to record. "
+                "Name the parameters: GradientNorms(module, params=[...])."
             )
         self.names = list(chosen)
         self._params = list(chosen.values())
@@ -160,11 +160,15 @@ def _default_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def _chosen_parameters(module: nn.Module, params: Iterable[str | tuple[str, nn.Parameter]]) -> dict[str, nn.Parameter]:
-    if isinstance(params, str) or not isinstance(params, Iterable):
-        raise TypeError(f"params={params!r}: give a list of names, or of (name, parameter) pairs.")
+    try:
+        items = [] if isinstance(params, str) else list(params)
+    except TypeError:  # not iterable
+        items = []
+    if not items:
+        raise TypeError(f"params={params!r:.60}: give a list of names, or of (name, parameter) pairs.")
     known = _named(module.named_parameters())
     chosen: dict[str, nn.Parameter] = {}
-    for item in params:
+    for item in items:
         name, p = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
         if not isinstance(name, str) or not (p is None or (isinstance(p, Tensor) and p.is_leaf)):
             raise TypeError(f"params holds {item!r:.80}: give names, or (name, parameter) pairs.")

@@ -257,13 +257,14 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype | None
 
     "auto" takes bf16 on a GPU that has it in hardware, else fp16 on a GPU, else float32: a T4 only emulates bf16.
     """
-    device = torch.device(device)
+    if not isinstance(device, torch.device):
+        raise TypeError(f"device={device!r:.60}: give a torch.device, such as images.device.")
+    if not isinstance(precision, str) or precision not in (*PRECISIONS, "auto"):
+        raise ValueError(f"precision={precision!r}: choose one of 'fp32', 'bf16', 'fp16', 'auto'.")
     if precision == "auto":
         if device.type != "cuda":
             return None
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    if not isinstance(precision, str) or precision not in PRECISIONS:
-        raise ValueError(f"precision={precision!r}: choose one of 'fp32', 'bf16', 'fp16', 'auto'.")
     if precision == "fp16" and device.type == "cpu":
         raise ValueError("precision='fp16' needs a GPU: on a CPU choose 'fp32', or 'bf16'.")
     return PRECISIONS[precision]
@@ -392,8 +393,10 @@ def _factor(schedule: Schedule, step: int, total: int) -> float:
 
 def _split_callbacks(callbacks: Iterable[Any]) -> tuple[list[Callable[[int], None]], list[Callable[[History], object]]]:
     on_gradients, on_epoch = [], []
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks={callbacks!r}: give a list, such as callbacks=[norms].")
+    try:
+        callbacks = list(callbacks)
+    except TypeError:
+        raise TypeError(f"callbacks={callbacks!r:.60}: give a list, such as callbacks=[norms].") from None
     for callback in callbacks:
         after_backward, after_epoch = getattr(callback, "on_gradients", None), getattr(callback, "on_epoch", None)
         if after_backward is None and after_epoch is None:

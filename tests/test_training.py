@@ -432,12 +432,20 @@ def test_evaluate_changes_nothing():
 def test_precision_is_chosen_by_the_device(monkeypatch):
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     choose = training.choose_precision
-    assert choose("fp32", cpu) is choose("fp32", cuda) is choose("auto", cpu) is choose("auto", "mps") is None
-    assert choose("bf16", "cpu") is choose("bf16", cuda) is torch.bfloat16
+    assert (
+        choose("fp32", cpu)
+        is choose("fp32", cuda)
+        is choose("auto", cpu)
+        is choose("auto", torch.device("mps"))
+        is None
+    )
+    assert choose("bf16", cpu) is choose("bf16", cuda) is torch.bfloat16
     assert choose("fp16", cuda) is torch.float16
     for in_hardware, expected in ((True, torch.bfloat16), (False, torch.float16)):  # a T4 only emulates bf16
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation, x=in_hardware: x)
         assert choose("auto", cuda) is expected
+    with pytest.raises(TypeError, match=r"device='cpu': give a torch.device"):
+        choose("fp32", "cpu")
     with pytest.raises(ValueError, match="precision='fp16' needs a GPU"):
         choose("fp16", cpu)
     for wrong in ("float16", None, 16, ["fp32"], torch.float16):

@@ -59,8 +59,8 @@ class ThisPython(AsyncKernelManager):
 def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
     """Run the lesson and write it back with its outputs. Raises Refusal, and writes nothing, if a cell fails.
 
-    What the lesson keeps of trained weights (see `resnet_edu.weights`) goes into the course's `data/weights/`, and the
-    picture of a cell with the tag "picture" to `data/figures/`, where the README shows it. The README's table gets the time that the lesson took.
+    What the lesson keeps of trained weights (see `resnet_edu.weights`) goes into the course's `data/weights/`, the picture
+    of a cell with the tag "picture" to `data/figures/`, and the time that the lesson took into the README's table.
     """
     before = path.read_bytes()
     data = root / "data"

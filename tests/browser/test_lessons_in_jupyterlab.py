@@ -36,11 +36,12 @@ ANSWER_LIMIT = 30  # for a control; the usual answer takes less than one
 
 CONTROLS = '.noUi-handle, select, input[type="checkbox"]'
 ERRORS = '[data-mime-type="application/vnd.jupyter.error"]'
+# Home and End, because JupyterLab takes the arrow keys from a closed menu, and goes to another cell with them.
 KEYS_THERE_AND_BACK = """control => {
     if (control.type === 'checkbox') return ['Space', 'Space'];
     const slider = control.matches('.noUi-handle');
     const atStart = slider ? control.ariaValueNow === control.ariaValueMin : control.selectedIndex === 0;
-    return atStart ? ['ArrowRight', 'ArrowLeft'] : ['ArrowLeft', 'ArrowRight'];
+    return atStart ? ['End', 'Home'] : ['Home', 'End'];
 }"""
 LAST_CELL_HAS_RUN_OR_ALL_STOPPED = """errors => {
     const last = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].at(-1);
@@ -128,9 +129,8 @@ def test_lesson_runs_and_every_control_moves_its_picture(browser: Any, lesson: s
 
 
 def run_all(page: Any) -> None:
-    page.get_by_text(
-        re.compile(r"\| Idle$")
-    ).wait_for()  # in the status bar; the notebook's own circle is idle too early
+    # The status bar tells of the kernel only when there is one; the circle above the notebook is idle before that.
+    page.get_by_text(re.compile(r"\| Idle$")).wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.wait_for_function(LAST_CELL_HAS_RUN_OR_ALL_STOPPED, arg=ERRORS, timeout=RUN_LIMIT * 1000, polling=200)
@@ -141,7 +141,7 @@ def run_all(page: Any) -> None:
 
 
 def move_every_control(cell: Any) -> list[float]:
-    """Move each slider, menu and checkbox by one and back. Both times the picture has to change; returns the seconds.
+    """Move each slider, menu and checkbox to its other end and back. Both times the picture has to change; returns the seconds.
 
     There and back, because a picture may show the setting before, and so change once when the control does nothing.
     """
