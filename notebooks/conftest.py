@@ -15,12 +15,16 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("RESNET_EDU_BUDGET", "smoke")
-if "PYTEST_XDIST_WORKER" in os.environ:  # several kernels share the cores: one thread each is fastest
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # several kernels share the cores: one thread each is fastest
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
     """Attach one line to the report of a failed cell; as a property it also travels from an xdist worker."""
     report = yield
     if report.failed and item.path.suffix == ".ipynb":
@@ -31,14 +35,20 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the first broken cell of each lesson: the later ones mostly fail because of it."""
     broken: dict[str, list[str]] = {}
-    for report in terminalreporter.stats.get("failed", []) + terminalreporter.stats.get("error", []):
+    for report in terminalreporter.stats.get("failed", []) + terminalreporter.stats.get(
+        "error", []
+    ):
         for name, line in report.user_properties:
             if name == "broken cell":
                 broken.setdefault(Path(report.nodeid.split("::")[0]).stem, []).append(line)
     if broken:
         terminalreporter.section("broken lessons")
     for lesson, lines in sorted(broken.items()):
-        later = f" ({len(lines) - 1} later cells of this lesson failed too)" if len(lines) > 1 else ""
+        later = (
+            f" ({len(lines) - 1} later cells of this lesson failed too)"
+            if len(lines) > 1
+            else ""
+        )
         terminalreporter.write_line(f"lesson {lesson}, {lines[0]}{later}")
 
 
@@ -48,5 +58,7 @@ def describe(item: pytest.Item, error: BaseException) -> str:
     number = f"cell [{item.cell_num + 1}]" if hasattr(item, "cell_num") else "kernel"
     first_line = f" ({source.splitlines()[0]})" if source else ""
     traceback = re.sub(r"\x1b\[[0-9;]*m", "", getattr(error, "inner_traceback", None) or "")
-    reasons = re.findall(r"^\w*(?:Error|Exception|Interrupt)\b.*", traceback, re.MULTILINE) or [str(error)]
+    reasons = re.findall(
+        r"^\w*(?:Error|Exception|Interrupt)\b.*", traceback, re.MULTILINE
+    ) or [str(error)]
     return f"{number}{first_line}: {reasons[-1]}"

@@ -127,7 +127,7 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
         "norm": widgets.Dropdown(
             options=[("none", None), ("BatchNorm", "batch")], value=None, description="normalisation", style=wide
         ),
-        "skip": widgets.Checkbox(value=False, description="skip connection: y = F(x) + x", indent=True, style=wide),
+        "skip": widgets.Checkbox(value=False, description="skip: y = F(x) + x", indent=True, style=wide),
     }  # fmt: skip
 
     low, high = 1e-46, 1e6  # the smallest float32 is 1.4e-45: what stands on the bottom line is an exact zero

@@ -16,6 +16,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import textwrap
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from types import SimpleNamespace
@@ -140,7 +141,7 @@ def show(figure: Figure, *, alt: str, sentence: str | None = None) -> None:
     """
     _check_figure(figure, alt)
     put(figure, alt)
-    print(f"Figure: {sentence or alt}")
+    print(textwrap.fill(f"Figure: {sentence or alt}", width=92))
 
 
 class LivePlot:

@@ -102,7 +102,8 @@ def gradient_norms(
 def draw_norms(ax: Axes, lines: Mapping[str, np.ndarray], *, scale: np.ndarray | None = None) -> None:
     """`gradient_norms` on given axes. scale: all numbers that the axis has to hold, where others are to come."""
     everything = np.concatenate(list(lines.values()))
-    ax.set_yscale("log")
+    ax.set_yscale("log", nonpositive="mask")  # at a zero the line breaks off
+    ax.grid(color=LOOK["grid.color"])
     _log_limits(ax, everything if scale is None else scale)
     handles = []
     for label, style in line_styles(lines).items():

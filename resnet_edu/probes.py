@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -224,29 +225,22 @@ def signal(
     scales: list[float] = []
     edges: list[GradientEdge | None] = []
 
-    def listen(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
-            h = output[0] if isinstance(output, tuple | list) else output
-            if not isinstance(h, Tensor) or not h.is_floating_point():
-                return
-            runs = 1 + sum(n == name or n.startswith(f"{name} (") for n in names)
-            names.append(name if runs == 1 else f"{name} ({runs})")
-            scales.append(_rms(h.detach()))
-            edges.append(get_gradient_edge(h) if h.requires_grad else None)
-
-        return hook
+    def heard(name: str, _layer: nn.Module, _inputs: object, output: object) -> None:
+        h = output[0] if isinstance(output, tuple | list) else output
+        if not isinstance(h, Tensor) or not h.is_floating_point():
+            return
+        runs = 1 + sum(n == name or n.startswith(f"{name} (") for n in names)
+        names.append(name if runs == 1 else f"{name} ({runs})")
+        scales.append(_rms(h.detach()))
+        edges.append(get_gradient_edge(h) if h.requires_grad else None)
 
     with _as_it_was(module), torch.enable_grad():
         module.train()
         x = batch.detach().clone()
         if x.is_floating_point():
             x.requires_grad_()  # so that a frozen net has a graph, too
-        handles = [m.register_forward_hook(listen(_clean(n) or "(module)")) for n, m in _weighted_layers(module)]
-        try:
+        with _listening(_weighted_layers(module), heard):
             output = module(x)
-        finally:
-            for handle in handles:
-                handle.remove()
         if loss_fn is F.cross_entropy:
             labels = _labels_for(output, labels)
         loss = loss_fn(output) if labels is None else loss_fn(output, labels)
@@ -267,22 +261,13 @@ def first_nonfinite_layer(module: nn.Module, batch: Tensor) -> tuple[str | None,
     module = _unwrapped("first_nonfinite_layer", module, batch)
     found: list[tuple[str, bool]] = []
 
-    def listen(name: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, _inputs: object, output: object) -> None:
-            if not found and isinstance(output, Tensor) and not bool(torch.isfinite(output).all()):
-                found.append((name, all(bool(torch.isfinite(p).all()) for p in layer.parameters())))
+    def heard(name: str, layer: nn.Module, _inputs: object, output: object) -> None:
+        if not found and isinstance(output, Tensor) and not bool(torch.isfinite(output).all()):
+            found.append((name, all(bool(torch.isfinite(p).all()) for p in layer.parameters())))
 
-        return hook
-
-    with _as_it_was(module), torch.no_grad():
-        handles = [
-            m.register_forward_hook(listen(_clean(n))) for n, m in module.named_modules() if not any(m.children())
-        ]
-        try:
-            module(batch)
-        finally:
-            for handle in handles:
-                handle.remove()
+    leaves = [(name, m) for name, m in module.named_modules() if not any(m.children())]
+    with _as_it_was(module), torch.no_grad(), _listening(leaves, heard):
+        module(batch)
     return found[0] if found else (None, True)
 
 
@@ -339,6 +324,17 @@ def _rms(x: Tensor) -> float:
 
 
 @contextmanager
+def _listening(layers: Iterable[tuple[str, nn.Module]], heard: Callable[..., None]) -> Iterator[None]:
+    """Calls `heard(name, layer, inputs, output)` each time that one of the layers has run; no hook stays behind."""
+    handles = [layer.register_forward_hook(partial(heard, _clean(name) or "(module)")) for name, layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
 def _as_it_was(module: nn.Module) -> Iterator[None]:
     """Puts back train/eval modes, buffers (BatchNorm's running statistics) and random state, whatever happens."""
     modes = [(m, m.training) for m in module.modules()]
@@ -378,25 +374,17 @@ def layer_table(module: nn.Module, batch: Tensor) -> list[Layer]:
     module = _unwrapped("layer_table", module, batch)
     table: list[Layer] = []
 
-    def listen(name: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-            x, y = (v[0] if isinstance(v, tuple) and v else v for v in (inputs, output))
-            if isinstance(x, Tensor) and isinstance(y, Tensor):
-                count = sum(p.numel() for p in layer.parameters(recurse=False))
-                table.append(Layer(name, type(layer).__name__, tuple(x.shape[1:]), tuple(y.shape[1:]), count))
-
-        return hook
+    def heard(name: str, layer: nn.Module, inputs: object, output: object) -> None:
+        x, y = (v[0] if isinstance(v, tuple) and v else v for v in (inputs, output))
+        if isinstance(x, Tensor) and isinstance(y, Tensor):
+            count = sum(p.numel() for p in layer.parameters(recurse=False))
+            table.append(Layer(name, type(layer).__name__, tuple(x.shape[1:]), tuple(y.shape[1:]), count))
 
     layers = [
         (name, m)
         for name, m in module.named_modules()
         if not any(m.children()) or any(True for _ in m.parameters(recurse=False))
     ]
-    with _as_it_was(module), torch.no_grad():
-        handles = [m.register_forward_hook(listen(_clean(n) or "(module)")) for n, m in layers]
-        try:
-            module.eval()(batch)
-        finally:
-            for handle in handles:
-                handle.remove()
+    with _as_it_was(module), torch.no_grad(), _listening(layers, heard):
+        module.eval()(batch)
     return table

@@ -104,14 +104,18 @@ class DivergenceError(RuntimeError):
         self.step, self.layer, self.history = step, layer, history
 
 
-class Callback(Protocol):
-    """What `fit` accepts beside plain functions: an object with one or both of these methods."""
+class GradientCallback(Protocol):
+    """A callback of `fit` that looks at gradients; an object may be both kinds of callback."""
 
-    def on_gradients(self, step: int) -> None:
-        """After the backward pass (gradients unscaled), before the optimiser moves the weights."""
+    def on_gradients(self, step: int) -> object:
+        """Called after the backward pass (gradients unscaled), before the optimiser moves the weights."""
 
-    def on_epoch(self, history: History) -> None:
-        """At the end of every epoch; a plain function `callback(history)` is called here, too."""
+
+class EpochCallback(Protocol):
+    """A callback of `fit` that looks at the history."""
+
+    def on_epoch(self, history: History) -> object:
+        """Called at the end of every epoch, as a plain function `callback(history)` is."""
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -131,7 +135,7 @@ def fit(
     augment: bool = False,
     precision: str = "fp32",
     seed: int = 0,
-    callbacks: Iterable[Callback | Callable[[History], object]] = (),
+    callbacks: Iterable[GradientCallback | EpochCallback | Callable[[History], object]] = (),
     progress: bool = True,
 ) -> History:
     """Train `net` on `train` with SGD and cross-entropy; returns the `History`.

@@ -41,7 +41,7 @@ def failed_claims(lesson_name: str, premise: Premise, monkeypatch: pytest.Monkey
     failed: dict[str, bool] = {}
 
     def record(sentence: str, value: Any, *, within: tuple[float, float], since: str = "smoke") -> None:
-        failed[sentence] = not within[0] <= float(value) <= within[1]
+        failed[sentence] = not within[0] <= torch.as_tensor(value).item() <= within[1]
 
     monkeypatch.setattr(lesson, "claim", record)
     premise.patch(monkeypatch)

@@ -257,7 +257,7 @@ def test_any_allowed_run_trains(n, batch_size, epochs, lr, momentum, augment, sc
 
 
 @some
-@given(JUNK, st.integers(0, 12))
+@given(JUNK, st.integers(1, 12))
 def test_evaluate_takes_a_net_and_images_or_refuses_what_it_is_given(value, outputs):
     assert refused(training.evaluate, value, pictures())
     assert refused(training.evaluate, linear(), value)

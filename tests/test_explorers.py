@@ -5,9 +5,10 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 from torch.nn import functional as F
 
-from resnet_edu import explorers, models, probes
+from resnet_edu import explorers, models, plots, probes
 
 
 def images(n=4):
@@ -173,6 +174,7 @@ def test_the_slider_moves_every_net_to_its_step(page):
         for label, table in TABLES.items():
             np.testing.assert_array_equal(curve(explorer, label)[1], table[step])
         assert ax.get_title() == f"step {step}" and ax.get_ylim() == limits
+        assert {to_hex(line.get_color()).upper() for line in ax.get_xgridlines()} == {plots.LOOK["grid.color"]}
         zeros = [layer for line in ax.lines if line.get_marker() == "x" for layer in line.get_xdata()]
         assert zeros == ([1] if step == 1 else [])
     assert f"step {slider.value}" in page[-1]["metadata"]["image/png"]["alt"]

@@ -31,6 +31,12 @@ def drawn(figure):
     return figure
 
 
+def grid_colors(ax):
+    return {
+        to_hex(line.get_color()).upper() for line in ax.get_xgridlines() + ax.get_ygridlines() if line.get_visible()
+    }
+
+
 def lines(ax):
     return {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
 
@@ -66,6 +72,7 @@ def test_gradient_norms_draws_the_numbers_it_was_given():
     assert ax.get_yscale() == "log"
     assert (ax.get_title(), ax.get_ylabel()) == ("at the start", "norm") and "layer" in ax.get_xlabel()
     assert legend(ax) == list(given)
+    assert grid_colors(ax) == {plots.LOOK["grid.color"]}
     for label, line in lines(ax).items():
         np.testing.assert_array_equal(line.get_ydata(), np.asarray(given[label]))
         np.testing.assert_array_equal(line.get_xdata(), range(1, len(given[label]) + 1))  # layer 1 is the first
@@ -92,6 +99,9 @@ def test_an_exact_zero_is_a_cross_on_the_bottom_line():
     np.testing.assert_array_equal(cross.get_ydata(), [ax.get_ylim()[0]] * 2)
     assert cross.get_color() == plots.VERMILLION and not cross.get_clip_on()
     assert ax.get_ylim()[0] < 1e-30
+    (line, _) = lines(ax).values()
+    path = line.get_transform().transform(np.column_stack([line.get_xdata(), line.get_ydata()]))
+    assert np.isfinite(path[:, 1]).tolist() == [False, True, False, True]  # the line breaks off, and does not plunge
     assert legend(ax) == ["plain", "residual", "exactly 0"]
 
 
@@ -289,6 +299,7 @@ def test_every_figure_has_the_course_s_look_and_leaves_matplotlib_s_alone(name):
     assert figure.get_figwidth() == plots.WIDTH
     for ax in figure.axes:
         assert ax.images or ax.get_label() == "<colorbar>" or not ax.spines["top"].get_visible()
+        assert grid_colors(ax) <= {plots.LOOK["grid.color"]}
         if ax.get_legend():
             assert not ax.get_legend().get_frame_on()
             assert ax.get_legend().get_texts()[0].get_fontsize() == plots.LOOK["legend.fontsize"]

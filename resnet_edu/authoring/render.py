@@ -59,8 +59,8 @@ class ThisPython(AsyncKernelManager):
 def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
     """Run the lesson and write it back with its outputs. Raises Refusal, and writes nothing, if a cell fails.
 
-    What the lesson keeps of trained weights (see `resnet_edu.weights`) goes into the course's `data/weights/`, the picture
-    of a cell with the tag "picture" to `data/figures/`, and the time that the lesson took into the README's table.
+    Weights that the lesson keeps (see `resnet_edu.weights`) go into the course's `data/weights/`, the picture of
+    a cell with the tag "picture" into `data/figures/`, and the time that the lesson took into the README's table.
     """
     before = path.read_bytes()
     data = root / "data"

@@ -35,7 +35,7 @@ RUN_LIMIT = 900  # for all cells of a lesson: a slow machine needs minutes
 ANSWER_LIMIT = 30  # for a control; the usual answer takes less than one
 
 CONTROLS = '.noUi-handle, select, input[type="checkbox"]'
-ERRORS = '[data-mime-type="application/vnd.jupyter.error"]'
+ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"]'  # so JupyterLab marks tracebacks and warnings alike
 # Home and End, because JupyterLab takes the arrow keys from a closed menu, and goes to another cell with them.
 KEYS_THERE_AND_BACK = """control => {
     if (control.type === 'checkbox') return ['Space', 'Space'];
@@ -141,9 +141,9 @@ def run_all(page: Any) -> None:
 
 
 def move_every_control(cell: Any) -> list[float]:
-    """Move each slider, menu and checkbox to its other end and back. Both times the picture has to change; returns the seconds.
+    """Move each slider, menu and checkbox to its other end and back; returns the seconds that each change took.
 
-    There and back, because a picture may show the setting before, and so change once when the control does nothing.
+    The picture has to change both times: it may show the setting before, and so change once for a dead control.
     """
     answers = []
     for control in cell.locator(CONTROLS).all():
