@@ -217,6 +217,7 @@ def test_training_curves_take_lists_and_arrays_too():
     assert {label: list(line.get_ydata()) for label, line in lines(ax).items() if label != "d"} == {
         "a": [0.1, 0.2], "b": [0.3], "c": [0.5],
     }  # fmt: skip
+    assert ax.get_ylim()[1] > 0.5  # a NaN does not hide the others
 
 
 def test_a_growing_plot_keeps_its_axis():
@@ -238,7 +239,7 @@ def images(n=6, size=8, classes=3):
 
 
 def test_a_grid_shows_each_class_in_a_row():
-    given = images()
+    given = images(9)
     (ax,) = drawn(plots.sample_grid(given, per_class=2)).axes
     canvas = ax.images[0].get_array()
     assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "dog", "bird"]

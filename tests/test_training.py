@@ -442,7 +442,11 @@ def test_precision_is_chosen_by_the_device(monkeypatch):
     assert choose("bf16", cpu) is choose("bf16", cuda) is torch.bfloat16
     assert choose("fp16", cuda) is torch.float16
     for in_hardware, expected in ((True, torch.bfloat16), (False, torch.float16)):  # a T4 only emulates bf16
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation, x=in_hardware: x)
+
+        def supported(*, including_emulation=True, here=in_hardware):
+            return here or including_emulation
+
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
         assert choose("auto", cuda) is expected
     with pytest.raises(TypeError, match=r"device='cpu': give a torch.device"):
         choose("fp32", "cpu")
@@ -470,12 +474,18 @@ def test_bf16_casts_inside_and_keeps_float32_weights():
 
 def test_under_fp16_gradients_are_recorded_unscaled(monkeypatch):
     monkeypatch.setattr(training, "choose_precision", lambda *_: torch.float16)  # a GPU's path, walked on the CPU
-    half, full = cifar(), cifar()
+    half, full, inside = cifar(), cifar(), []
+
+    def watch(_module, _inputs, logits):
+        logits.register_hook(lambda gradient: inside.append(float(gradient.abs().max())))
+
+    half.fc.register_forward_hook(watch)
     norms = probes.GradientNorms(half), probes.GradientNorms(full)
     scaled = fit(half, images(size=16), lr=0.01, callbacks=[norms[0]])
     monkeypatch.undo()
     exact = fit(full, images(size=16), lr=0.01, callbacks=[norms[1]])
-    np.testing.assert_allclose(norms[0].numpy()[0], norms[1].numpy()[0], rtol=0.1)  # not 65,536 times as large
+    assert min(inside) > 1000  # by the logits, unscaled, the gradient of a mean over 8 images is at most 1 / 8
+    np.testing.assert_allclose(norms[0].numpy()[0], norms[1].numpy()[0], rtol=0.1)
     np.testing.assert_allclose(scaled.step_loss, exact.step_loss, rtol=0.05)
 
 

@@ -122,6 +122,10 @@ def test_lesson_runs_and_every_control_moves_its_picture(browser: Any, lesson: s
         answers = [seconds for cell in page.locator(".jp-CodeCell").all() for seconds in move_every_control(cell)]
         assert answers, "the lesson has no control that moves a picture"
         assert not page.locator(ERRORS).count(), page.locator(ERRORS).all_inner_texts()
+        blank = page.locator(".jp-CodeCell select").evaluate_all(
+            "menus => menus.filter(m => m.selectedIndex < 0).length"
+        )
+        assert not blank, "a menu shows none of its options: ipywidgets does so when an option's value is None"
         print(f"\n{lesson}: {len(answers)} moves, median answer {1000 * statistics.median(answers):.0f} ms", end=" ")
     finally:
         take_pictures(page, lesson)
@@ -171,6 +175,7 @@ def take_pictures(page: Any, lesson: str, height: int = 3000) -> None:
         old.unlink()
     page.set_viewport_size({"width": 1280, "height": height + 200})
     notebook = page.locator(".jp-WindowedPanel-outer")
-    for i in range(math.ceil(notebook.evaluate("n => n.scrollHeight") / height)):
+    cells = page.locator(".jp-WindowedPanel-inner")  # without the empty page that JupyterLab leaves below the last cell
+    for i in range(math.ceil(cells.evaluate("n => n.scrollHeight") / height)):
         notebook.evaluate("(n, top) => n.scrollTo({top, behavior: 'instant'})", i * height)
         notebook.screenshot(path=SCREENSHOTS / f"{lesson}-{i + 1}.png")
