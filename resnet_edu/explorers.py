@@ -39,7 +39,8 @@ class Explorer:
             control.observe(self._redraw, names="value")
 
     def settings(self) -> dict[str, Any]:
-        return {name: control.value for name, control in self.controls.items()}
+        """What the controls say, as keywords for `draw`: "none" is None, which a menu cannot show as chosen."""
+        return {name: None if control.value == "none" else control.value for name, control in self.controls.items()}
 
     def show(self) -> None:
         """Put controls and picture into the current cell's output, in this order."""
@@ -125,7 +126,7 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
             value="default", description="initialisation", style=wide,
         ),
         "norm": widgets.Dropdown(
-            options=[("none", None), ("BatchNorm", "batch")], value=None, description="normalisation", style=wide
+            options=[("none", "none"), ("BatchNorm", "batch")], value="none", description="normalisation", style=wide
         ),
         "skip": widgets.Checkbox(value=False, description="skip: y = F(x) + x", indent=True, style=wide),
     }  # fmt: skip

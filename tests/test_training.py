@@ -492,6 +492,12 @@ def test_under_fp16_gradients_are_recorded_unscaled(monkeypatch):
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 
+def elsewhere(given):
+    """Images on a second device: every machine has "meta", which holds no numbers."""
+    object.__setattr__(given, "images", given.images.to("meta"))
+    return given
+
+
 OTHER_CLASSES = Images(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 2, 0]), ("a", "b", "c"))
 
 
@@ -509,6 +515,7 @@ OTHER_CLASSES = Images(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor(
         ({"train": images()[:0]}, "train holds no image"),
         ({"val": [1]}, "val has to be Images.*given list"),
         ({"val": OTHER_CLASSES}, "val has .'a', 'b', 'c'.: they have to be the same"),
+        ({"val": elsewhere(images())}, r"training images are on cpu, the validation images on meta: .* val.to\(device\)"),
         ({"epochs": 0}, "epochs=0: give at least 1"),
         ({"epochs": 1.5}, "epochs=1.5: give a whole number of at least 1"),
         ({"epochs": True}, "epochs=True: give a whole number"),
