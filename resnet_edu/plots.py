@@ -337,6 +337,7 @@ def _log_limits(ax: Axes, values: np.ndarray) -> None:
     """Whole decades around the positive values, so that two redraws with similar numbers have the same axis."""
     decades = np.log10(values[np.isfinite(values) & (values > 0)])
     low, high = (np.floor(decades.min()), np.ceil(decades.max())) if len(decades) else (-1.0, 0.0)
+    low, high = np.clip([low, high], -306, 306)  # beyond, the ends of the axis would be 0 or infinite
     ax.set_ylim(10.0 ** (low - 0.5), 10.0 ** (max(high, low + 1) + 0.3))
 
 

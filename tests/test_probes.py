@@ -604,13 +604,15 @@ def test_signal_hears_what_is_inside_wrappers():
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this PyTorch was built without torch.distributed")
-def test_probes_work_under_distributed_data_parallel():
+def test_probes_work_under_distributed_data_parallel(monkeypatch):
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     try:
         net = nn.parallel.DistributedDataParallel(cifar())
         norms, expected = probes.GradientNorms(net), probes.signal(cifar(), images())
         for _ in range(2):  # nothing of a signal is left over in the reducer
-            found = probes.signal(net, images())
+            with monkeypatch.context() as patch:
+                patch.setattr(type(net), "forward", None)  # it waits for the other ranks, which may not be probing
+                found = probes.signal(net, images())
             assert found.names == expected.names
             np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-6)
             backward(net, images())
