@@ -263,14 +263,14 @@ PREMISES: dict[str, list[Premise]] = {
         Premise(
             "the model ignores `residual`, trained for longer",
             plain_always,
-            (*START_03, "learns-run"),
+            (*START_03, "moved-run", "plus-x", "plus-x-check", "learns-run"),
             ("with skip: accuracy on the training images", "with skip minus plain"),
             budget="laptop",
         ),
         Premise(
             "every model is residual",
             residual_always,
-            (*START_03, "learns-run"),
+            (*START_03, "moved-run", "plus-x", "plus-x-check", "learns-run"),
             ("plain: accuracy on the training images",),
             budget="laptop",
         ),
