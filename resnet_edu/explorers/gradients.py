@@ -1,55 +1,20 @@
-"""Explorers: sliders and menus over a probe, with the picture redrawn in place.
-
-    from resnet_edu import explorers
-    explorers.gradient_flow(images, labels)
-
-Each explorer is a pure function (settings in, numbers out) and `Explorer`, which ties controls to it. Only widgets that
-ipywidgets 7 and 8 share are used. A reader without a kernel sees the picture of the first setting.
-"""
+"""Gradient norms by layer: of a fresh net, by its settings; of a training run, step by step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import torch
-from IPython.display import DisplayHandle, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
 from resnet_edu import models, plots, probes
-from resnet_edu.lesson import put
-
-
-class Explorer:
-    """Controls, a function that redraws a figure from their values, and the picture on the page.
-
-    controls: {setting: widget}. draw: called with the settings as keywords; changes the figure in place and returns
-    its alt text. Every change of a control draws again.
-    """
-
-    def __init__(self, controls: Mapping[str, Any], figure: Figure, draw: Callable[..., str]) -> None:
-        self.controls, self.figure, self.draw = dict(controls), figure, draw
-        self._handle: DisplayHandle | None = None
-        for control in self.controls.values():
-            control.observe(self._redraw, names="value")
-
-    def settings(self) -> dict[str, Any]:
-        """What the controls say, as keywords for `draw`: "none" is None, which a menu cannot show as chosen."""
-        return {name: None if control.value == "none" else control.value for name, control in self.controls.items()}
-
-    def show(self) -> None:
-        """Put controls and picture into the current cell's output, in this order."""
-        display(widgets.VBox(list(self.controls.values())))
-        self._redraw(None)
-
-    def _redraw(self, _change: Any) -> None:
-        alt = self.draw(**self.settings())
-        self._handle = put(self.figure, alt, self._handle)
+from resnet_edu.explorers.core import Explorer
 
 
 @plots.course_look

@@ -1,0 +1,16 @@
+"""Explorers: sliders and menus over a probe, with the picture redrawn in place.
+
+    from resnet_edu import explorers
+    explorers.gradient_flow(images, labels)
+
+Each explorer is a pure function (settings in, numbers out) and `Explorer`, which ties controls to it. Only widgets that
+ipywidgets 7 and 8 share are used. A reader without a kernel sees the picture of the first setting.
+
+Read it in this order:
+
+    core.py       `Explorer`: controls, a function that draws, the picture on the page
+    gradients.py  gradient norms of a fresh net by its settings, and of a training run step by step
+"""
+
+from resnet_edu.explorers.core import Explorer
+from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps

@@ -1,0 +1,39 @@
+"""Controls, a function that draws, and the picture on the page: what every explorer is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets as widgets
+from IPython.display import DisplayHandle, display
+from matplotlib.figure import Figure
+
+from resnet_edu.lesson import put
+
+
+class Explorer:
+    """Controls, a function that redraws a figure from their values, and the picture on the page.
+
+    controls: {setting: widget}. draw: called with the settings as keywords; changes the figure in place and returns
+    its alt text. Every change of a control draws again.
+    """
+
+    def __init__(self, controls: Mapping[str, Any], figure: Figure, draw: Callable[..., str]) -> None:
+        self.controls, self.figure, self.draw = dict(controls), figure, draw
+        self._handle: DisplayHandle | None = None
+        for control in self.controls.values():
+            control.observe(self._redraw, names="value")
+
+    def settings(self) -> dict[str, Any]:
+        """What the controls say, as keywords for `draw`: "none" is None, which a menu cannot show as chosen."""
+        return {name: None if control.value == "none" else control.value for name, control in self.controls.items()}
+
+    def show(self) -> None:
+        """Put controls and picture into the current cell's output, in this order."""
+        display(widgets.VBox(list(self.controls.values())))
+        self._redraw(None)
+
+    def _redraw(self, _change: Any) -> None:
+        alt = self.draw(**self.settings())
+        self._handle = put(self.figure, alt, self._handle)

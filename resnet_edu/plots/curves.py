@@ -1,0 +1,53 @@
+"""Training and validation by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from resnet_edu.plots.style import GREY, course_look, line_styles, new_figure, nonempty, vector
+
+METRICS = {
+    "train_accuracy": "training accuracy",
+    "train_loss": "training loss",
+    "val_accuracy": "validation accuracy",
+    "val_loss": "validation loss",
+}
+
+
+@course_look
+def training_curves(
+    histories: Mapping[str, Any], metric: str = "train_accuracy", *, epochs: int | None = None, chance: float = 0.1
+) -> Figure:
+    """One metric by epoch, one line a net.
+
+    histories: {label: History} as `training.fit` returns them, or {label: one number an epoch}.
+    metric: which list of the history: train_accuracy, train_loss, val_accuracy, val_loss.
+    epochs: how many epochs the axis shows, for a plot that is still growing. Accuracies show `chance` as a thin line.
+    """
+    if not isinstance(metric, str) or metric not in METRICS:
+        raise ValueError(f"metric={metric!r}: choose one of {', '.join(map(repr, METRICS))}.")
+    if epochs is not None and (not isinstance(epochs, Integral) or epochs < 1):
+        raise ValueError(f"epochs={epochs!r}: give a whole number of at least 1.")
+    if not isinstance(chance, Real) or not 0 <= chance <= 1:
+        raise ValueError(f"chance={chance!r}: give the part of right answers by guessing, from 0 to 1.")
+    lines = {label: vector(label, getattr(h, metric, h)) for label, h in nonempty(histories).items()}
+    figure, (ax,) = new_figure(3.6)
+    for label, style in line_styles(lines).items():
+        ax.plot(range(1, len(lines[label]) + 1), lines[label], label=label, markersize=5, **style)
+    longest = epochs or max(map(len, lines.values()))
+    ax.set_xlim(0.8, max(longest, 2) + 0.2)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if metric.endswith("accuracy"):
+        highest = np.nanmax([0.0, *np.concatenate(list(lines.values()))])
+        ax.set_ylim(0, min(1.0, max(0.3, highest * 1.15)))
+        ax.axhline(chance, color=GREY, linewidth=1)
+        ax.text(ax.get_xlim()[1], chance, "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
+    ax.set(xlabel="epoch", ylabel=METRICS[metric])
+    ax.legend(loc="upper left" if metric.endswith("accuracy") else "upper right")
+    return figure

@@ -1,0 +1,63 @@
+"""A premise: what is broken, which cells run, and which claims must fail then."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import torch
+
+from resnet_edu import lesson
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+
+
+@dataclass(frozen=True)
+class Premise:
+    """Break something with `patch`, run the cells with these ids: each of `claims` has to fail."""
+
+    name: str
+    patch: Callable[[pytest.MonkeyPatch], None]
+    cells: tuple[str, ...]
+    claims: tuple[str, ...]
+    budget: str = "smoke"  # where the claims count, and so where breaking them means something
+
+
+def failed_claims(lesson_name: str, premise: Premise, monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+    """Run the cells with the premise broken; {sentence: whether it failed}. No claim raises, all are recorded."""
+    failed: dict[str, bool] = {}
+
+    def record(sentence: str, value: Any, *, within: tuple[float, float], since: str = "smoke") -> None:
+        failed[sentence] = not within[0] <= torch.as_tensor(value).item() <= within[1]
+
+    monkeypatch.setattr(lesson, "claim", record)
+    premise.patch(monkeypatch)
+    notebook = nbformat.read(NOTEBOOKS / f"{lesson_name}.ipynb", as_version=4)
+    sources = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
+    namespace: dict[str, Any] = {"__name__": "lesson"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for cell in premise.cells:
+            exec(compile(sources[cell], f"{lesson_name}, cell {cell}", "exec"), namespace)
+    return failed
+
+
+def claimed(lesson_name: str) -> set[str]:
+    """The sentences that a lesson claims, from its stored outputs."""
+    notebook = nbformat.read(NOTEBOOKS / f"{lesson_name}.ipynb", as_version=4)
+    sentences = set()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            for line in output.get("text", "").splitlines():
+                if line.startswith(("✓ ", "– ")):
+                    sentences.add(line[2:].rsplit(": ", 1)[0])
+    return sentences
+
+
+def lessons() -> list[str]:
+    return sorted(path.stem for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
