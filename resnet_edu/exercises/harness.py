@@ -8,7 +8,8 @@ watched, the limits of time and memory, and how an exception is told.
 
 What cannot be caught inside one process: a crash below Python (a segmentation fault), a loop inside one C call, a
 thread or process that the code starts and leaves running, files that it writes, and what it does to the notebook's own
-variables. The limit of memory works on Linux; macOS and Windows accept or lack it and do not enforce it.
+variables. The limit of memory works on Linux; macOS and Windows do not enforce it. On Windows, and on any other thread
+than the main one, code that sleeps, or that catches every exception again and again, goes on.
 """
 
 from __future__ import annotations
@@ -160,10 +161,12 @@ HOOKS = {name: value for name, value in vars(module_hooks).items() if name.start
 
 
 def _replaced(space: Any, before: dict[str, Any]) -> list[str]:
-    """The names that mean something else than before; a module's private names are its own affair."""
+    """The names that mean something else than before. A module's private names, and new ones, are its own affair."""
     now = vars(space)
     changed = [name for name, value in before.items() if now.get(name, World) is not value]
-    return changed if isinstance(space, type) else [name for name in changed if name[0] != "_"]
+    if isinstance(space, type):  # a new name may hide one of its base
+        return changed + [name for name in now if name not in before]
+    return [name for name in changed if name[0] != "_"]
 
 
 class World:
@@ -201,7 +204,10 @@ class World:
         sys.stdin, sys.stdout, sys.stderr = self.streams
         for place, before in self.names.items():  # first, so that the functions used below are the real ones
             for name in _replaced(NAMESPACES[place], before):
-                setattr(NAMESPACES[place], name, before[name])
+                if name in before:
+                    setattr(NAMESPACES[place], name, before[name])
+                else:
+                    delattr(NAMESPACES[place], name)
         for setting, before in zip(SETTINGS, self.settings, strict=True):
             if setting.read() != before:
                 setting.write(before)
@@ -244,22 +250,20 @@ def time_limit(seconds: float) -> Iterator[None]:
     which cannot do that.
     """
     started, computing = time.perf_counter(), time.process_time()
-    active = True
 
     def is_up() -> bool:
         clock, used = time.perf_counter() - started, time.process_time() - computing
         held_up = seconds / 10 < used < seconds / 2  # it computes, so it does not sleep, but it waits for its turn
-        return active and clock > seconds * (PATIENCE if held_up else 1)
+        return clock > seconds * (PATIENCE if held_up else 1)
 
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
         fired = False
 
         def on_alarm(number: int, frame: FrameType | None) -> None:
             nonlocal fired
-            if is_up():
-                if fired and frame:  # the code has caught the first one: raise again at its next line
-                    frame.f_trace = _raise_at_a_line
-                    sys.settrace(_raise_at_a_line)
+            if is_up() and (frames := _frames_of_the_code(frame)):
+                if fired:  # the code has caught the first one
+                    _raise_at_the_next_line(frames)
                 fired = True
                 raise TimeUp
 
@@ -268,7 +272,6 @@ def time_limit(seconds: float) -> Iterator[None]:
         try:
             yield
         finally:
-            active = False
             signal.setitimer(signal.ITIMER_REAL, *timer)
             signal.signal(signal.SIGALRM, handler)
     else:
@@ -276,7 +279,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
         def watch() -> None:
             while not done.wait(seconds / 16):
-                if is_up():
+                if is_up() and _frames_of_the_code(sys._current_frames().get(me)):
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(me), ctypes.py_object(TimeUp))
 
         watcher = threading.Thread(target=watch, daemon=True)
@@ -284,16 +287,35 @@ def time_limit(seconds: float) -> Iterator[None]:
         try:
             yield
         finally:
-            active = False
             done.set()
             watcher.join()
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(me), None)
 
 
-def _raise_at_a_line(frame: FrameType, event: str, _: Any) -> Any:
-    if event == "line":
-        raise TimeUp
-    return _raise_at_a_line
+def _inside(code: Callable[[], Any]) -> Any:
+    """Runs the code; that its frame is on the stack tells that the code is running, and not what cleans up after it."""
+    return code()
+
+
+def _frames_of_the_code(frame: FrameType | None) -> list[FrameType]:
+    frames = []
+    while frame and frame.f_code is not _inside.__code__:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames if frame else []
+
+
+def _raise_at_the_next_line(frames: list[FrameType]) -> None:
+    """For code that catches everything: raise TimeUp also in its `except`, and in whatever stands around that."""
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line":
+            raise TimeUp
+        return trace
+
+    for frame in frames:
+        frame.f_trace = trace
+    sys.settrace(lambda *_: None)  # switches tracing on; functions that are called from here on are left alone
 
 
 # --- what the code finds in place of the real thing -------------------------------------------------------------------
@@ -317,17 +339,17 @@ def _asks(*_: object, **__: object) -> Any:
     raise Wrong("asks", "it waits for somebody to type something. Take what it needs from its arguments.")
 
 
-def _ends(*_: object, **__: object) -> Any:
+def ends(*_: object, **__: object) -> Any:
     raise SystemExit
 
 
 STAND_INS: dict[tuple[Any, str], Callable[..., Any]] = {
     (builtins, "input"): _asks,
     (sys, "breakpointhook"): _asks,
-    (builtins, "exit"): _ends,
-    (builtins, "quit"): _ends,
-    (os, "_exit"): _ends,
-    (os, "abort"): _ends,
+    (builtins, "exit"): ends,
+    (builtins, "quit"): ends,
+    (os, "_exit"): ends,
+    (os, "abort"): ends,
     (sys, "setrecursionlimit"): lambda limit: None,  # a recursion that is deep enough ends Python itself
 }
 
@@ -377,6 +399,13 @@ def _where(error: BaseException) -> str:
     return lines[-1][:100] if lines else ""
 
 
+def _text(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # an exception may fail to say what it is
+        return ""
+
+
 def _told(error: BaseException) -> Trouble:
     if isinstance(error, Wrong):
         return Trouble(error.slug, error.sentence)
@@ -384,15 +413,15 @@ def _told(error: BaseException) -> Trouble:
         return Trouble("endless", "it does not come to an end. Is there a loop whose condition never changes?")
     if isinstance(error, RecursionError):
         return Trouble("endless-recursion", "it calls itself without end.")
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+    text = _text(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
         return Trouble("memory", f"it asks for more than {MEMORY // 2**30} GiB of memory. Look at the shapes it makes.")
     if isinstance(error, SystemExit):
         return Trouble("exits", "it ends the whole program. Say `return` to end a function.")
     if isinstance(error, KeyboardInterrupt):
         return Trouble("interrupted", "it was interrupted (KeyboardInterrupt) before it came to an end.")
-    if type(error) is NotImplementedError and 'missing the required "forward" function' in str(error):
+    if type(error) is NotImplementedError and 'missing the required "forward" function' in text:
         return Trouble("no-forward", "the module has no `forward`. Is it spelled so, and indented into the class?")
-    text = " ".join(str(error).split())
     return Trouble("raises", f"it raises {type(error).__name__}" + (f": {text:.300}" if text else "") + ".")
 
 
@@ -416,7 +445,7 @@ def attempt(code: Callable[[], Any], *, seconds: float = SECONDS) -> Outcome:
             limits.enter_context(limit)
         try:
             with limits:
-                value = code()
+                value = _inside(code)
         except BaseException as error:  # also SystemExit, KeyboardInterrupt and TimeUp
             trouble, where, unwritten = _told(error), _where(error), _unwritten(error)
         took = time.perf_counter() - started
