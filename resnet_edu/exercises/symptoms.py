@@ -40,12 +40,12 @@ def right_but_not_on(reference: Answer, good: Iterable[Case], bad: Iterable[Case
     )
 
 
-def raises(kind: type[Exception], words: str, *case: Any) -> Symptom:
-    """The answer raises this kind of exception, with these words in its text."""
+def raises(kind: type[Exception], words: str, *case: Any, run: Callable[[Answer], Any] | None = None) -> Symptom:
+    """The answer raises this kind of exception, with these words in its text, in this case (or where `run` uses it)."""
 
     def symptom(answer: Answer) -> bool:
         try:
-            called(answer, *case)
+            run(answer) if run else called(answer, *case)
         except kind as error:
             return words in str(error)
         return False
