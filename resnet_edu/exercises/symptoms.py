@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from resnet_edu.exercises.core import called
+from resnet_edu.exercises.core import Probe, called
 from resnet_edu.exercises.values import same
 
 Answer = Callable[..., Any]
@@ -29,6 +29,11 @@ def agrees(answer: Answer, other: Answer, case: Case) -> bool:
 def does_as(wrong: Answer, *cases: Case) -> Symptom:
     """The answer gives on all these cases what `wrong` gives; what it does elsewhere does not count."""
     return lambda answer: all(agrees(answer, wrong, case) for case in cases)
+
+
+def does_as_on(wrong: Answer, *probes: Probe) -> Symptom:
+    """The same, where the cases are probes of the exercise."""
+    return lambda answer: all(same(probe.run(answer), probe.run(wrong)) for probe in probes)
 
 
 def right_but_not_on(reference: Answer, good: Iterable[Case], bad: Iterable[Case]) -> Symptom:
