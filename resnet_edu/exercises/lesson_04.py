@@ -123,9 +123,14 @@ HE_NORMAL = Exercise(
             symptom=raises(RuntimeError, "a leaf Variable that requires grad", run=_small),
         ),
         Mistake(
+            "torch-takes-tensors",
+            "torch.sqrt takes tensors, and 2 / fan_in is a plain number: `math` is for those.",
+            symptom=raises(TypeError, "must be Tensor", run=_small),
+        ),
+        Mistake(
             "only-convolutions",
             "Your answer takes weights of four dimensions only. A linear layer's has two: [out, in].",
-            symptom=lambda answer: _has(2.0)(answer) and raises(IndexError, "", run=_linear_weight)(answer),
+            symptom=lambda answer: _has(2.0)(answer) and raises(Exception, "", run=_linear_weight)(answer),
         ),
         Mistake(
             "only-square-kernels",
@@ -368,7 +373,7 @@ BATCH_NORM = Exercise(
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma [2, -1], beta [0.5, 3]", _SMALL),
         _part("output", "x [3, 2, 4, 5]"),
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], eps 0.5", _SMALL, eps=0.5),
-        _part("output", "x = 7 everywhere", torch.full((2, 2, 1, 1), 7.0)),
+        _part("output", "x = 0 everywhere", torch.zeros(2, 2, 1, 1)),
         _part("running_mean", "where it was [1, -1]", _SMALL),
         _part("running_mean", "where it was [1, -1], x [3, 2, 4, 5]"),
         _part("running_mean", "where it was [1, -1], momentum 0.5", _SMALL, momentum=0.5),
@@ -408,7 +413,9 @@ BATCH_NORM = Exercise(
             "statistics-hold-the-graph",
             "Your running statistics keep the graph of every batch: memory grows from step to step. They are not "
             "trained.",
-            symptom=lambda answer: not _statistics_without_graph(answer),
+            symptom=lambda answer: (
+                same(_first_run(answer), _first_run(batch_norm)) and not _statistics_without_graph(answer)
+            ),
         ),
         Mistake(
             "variance-for-deviation",
