@@ -355,6 +355,7 @@ def moved(before, after):
 _ONES = torch.ones(2, 2)
 _EARLY = {"stem": _ONES, "head": torch.tensor([2.0, 3.0])}
 _STEPPED = {"stem": torch.tensor([[1.0, 1.0], [1.0, 1.5]]), "head": torch.tensor([2.0, 3.0])}
+_TRAINED = {name: nn.Parameter(tensor) for name, tensor in _STEPPED.items()}
 _COARSE = ((_EARLY, _EARLY), (_EARLY, _STEPPED), (_EARLY, {"stem": 5 + _ONES, "head": torch.tensor([1.0, 7.0])}))
 _TURNED = ({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([2.0, 1.0])})
 _FINE = (({"stem": torch.tensor([1e-12, 0.0])}, {"stem": torch.tensor([2e-12, 0.0])}),)
@@ -376,7 +377,8 @@ def _by_place(before, after):
 MOVED = Exercise(
     task=(
         "Count the tensors that training has changed. before and after are dicts {name: tensor} with the same names, "
-        "not always in the same order. A tensor counts as soon as one entry differs, however little."
+        "not always in the same order; after may hold a net's own parameters. A tensor counts as soon as one entry "
+        "differs, however little."
     ),
     difficulty=1,
     minutes=5,
@@ -403,6 +405,7 @@ MOVED = Exercise(
             {"a": torch.zeros(1), "b": torch.ones(1), "c": torch.ones(1)},
         ),
         call(*_LAST_BIT, words="{name}(before, after), where one entry of 1 has become 1 + 2**-23"),
+        call(_EARLY, _TRAINED, words="{name}(before, after), where after holds the parameters of a net"),
         *(call(*case) for case in _FINE),
         *(call(*case) for case in _FINEST),
     ),
@@ -417,6 +420,11 @@ MOVED = Exercise(
             "squares-underflow",
             "You square the difference in float32, where 1e-30 squared becomes 0. Compare the tensors themselves.",
             symptom=right_but_not_on(moved, [*_COARSE, *_FINE, _TURNED], _FINEST),
+        ),
+        Mistake(
+            "numpy-of-a-parameter",
+            "after may hold a net's own parameters. NumPy takes no tensor that requires gradients: stay in torch.",
+            symptom=raises(RuntimeError, "Can't call numpy()", _EARLY, _TRAINED),
         ),
         Mistake(
             "truth-of-many",
