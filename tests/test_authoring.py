@@ -217,6 +217,14 @@ def test_who_ran_it_when_and_where_is_dropped_and_tags_stay() -> None:
     assert [cell.id for cell in result.cells] == [cell.id for cell in notebook.cells]
 
 
+def test_the_source_of_a_quiz_is_folded() -> None:
+    notebook = good_lesson()
+    notebook.cells[1].source, notebook.cells[3].source = 'quiz("Which?", right={}, wrong={})', "x = quiz"
+    result = normalise(notebook)
+    assert result.cells[1].metadata == {"jupyter": {"source_hidden": True}}
+    assert result.cells[3].metadata == {}
+
+
 def test_counts_are_numbered_from_one() -> None:
     notebook = good_lesson()
     notebook.cells[1].update(execution_count=4, outputs=[new_output("execute_result", {"text/plain": "1"})])

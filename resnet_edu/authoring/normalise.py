@@ -5,7 +5,8 @@
     path.write_text(to_text(normalise(notebook)))
 
 Kept are sources, outputs, execution counts, cell ids and the metadata below. Everything else says who ran the notebook,
-when, and in which program, and would show up as a change in every commit.
+when, and in which program, and would show up as a change in every commit. One thing is added: JupyterLab folds the
+source of a quiz, which holds the answers.
 """
 
 from typing import Any
@@ -32,6 +33,8 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     for cell in result.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in CELL_METADATA}
         if cell.cell_type == "code":
+            if cell.source.startswith("quiz("):  # its source holds the answers
+                cell.metadata.jupyter = {"source_hidden": True}
             if cell.execution_count is not None:
                 count += 1
                 cell.execution_count = count

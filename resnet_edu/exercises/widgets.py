@@ -52,8 +52,9 @@ def progress_table(solved: set[str]) -> str:
         marks = ", ".join(f"<b>✓ {name}</b>" if name in solved else name for name in names)
         done = sum(name in solved for name in names)
         rows.append(f"<tr><td>{number:02d}</td><td>{done} of {len(names)}</td><td>{marks}</td></tr>")
-    head = "<tr><th>lesson</th><th>solved</th><th>exercises</th></tr>"
-    return f"<table>{head}{''.join(rows)}</table>"
+    names = ("lesson", "solved", "exercises")
+    head = "".join(f'<th style="text-align: left">{name}</th>' for name in names)
+    return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
 class Panel:

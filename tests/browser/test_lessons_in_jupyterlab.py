@@ -61,6 +61,7 @@ def unexecuted(lesson: str) -> dict[str, Any]:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell.update(execution_count=None, outputs=[])
+            cell["metadata"].pop("jupyter", None)  # a cell whose source is folded shows no number
     return notebook
 
 
