@@ -50,6 +50,8 @@ def kernel_response(image: Any, kernel: Any) -> np.ndarray:
     weight = _numbers_3x3(kernel)
     if not isinstance(image, torch.Tensor) or image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
         raise TypeError("kernel_response takes one image, uint8 [3, H, W], such as train.images[0].")
+    if image.device.type == "meta":
+        raise ValueError("The image is on the device 'meta', where a tensor has no numbers.")
     if min(image.shape[1:]) < 3:
         raise ValueError(f"The image is {list(image.shape)}: a 3 x 3 kernel needs at least 3 x 3 pixels.")
     return F.conv2d(grey(image)[None, None], weight[None, None])[0, 0].numpy()
@@ -97,18 +99,20 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
 
 
 @plots.course_look
-def kernel_on_image(images: Images, *, kernel: str = "Sobel x") -> Explorer:
+def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) -> Explorer:
     """A kernel, chosen or typed number by number, on one of the images: image, kernel and result side by side.
 
-    images: `data.Images`, of which the slider picks one. kernel: which of `KERNELS` comes first.
+    images: `data.Images`, of which the slider picks one. kernel: which of `KERNELS` comes first; image: which image.
     """
     if not isinstance(images, Images) or not len(images):
         raise TypeError(f"kernel_on_image takes Images, such as data.load returns; it was given {images!r:.60}.")
     if not isinstance(kernel, str) or kernel not in KERNELS:
         raise ValueError(f"kernel={kernel!r:.60}: choose one of {', '.join(KERNELS)}.")
+    if not isinstance(image, int) or isinstance(image, bool) or not 0 <= image < len(images):
+        raise ValueError(f"image={image!r:.60}: give a whole number from 0 to {len(images) - 1}.")
     controls = {
         "image": widgets.IntSlider(
-            value=0, min=0, max=len(images) - 1, description="image", continuous_update=False, style=WIDE
+            value=image, min=0, max=len(images) - 1, description="image", continuous_update=False, style=WIDE
         ),
         "kernel": KernelFields(kernel),
     }
@@ -159,9 +163,9 @@ def activation_and_slope(name: str, x: Any) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(name, str) or name not in models.ACTIVATIONS:
         raise ValueError(f"activation {name!r:.60}: choose one of {', '.join(models.ACTIVATIONS)}.")
     try:
-        at = torch.as_tensor(x, dtype=torch.float64).detach().clone().requires_grad_()
+        at = torch.as_tensor(x, dtype=torch.float64).detach().cpu().clone().requires_grad_()
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"x={x!r:.60}: give numbers.") from None
+        raise TypeError(f"x={x!r:.60}: give a number, or an array of numbers.") from None
     value = models.ACTIVATIONS[name]()(at)
     (slope,) = torch.autograd.grad(value.sum(), at)
     return value.detach().numpy(), slope.numpy()
@@ -233,7 +237,7 @@ def receptive_fields(*, layers: int = 3, kernel: int = 3, stride: int = 1, dilat
     ranges = {"layers": (layers, 1, 5, 1), "kernel": (kernel, 1, 5, 2), "stride": (stride, 1, 2, 1)}
     ranges["dilation"] = (dilation, 1, 3, 1)
     for name, (value, least, most, step) in ranges.items():
-        if value not in range(least, most + 1, step):
+        if not isinstance(value, int) or isinstance(value, bool) or value not in range(least, most + 1, step):
             possible = ", ".join(map(str, range(least, most + 1, step)))
             raise ValueError(f"{name}={value!r:.60}: choose one of {possible}.")
     controls = {

@@ -70,10 +70,13 @@ def value_and_slope(
     lines = {label: _pair(label, pair, at) for label, pair in nonempty(functions).items()}
     if not isinstance(labels, tuple | list) or len(labels) != 2:
         raise ValueError(f"labels={labels!r:.60}: give two words, for the values and for the slopes.")
+    gap, widths = max(1, len(at) // 8), np.linspace(1.5 + 0.7 * (len(lines) - 1), 1.5, len(lines))
     figure, axes = new_figure(3.4, columns=2)
     for i, ax in enumerate(axes):
-        for label, style in line_styles(lines).items():
-            ax.plot(at, lines[label][i], label=label, markevery=max(1, len(at) // 8), markersize=4, **style)
+        for k, (label, style) in enumerate(line_styles(lines).items()):
+            # Where they run together, the later line is the thinner one and its markers are moved: all can be seen.
+            marks = (k * gap // len(lines), gap)
+            ax.plot(at, lines[label][i], label=label, linewidth=widths[k], markevery=marks, markersize=4, **style)
         ax.set(xlabel=xlabel, ylabel=labels[i])
     axes[0].legend()
     return figure

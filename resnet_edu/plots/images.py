@@ -47,10 +47,9 @@ def pictures(given: Mapping[str, Any], *, columns: int = 6) -> Figure:
     grey is 0 and black and white are equally far from it.
     """
     panels = {label: _picture(label, picture) for label, picture in nonempty(given).items()}
-    figure, axes = _panels(len(panels), columns, extra=0.42)
-    for ax, (label, picture) in zip(axes, panels.items(), strict=True):
+    figure, axes = _panels(panels, columns, words_below=any(picture.ndim == 2 for picture in panels.values()))
+    for ax, picture in zip(axes, panels.values(), strict=True):
         draw_picture(ax, picture)
-        ax.set_title(label, fontsize=9)
     return figure
 
 
@@ -81,10 +80,9 @@ def kernels(given: Any, *, columns: int = 8) -> Figure:
         given = {str(i): kernel[0] if len(kernel) == 1 else kernel for i, kernel in enumerate(weight, start=1)}
     panels = {label: _picture(label, kernel).astype(np.float64) for label, kernel in nonempty(given).items()}
     most = max(float(np.abs(kernel).max()) for kernel in panels.values()) or 1.0
-    figure, axes = _panels(len(panels), columns, extra=0.25)
-    for ax, (label, kernel) in zip(axes, panels.items(), strict=True):
+    figure, axes = _panels(panels, columns)
+    for ax, kernel in zip(axes, panels.values(), strict=True):
         draw_kernel(ax, kernel, most)
-        ax.set_title(label, fontsize=9)
     return figure
 
 
@@ -95,7 +93,7 @@ def draw_kernel(ax: Axes, kernel: np.ndarray, most: float) -> None:
     else:
         ax.imshow(kernel, cmap="gray", vmin=-most, vmax=most)
         for (row, column), number in np.ndenumerate(kernel) if kernel.size <= 25 else ():
-            shade = "white" if number < 0.2 * most else "black"
+            shade = "white" if number < -0.1 * most else "black"
             ax.text(column, row, f"{number:.3g}", ha="center", va="center", fontsize=8, color=shade)
     _no_ticks(ax)
 
@@ -127,16 +125,31 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
     return figure
 
 
-def _panels(count: int, columns: int, extra: float) -> tuple[Figure, list[Axes]]:
-    """`count` square axes in rows of `columns`, with `extra` inches for words at each row."""
+def _panels(panels: Mapping[str, np.ndarray], columns: int, words_below: bool = False) -> tuple[Figure, list[Axes]]:
+    """Axes in rows of `columns`, each as high as its picture needs, with the labels above them."""
     _check_columns(columns)
-    across = min(columns, max(count, 4))  # a picture alone does not fill the page
-    rows = -(-count // across)
-    figure = Figure(figsize=(WIDTH, rows * (0.95 * WIDTH / across + extra)), layout="constrained")
-    axes = list(figure.subplots(rows, across, squeeze=False).flat)
-    for ax in axes[count:]:
-        ax.set_visible(False)
-    return figure, axes[:count]
+    across = min(columns, max(len(panels), 3))  # a picture alone does not fill the page
+    rows = -(-len(panels) // across)
+    side = WIDTH / across
+    tallest = side * max(picture.shape[-2] / picture.shape[-1] for picture in panels.values())
+    above = 0.1 + 0.16 * max(label.count("\n") + 1 for label in panels)
+    height = above + min(tallest, 2 * side) + (0.24 if words_below else 0.06)
+    figure = Figure(figsize=(WIDTH, rows * height), layout=None)
+    axes = []
+    for i, label in enumerate(panels):
+        row, column = divmod(i, across)
+        bottom = (rows - 1 - row) * height + height - above - min(tallest, 2 * side)
+        ax = figure.add_axes(
+            (
+                column / across + 0.005,
+                bottom / (rows * height),
+                1 / across - 0.01,
+                min(tallest, 2 * side) / rows / height,
+            )
+        )
+        ax.set_title(label, fontsize=9)
+        axes.append(ax)
+    return figure, axes
 
 
 def _check_columns(columns: object) -> None:
@@ -154,8 +167,8 @@ def _no_ticks(ax: Axes) -> None:
 def _array(label: str, values: Any) -> np.ndarray:
     """Finite numbers, from a tensor, an array or lists."""
     try:
-        values = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-        numbers = values if values.dtype == np.uint8 else values.astype(np.float64)
+        numbers = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
+        numbers = numbers if numbers.dtype == np.uint8 else numbers.astype(np.float64)
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{label!r}: a picture is made of numbers, not of {values!r:.60}.") from None
     if not np.isfinite(numbers).all():

@@ -101,9 +101,10 @@ def receptive_field_formula(layers: Iterable[Sequence[int]]) -> int:
 
 
 def _sequence(name: str, values: object) -> list[object]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise TypeError(f"{name}={values!r:.60}: give a list.")
-    return list(values)
+    try:
+        return list(values)  # type: ignore[call-overload]
+    except TypeError:
+        raise TypeError(f"{name}={values!r:.60}: give a list.") from None
 
 
 def _whole_numbers(name: str, values: object, least: int = 1) -> tuple[int, ...]:
