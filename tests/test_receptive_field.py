@@ -69,6 +69,9 @@ def test_pooling_and_activations_hide_nothing():
     net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 4, 3), nn.ReLU())
     field = probes.receptive_field(net, (1, 30, 30), samples=32)
     assert field.size == (probes.receptive_field_formula([(3, 1), (2, 2), (3, 1)]),) * 2 == (8, 8)
+    pool = nn.MaxPool2d(4)
+    assert np.count_nonzero(probes.receptive_field(pool, (1, 4, 4), samples=1).influence) == 1
+    assert np.count_nonzero(probes.receptive_field(pool, (1, 4, 4), samples=200).influence) == 16
 
 
 @pytest.mark.parametrize("residual", [False, True])
