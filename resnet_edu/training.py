@@ -128,6 +128,9 @@ class Ranks(Protocol):
     def total(self, numbers: Tensor) -> Tensor:
         """The sum of a tensor over all processes."""
 
+    def share_buffers(self, net: nn.Module) -> None:
+        """Give the running statistics of the first process to all."""
+
 
 @dataclass
 class OneProcess:
@@ -138,6 +141,9 @@ class OneProcess:
 
     def total(self, numbers: Tensor) -> Tensor:
         return numbers
+
+    def share_buffers(self, net: nn.Module) -> None:
+        pass
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -289,13 +295,16 @@ def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ra
     _check_images("images", images)
     _check_whole("batch_size", batch_size, 1)
     device = images.images.device
+    group: Ranks = ranks or OneProcess()
+    net = bare(net) if group.world > 1 else net  # a wrapper would wait in each batch, and the shares may differ by one
     net.to(device)
+    group.share_buffers(net)
     modes = [(m, m.training) for m in net.modules()]
     loss = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
     correct = torch.zeros((), dtype=torch.int64, device=device)
     net.eval()
     try:
-        share = images if ranks is None else images[ranks.rank :: ranks.world]
+        share = images if group.world == 1 else images[group.rank :: group.world]
         for x, y in share.batches(batch_size):
             logits = net(x.contiguous(memory_format=_memory_format(device)))
             _check_logits(logits, len(y), len(images.classes))
@@ -304,8 +313,7 @@ def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ra
     finally:
         for module, mode in modes:
             module.training = mode
-    if ranks is not None:
-        loss, correct = ranks.total(loss), ranks.total(correct)
+    loss, correct = group.total(loss), group.total(correct)
     return Metrics(loss=float(loss) / len(images), accuracy=int(correct) / len(images))
 
 

@@ -83,15 +83,20 @@ def crop_and_flip(x: Tensor, offsets: Tensor, flips: Tensor, padding: int) -> Te
 class Images:
     """Images with their labels, on one device.
 
-    images uint8 [N, 3, H, W]; labels int64 [N], each an index into classes.
+    images uint8 [N, 3, H, W]; labels int64 [N], each an index into classes. Batches are normalised by the statistics of
+    the channels; with pixel_mean float32 [3, H, W] that is subtracted instead, and full brightness is 1.
     """
 
     images: Tensor
     labels: Tensor
     classes: tuple[str, ...] = CLASSES
+    pixel_mean: Tensor | None = None
 
     def __post_init__(self) -> None:
         _check_images(self.images, self.labels, self.classes)
+        mean = self.pixel_mean
+        if mean is not None and (not isinstance(mean, Tensor) or mean.shape != self.images.shape[1:]):
+            raise ValueError(f"pixel_mean must be a tensor {list(self.images.shape[1:])}, not {_describe(mean)}")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -107,7 +112,8 @@ class Images:
     def to(self, device: str | torch.device | None) -> Images:
         """The same images on another device; None picks one as `data.load` does."""
         target = pick_device(device)
-        return Images(self.images.to(target), self.labels.to(target), self.classes)
+        mean = None if self.pixel_mean is None else self.pixel_mean.to(target)
+        return Images(self.images.to(target), self.labels.to(target), self.classes, mean)
 
     def __getitem__(self, key: int | slice | Sequence[int] | Sequence[bool] | NDArray[Any] | Tensor) -> Images:
         """Some of the images, as an Images again, in the order asked for.
@@ -118,7 +124,7 @@ class Images:
         where = _positions(key, len(self))
         if isinstance(where, Tensor):
             where = where.to(self.device)
-        return Images(self.images[where], self.labels[where], self.classes)
+        return Images(self.images[where], self.labels[where], self.classes, self.pixel_mean)
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Images, Images]:
         """(the rest, round(fraction * N) images held out): `train, val = train.split(0.1, seed=0)`.
@@ -172,6 +178,9 @@ class Images:
         rank, world = _shard(shard)
         return self._epoch(int(batch_size), bool(shuffle), bool(augment), _generator(seed), rank, world)
 
+    def _normalized(self, images: Tensor) -> Tensor:
+        return normalize(images) if self.pixel_mean is None else (images.float() - self.pixel_mean).div_(255)
+
     def _epoch(
         self, batch_size: int, shuffle: bool, augment: bool, generator: torch.Generator, rank: int, world: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -188,7 +197,7 @@ class Images:
                 return
             batch = slice(start + rank, start + equal, world)
             picked = order[batch]
-            x = normalize(self.images[picked])
+            x = self._normalized(self.images[picked])
             if augment:
                 x = crop_and_flip(x, offsets[batch], flips[batch], padding)
             yield x, self.labels[picked]
