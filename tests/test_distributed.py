@@ -117,8 +117,6 @@ def test_outside_torchrun_a_group_says_how_to_start_one(monkeypatch):
 
 def test_two_processes_train_by_the_command_and_one_of_them_writes(tmp_path):
     script = tmp_path / "train.py"
-    script.write_text(
-        "import sys\nfrom tests import test_recipes as t\nt.data.load = t.small_images\nt.main(sys.argv[1:])"
     source = "import sys\nfrom tests import test_recipes as t\nt.data.load = t.small_images\nt.main(sys.argv[1:])\n"
     script.write_text(source)
     command = ("train", "--depth", 8, "--data", "sample", "--recipe", "fast", "--epochs", 1, "--out", tmp_path / "run")
