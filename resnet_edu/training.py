@@ -228,29 +228,47 @@ def fit(
     return history
 
 
-@torch.no_grad()
 def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500) -> Metrics:
     """Loss and accuracy of `net` in eval mode over `images`, every image once; the net's modes are put back."""
+    logits = _logits("evaluate", net, images, batch_size)
+    losses = F.cross_entropy(logits, images.labels, reduction="none")
+    total = losses.sum(dtype=torch.float32 if logits.device.type == "mps" else torch.float64)
+    correct = (logits.argmax(1) == images.labels).sum()
+    return Metrics(loss=float(total) / len(images), accuracy=int(correct) / len(images))
+
+
+def predict(net: nn.Module, images: Images, *, batch_size: int = 500) -> Tensor:
+    """Probabilities float32 [N, classes], in the order of the images: the softmax of what `net` says in eval mode.
+
+    The net's modes are put back. Raises TypeError or ValueError for what is no net, no Images or no logits.
+
+    >>> probabilities = predict(net, test)
+    >>> confidence, guess = probabilities.max(1)
+    """
+    return _logits("predict", net, images, batch_size).softmax(1)
+
+
+@torch.no_grad()
+def _logits(caller: str, net: nn.Module, images: Images, batch_size: int) -> Tensor:
+    """float32 [N, outputs of the net], in eval mode."""
     if not isinstance(net, nn.Module):
-        raise TypeError(f"evaluate takes an nn.Module; it was given {type(net).__name__}.")
+        raise TypeError(f"{caller} takes an nn.Module; it was given {type(net).__name__}.")
     _check_images("images", images)
     _check_whole("batch_size", batch_size, 1)
     device = images.images.device
     net.to(device)
     modes = [(m, m.training) for m in net.modules()]
-    loss = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
-    correct = torch.zeros((), dtype=torch.int64, device=device)
+    parts = []
     net.eval()
     try:
         for x, y in images.batches(batch_size):
             logits = net(x.contiguous(memory_format=_memory_format(device)))
             _check_logits(logits, len(y), len(images.classes))
-            loss += F.cross_entropy(logits.float(), y, reduction="sum")
-            correct += (logits.argmax(1) == y).sum()
+            parts.append(logits.float())
     finally:
         for module, mode in modes:
             module.training = mode
-    return Metrics(loss=float(loss) / len(images), accuracy=int(correct) / len(images))
+    return torch.cat(parts)
 
 
 # --- device and precision ---------------------------------------------------------------------------------------------

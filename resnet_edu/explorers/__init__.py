@@ -10,7 +10,9 @@ Read it in this order:
 
     core.py       `Explorer`: controls, a function that draws, the picture on the page
     gradients.py  gradient norms of a fresh net by its settings, and of a training run step by step
+    training.py   learning rate, momentum and schedule, on a tiny net that is trained anew at every change
 """
 
 from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
+from resnet_edu.explorers.training import learning_rate, sgd_losses
