@@ -118,24 +118,24 @@ def test_a_norm_neither_underflows_nor_overflows(size):
 def test_the_plain_float32_norm_would_say_zero():
     gradient = torch.full((100,), 1e-24)
     assert float(gradient.norm()) == 0  # the lie of lesson 03
-    assert float(probes._norms([gradient])[0]) == pytest.approx(1e-23, rel=1e-6)
+    assert float(probes.norms.true_norms([gradient])[0]) == pytest.approx(1e-23, rel=1e-6)
 
 
 @pytest.mark.parametrize("size", [1e-40, 1e-38, 1e-24, 1e-3, 1.0, 1e10, 1e30])
 def test_the_norm_for_devices_without_float64_equals_the_float64_one(size):
     torch.manual_seed(0)
     for x in (torch.randn(50, 3) * size, torch.full((4, 4), size), torch.tensor([0.0, size, -size])):
-        scaled = probes._scaled_norm(x)
+        scaled = probes.norms.scaled_norm(x)
         assert scaled.dtype is torch.float32
         assert float(scaled) == pytest.approx(slow_norm(x), rel=1e-5 if size > 1e-37 else 1e-2)
 
 
 def test_the_scaled_norm_of_special_tensors():
-    assert float(probes._scaled_norm(torch.zeros(3))) == 0
-    assert float(probes._scaled_norm(torch.zeros(0, 3))) == 0
-    assert math.isnan(probes._scaled_norm(torch.tensor([1.0, math.nan])))
-    assert float(probes._scaled_norm(torch.tensor([1.0, -math.inf]))) == math.inf
-    assert float(probes._scaled_norm(torch.tensor([3.0, 4.0], dtype=torch.float16))) == pytest.approx(5)
+    assert float(probes.norms.scaled_norm(torch.zeros(3))) == 0
+    assert float(probes.norms.scaled_norm(torch.zeros(0, 3))) == 0
+    assert math.isnan(probes.norms.scaled_norm(torch.tensor([1.0, math.nan])))
+    assert float(probes.norms.scaled_norm(torch.tensor([1.0, -math.inf]))) == math.inf
+    assert float(probes.norms.scaled_norm(torch.tensor([3.0, 4.0], dtype=torch.float16))) == pytest.approx(5)
 
 
 def test_every_record_adds_a_row():

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from premises.core import Premise
-from premises.patches import answer_with, dice_with, fit_with, patch_data, predictions, together
 from torch import nn
 from torch.nn import functional as F
 
+from premises.core import Premise
+from premises.patches import answer_with, dice_with, fit_with, patch_data, predictions, together
 from resnet_edu import data, training
 
 # --- what is broken ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,29 @@
+"""What happens inside a network: gradient norms, signal scale, and a table of its layers.
+
+Every probe works on any `nn.Module`, and leaves it as it was.
+
+    >>> import torch
+    >>> from resnet_edu import models, probes
+    >>> net = models.CifarNet(20, residual=False)
+    >>> norms = probes.GradientNorms(net)
+    >>> net(torch.randn(8, 3, 32, 32)).logsumexp(1).mean().backward()
+    >>> norms.record()
+    >>> norms.numpy().shape                                  # one row a step, one column a weight
+    (1, 20)
+
+`GradientNorms` looks at the gradient of the loss by the *weights*, step after step, and costs almost nothing.
+`signal` looks at the *activations* and at the gradient of the loss by them, once, on one batch.
+The two can tell different stories; lesson 03 shows when.
+
+Read it in this order:
+
+    gradients.py  gradients by the weights
+    signal.py     activations, and gradients by them
+    layers.py     the table of layers
+    norms.py      L2 norms that do not underflow
+    care.py       how a probe listens to a net and leaves it as it was
+"""
+
+from resnet_edu.probes.gradients import GradientNorms
+from resnet_edu.probes.layers import Layer, layer_table
+from resnet_edu.probes.signal import Signal, first_nonfinite_layer, signal

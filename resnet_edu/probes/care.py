@@ -1,0 +1,90 @@
+"""How a probe looks into a net and leaves it as it was: hooks, modes, statistics, and the checks of its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+
+def unwrapped(who: str, module: nn.Module, batch: Tensor) -> nn.Module:
+    """The module inside torch.compile's or DataParallel's wrapper, where hooks are heard; checks what was given."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"{who} takes an nn.Module; it was given {type(module).__name__}.")
+    if not isinstance(batch, Tensor):
+        raise TypeError(f"{who} takes one batch as a tensor; it was given {type(batch).__name__}.")
+    if batch.ndim == 0 or len(batch) == 0:
+        raise ValueError(f"{who} needs at least one example; the batch has the shape {list(batch.shape)}.")
+    device = next((p.device for p in module.parameters()), batch.device)
+    if device != batch.device:
+        raise ValueError(f"{who}: the net is on {device}, the batch on {batch.device}. Move one with .to(device).")
+    module = getattr(module, "_orig_mod", module)
+    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return module.module
+    return module
+
+
+def labels_for(output: object, labels: Tensor | None) -> Tensor:
+    """Labels that cross-entropy can take with `output`, made up or checked."""
+    if not isinstance(output, Tensor) or output.ndim < 2 or (labels is None and output.ndim > 2):
+        got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ValueError(f"signal needs logits [N, classes] for cross-entropy; the net returned {got}. Give a loss_fn.")
+    classes, expected = output.shape[1], (len(output), *output.shape[2:])
+    if labels is None:
+        return torch.arange(len(output), device=output.device) % classes
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels have to be a tensor; they are {type(labels).__name__}.")
+    needed = f"torch.int64 {list(expected)} on {output.device}"
+    given = f"{labels.dtype} {list(labels.shape)} on {labels.device}"
+    if given != needed:
+        raise ValueError(f"labels have to be {needed}; they are {given}.")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise ValueError(f"labels have to be 0 to {classes - 1}; they are {int(labels.min())} to {int(labels.max())}.")
+    return labels
+
+
+def weighted_layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The layers with a weight of two or more dimensions of their own: BatchNorm and its like are not among them."""
+    layers = [(n, m) for n, m in module.named_modules() if any(p.ndim >= 2 for p in m.parameters(recurse=False))]
+    if not layers:
+        raise ValueError(f"{type(module).__name__} has no layer with a weight of two or more dimensions to listen to.")
+    return layers
+
+
+def clean_name(name: str) -> str:
+    """A parameter's name without what torch.compile and DistributedDataParallel put in front of it."""
+    name = name.replace("_orig_mod.", "")
+    while name.startswith("module."):
+        name = name.removeprefix("module.")
+    return name
+
+
+@contextmanager
+def listening(layers: Iterable[tuple[str, nn.Module]], heard: Callable[..., None]) -> Iterator[None]:
+    """Calls `heard(name, layer, inputs, output)` each time that one of the layers has run; no hook stays behind."""
+    handles = [layer.register_forward_hook(partial(heard, clean_name(name) or "(module)")) for name, layer in layers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def as_it_was(module: nn.Module) -> Iterator[None]:
+    """Puts back train/eval modes, buffers (BatchNorm's running statistics) and random state, whatever happens."""
+    modes = [(m, m.training) for m in module.modules()]
+    buffers = [(m, n, b, b.clone()) for m in module.modules() for n, b in m.named_buffers(recurse=False)]
+    devices = sorted({p.device.index or 0 for p in module.parameters() if p.device.type == "cuda"})
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            for m, training in modes:
+                m.training = training
+            with torch.no_grad():
+                for m, name, buffer, saved in buffers:
+                    setattr(m, name, buffer.copy_(saved))

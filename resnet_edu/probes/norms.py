@@ -1,0 +1,37 @@
+"""L2 norms that do not underflow: a tensor of 1e-24 has its true norm."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def true_norms(tensors: list[Tensor]) -> list[Tensor]:
+    """The L2 norm of each tensor, true down to the smallest float: one number on the device, [], for each."""
+    dense = [t.coalesce().values() if t.is_sparse else t for t in tensors]
+    if not dense:
+        return []
+    if any(t.device.type == "mps" for t in dense):
+        return [scaled_norm(t) for t in dense]
+    return list(torch._foreach_norm(dense, 2, dtype=torch.float64))
+
+
+def norm_dtype(device: torch.device) -> torch.dtype:
+    return torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+
+
+def scaled_norm(x: Tensor) -> Tensor:
+    """The L2 norm in float32: x is divided by its largest entry first, so that no square under- or overflows."""
+    if x.numel() == 0:
+        return torch.zeros((), device=x.device)
+    largest = x.abs().max().float().clamp_min(torch.finfo(torch.float32).tiny)
+    norm = largest * torch.linalg.vector_norm(x.float() / largest)
+    return torch.where(largest.isinf(), largest, norm)
+
+
+def l2(x: Tensor) -> float:
+    return float(true_norms([x])[0])
+
+
+def rms(x: Tensor) -> float:
+    return l2(x) / max(1, x.numel()) ** 0.5

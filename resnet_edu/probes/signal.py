@@ -1,0 +1,101 @@
+"""Activations, and the gradient of the loss by them, layer by layer on one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.nn import functional as F
+
+from resnet_edu.probes.care import as_it_was, labels_for, listening, unwrapped, weighted_layers
+from resnet_edu.probes.norms import l2, rms
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One forward and one backward pass, layer by layer, in the order in which the layers ran.
+
+    names: the layers; a layer that ran twice has " (2)" behind its name the second time.
+    activation: float64 [layers], root mean square of the layer's output, as it leaves the layer.
+    gradient: float64 [layers], L2 norm of the gradient of the loss by that output; NaN where the loss ignores it.
+    """
+
+    names: list[str]
+    activation: np.ndarray
+    gradient: np.ndarray
+
+
+def signal(
+    module: nn.Module,
+    batch: Tensor,
+    labels: Tensor | None = None,
+    loss_fn: Callable[..., Tensor] = F.cross_entropy,
+) -> Signal:
+    """The scale of each layer's output h and of dL/dh, for every layer that has a weight of two or more dimensions.
+
+    batch: one input batch, such as float images [N, C, H, W]. labels: int64 [N], given to `loss_fn(output, labels)`.
+    Without labels, cross-entropy takes 0, 1, 2, ... in turn, for a net that has not learned anything cannot tell, and
+    any other loss is called as `loss_fn(output)`.
+
+    The pass runs in train mode, as training would: BatchNorm uses the batch, and its running statistics, the modes, the
+    gradients and the random state are put back, whatever happens. In-place ReLU and `+=` do not disturb it: the point
+    in the graph is kept, not the tensor.
+    """
+    module = unwrapped("signal", module, batch)
+    if batch.device.type == "meta":
+        raise ValueError("signal measures numbers, and tensors on the device 'meta' have none.")
+    if not callable(loss_fn):
+        raise TypeError(f"loss_fn={loss_fn!r}: give a function (output, labels) -> loss.")
+
+    names: list[str] = []
+    scales: list[float] = []
+    edges: list[GradientEdge | None] = []
+
+    def heard(name: str, _layer: nn.Module, _inputs: object, output: object) -> None:
+        h = output[0] if isinstance(output, tuple | list) else output
+        if not isinstance(h, Tensor) or not h.is_floating_point():
+            return
+        runs = 1 + sum(n == name or n.startswith(f"{name} (") for n in names)
+        names.append(name if runs == 1 else f"{name} ({runs})")
+        scales.append(rms(h.detach()))
+        edges.append(get_gradient_edge(h) if h.requires_grad else None)
+
+    with as_it_was(module), torch.enable_grad():
+        module.train()
+        x = batch.detach().clone()
+        if x.is_floating_point():
+            x.requires_grad_()  # so that a frozen net has a graph, too
+        with listening(weighted_layers(module), heard):
+            output = module(x)
+        if loss_fn is F.cross_entropy:
+            labels = labels_for(output, labels)
+        loss = loss_fn(output) if labels is None else loss_fn(output, labels)
+        if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+            got = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+            raise ValueError(f"The loss has to be one number with a gradient; loss_fn returned {got}.")
+        wanted = [edge for edge in edges if edge is not None]
+        grads = iter(torch.autograd.grad(loss, wanted, allow_unused=True) if wanted else ())
+    gradient = [torch.nan if (g := None if edge is None else next(grads)) is None else l2(g) for edge in edges]
+    return Signal(names, np.array(scales, dtype=np.float64), np.array(gradient, dtype=np.float64))
+
+
+def first_nonfinite_layer(module: nn.Module, batch: Tensor) -> tuple[str | None, bool]:
+    """Name of the first layer whose output on `batch` holds a NaN or an infinity; whether its weights are finite.
+
+    The pass runs in the module's own mode; (None, True) where every output is finite.
+    """
+    module = unwrapped("first_nonfinite_layer", module, batch)
+    found: list[tuple[str, bool]] = []
+
+    def heard(name: str, layer: nn.Module, _inputs: object, output: object) -> None:
+        if not found and isinstance(output, Tensor) and not bool(torch.isfinite(output).all()):
+            found.append((name, all(bool(torch.isfinite(p).all()) for p in layer.parameters())))
+
+    leaves = [(name, m) for name, m in module.named_modules() if not any(m.children())]
+    with as_it_was(module), torch.no_grad(), listening(leaves, heard):
+        module(batch)
+    return found[0] if found else (None, True)

@@ -1,0 +1,40 @@
+"""JupyterLab's stop button, pressed while a net trains: net and history are kept, and the kernel goes on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import nbformat.v4
+
+TRAIN = """
+from resnet_edu import data, models, training
+train, test = data.load("sample", size=16)
+net = models.CifarNet(8, residual=True)
+history = training.fit(net, train, epochs=10_000)
+"""
+AFTERWARDS = """
+print(f"interrupted: {history.interrupted}; steps kept: {len(history.step_loss) > 0}")
+print(f"the net answers: {0 <= training.evaluate(net, test).accuracy <= 1}")
+again = training.fit(net, train[:256], epochs=1, progress=False)
+print(f"it trains again: {len(again.train_loss) == 1}")
+"""
+
+
+def test_the_stop_button_ends_the_training_and_leaves_a_usable_kernel(open_notebook: Callable[..., Any]) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c.strip()) for c in (TRAIN, AFTERWARDS)])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    page = open_notebook("99_stop", notebook)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    training, afterwards = page.locator(".jp-CodeCell").all()
+    bar, words = (cell.locator(".jp-OutputArea-output") for cell in (training, afterwards))
+    bar.get_by_text(re.compile(r"\b[1-9]\d*/\d+ .*step/s")).wait_for()  # it trains
+    page.locator('[data-command="notebook:interrupt-kernel"]').click()
+    words.get_by_text("it trains again").wait_for()
+    assert words.inner_text().split("\n")[:3] == [
+        "interrupted: True; steps kept: True",
+        "the net answers: True",
+        "it trains again: True",
+    ]
