@@ -1,4 +1,4 @@
-"""Training and validation by epoch."""
+"""Training and validation by epoch; functions and their slopes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import GREY, course_look, line_styles, new_figure, nonempty, vector
+from resnet_edu.plots.style import GREY, course_look, finite, line_styles, new_figure, nonempty, vector
 
 METRICS = {
     "train_accuracy": "training accuracy",
@@ -41,12 +41,12 @@ def training_curves(
     if not isinstance(chance, Real) or not 0 <= chance <= 1:
         raise ValueError(f"chance={chance!r}: give the part of right answers by guessing, from 0 to 1.")
     lines = (
-        _pairs(histories, metric)
+        _both(histories, metric)
         if metric in PAIRS
         else {label: vector(label, getattr(h, metric, h)) for label, h in nonempty(histories).items()}
     )
     figure, (ax,) = new_figure(3.6)
-    styles = _pair_styles(histories) if metric in PAIRS else line_styles(lines)
+    styles = _both_styles(histories) if metric in PAIRS else line_styles(lines)
     for label, style in styles.items():
         ax.plot(range(1, len(lines[label]) + 1), lines[label], label=label, markersize=5, **style)
     longest = epochs or max(map(len, lines.values()))
@@ -63,7 +63,7 @@ def training_curves(
     return figure
 
 
-def _pairs(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
+def _both(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
     """{"net, training": ..., "net, validation": ...}, from histories that hold both."""
     lines = {}
     for label, history in nonempty(histories).items():
@@ -78,9 +78,47 @@ def _pairs(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
     return lines
 
 
-def _pair_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
+def _both_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
     styles = {}
     for label, style in line_styles(labels).items():
         for part, linestyle, face in zip(PARTS, ("-", "--"), (style["color"], "white"), strict=True):
             styles[f"{label}, {part}"] = {**style, "linestyle": linestyle, "markerfacecolor": face}
     return styles
+
+
+@course_look
+def value_and_slope(
+    x: Any,
+    functions: Mapping[str, tuple[Any, Any]],
+    *,
+    xlabel: str = "x",
+    labels: tuple[str, str] = ("value", "slope"),
+) -> Figure:
+    """Functions side by side with their derivatives, over the same x.
+
+    x: numbers in rising order. functions: {label: (its values, its slopes)}, as many of each as x has.
+    labels: what the two axes show.
+    """
+    at = finite("x", x)
+    lines = {label: _pair(label, pair, at) for label, pair in nonempty(functions).items()}
+    if not isinstance(labels, tuple | list) or len(labels) != 2:
+        raise ValueError(f"labels={labels!r:.60}: give two words, for the values and for the slopes.")
+    gap, widths = max(1, len(at) // 8), np.linspace(1.5 + 0.7 * (len(lines) - 1), 1.5, len(lines))
+    figure, axes = new_figure(3.4, columns=2)
+    for i, ax in enumerate(axes):
+        for k, (label, style) in enumerate(line_styles(lines).items()):
+            # Where they run together, the later line is the thinner one and its markers are moved: all can be seen.
+            marks = (k * gap // len(lines), gap)
+            ax.plot(at, lines[label][i], label=label, linewidth=widths[k], markevery=marks, markersize=4, **style)
+        ax.set(xlabel=xlabel, ylabel=labels[i])
+    axes[0].legend()
+    return figure
+
+
+def _pair(label: str, pair: Any, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"{label!r}: give a pair, the values and the slopes.")
+    value, slope = (finite(label, numbers) for numbers in pair)
+    if len(value) != len(at) or len(slope) != len(at):
+        raise ValueError(f"{label!r}: x has {len(at)} numbers, the values {len(value)}, the slopes {len(slope)}.")
+    return value, slope
