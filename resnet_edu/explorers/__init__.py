@@ -11,6 +11,7 @@ Read it in this order:
     core.py          `Explorer`: controls, a function that draws, the picture on the page
     convolutions.py  a kernel on a real image; activations and their slopes; the receptive field of a stack
     gradients.py     gradient norms of a fresh net by its settings, and of a training run step by step
+    training.py      learning rate, momentum and schedule, on a tiny net that is trained anew at every change
 """
 
 from resnet_edu.explorers.convolutions import (
@@ -25,3 +26,4 @@ from resnet_edu.explorers.convolutions import (
 )
 from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
+from resnet_edu.explorers.training import learning_rate, sgd_losses
