@@ -14,13 +14,15 @@ Read it in this order:
     gradients.py  gradient norms by layer and step; which layers moved
     curves.py     training and validation by epoch
     images.py     the data as pictures
-    networks.py   a network, drawn from the table of its layers
+    matrices.py   tables: kernels and Jacobians, measurements and whether they are right
+    networks.py   a network, drawn from the table of its layers; a block, from the steps that its data takes
 """
 
 from resnet_edu.plots.curves import METRICS, training_curves
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
 from resnet_edu.plots.images import sample_grid
-from resnet_edu.plots.networks import network
+from resnet_edu.plots.matrices import checks, matrices
+from resnet_edu.plots.networks import blocks, network
 from resnet_edu.plots.style import (
     BLACK,
     BLUE,

@@ -1,4 +1,4 @@
-"""What happens inside a network: gradient norms, signal scale, and a table of its layers.
+"""What happens inside a network: gradient norms, signal scale, and a table of its layers, the way of its data.
 
 Every probe works on any `nn.Module`, and leaves it as it was.
 
@@ -20,10 +20,12 @@ Read it in this order:
     gradients.py  gradients by the weights
     signal.py     activations, and gradients by them
     layers.py     the table of layers
+    dataflow.py   the way that data takes through a block, step by step
     norms.py      L2 norms that do not underflow
     care.py       how a probe listens to a net and leaves it as it was
 """
 
+from resnet_edu.probes.dataflow import Step, dataflow, summands
 from resnet_edu.probes.gradients import GradientNorms
 from resnet_edu.probes.layers import Layer, layer_table
 from resnet_edu.probes.signal import Signal, first_nonfinite_layer, signal
