@@ -93,7 +93,7 @@ def skip_strength(
     _check_batch(images, labels)
     if train is not None and (not isinstance(train, data.Images) or len(train) == 0):
         raise TypeError(f"train has to be Images, such as data.load returns; it was given {type(train).__name__}.")
-    if isinstance(depth, bool) or depth not in DEPTHS:
+    if not isinstance(depth, int) or depth not in DEPTHS:
         raise ValueError(f"depth={depth!r}: choose one of {', '.join(map(str, DEPTHS))}.")
 
     wide = {"description_width": "110px"}
@@ -121,6 +121,7 @@ def skip_strength(
     right.axhline(np.log(10), color=plots.GREY, linewidth=1)
     right.text(STEPS + 0.5, np.log(10), "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
     right.set_visible(train is not None)
+    hint = right.text(STEPS / 2, 3, "press the button to train", ha="center", color="#595959", fontsize=9)
     curves: dict[str, list[float]] = {}
 
     @plots.course_look
@@ -142,6 +143,7 @@ def skip_strength(
         curves[label] = skip_training(train, seed=seed, **settings)  # type: ignore[arg-type]
         for old in list(curves)[:-KEPT]:
             del curves[old]
+        hint.set_visible(False)
         for line in list(right.lines)[1:]:
             line.remove()
         for (name, losses), style in zip(curves.items(), plots.line_styles(curves).values(), strict=True):
