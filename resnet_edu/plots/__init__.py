@@ -12,15 +12,15 @@ Read it in this order:
 
     style.py      colours, look and line styles; the checks of what is to be drawn
     gradients.py  gradient norms by layer and step; which layers moved
-    curves.py     training and validation by epoch
-    images.py     the data as pictures
+    curves.py     training and validation by epoch; functions and their slopes
+    images.py     the data, kernels and feature maps as pictures
     matrices.py   tables: kernels and Jacobians, measurements and whether they are right
     networks.py   a network, drawn from the table of its layers; a block, from the steps that its data takes
 """
 
-from resnet_edu.plots.curves import METRICS, training_curves
+from resnet_edu.plots.curves import METRICS, training_curves, value_and_slope
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
-from resnet_edu.plots.images import sample_grid
+from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
 from resnet_edu.plots.matrices import checks, matrices
 from resnet_edu.plots.networks import blocks, network
 from resnet_edu.plots.style import (
