@@ -31,7 +31,7 @@ def test_figures_take_tables_or_refuse_what_they_are_given(given_, junk):
     for draw in (plots.blocks, plots.matrices, plots.checks):
         refused(draw, given_)
         refused(draw, junk)
-    refused(plots.matrices, {"k": [[1.0]]}, numbers=junk)
+    refused(plots.matrices, {"k": junk})
     refused(plots.blocks, {"b": probes.dataflow(nn.Sequential(nn.ReLU()), torch.zeros(1, 1, 2, 2))}, numbers=junk)
     refused(plots.checks, {"a": {"b": junk}})
 

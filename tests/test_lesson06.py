@@ -13,7 +13,7 @@ import pytest
 import torch
 from premises.core import NOTEBOOKS
 
-BLOCK = ("imports", "exercise-projection", "exercise-projection-check", "exercise-BasicBlock")
+BLOCK = ("imports", "two-shortcuts", "exercise-BasicBlock")
 BLOCK = (*BLOCK, "exercise-BasicBlock-check", "measure", "check-block")
 CUT = "self.cut = shortcut(in_channels, out_channels, stride)"
 #: Wrong listing: the cells that define it, and what mends it, [(what stands there, what should), ...].

@@ -14,7 +14,7 @@ Read it in this order:
     gradients.py  gradient norms by layer and step; which layers moved
     curves.py     training and validation by epoch; functions and their slopes
     images.py     the data, kernels and feature maps as pictures
-    matrices.py   tables: kernels and Jacobians, measurements and whether they are right
+    matrices.py   tables: Jacobians, measurements and whether they are right
     networks.py   a network, drawn from the table of its layers; a block, from the steps that its data takes
 """
 

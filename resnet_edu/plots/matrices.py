@@ -1,4 +1,4 @@
-"""Tables: signed numbers such as kernels and Jacobians; measurements and whether they are right."""
+"""Tables: signed numbers such as Jacobians; measurements and whether they are right."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from resnet_edu.plots.style import course_look, new_figure, nonempty
 
 
 @course_look
-def matrices(tables: Mapping[str, Any], *, numbers: bool = False) -> Figure:
+def matrices(tables: Mapping[str, Any]) -> Figure:
     """Matrices side by side on one colour scale with white at 0: blue is negative, red is positive.
 
-    tables: {title: matrix [rows, columns]} of finite numbers. numbers: write each number into its cell.
+    tables: {title: matrix [rows, columns]} of finite numbers.
     """
-    if not isinstance(numbers, bool):
-        raise TypeError(f"numbers={numbers!r}: give True or False.")
     grids = {title: _matrix(title, values) for title, values in nonempty(tables).items()}
     most = max(float(np.abs(grid).max()) for grid in grids.values()) or 1.0
     figure, axes = new_figure(0.45 + 7.6 / max(3, len(grids)), len(grids))
@@ -31,13 +29,7 @@ def matrices(tables: Mapping[str, Any], *, numbers: bool = False) -> Figure:
         ax.set_yticks([])
         ax.grid(False)
         ax.spines[:].set_visible(False)
-        if numbers:
-            for (row, column), value in np.ndenumerate(grid):
-                color = "white" if abs(value) > 0.6 * most else "black"
-                text = f"{value + 0.0:.3g}".replace("-", "−")
-                ax.text(column, row, text, ha="center", va="center", color=color, fontsize=9)
-    if not numbers:
-        figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.01)
+    figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.01)
     return figure
 
 
