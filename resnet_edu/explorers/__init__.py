@@ -12,8 +12,10 @@ Read it in this order:
     convolutions.py  a kernel on a real image; activations and their slopes; the receptive field of a stack
     gradients.py     gradient norms of a fresh net by its settings, and of a training run step by step
     training.py      learning rate, momentum and schedule, on a tiny net that is trained anew at every change
+    blocks.py        the strength of the skip connection
 """
 
+from resnet_edu.explorers.blocks import skip_profile, skip_strength, skip_training
 from resnet_edu.explorers.convolutions import (
     KERNELS,
     activation_and_slope,

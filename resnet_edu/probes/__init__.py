@@ -1,4 +1,4 @@
-"""What happens inside a network: gradient norms, signal scale, its layers, and what an output sees.
+"""What happens inside a network: gradient norms, signal scale, its layers, its data path, and what an output sees.
 
 Every probe works on any `nn.Module`, and leaves it as it was.
 
@@ -21,11 +21,13 @@ Read it in this order:
     gradients.py  gradients by the weights
     signal.py     activations, and gradients by them
     layers.py     the table of layers
+    dataflow.py   the way that data takes through a block, step by step
     field.py      the receptive field of an output
     norms.py      L2 norms that do not underflow
     care.py       how a probe listens to a net and leaves it as it was
 """
 
+from resnet_edu.probes.dataflow import Step, dataflow, summands
 from resnet_edu.probes.field import ReceptiveField, receptive_field, receptive_field_formula
 from resnet_edu.probes.gradients import GradientNorms
 from resnet_edu.probes.layers import Layer, layer_table
