@@ -15,11 +15,15 @@ Read it in this order:
     curves.py     training and validation by epoch
     images.py     the data as pictures
     networks.py   a network, drawn from the table of its layers
+    lesions.py    what a net loses without a block; which paths its gradient came on
+    landscapes.py the loss on a plane through the weights
 """
 
 from resnet_edu.plots.curves import METRICS, training_curves
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
 from resnet_edu.plots.images import sample_grid
+from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape_tables, landscapes
+from resnet_edu.plots.lesions import draw_lesions, lesions, path_lengths
 from resnet_edu.plots.networks import network
 from resnet_edu.plots.style import (
     BLACK,
