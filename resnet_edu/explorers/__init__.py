@@ -10,7 +10,11 @@ Read it in this order:
 
     core.py       `Explorer`: controls, a function that draws, the picture on the page
     gradients.py  gradient norms of a fresh net by its settings, and of a training run step by step
+    lesions.py    blocks taken out of trained nets, and what is left of their accuracy
+    landscapes.py a walk over loss landscapes
 """
 
 from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
+from resnet_edu.explorers.landscapes import landscape_walk
+from resnet_edu.explorers.lesions import lesion, lesion_answers

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm
+from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from resnet_edu.plots.style import BLACK, WIDTH, course_look, nonempty, numbers_of
 
-LEVELS = 13  # contours, evenly spaced in the logarithm
+LEVELS = 16
 COLOURS = "cividis"
 
 
@@ -23,41 +23,42 @@ def landscapes(values: Mapping[str, Any], x: Any, y: Any = None, *, zlabel: str 
     """The same numbers twice: above as surfaces, below as contours, all on one logarithmic scale.
 
     values: {label: [len(y), len(x)]}, as `probes.landscape` returns them. x, y: the steps; y is x if it is None.
-    The cross is the net itself.
+    The cross is the net itself. One colour is one band between two lines; the bands are narrower where the loss is low.
     """
     tables, columns, rows = landscape_tables(values, x, y)
     norm = landscape_norm(tables)
-    figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 6.8), layout="constrained")
     above, below = (
         [figure.add_subplot(2, len(tables), k * len(tables) + i + 1, **options) for i in range(len(tables))]
         for k, options in enumerate(({"projection": "3d"}, {}))
     )
-    ticks = _ticks(norm)
+    low, high = np.log10([norm.boundaries[0], norm.boundaries[-1]])
+    decades = np.arange(np.ceil(low), np.floor(high) + 1, max(1, round((high - low) / 4)))
     for surface, ax, (label, table) in zip(above, below, tables.items(), strict=True):
         surface.plot_surface(  # type: ignore[attr-defined]
-            *np.meshgrid(columns, rows), np.log10(table), cmap=COLOURS, linewidth=0.2, edgecolor="#00000030",
-            vmin=np.log10(norm.vmin), vmax=np.log10(norm.vmax), rcount=60, ccount=60,
+            *np.meshgrid(columns, rows), np.log10(table), facecolors=mpl.colormaps[COLOURS](norm(table)),
+            linewidth=0.3, edgecolor="#00000040", rcount=60, ccount=60, shade=False,
         )  # fmt: skip
-        surface.set(title=label, xlabel="a", ylabel="b", zlim=np.log10([norm.vmin, norm.vmax]))
-        surface.set_zticks(np.log10(ticks), [f"{tick:g}" for tick in ticks])  # type: ignore[attr-defined]
+        surface.set(title=label, xlabel="a", ylabel="b", zlim=(low, high))
+        surface.set_zticks(decades, [_text(10.0**d) for d in decades])  # type: ignore[attr-defined]
         surface.view_init(elev=28, azim=-60)  # type: ignore[attr-defined]
+        surface.locator_params(axis="x", nbins=5)
+        surface.locator_params(axis="y", nbins=5)
         draw_contours(ax, table, columns, rows, norm)
-        ax.set(xlabel="a: steps along the first direction")
+        ax.set_xlabel("a: steps along the first direction")
     below[0].set_ylabel("b: along the second")
-    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=below, label=zlabel, pad=0.01)
-    bar.ax.yaxis.set_major_locator(FixedLocator(ticks))
-    bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=below, label=zlabel, pad=0.01, spacing="uniform")
+    bar.set_ticks(norm.boundaries[::3], labels=[_text(v) for v in norm.boundaries[::3]])
     return figure
 
 
-def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, y: np.ndarray, norm: LogNorm) -> None:
+def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, y: np.ndarray, norm: BoundaryNorm) -> None:
     """The lower row of `landscapes` on given axes."""
-    levels = np.geomspace(norm.vmin, norm.vmax, LEVELS)
-    ax.contourf(x, y, table, levels=levels, norm=norm, cmap=COLOURS)
-    ax.contour(x, y, table, levels=levels, colors=[BLACK], linewidths=0.4, alpha=0.6)
+    ax.contourf(x, y, table, levels=norm.boundaries, norm=norm, cmap=COLOURS)
+    ax.contour(x, y, table, levels=norm.boundaries, colors=[BLACK], linewidths=0.4, alpha=0.6)
     ax.plot(0, 0, "x", color="white", markersize=8, markeredgewidth=2)
     ax.set_aspect("equal")
+    ax.locator_params(nbins=5)
     ax.grid(False)
 
 
@@ -81,19 +82,19 @@ def landscape_tables(
     return {k: np.nan_to_num(t, nan=high, posinf=high).clip(low, high) for k, t in tables.items()}, columns, rows
 
 
-def landscape_norm(tables: Mapping[str, np.ndarray]) -> LogNorm:
-    """One logarithmic scale for all tables, from the smallest to the largest number."""
+def landscape_norm(tables: Mapping[str, np.ndarray]) -> BoundaryNorm:
+    """One scale for all tables: bands from the smallest to the largest number, the narrow ones at the bottom."""
     low, high = min(t.min() for t in tables.values()), max(t.max() for t in tables.values())
-    return LogNorm(low * 0.98, max(high, low * 1.1) * 1.02)
+    low, high = np.log([low * 0.99, max(high, low * 1.1) * 1.01])
+    return BoundaryNorm(np.exp(low + (high - low) * np.linspace(0, 1, LEVELS) ** 2), 256)
 
 
-def _ticks(norm: LogNorm) -> np.ndarray:
-    """1, 2, 5, 10, 20, ... within the scale; where none is, its ends."""
-    decades = 10.0 ** np.arange(np.floor(np.log10(norm.vmin)), np.ceil(np.log10(norm.vmax)) + 1)
-    every = len(decades) > 4
-    ticks = decades if every else np.outer(decades, [1, 2, 5]).ravel()
-    ticks = ticks[(ticks >= norm.vmin) & (ticks <= norm.vmax)]
-    return ticks if len(ticks) else np.array([norm.vmin, norm.vmax])
+def _text(value: float) -> str:
+    if value < 1000:
+        return f"{value:.2g}" if value < 100 else f"{value:.0f}"
+    power = int(np.floor(np.log10(value)))
+    digit = f"{value / 10**power:.2g}"
+    return rf"$10^{{{power}}}$" if digit == "1" else rf"${digit}\cdot10^{{{power}}}$"
 
 
 def _increasing(name: str, values: Any) -> np.ndarray:

@@ -25,7 +25,7 @@ def lesions(found: Mapping[str, Any], *, ylabel: str = "test accuracy", chance: 
     for ax, (label, style) in zip(axes, line_styles(rows).items(), strict=True):
         intact, scores = rows[label]
         draw_lesions(ax, scores, intact, chance, style)
-        ax.set(title=label, xlabel="the block that is gone", ylim=(0, 1.12 * top))
+        ax.set(title=label, xlabel="the block that is gone", ylim=(0, 1.15 * top))
         ax.tick_params(labelleft=ax is axes[0])
     axes[0].set_ylabel(ylabel)
     return figure
@@ -36,14 +36,14 @@ def draw_lesions(ax: Axes, scores: np.ndarray, intact: float, chance: float, sty
     blocks = np.arange(1, len(scores) + 1)
     ax.vlines(blocks, scores, intact, color=style["color"], alpha=0.35, linewidth=2)
     ax.plot(blocks, scores, linestyle="none", marker=style["marker"], color=style["color"], markersize=5)
-    for height, text, color in ((intact, "whole net ", style["color"]), (chance, "chance ", GREY)):
+    for height, text, above, color in ((intact, "whole net ", 6, style["color"]), (chance, "chance ", 2, GREY)):
         ax.axhline(height, color=color, linewidth=1.2, linestyle="--" if color == GREY else "-")
         ax.annotate(
-            text, (1, height), (0, 2), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
+            text, (1, height), (0, above), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
             fontsize=9, color="#595959" if color == GREY else color,
         )  # fmt: skip
     ax.set_xlim(0.4, len(scores) + 0.6)
-    ax.xaxis.set_major_locator(MaxNLocator(9, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
 
 
 @course_look
@@ -77,7 +77,5 @@ def _signed(label: str, values: Any) -> np.ndarray:
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{label!r}: a plot takes numbers, not {values!r:.60}.") from None
     if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
-        raise ValueError(
-            f"{label!r}: one finite number a length is needed; these are {list(numbers.shape)}."
-        )
+        raise ValueError(f"{label!r}: one finite number a length is needed; these are {list(numbers.shape)}.")
     return numbers
