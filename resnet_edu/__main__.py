@@ -70,6 +70,9 @@ def parser() -> argparse.ArgumentParser:
     command = authoring.add_parser("check", help="see that lessons keep the rules, without running them")
     command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
     command.set_defaults(run=check_lessons)
+    command = authoring.add_parser("nbgrader", help="write the exercises as assignments for nbgrader")
+    command.add_argument("out", metavar="OUT", type=Path, help="the folder of the nbgrader course, new or empty")
+    command.set_defaults(run=write_assignments)
     return top
 
 
@@ -204,6 +207,17 @@ def check_lessons(args: argparse.Namespace) -> int:
     problems = [problem for path in paths for problem in check(path)]
     print("\n".join(problems) or f"{len(paths)} lessons keep every rule.")
     return 1 if problems else 0
+
+
+def write_assignments(args: argparse.Namespace) -> int:
+    from resnet_edu.authoring.nbgrader import write_assignments
+
+    try:
+        written = write_assignments(args.out)
+    except OSError as error:
+        raise Refusal(f"{args.out} cannot be written: {error}.") from None
+    print(f"{len(written)} assignments are in {args.out / 'source'}. Next, there: nbgrader generate_assignment --all")
+    return 0
 
 
 if __name__ == "__main__":
