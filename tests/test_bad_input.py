@@ -213,6 +213,41 @@ def test_layer_table_takes_a_batch_or_refuses_what_it_is_given(batch):
     refused(probes.first_nonfinite_layer, models.CifarNet(8, residual=True, width=2), batch)
 
 
+@some
+@given(JUNK, JUNK, JUNK)
+def test_lesions_take_blocks_and_a_score_or_refuse_what_they_are_given(blocks, score, value):
+    net = linear()
+    refused(probes.lesions, net, blocks, lambda net: 1.0)
+    refused(probes.lesions, value, ["1"], lambda net: 1.0)
+    refused(probes.lesions, net, ["0"], lambda net: value)
+    if not callable(score):
+        assert refused(probes.lesions, net, ["0"], score)
+    refused(lambda *given: probes.reordered(*given).__enter__(), net, ["0"], value)
+
+
+@some
+@given(st.one_of(tensors(), JUNK), JUNK)
+def test_paths_take_a_batch_and_branches_or_refuse_what_they_are_given(batch, branches):
+    net = models.CifarNet(8, residual=True, width=2)
+    refused(probes.Paths, net, batch, ["fc"])
+    refused(probes.Paths, net, torch.zeros(2, 3, 8, 8), branches)
+    refused(probes.Paths(net, torch.zeros(2, 3, 8, 8), ["fc"]).along, branches)
+
+
+@some
+@given(JUNK, JUNK)
+def test_landscapes_take_directions_and_steps_or_refuse_what_they_are_given(value, other):
+    net = nn.Linear(2, 2)
+    refused(probes.direction, value)
+    refused(probes.direction, net, seed=value)
+    refused(probes.direction, net, normalize=value)
+    refused(probes.landscape, net, lambda net: 1.0, value, [0.0])
+    refused(probes.landscape, net, lambda net: 1.0, [{"weight": value}], [0.0])
+    if not isinstance(value, int) or value < 100:
+        refused(probes.landscape, net, lambda net: 1.0, [probes.direction(net)], value)
+        refused(probes.landscape, net, lambda net: 1.0, [probes.direction(net)] * 2, [0.0], value)
+
+
 # --- training ---------------------------------------------------------------------------------------------------------
 
 FIT = [
@@ -298,6 +333,9 @@ PLOTS = {
     "gradient_norms": plots.gradient_norms,
     "gradient_heatmap": plots.gradient_heatmap,
     "layers_moved": plots.layers_moved,
+    "lesions": plots.lesions,
+    "path_lengths": plots.path_lengths,
+    "landscapes": lambda values: plots.landscapes(values, [0.0, 1.0]),
     "training_curves": plots.training_curves,
 }
 
@@ -327,6 +365,8 @@ def test_any_norms_can_be_drawn(name, table):
     values = table if name == "gradient_heatmap" else table[0]
     if name == "gradient_heatmap" and not np.any(values):
         return  # nothing but zeros has no colour scale, and that is an error
+    if name in ("lesions", "landscapes"):
+        return  # they draw other numbers; see test_surgery_plots.py
     PLOTS[name]({"plain": values, "residual": np.array(values)}).canvas.draw()
 
 
@@ -402,6 +442,9 @@ def test_gradient_flow_takes_a_batch_or_refuses_what_it_is_given(images, labels,
         refused(explorers.gradient_flow, images, labels, depth=8)
         refused(explorers.gradient_flow, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), depth=depth)
         refused(explorers.gradient_steps, images)
+        refused(explorers.landscape_walk, {"a": [[1.0, 2.0], [3.0, 4.0]]}, depth)
+        refused(explorers.lesion, depth, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), CLASSES)
+        refused(explorers.lesion, {"a": (nn.ReLU(), depth)}, images, labels, CLASSES)
 
 
 def test_the_check_of_refusals_is_itself_strict():

@@ -244,7 +244,7 @@ def test_every_score_starts_from_the_same_net():
             r"Linear turns \[4, 16\] to \[4, 10\], and nothing without weights can stand in",
         ),
         (lambda: probes.reordered(cifar(), ["stage1.0"], [1]).__enter__(), r"give the numbers 0 to 0 in another order"),
-        (lambda: probes.reordered(cifar(), ["stage1.0"], 0.5).__enter__(), r"order=\[0.5\]: give the numbers 0 to 0"),
+        (lambda: probes.reordered(cifar(), ["stage1.0"], 0.5).__enter__(), r"order=0.5: give the numbers 0 to 0"),
     ],
 )
 def test_lesions_refuse_what_they_cannot_take(call, message):
@@ -504,7 +504,7 @@ def test_a_landscape_leaves_any_net_as_it_was_whatever_the_score_does(build, bat
         (lambda: land(lambda n: 1, [{"weight": torch.zeros(2, 3).double()}]), "the direction torch.float64"),
         (lambda: land(lambda n: 1, [{}]), r"A direction is \{name of a parameter: tensor\}"),
         (lambda: land(lambda n: 1, [{"weight": torch.zeros(2, 3)}], [math.nan]), "x has to be a list of finite"),
-        (lambda: land(lambda n: 1, [{"weight": torch.zeros(2, 3)}], 3), "x has to be a list of finite"),
+        (lambda: land(lambda n: 1, [{"weight": torch.zeros(2, 3)}], "3"), "x has to be a list of finite"),
         (lambda: land(lambda n: 1, [{"weight": torch.zeros(2, 3)}], [0.0], [0.0]), "y needs a second direction"),
     ],
 )

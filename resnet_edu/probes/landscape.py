@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.probes.care import bare, number_from, weights_as_they_were
+from resnet_edu.probes.care import bare, listed, number_from, weights_as_they_were
 from resnet_edu.probes.lesion import Score, _check_callable
 
 #: A step in weight space: {name of a parameter: tensor of its shape}. A parameter that is not named stays.
@@ -127,7 +127,7 @@ def _check_direction(towards: object, parameters: Mapping[str, Tensor]) -> None:
 
 
 def _steps(name: str, values: Iterable[float]) -> list[float]:
-    values = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else []
-    if not values or not all(isinstance(v, Real) and np.isfinite(float(v)) for v in values):
+    numbers = listed(values)
+    if not numbers or not all(isinstance(v, Real) and np.isfinite(float(v)) for v in numbers):
         raise ValueError(f"{name} has to be a list of finite numbers, such as np.linspace(-1, 1, 21).")
-    return [float(v) for v in values]
+    return [float(v) for v in numbers]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.probes.care import as_it_was, bare, number_from, weights_as_they_were
+from resnet_edu.probes.care import as_it_was, bare, listed, number_from, weights_as_they_were
 
 #: Any judgement of a net as one number, such as `lambda net: training.evaluate(net, test).accuracy`.
 Score = Callable[[nn.Module], float]
@@ -117,9 +117,9 @@ def reordered(module: nn.Module, blocks: Iterable[str], order: Sequence[int]) ->
     """
     module = bare("reordered", module)
     names = _known_blocks("reordered", module, blocks)
-    order = list(order) if isinstance(order, Iterable) else [order]
-    numbers = [int(i) for i in order if isinstance(i, Integral) and not isinstance(i, bool)]
-    if len(numbers) != len(order) or sorted(numbers) != list(range(len(names))):
+    asked = listed(order)
+    numbers = [int(i) for i in asked if isinstance(i, Integral) and not isinstance(i, bool)]
+    if len(numbers) != len(asked) or sorted(numbers) != list(range(len(names))):
         raise ValueError(f"order={order!r:.60}: give the numbers 0 to {len(names) - 1} in another order, each once.")
     found = [module.get_submodule(name) for name in names]
     for name, block, i in zip(names, found, numbers, strict=True):
@@ -150,7 +150,7 @@ def _form(block: nn.Module) -> tuple[type, list[tuple[str, torch.Size]]]:
 
 
 def _known_blocks(who: str, module: nn.Module, blocks: Iterable[str]) -> list[str]:
-    names = [blocks] if isinstance(blocks, str) or not isinstance(blocks, Iterable) else list(blocks)
+    names = listed(blocks)
     known = [name for name, _ in module.named_modules(remove_duplicate=False) if name]
     for name in names:
         if not isinstance(name, str) or name not in known:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.probes.care import labels_for, on_copies, unwrapped
+from resnet_edu.probes.care import labels_for, listed, on_copies, unwrapped
 from resnet_edu.probes.lesion import _known_blocks
 
 
@@ -123,7 +123,7 @@ class Paths:
 
     def along(self, path: Iterable[int | str]) -> Tensor:
         """[*batch.shape]: the gradient that came through exactly these branches, by name or position, and no other."""
-        steps = sorted({self._position(step) for step in path}, reverse=True)
+        steps = sorted({self._position(step) for step in listed(path)}, reverse=True)
         output, g = self._loss, None
         for i in steps:
             g = self._down_the_trunk(output, g, i + 1)[1][i]

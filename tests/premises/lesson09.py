@@ -16,7 +16,7 @@ from resnet_edu import models, probes, training, weights
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 START = ("imports", "nets")
-PATHS = (*START, "exercise-path_lengths", "exercise-path_lengths-check", "lengths-run")
+PATHS = (*START, "unroll-run", "exercise-path_lengths", "exercise-path_lengths-check", "lengths-run")
 LESIONS = (*START, "lesion-run", "lesion-claims")
 SCALE = (*START, "exercise-filter_normalize", "exercise-filter_normalize-check", "scale-run")
 DEPTH = ("exercise-drop_path", "exercise-drop_path-check", "depth-run")
@@ -146,15 +146,18 @@ PREMISES = [
         ),
     ),
     Premise(
-        "every length is 10 % off",
-        lengths_changed(lambda parts: 1.1 * parts),
-        (*PATHS, "lengths-claims"),
-        ("all lengths together differ from autograd's gradient by",),
+        "every length is a hundred times too large",
+        lengths_changed(lambda parts: 100 * parts),
+        (*PATHS, "lengths-claims", "single-run"),
+        (
+            "all lengths together differ from autograd's gradient by",
+            "length 3: all paths together / their sizes added up",
+        ),
     ),
     Premise(
         "the net has 9 blocks in place of 27",
         both(force(depth=20), loading(None)),
-        (*START, "exercise-path_lengths", "exercise-path_lengths-check", "lengths-run", "lengths-claims"),
+        (*PATHS, "lengths-claims"),
         ("mean length of a path",),
     ),
     Premise(
@@ -199,7 +202,11 @@ PREMISES = [
         "a block that is gone hands on nothing",
         nothing_is_handed_on,
         LESIONS,
-        ("ResNet-20: mean cost of a block", "ResNet-56: mean cost of a block"),
+        (
+            "ResNet-20: mean cost of a block",
+            "ResNet-56: mean cost of a block",
+            "ResNet-56: mean cost of the first two blocks minus mean cost of the others",
+        ),
     ),
     Premise(
         "ResNet-20 is plain-20",
@@ -210,7 +217,7 @@ PREMISES = [
     Premise(
         "BatchNorm does nothing",
         no_batchnorm,
-        (*SCALE, "push-run"),
+        ("imports", "nets", "unroll-run", *SCALE[2:], "push-run"),
         (
             "the same function: logits differ by at most",
             "filter-normalised: curves differ, as a part of their height",
@@ -237,7 +244,7 @@ PREMISES = [
         "plain-56 is ResNet-56",
         both(residual_always, loading(lambda name: name.replace("plain", "resnet"))),
         (*SCALE, "surface-run", "surface-claims"),
-        ("highest loss in the picture, plain-56 / ResNet-56",),
+        ("highest loss in the picture, plain-56 / ResNet-56", "plain-56 at the centre: loss"),
     ),
     Premise(
         "the nets of 20 layers have 56",
@@ -249,7 +256,7 @@ PREMISES = [
         "train mode is eval mode",
         always_eval,
         (*SCALE, "walls-run"),
-        ("batch statistics: highest corner of plain-56", "batch statistics: highest corner, plain-56 / ResNet-56"),
+        ("batch statistics: highest corner of plain-56", "batch statistics: highest corner of ResNet-56"),
     ),
     Premise(
         "every model is residual",
@@ -308,13 +315,17 @@ PREMISES = [
         "branches are dropped less often",
         only_residual(stochastic_depth_prob=0.2),
         (*START, *DEPTH),
-        ("branches at work in a training step, of nine, on average",),
+        ("branches at work for one image in training, of nine, on average",),
     ),
     Premise(
         "the training drops nothing",
         lesson_07_instead_of_training,
         (*LESIONS, *DEPTH, "depth-claims"),
-        ("with stochastic depth: mean cost of a block", "ResNet-20 minus stochastic depth, mean cost"),
+        (
+            "with stochastic depth: mean cost of a block",
+            "ResNet-20 minus stochastic depth, accuracy of the whole net",
+            "ResNet-20 minus stochastic depth, mean cost",
+        ),
         budget="laptop",
     ),
     Premise(
