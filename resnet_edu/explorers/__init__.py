@@ -8,13 +8,26 @@ ipywidgets 7 and 8 share are used. A reader without a kernel sees the picture of
 
 Read it in this order:
 
-    core.py       `Explorer`: controls, a function that draws, the picture on the page
-    gradients.py  gradient norms of a fresh net by its settings, and of a training run step by step
-    lesions.py    blocks taken out of trained nets, and what is left of their accuracy
-    landscapes.py a walk over loss landscapes
+    core.py          `Explorer`: controls, a function that draws, the picture on the page
+    convolutions.py  a kernel on a real image; activations and their slopes; the receptive field of a stack
+    gradients.py     gradient norms of a fresh net by its settings, and of a training run step by step
+    training.py      learning rate, momentum and schedule, on a tiny net that is trained anew at every change
+    lesions.py       blocks taken out of trained nets, and what is left of their accuracy
+    landscapes.py    a walk over loss landscapes
 """
 
+from resnet_edu.explorers.convolutions import (
+    KERNELS,
+    activation_and_slope,
+    activation_slopes,
+    grey,
+    kernel_on_image,
+    kernel_response,
+    receptive_fields,
+    stack_of_convolutions,
+)
 from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
 from resnet_edu.explorers.landscapes import landscape_walk
 from resnet_edu.explorers.lesions import lesion, lesion_answers
+from resnet_edu.explorers.training import learning_rate, sgd_losses
