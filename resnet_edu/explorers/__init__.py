@@ -13,6 +13,8 @@ Read it in this order:
     gradients.py     gradient norms of a fresh net by its settings, and of a training run step by step
     training.py      learning rate, momentum and schedule, on a tiny net that is trained anew at every change
     blocks.py        the strength of the skip connection
+    lesions.py       blocks taken out of trained nets, and what is left of their accuracy
+    landscapes.py    a walk over loss landscapes
 """
 
 from resnet_edu.explorers.blocks import skip_profile, skip_strength, skip_training
@@ -28,4 +30,6 @@ from resnet_edu.explorers.convolutions import (
 )
 from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
+from resnet_edu.explorers.landscapes import landscape_walk
+from resnet_edu.explorers.lesions import lesion, lesion_answers
 from resnet_edu.explorers.training import learning_rate, sgd_losses

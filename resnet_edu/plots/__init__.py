@@ -17,12 +17,16 @@ Read it in this order:
     images.py     the data, kernels and feature maps as pictures
     matrices.py   tables: Jacobians, measurements and whether they are right
     networks.py   a network, drawn from the table of its layers; a block, from the steps that its data takes
+    lesions.py    what a net loses without a block; which paths its gradient came on
+    landscapes.py the loss on a plane through the weights
 """
 
 from resnet_edu.plots.curves import METRICS, training_curves, value_and_slope
 from resnet_edu.plots.evaluation import confusion_matrix, gallery, sweep
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
 from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
+from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape_tables, landscapes
+from resnet_edu.plots.lesions import draw_lesions, lesions, path_lengths
 from resnet_edu.plots.matrices import checks, matrices
 from resnet_edu.plots.networks import blocks, network
 from resnet_edu.plots.style import (

@@ -23,6 +23,9 @@ Read it in this order:
     layers.py     the table of layers
     dataflow.py   the way that data takes through a block, step by step
     field.py      the receptive field of an output
+    lesion.py     what a net loses without a block, or with its blocks in another order
+    paths.py      the gradient of a residual net, sorted by the paths on which it came
+    landscape.py  the loss around a net, on a line or a plane through its weights
     norms.py      L2 norms that do not underflow
     care.py       how a probe listens to a net and leaves it as it was
 """
@@ -30,5 +33,8 @@ Read it in this order:
 from resnet_edu.probes.dataflow import Step, dataflow, summands
 from resnet_edu.probes.field import ReceptiveField, receptive_field, receptive_field_formula
 from resnet_edu.probes.gradients import GradientNorms
+from resnet_edu.probes.landscape import direction, landscape, moved
 from resnet_edu.probes.layers import Layer, layer_table
+from resnet_edu.probes.lesion import Lesions, PassOn, lesions, reordered, without
+from resnet_edu.probes.paths import Paths
 from resnet_edu.probes.signal import Signal, first_nonfinite_layer, signal
