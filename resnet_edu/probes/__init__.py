@@ -1,4 +1,4 @@
-"""What happens inside a network: gradient norms, signal scale, and a table of its layers.
+"""What happens inside a network: gradient norms, signal scale, updates, unit health, and a table of its layers.
 
 Every probe works on any `nn.Module`, and leaves it as it was.
 
@@ -14,16 +14,22 @@ Every probe works on any `nn.Module`, and leaves it as it was.
 `GradientNorms` looks at the gradient of the loss by the *weights*, step after step, and costs almost nothing.
 `signal` looks at the *activations* and at the gradient of the loss by them, once, on one batch.
 The two can tell different stories; lesson 03 shows when.
+`UpdateRatio` follows how far each step moves a weight, `unit_health` counts the units that pass no gradient.
 
 Read it in this order:
 
     gradients.py  gradients by the weights
     signal.py     activations, and gradients by them
+    updates.py    how far each step moves a weight
+    health.py     saturated and dead units
     layers.py     the table of layers
+    recorder.py   what the probes of a training run share
     norms.py      L2 norms that do not underflow
     care.py       how a probe listens to a net and leaves it as it was
 """
 
 from resnet_edu.probes.gradients import GradientNorms
+from resnet_edu.probes.health import UnitHealth, unit_health
 from resnet_edu.probes.layers import Layer, layer_table
 from resnet_edu.probes.signal import Signal, first_nonfinite_layer, signal
+from resnet_edu.probes.updates import UpdateRatio
