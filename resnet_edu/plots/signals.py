@@ -72,15 +72,14 @@ def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3) -> Figur
     figure, (ax,) = new_figure(3.8)
     ax.set_yscale("log", nonpositive="mask")
     ax.grid(color=LOOK["grid.color"])
-    shown = []
+    tenths = {label: np.array([_tenths(row) for row in table]).T for label, table in tables.items()}
+    log_limits(ax, np.concatenate([*(parts.ravel() for parts in tenths.values()), [line]]))
     for label, style in line_styles(tables).items():
-        steps = np.arange(len(tables[label]))
-        low, middle, high = np.array([_tenths(row) for row in tables[label]]).T
+        low, middle, high = tenths[label]
+        steps = np.arange(len(middle))
         ax.fill_between(steps, low, high, color=style["color"], alpha=0.15, linewidth=0)
         every = max(1, len(steps) // 12)
         ax.plot(steps, middle, label=label, markersize=4, linewidth=1.5, markevery=every, **style)
-        shown += [low, middle, high]
-    log_limits(ax, np.concatenate([*shown, [line]]))
     ax.axhline(line, color=BLACK, linewidth=1, linestyle=(0, (6, 3)))
     ax.annotate(f"{line:g}", (1.005, line), xycoords=("axes fraction", "data"), va="center", fontsize=9)
     ax.set(xlabel="step", ylabel="|update| / |weight|")
@@ -124,6 +123,8 @@ def _layer_axis(ax: Axes, layers: int) -> None:
 def _pair(label: str, profile: Any) -> tuple[np.ndarray, np.ndarray]:
     if hasattr(profile, "activation") and hasattr(profile, "gradient"):
         profile = (profile.activation, profile.gradient)
+    if isinstance(profile, np.ndarray) and profile.ndim == 2:
+        profile = list(profile)
     if not isinstance(profile, tuple | list) or len(profile) != 2:
         raise TypeError(f"{label!r}: give what probes.signal returns, or a pair (activation, gradient).")
     return vector(label, profile[0]), vector(label, profile[1])

@@ -19,7 +19,7 @@ STEEPEST: dict[type[nn.Module], float] = {
     nn.LeakyReLU: 1.0,
     nn.PReLU: 1.0,
     nn.ELU: 1.0,
-    nn.SELU: 1.0507009873554805,
+    nn.SELU: 1.7581,
     nn.GELU: 1.1289,
     nn.SiLU: 1.0998,
     nn.Mish: 1.0885,
