@@ -16,8 +16,8 @@ JUPYTER = {"IPython", "ipywidgets", "nbformat", "nbclient", "jupyter_client", "i
 
 def rooms():
     """The rooms in reading order, as the package's own docstring has them."""
-    order = re.search(r"^data, [a-z, ]+", resnet_edu.__doc__, re.MULTILINE)[0]
-    return order.rstrip(",. \n").split(", ")
+    order = re.search(r"^data,[a-z,\s]+", resnet_edu.__doc__, re.MULTILINE)[0]
+    return re.split(r",\s+", order.strip())
 
 
 def modules():
@@ -74,6 +74,12 @@ def top_level(path):
 def test_only_the_teaching_rooms_know_jupyter_and_none_needs_torchvision(room):
     for path in (path for r, path in modules() if r == room):
         assert not top_level(path) & (JUPYTER | {"torchvision"})
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "exercises").glob("*.py")), ids=lambda path: path.stem)
+def test_of_the_exercises_only_their_widgets_know_jupyter(path):
+    if path.stem != "widgets":
+        assert not top_level(path) & JUPYTER and "lesson" not in rooms_used(path)
 
 
 def test_plots_know_nothing_of_torch():

@@ -13,14 +13,16 @@ Read it in this order:
     style.py      colours, look and line styles; the checks of what is to be drawn
     gradients.py  gradient norms by layer and step; which layers moved
     signals.py    scale of the signal by layer, update ratios by step, saturated and dead units
-    curves.py     training and validation by epoch
-    images.py     the data as pictures
+    curves.py     training and validation by epoch; functions and their slopes
+    evaluation.py which classes a net confuses, images with captions, a sweep of a setting
+    images.py     the data, kernels and feature maps as pictures
     networks.py   a network, drawn from the table of its layers
 """
 
-from resnet_edu.plots.curves import METRICS, training_curves
+from resnet_edu.plots.curves import METRICS, training_curves, value_and_slope
+from resnet_edu.plots.evaluation import confusion_matrix, gallery, sweep
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
-from resnet_edu.plots.images import sample_grid
+from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
 from resnet_edu.plots.networks import network
 from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (

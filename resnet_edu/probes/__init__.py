@@ -1,4 +1,4 @@
-"""What happens inside a network: gradient norms, signal scale, updates, unit health, and a table of its layers.
+"""What happens inside a network: gradient norms, signal scale, updates, unit health, its layers, what an output sees.
 
 Every probe works on any `nn.Module`, and leaves it as it was.
 
@@ -15,6 +15,7 @@ Every probe works on any `nn.Module`, and leaves it as it was.
 `signal` looks at the *activations* and at the gradient of the loss by them, once, on one batch.
 The two can tell different stories; lesson 03 shows when.
 `UpdateRatio` follows how far each step moves a weight, `unit_health` counts the units that pass no gradient.
+`layer_table` and `receptive_field` look at the net itself: its layers, and the pixels that reach one of its outputs.
 
 Read it in this order:
 
@@ -23,11 +24,13 @@ Read it in this order:
     updates.py    how far each step moves a weight
     health.py     saturated and dead units
     layers.py     the table of layers
+    field.py      the receptive field of an output
     recorder.py   what the probes of a training run share
     norms.py      L2 norms that do not underflow
     care.py       how a probe listens to a net and leaves it as it was
 """
 
+from resnet_edu.probes.field import ReceptiveField, receptive_field, receptive_field_formula
 from resnet_edu.probes.gradients import GradientNorms
 from resnet_edu.probes.health import UnitHealth, unit_health
 from resnet_edu.probes.layers import Layer, layer_table
