@@ -12,6 +12,7 @@ Read it in this order:
 
     style.py      colours, look and line styles; the checks of what is to be drawn
     gradients.py  gradient norms by layer and step; which layers moved
+    signals.py    scale of the signal by layer, update ratios by step, saturated and dead units
     curves.py     training and validation by epoch; functions and their slopes
     evaluation.py which classes a net confuses, images with captions, a sweep of a setting
     images.py     the data, kernels and feature maps as pictures
@@ -29,6 +30,7 @@ from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape
 from resnet_edu.plots.lesions import draw_lesions, lesions, path_lengths
 from resnet_edu.plots.matrices import checks, matrices
 from resnet_edu.plots.networks import blocks, network
+from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (
     BLACK,
     BLUE,

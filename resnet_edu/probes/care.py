@@ -87,6 +87,12 @@ def clean_name(name: str) -> str:
     return name
 
 
+def numbered(name: str, names: list[str]) -> str:
+    """The name of a layer that runs now; from its second run on with " (2)" and so on behind it."""
+    runs = 1 + sum(n == name or n.startswith(f"{name} (") for n in names)
+    return name if runs == 1 else f"{name} ({runs})"
+
+
 @contextmanager
 def listening(layers: Iterable[tuple[str, nn.Module]], heard: Callable[..., None]) -> Iterator[None]:
     """Calls `heard(name, layer, inputs, output)` each time that one of the layers has run; no hook stays behind."""
