@@ -10,7 +10,9 @@ Read it in this order:
 
     core.py       `Explorer`: controls, a function that draws, the picture on the page
     gradients.py  gradient norms of a fresh net by its settings, and of a training run step by step
+    pathologies.py  what goes wrong with depth in a fresh net, by how it is built
 """
 
 from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
+from resnet_edu.explorers.pathologies import pathologies, pathology

@@ -19,6 +19,7 @@ Read it in this order:
 
     gradients.py  gradients by the weights
     signal.py     activations, and gradients by them
+    shattering.py does the gradient by the input turn from one point to the next?
     layers.py     the table of layers
     norms.py      L2 norms that do not underflow
     care.py       how a probe listens to a net and leaves it as it was
@@ -26,4 +27,5 @@ Read it in this order:
 
 from resnet_edu.probes.gradients import GradientNorms
 from resnet_edu.probes.layers import Layer, layer_table
+from resnet_edu.probes.shattering import Shattering, shattering
 from resnet_edu.probes.signal import Signal, first_nonfinite_layer, signal
