@@ -1,4 +1,4 @@
-"""What a notebook needs to teach: a budget for its machine, claims that are checked, figures that everyone can read.
+"""What a notebook needs to teach: a budget for its machine, checked claims, figures that everyone can read, a quiz.
 
     from resnet_edu.lesson import budget, claim, seed, show
 
@@ -7,15 +7,20 @@
     show(plots.gradient_norms({"residual": norms}), alt="The norm stays level from the first layer to the last.")
     claim("first and last gradient are within 100x of each other", norms.ratio(), within=(1e-2, 1e2))
 
+    quiz("Is 7 prime?", right={"yes": "Only 1 and 7 divide it."}, wrong={"no": "Which number divides it?"})
+
 A lesson runs on three budgets: "smoke" (seconds, for tests), "laptop" (two cores, two minutes) and "gpu".
 Two variables of the environment steer it: RESNET_EDU_BUDGET names the budget, RESNET_EDU_SEED moves every seed.
 """
 
 from __future__ import annotations
 
+import hashlib
+import html
 import io
 import math
 import os
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
@@ -24,7 +29,7 @@ from typing import Any
 
 import torch
 from IPython import get_ipython
-from IPython.display import DisplayHandle
+from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
 
 BUDGETS = ("smoke", "laptop", "gpu")
@@ -201,3 +206,82 @@ def _check_figure(figure: object, alt: object) -> None:
         raise TypeError(f"show takes a matplotlib Figure; it was given {type(figure).__name__}.")
     if not isinstance(alt, str) or not alt.strip():
         raise TypeError("show needs alt: one sentence that says what the figure shows, for readers who cannot see it.")
+
+
+# --- quiz -------------------------------------------------------------------------------------------------------------
+
+
+def quiz(question: str, *, right: Mapping[str, str], wrong: Mapping[str, str]) -> None:
+    """One question with a button for each option; whichever is picked, its reason is shown.
+
+    right, wrong: {option: the reason why it is right, or wrong}. The order of the options depends on their words alone.
+    `backticks` set code, $dollars$ a formula. A reader without a kernel can unfold the answers.
+    """
+    Quiz(question, right, wrong).show()
+
+
+class Quiz:
+    """`options`: as they are listed. `pick(option)` shows its reason and returns whether it is right."""
+
+    def __init__(self, question: str, right: Mapping[str, str], wrong: Mapping[str, str]) -> None:
+        if not isinstance(question, str) or not question.strip():
+            raise TypeError(f"quiz({question!r:.60}): the first argument is the question.")
+        for name, options in {"right": right, "wrong": wrong}.items():
+            if not isinstance(options, Mapping) or not options:
+                raise TypeError(f"quiz({name}={options!r:.60}): give a dict {{option: reason}} of at least one option.")
+            for text in (*options, *options.values()):
+                if not isinstance(text, str) or not text.strip():
+                    raise TypeError(f"quiz({name}=...): options and reasons are sentences; {text!r} is none.")
+        if both := set(right) & set(wrong):
+            raise ValueError(f"quiz: {sorted(both)[0]!r} cannot be right and wrong.")
+        self.question, self.right, self.reasons = question, set(right), {**right, **wrong}
+        self.options = sorted(self.reasons, key=lambda option: hashlib.sha256(f"{question}{option}".encode()).digest())
+
+    def show(self) -> None:
+        if get_ipython() is None:
+            return
+        import ipywidgets as widgets
+
+        self.reason = widgets.HTMLMath("")
+        buttons = []
+        for letter, option in self._listed():
+            button = widgets.Button(description=letter, tooltip=option)
+            button.on_click(lambda _, option=option: self.pick(option))
+            buttons.append(button)
+        asked = widgets.HTMLMath(self._asked())
+        put_widget(widgets.VBox([asked, widgets.HBox(buttons), self.reason]), self._asked() + self._answers())
+
+    def pick(self, option: str) -> bool:
+        letter = next(letter for letter, listed in self._listed() if listed == option)
+        self.reason.value = f"<p>{self._said(letter, option)}</p>"
+        return option in self.right
+
+    def _listed(self) -> list[tuple[str, str]]:
+        return list(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", self.options, strict=False))
+
+    def _said(self, letter: str, option: str) -> str:
+        return f"<b>{letter}: {'right' if option in self.right else 'no'}.</b> {as_html(self.reasons[option])}"
+
+    def _asked(self) -> str:
+        options = "".join(f"<li>{letter}. {as_html(option)}</li>" for letter, option in self._listed())
+        return f'<p><b>{as_html(self.question)}</b></p><ul style="list-style: none">{options}</ul>'
+
+    def _answers(self) -> str:
+        answers = "".join(f"<li>{self._said(letter, option)}</li>" for letter, option in self._listed())
+        return f"<details><summary>Answers</summary><ul>{answers}</ul></details>"
+
+
+def put_widget(widget: Any, instead: str) -> None:
+    """Display a widget; a page without a kernel, which cannot show it, gets the HTML `instead`."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    output = {"application/vnd.jupyter.widget-view+json": view, "text/html": instead, "text/plain": as_text(instead)}
+    display(output, raw=True)
+
+
+def as_html(text: str) -> str:
+    """Text for a page: `code` in backticks is set as such, and all else means itself."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+
+
+def as_text(page: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"</(p|li|summary|pre)>", "\n", page))).strip()

@@ -213,6 +213,19 @@ def test_layer_table_takes_a_batch_or_refuses_what_it_is_given(batch):
     refused(probes.first_nonfinite_layer, models.CifarNet(8, residual=True, width=2), batch)
 
 
+@many
+@given(st.one_of(JUNK, st.lists(st.integers(-1, 9), max_size=4)), JUNK)
+def test_a_receptive_field_is_measured_or_refused(value, other):
+    net = nn.Conv2d(1, 1, 3)
+    refused(probes.receptive_field, value, (1, 8, 8))
+    refused(probes.receptive_field, net, (1, 8, 8), position=value)
+    if not isinstance(other, int):
+        refused(probes.receptive_field, net, (1, 8, 8), samples=other)
+        refused(probes.receptive_field, nn.Identity(), other)
+    refused(probes.receptive_field_formula, value)
+    refused(probes.receptive_field_formula, [value, other])
+
+
 # --- training ---------------------------------------------------------------------------------------------------------
 
 FIT = [
@@ -327,7 +340,18 @@ def test_any_norms_can_be_drawn(name, table):
     values = table if name == "gradient_heatmap" else table[0]
     if name == "gradient_heatmap" and not np.any(values):
         return  # nothing but zeros has no colour scale, and that is an error
-    PLOTS[name]({"plain": values, "residual": np.array(values)}).canvas.draw()
+    PLOTS[name]({"plain": values, "residual": np.array(values)}).draw_without_rendering()
+
+
+@settings(many, max_examples=100)
+@given(st.one_of(JUNK, tensors(), st.dictionaries(st.text("ab", max_size=2), st.one_of(JUNK, tensors()), max_size=2)))
+def test_a_picture_is_drawn_or_refused(given):
+    refused(plots.pictures, given)
+    refused(plots.kernels, given)
+    refused(plots.feature_maps, given)
+    refused(plots.value_and_slope, [0.0, 1.0], given)
+    refused(plots.value_and_slope, given, {"a": ([0.0], [0.0])})
+    refused(plots.pictures, {"a": [[1.0]]}, columns=given)
 
 
 @settings(many, max_examples=60)
@@ -402,6 +426,27 @@ def test_gradient_flow_takes_a_batch_or_refuses_what_it_is_given(images, labels,
         refused(explorers.gradient_flow, images, labels, depth=8)
         refused(explorers.gradient_flow, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), depth=depth)
         refused(explorers.gradient_steps, images)
+
+
+@settings(many, max_examples=60)
+@given(st.one_of(tensors(), JUNK), JUNK)
+def test_the_explorers_of_convolutions_take_their_settings_or_refuse_them(value, other):
+    with contextlib.redirect_stdout(open(os.devnull, "w")):
+        refused(explorers.kernel_response, value, np.eye(3))
+        refused(explorers.kernel_response, pictures().images[0], value)
+        refused(explorers.kernel_on_image, value)
+        refused(explorers.kernel_on_image, pictures(), kernel=other)
+        refused(explorers.kernel_on_image, pictures(), image=other)
+        refused(explorers.activation_and_slope, other, 0.0)
+        refused(explorers.activation_and_slope, "relu", value)
+        refused(explorers.activation_slopes, x=other)
+        for name in ("layers", "kernel", "stride", "dilation"):
+            refused(explorers.receptive_fields, **{name: other})
+            if not isinstance(other, int):
+                refused(
+                    explorers.stack_of_convolutions,
+                    **{"layers": 1, "kernel": 1, "stride": 1, "dilation": 1, name: other},
+                )
 
 
 def test_the_check_of_refusals_is_itself_strict():

@@ -27,7 +27,7 @@ def recorder(rows):
 
 def drawn(figure):
     """Draw for real: some mistakes only show then."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return figure
 
 

@@ -8,11 +8,22 @@ ipywidgets 7 and 8 share are used. A reader without a kernel sees the picture of
 
 Read it in this order:
 
-    core.py       `Explorer`: controls, a function that draws, the picture on the page
-    gradients.py  gradient norms of a fresh net by its settings, and of a training run step by step
-    pathologies.py  what goes wrong with depth in a fresh net, by how it is built
+    core.py          `Explorer`: controls, a function that draws, the picture on the page
+    convolutions.py  a kernel on a real image; activations and their slopes; the receptive field of a stack
+    gradients.py     gradient norms of a fresh net by its settings, and of a training run step by step
+    pathologies.py   what goes wrong with depth in a fresh net, by how it is built
 """
 
+from resnet_edu.explorers.convolutions import (
+    KERNELS,
+    activation_and_slope,
+    activation_slopes,
+    grey,
+    kernel_on_image,
+    kernel_response,
+    receptive_fields,
+    stack_of_convolutions,
+)
 from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
 from resnet_edu.explorers.pathologies import pathologies, pathology

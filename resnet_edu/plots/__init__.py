@@ -12,15 +12,15 @@ Read it in this order:
 
     style.py      colours, look and line styles; the checks of what is to be drawn
     gradients.py  gradient norms by layer and step; which layers moved
-    curves.py     training and validation by epoch; what is reached at each learning rate
+    curves.py     training and validation by epoch; what is reached at each learning rate; functions and their slopes
     pathologies.py  cosines of gradients along a line; profiles to be told apart
-    images.py     the data as pictures
+    images.py     the data, kernels and feature maps as pictures
     networks.py   a network, drawn from the table of its layers
 """
 
-from resnet_edu.plots.curves import METRICS, by_rate, training_curves
+from resnet_edu.plots.curves import METRICS, by_rate, training_curves, value_and_slope
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
-from resnet_edu.plots.images import sample_grid
+from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
 from resnet_edu.plots.networks import network
 from resnet_edu.plots.pathologies import cosine_lines, cosine_maps, draw_cosines, profile_grid
 from resnet_edu.plots.style import (

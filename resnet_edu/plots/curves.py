@@ -1,4 +1,4 @@
-"""Training and validation by epoch; what a net reaches at each learning rate."""
+"""Training and validation by epoch; what a net reaches at each learning rate; functions and their slopes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import BLACK, GREY, course_look, line_styles, new_figure, nonempty, vector
+from resnet_edu.plots.style import BLACK, GREY, course_look, finite, line_styles, new_figure, nonempty, vector
 
 METRICS = {
     "train_accuracy": "training accuracy",
@@ -91,3 +91,41 @@ def by_rate(
     ax.set(xlabel="learning rate", ylabel=ylabel)
     ax.legend(loc="upper right", ncols=len(lines) + 1)
     return figure
+
+
+@course_look
+def value_and_slope(
+    x: Any,
+    functions: Mapping[str, tuple[Any, Any]],
+    *,
+    xlabel: str = "x",
+    labels: tuple[str, str] = ("value", "slope"),
+) -> Figure:
+    """Functions side by side with their derivatives, over the same x.
+
+    x: numbers in rising order. functions: {label: (its values, its slopes)}, as many of each as x has.
+    labels: what the two axes show.
+    """
+    at = finite("x", x)
+    lines = {label: _pair(label, pair, at) for label, pair in nonempty(functions).items()}
+    if not isinstance(labels, tuple | list) or len(labels) != 2:
+        raise ValueError(f"labels={labels!r:.60}: give two words, for the values and for the slopes.")
+    gap, widths = max(1, len(at) // 8), np.linspace(1.5 + 0.7 * (len(lines) - 1), 1.5, len(lines))
+    figure, axes = new_figure(3.4, columns=2)
+    for i, ax in enumerate(axes):
+        for k, (label, style) in enumerate(line_styles(lines).items()):
+            # Where they run together, the later line is the thinner one and its markers are moved: all can be seen.
+            marks = (k * gap // len(lines), gap)
+            ax.plot(at, lines[label][i], label=label, linewidth=widths[k], markevery=marks, markersize=4, **style)
+        ax.set(xlabel=xlabel, ylabel=labels[i])
+    axes[0].legend()
+    return figure
+
+
+def _pair(label: str, pair: Any, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"{label!r}: give a pair, the values and the slopes.")
+    value, slope = (finite(label, numbers) for numbers in pair)
+    if len(value) != len(at) or len(slope) != len(at):
+        raise ValueError(f"{label!r}: x has {len(at)} numbers, the values {len(value)}, the slopes {len(slope)}.")
+    return value, slope

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from resnet_edu.plots.style import (
     BLACK,
@@ -82,8 +83,10 @@ def profile_grid(profiles: Mapping[str, Any], *, columns: int = 4) -> Figure:
     if isinstance(columns, bool) or not isinstance(columns, int) or columns < 1:
         raise ValueError(f"columns={columns!r}: give a whole number of at least 1.")
     lines = -(-len(rows) // columns)
-    figure = Figure(figsize=(WIDTH, 2.1 * lines + 0.5), layout="constrained")
+    height = 2.1 * lines + 0.9
+    figure = Figure(figsize=(WIDTH, height))
     axes = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    figure.subplots_adjust(left=0.08, right=0.99, bottom=0.55 / height, top=1 - 0.6 / height, wspace=0.1, hspace=0.45)
     everything = np.concatenate(list(rows.values()))
     for ax in axes.flat[len(rows) :]:
         ax.set_visible(False)
@@ -96,12 +99,14 @@ def profile_grid(profiles: Mapping[str, Any], *, columns: int = 4) -> Figure:
         bottom = np.full(len(zeros), ax.get_ylim()[0])
         ax.plot(zeros, bottom, "x", color=VERMILLION, markersize=6, clip_on=False, zorder=5)
         ax.set_title(label)
+        ax.set_xlim(0, len(norms) + 1)
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for ax in axes[:, 0]:
         ax.set_ylabel("gradient norm")
-    figure.supxlabel("layer: 1 is next to the image, the last one is the classifier", fontsize=10)
+    figure.supxlabel("layer: 1 is next to the image, the last one is the classifier", fontsize=10, y=0.01)
     if (everything == 0).any():
         mark = Line2D([], [], color=VERMILLION, marker="x", linestyle="none", label="exactly 0")
-        figure.legend(handles=[mark], loc="outside upper right", frameon=False)
+        figure.legend(handles=[mark], loc="upper right", frameon=False)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""What happens inside a network: gradient norms, signal scale, and a table of its layers.
+"""What happens inside a network: gradient norms, signal scale, its layers, and what an output sees.
 
 Every probe works on any `nn.Module`, and leaves it as it was.
 
@@ -14,6 +14,7 @@ Every probe works on any `nn.Module`, and leaves it as it was.
 `GradientNorms` looks at the gradient of the loss by the *weights*, step after step, and costs almost nothing.
 `signal` looks at the *activations* and at the gradient of the loss by them, once, on one batch.
 The two can tell different stories; lesson 03 shows when.
+`layer_table` and `receptive_field` look at the net itself: its layers, and the pixels that reach one of its outputs.
 
 Read it in this order:
 
@@ -21,10 +22,12 @@ Read it in this order:
     signal.py     activations, and gradients by them
     shattering.py does the gradient by the input turn from one point to the next?
     layers.py     the table of layers
+    field.py      the receptive field of an output
     norms.py      L2 norms that do not underflow
     care.py       how a probe listens to a net and leaves it as it was
 """
 
+from resnet_edu.probes.field import ReceptiveField, receptive_field, receptive_field_formula
 from resnet_edu.probes.gradients import GradientNorms
 from resnet_edu.probes.layers import Layer, layer_table
 from resnet_edu.probes.shattering import Shattering, shattering

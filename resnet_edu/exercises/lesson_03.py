@@ -1,0 +1,371 @@
+"""The exercises of lesson 03: the norm that does not underflow, the factor of a layer, the layers that moved."""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits
+from resnet_edu.exercises.harness import Wrong
+from resnet_edu.exercises.symptoms import does_as_on, raises, right_but_not_on
+
+# --- norms of gradients -----------------------------------------------------------------------------------------------
+
+
+def layer_norms(net):
+    """{name: L2 norm of its gradient}, for every parameter that has one; squares in float64, where they fit."""
+    return {
+        name: parameter.grad.double().norm().item()
+        for name, parameter in net.named_parameters()
+        if parameter.grad is not None
+    }
+
+
+def _net(**gradients: Tensor | None) -> nn.Module:
+    """A net with the parameters stem.weight [1, 2], stem.bias [1] and head.weight [2, 1], and these gradients."""
+    net = nn.Module()
+    net.stem, net.head = nn.Linear(2, 1), nn.Linear(1, 2, bias=False)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.fill_(2.0)
+    for name, gradient in gradients.items():
+        net.get_parameter(name.replace("_", ".")).grad = gradient
+    return net
+
+
+def _norms(words: str, **gradients: Tensor | None) -> Probe:
+    def run(answer: Any) -> Any:
+        net = _net(**gradients)
+        before = {name: None if p.grad is None else p.grad.clone() for name, p in net.named_parameters()}
+        fits(answer, net)
+        result = answer(net)
+        for name, parameter in net.named_parameters():
+            now, then = parameter.grad, before[name]
+            if now is not then and (now is None or then is None or not torch.equal(now, then)):
+                raise Wrong(
+                    "changes-the-gradients",
+                    f"it changes the gradient of {name}. Who measures must leave things as they are: the optimizer "
+                    "still needs them.",
+                )
+        return dict(result) if isinstance(result, dict) else result
+
+    return Probe("{name}(net), where " + words, run)
+
+
+_FULL: dict[str, Tensor | None] = {
+    "stem_weight": torch.tensor([[3.0, -4.0]]),
+    "stem_bias": torch.tensor([-2.0]),
+    "head_weight": torch.tensor([[6.0], [8.0]]),
+}
+
+
+def _each(norm: Callable[[Tensor], Any], *, keep=lambda name, p: p.grad is not None, by=lambda p: p.grad):
+    """The reference, with one thing changed."""
+    return lambda net: {name: norm(by(p)) for name, p in net.named_parameters() if keep(name, p)}
+
+
+def _norm(gradient: Tensor) -> float:
+    return gradient.double().norm().item()
+
+
+def _scaled_without_care(gradient: Tensor) -> float:
+    largest = gradient.abs().max()
+    return (largest * (gradient / largest).norm()).item()
+
+
+def _of_modules(net):
+    found = {name: module.weight.grad for name, module in net.named_modules() if hasattr(module, "weight")}
+    return {name: _norm(gradient) for name, gradient in found.items() if gradient is not None}
+
+
+def _whole(net):
+    return math.sqrt(sum(norm**2 for norm in layer_norms(net).values()))
+
+
+_ONE = _norms("only stem.weight has a gradient, [[3, -4]]", stem_weight=_FULL["stem_weight"])
+_ALL = _norms("stem.weight has the gradient [[3, -4]], stem.bias [-2], head.weight [[6], [8]]", **_FULL)
+
+
+def _measures(slug: str, sentence: str, wrong: Callable[[Any], Any]) -> Mistake:
+    """Seen on gradients of ordinary size: who makes it often squares in float32, too, and that can wait."""
+    return Mistake(slug, sentence, symptom=does_as_on(wrong, _ONE, _ALL))
+
+
+LAYER_NORMS = Exercise(
+    task=(
+        "Give a dict {name: L2 norm of the gradient, as a float} for the parameters of the net, by their names in "
+        "net.named_parameters(). Leave out a parameter whose gradient is None. Norms of tiny gradients (entries of "
+        "1e-30) and of huge ones must be right, too: float32 cannot hold their squares."
+    ),
+    difficulty=2,
+    minutes=10,
+    reference=layer_norms,
+    probes=(
+        _ONE,
+        _ALL,
+        _norms("the gradient of stem.weight is [[0, 0]]", **_FULL | {"stem_weight": torch.zeros(1, 2)}),
+        _norms("the entries of stem.weight's gradient are 3e-30 and -4e-30",
+               **_FULL | {"stem_weight": torch.tensor([[3e-30, -4e-30]])}),
+        _norms("the entries of stem.weight's gradient are 3e30 and -4e30",
+               **_FULL | {"stem_weight": torch.tensor([[3e30, -4e30]])}),
+        _norms("no parameter has a gradient"),
+    ),
+    mistakes=(
+        Mistake(
+            "none-has-no-norm",
+            "A parameter that took no part has the gradient None, and None has no norm. Leave it out.",
+            symptom=raises(AttributeError, "'NoneType' object has no attribute", run=lambda answer: answer(_net())),
+        ),
+        Mistake(
+            "squares-underflow",
+            "You square in float32: 1e-30 squared is 1e-60, which becomes 0 there. (And 1e30 squared is infinite.) "
+            "Making a float64 of the result comes too late.",
+            _each(lambda gradient: gradient.norm().item()),
+        ),
+        Mistake(
+            "divides-by-zero",
+            "You divide by the largest entry, also where it is 0: 0 / 0 is nan. The norm of zeros is 0.",
+            _each(_scaled_without_care),
+        ),
+        _measures(
+            "weights-for-gradients",
+            "You give the norms of the weights. Their gradients are in `.grad`.",
+            _each(_norm, by=lambda p: p.detach()),
+        ),
+        _measures(
+            "weights-of-all",
+            "You give the norms of the weights, and of all of them. Their gradients are in `.grad`.",
+            _each(_norm, by=lambda p: p.detach(), keep=lambda name, p: True),
+        ),
+        _measures("root-forgotten", "You give the square of the norm: the root is missing.",
+                _each(lambda gradient: gradient.double().square().sum().item())),
+        _measures("absolute-sum", "You add up absolute values. That is the L1 norm; the L2 norm squares first.",
+                _each(lambda gradient: gradient.double().abs().sum().item())),
+        _measures("plain-sum", "You add up the entries, so those of different sign cancel.",
+                _each(lambda gradient: gradient.double().sum().item())),
+        _measures("largest-entry", "You give the largest entry, not the norm.",
+                _each(lambda gradient: gradient.double().abs().max().item())),
+        _measures(
+            "mean-for-sum",
+            "You take the mean of the squares. Then the size of a layer no longer counts: take their sum.",
+            _each(lambda gradient: gradient.double().square().mean().sqrt().item()),
+        ),
+        _measures("mean-of-absolutes", "You give the mean of the absolute values, not the norm.",
+                _each(lambda gradient: gradient.double().abs().mean().item())),
+        _measures("biases-left-out", "You leave out the biases. The task asks for every parameter that has a gradient.",
+                _each(_norm, keep=lambda name, p: p.grad is not None and p.ndim > 1)),
+        _measures(
+            "modules-for-parameters",
+            "Your names are those of the modules. One module can have several parameters, such as stem.weight and "
+            "stem.bias.",
+            _of_modules,
+        ),
+        _measures("one-norm-for-all", "You give one norm for the whole net. The task asks for one for each parameter.",
+                _whole),
+        _measures("names-missing", "You give a list. The task asks for a dict from names to norms.",
+                lambda net: list(layer_norms(net).values())),
+        _measures("pairs-for-dict", "You give a list of pairs. The task asks for a dict from names to norms.",
+                lambda net: list(layer_norms(net).items())),
+        _measures("numbered", "Your keys are numbers. The task asks for the names of the parameters.",
+                lambda net: dict(enumerate(layer_norms(net).values()))),
+        _measures("first-only", "You give the first parameter only: `return` stands inside of the loop.",
+                lambda net: dict(list(layer_norms(net).items())[:1])),
+        _measures("none-as-zero", "You give 0 where there is no gradient. Those are different things: leave it out.",
+                _each(lambda gradient: 0.0 if gradient is None else _norm(gradient), keep=lambda name, p: True)),
+        _measures("none-as-nan", "You give nan where there is no gradient. The task asks to leave it out.",
+                _each(lambda gradient: math.nan if gradient is None else _norm(gradient), keep=lambda name, p: True)),
+        _measures("none-as-none", "You give None where there is no gradient. The task asks to leave it out.",
+                _each(lambda gradient: None if gradient is None else _norm(gradient), keep=lambda name, p: True)),
+    ),
+    hints=(
+        "net.named_parameters() gives pairs (name, parameter); parameter.grad is its gradient, or None.",
+        "The norm is the root of the sum of the squares. Where do the squares of 1e-30 fit? Or how could you make the "
+        "entries larger first, and the result smaller again?",
+        "gradient.double() is the same gradient in float64: change to it before you square, not after. `.item()` makes "
+        "a float of the result.",
+    ),
+)  # fmt: skip
+
+
+# --- the factor of a layer --------------------------------------------------------------------------------------------
+
+
+def factor(fan_in, variance):
+    """What one layer with ReLU makes of the gradient's norm: its weights have this fan-in and this variance."""
+    return math.sqrt(fan_in * variance / 2)
+
+
+FACTOR = Exercise(
+    task=(
+        "Give the factor by which one layer with ReLU changes the norm of the gradient: fan_in inputs to each output "
+        "(and as many outputs to each input), independent weights of this variance, half of what arrives lost in the "
+        "ReLU."
+    ),
+    difficulty=1,
+    minutes=5,
+    reference=factor,
+    probes=(
+        call(2, 1.0),
+        call(8, 1.0),
+        call(9, 2.0),
+        call(1, 0.5),
+        call(144, 2 / 144),
+        call(27, 1 / 81),
+        call(576, 0.01),
+    ),
+    mistakes=(
+        Mistake("root-forgotten", "You give the factor of the variance. The norm changes by its root.",
+                lambda fan_in, variance: fan_in * variance / 2),
+        Mistake("half-forgotten", "Nothing is lost in your ReLU.",
+                lambda fan_in, variance: math.sqrt(fan_in * variance)),
+        Mistake("half-after-the-root",
+                "You halve the norm. The ReLU halves the variance: the half belongs under the root.",
+                lambda fan_in, variance: math.sqrt(fan_in * variance) / 2),
+        Mistake("twice-for-half", "Your ReLU doubles what it should halve.",
+                lambda fan_in, variance: math.sqrt(2 * fan_in * variance)),
+        Mistake("upside-down", "Your fraction stands on its head: more inputs must give a larger factor.",
+                lambda fan_in, variance: math.sqrt(2 / (fan_in * variance))),
+        Mistake("deviation-for-variance", "You use the variance as if it were the standard deviation: you square it.",
+                lambda fan_in, variance: math.sqrt(fan_in / 2) * variance),
+        Mistake("root-of-variance-only", "You take the root of the variance only. The rest belongs under it, too.",
+                lambda fan_in, variance: fan_in * math.sqrt(variance) / 2),
+        Mistake("fan-in-outside", "fan_in stands outside of the root. A sum of independent terms grows with the root "
+                "of their number.",
+                lambda fan_in, variance: fan_in * math.sqrt(variance / 2)),
+        Mistake("ignores-variance", "The variance changes nothing in your answer.",
+                lambda fan_in, variance: math.sqrt(fan_in / 2)),
+        Mistake("ignores-fan-in", "fan_in changes nothing in your answer.",
+                lambda fan_in, variance: math.sqrt(variance / 2)),
+        Mistake("default-of-pytorch", "You give the factor of PyTorch's default, whatever the variance is.",
+                lambda fan_in, variance: math.sqrt(1 / 6)),
+        Mistake("added-not-multiplied",
+                "You add the fan-in and the variance. One is the number of terms, the other their size.",
+                lambda fan_in, variance: math.sqrt((fan_in + variance) / 2)),
+        Mistake("only-even-fan-in", "`//` drops the half of an odd fan_in. The stem has 27.",
+                lambda fan_in, variance: math.sqrt(fan_in // 2 * variance)),
+        Mistake("rounded", "You round. Leave that to whoever prints it: over 55 layers it adds up.",
+                lambda fan_in, variance: round(factor(fan_in, variance), 2)),
+        Mistake(
+            "torch-takes-tensors",
+            "torch.sqrt takes tensors, and these are plain numbers: `math` is for those.",
+            symptom=raises(TypeError, "must be Tensor", 8, 1.0),
+        ),
+    ),
+    hints=(
+        "An entry of the gradient is a sum of fan_in terms. If they are independent, what is the variance of the sum?",
+        "fan_in times the variance of the weights, and ReLU lets half of it through. That is the factor of the "
+        "*variance*.",
+        "A norm changes by the root of what the variance changes by: math.sqrt(...).",
+    ),
+)  # fmt: skip
+
+
+# --- what has moved ---------------------------------------------------------------------------------------------------
+
+
+def moved(before, after):
+    """Two dicts {name: tensor} with the same names -> how many tensors differ, in whatever entry, however little."""
+    return sum(not torch.equal(before[name], after[name]) for name in before)
+
+
+_ONES = torch.ones(2, 2)
+_EARLY = {"stem": _ONES, "head": torch.tensor([2.0, 3.0])}
+_STEPPED = {"stem": torch.tensor([[1.0, 1.0], [1.0, 1.5]]), "head": torch.tensor([2.0, 3.0])}
+_COARSE = ((_EARLY, _EARLY), (_EARLY, _STEPPED), (_EARLY, {"stem": 5 + _ONES, "head": torch.tensor([1.0, 7.0])}))
+_FINE = (({"stem": torch.tensor([1e-12, 0.0])}, {"stem": torch.tensor([2e-12, 0.0])}),)
+_FINEST = (({"stem": torch.tensor([1e-30, 0.0])}, {"stem": torch.tensor([2e-30, 0.0])}),)
+_LAST_BIT = {"stem": torch.tensor([1.0, 1.0])}, {"stem": torch.tensor([1.0, 1.0 + 2**-23])}
+
+
+def _count(differs: Callable[[Tensor, Tensor], Any]):
+    return lambda before, after: sum(bool(differs(before[name], after[name])) for name in before)
+
+
+def _by_place(before, after):
+    return sum(
+        one.shape != other.shape or not torch.equal(one, other)
+        for one, other in zip(before.values(), after.values(), strict=True)
+    )
+
+
+MOVED = Exercise(
+    task=(
+        "Count the tensors that training has changed. before and after are dicts {name: tensor} with the same names, "
+        "not always in the same order. A tensor counts as soon as one entry differs, however little."
+    ),
+    difficulty=1,
+    minutes=5,
+    reference=moved,
+    probes=(
+        call({"stem": torch.tensor([1.0])}, {"stem": torch.tensor([1.0])}),
+        call({"stem": torch.tensor([1.0])}, {"stem": torch.tensor([2.0])}),
+        call({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([1.0, 3.0])}),
+        call({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([2.0, 1.0])}),
+        call({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([2.0, 0.0])}),
+        call({"stem": torch.tensor([3.0, 0.0])}, {"stem": torch.tensor([-3.0, 0.0])}),
+        call({"stem": torch.tensor([4.0, 2.0])}, {"stem": torch.tensor([4.0, 1.0])}),
+        *(call(*case) for case in _COARSE),
+        call({"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
+             {"head": torch.tensor([2.0]), "stem": torch.tensor([3.0])}),
+        call({"a": torch.zeros(1), "b": torch.zeros(1), "c": torch.zeros(1)},
+             {"a": torch.zeros(1), "b": torch.ones(1), "c": torch.ones(1)}),
+        call(*_LAST_BIT, words="{name}(before, after), where one entry of 1 has become 1 + 2**-23"),
+        *(call(*case) for case in _FINE),
+        *(call(*case) for case in _FINEST),
+    ),
+    mistakes=(
+        Mistake(
+            "tolerance",
+            "You overlook small changes: a tolerance (allclose, a threshold, rounding) calls them equal. A frozen "
+            "layer is one that has not changed at all.",
+            symptom=right_but_not_on(moved, _COARSE, _FINE),
+        ),
+        Mistake(
+            "squares-underflow",
+            "You square the difference in float32, where 1e-30 squared becomes 0. Compare the tensors themselves.",
+            symptom=right_but_not_on(moved, [*_COARSE, *_FINE], _FINEST),
+        ),
+        Mistake(
+            "truth-of-many",
+            "A comparison gives True or False for each entry, and `if` takes one. When has a tensor changed?",
+            symptom=raises(RuntimeError, "Boolean value of Tensor", *_COARSE[1]),
+        ),
+        Mistake("still-for-moved", "You count the tensors that have stayed as they were.",
+                _count(lambda one, other: torch.equal(one, other))),
+        Mistake("counts-entries", "You count entries. The task asks how many tensors have changed.",
+                lambda before, after: sum(int((before[name] != after[name]).sum()) for name in before)),
+        Mistake("all-for-any", "You count a tensor only if every entry has changed. One is enough.",
+                _count(lambda one, other: (one != other).all())),
+        Mistake("changes-cancel", "You add up the changes, and those of different sign cancel.",
+                _count(lambda one, other: (one - other).sum() != 0)),
+        Mistake("norms-compared", "You compare the norms. A tensor can turn and keep its norm.",
+                _count(lambda one, other: one.norm() != other.norm())),
+        Mistake("absolutes-compared", "A number that has changed its sign only counts as unchanged with you.",
+                _count(lambda one, other: not torch.equal(one.abs(), other.abs()))),
+        Mistake("growth-only", "You count only what has become larger.",
+                _count(lambda one, other: (other > one).any())),
+        Mistake("first-entry-only", "You look at the first entry of each tensor only.",
+                _count(lambda one, other: one.flatten()[0] != other.flatten()[0])),
+        Mistake("objects-compared", "You ask whether they are the same objects (`is`), not whether their numbers are.",
+                _count(lambda one, other: one is not other)),
+        Mistake("by-place", "You compare by the order in the dicts. Go by the names.", _by_place),
+        Mistake("yes-or-no", "You say whether any tensor has changed. The task asks how many.",
+                lambda before, after: moved(before, after) > 0),
+        Mistake("part-for-count", "You give the part of the tensors that have changed. The task asks how many.",
+                lambda before, after: moved(before, after) / len(before)),
+        Mistake("names-for-count", "You give the names. The task asks how many they are.",
+                lambda before, after: [name for name in before if not torch.equal(before[name], after[name])]),
+        Mistake("stops-at-one", "You stop at the first tensor that has changed.",
+                lambda before, after: min(1, moved(before, after))),
+    ),
+    hints=(
+        "Go through the names. Is before[name] the same, entry by entry, as after[name]?",
+        "torch.equal(a, b) is one True or False for two whole tensors, without any tolerance.",
+        "True counts as 1 in a sum: sum(... for name in before).",
+    ),
+)  # fmt: skip

@@ -1,0 +1,166 @@
+"""Two results: are they the same, and if not, how does a learner read the difference?
+
+>>> difference(found=torch.zeros(2, 3), expected=torch.zeros(3, 2)).sentence
+'it should give a tensor of the shape [3, 2], and yours has the shape [2, 3].'
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Coroutine, Generator, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from resnet_edu.exercises.harness import Trouble
+
+RTOL, ATOL = 1e-4, 1e-5  # what another order of summation changes in float32
+FEW = 24  # numbers that are shown as they are
+
+
+def same(found: Any, expected: Any) -> bool:
+    """Whether a learner's result is as good as the reference's: equal up to rounding, in any float type and layout."""
+    match expected:
+        case Tensor():
+            return _same_tensor(found, expected)
+        case bool() | Integral() | float():
+            return _same_number(found, expected)
+        case Mapping():
+            return (
+                isinstance(found, Mapping)
+                and found.keys() == expected.keys()
+                and all(same(found[key], expected[key]) for key in expected)
+            )
+        case list() | tuple():
+            return (
+                isinstance(found, list | tuple)
+                and len(found) == len(expected)
+                and all(same(one, other) for one, other in zip(found, expected, strict=True))
+            )
+    return type(found) is type(expected) and bool(found == expected)
+
+
+def _same_tensor(found: Any, expected: Tensor) -> bool:
+    if not isinstance(found, Tensor) or found.shape != expected.shape or found.device != expected.device:
+        return False
+    if not expected.is_floating_point():
+        return found.dtype == expected.dtype and torch.equal(found, expected)
+    if not found.is_floating_point():
+        return False
+    one, other = found.detach().double(), expected.detach().double()
+    return torch.allclose(one, other, rtol=RTOL, atol=ATOL, equal_nan=True)
+
+
+def _same_number(found: Any, expected: bool | Integral | float) -> bool:
+    found = plain(found)
+    if isinstance(expected, bool) or isinstance(found, bool):
+        return found is expected
+    if isinstance(expected, Integral):
+        return isinstance(found, Integral) and int(found) == int(expected)
+    if not isinstance(found, Real):
+        return False
+    if math.isnan(expected):
+        return math.isnan(found)
+    return math.isclose(found, expected, rel_tol=RTOL, abs_tol=1e-300)
+
+
+def plain(value: Any) -> Any:
+    """Python's own number for a tensor or array without dimensions and for NumPy's numbers; all else as it is."""
+    if isinstance(value, np.generic) or (isinstance(value, Tensor | np.ndarray) and value.ndim == 0):
+        return value.item()
+    return value
+
+
+# --- in a learner's words ---------------------------------------------------------------------------------------------
+
+
+def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
+    """What is different about the result, in one sentence: its kind, its shape, or its numbers."""
+    if found is None and printed.strip():
+        return Trouble("prints", f"it prints {_cut(printed.strip())} and returns nothing. Write `return` for `print`.")
+    if found is None:
+        return Trouble("returns-nothing", f"it should give {shown(expected)}, and yours returns nothing (None).")
+    if isinstance(found, type):
+        return Trouble(
+            "class-for-instance", f"it gives the class {found.__name__} itself. Call it: `{found.__name__}(...)`."
+        )
+    if isinstance(found, Generator | Coroutine):
+        return Trouble("yields", "it gives a generator. Write `return`, not `yield`, and `def` without `async`.")
+    if isinstance(expected, Tensor):
+        if isinstance(found, np.ndarray):
+            return Trouble("numpy", "it gives a NumPy array. Stay in torch: autograd cannot follow NumPy.")
+        if not isinstance(found, Tensor):
+            return Trouble(
+                "kind", f"it should give a tensor of the shape {list(expected.shape)}, yours {shown(found)}."
+            )
+        if found.shape != expected.shape:
+            return Trouble(
+                "shape",
+                f"it should give a tensor of the shape {list(expected.shape)}, "
+                f"and yours has the shape {list(found.shape)}.",
+            )
+        if found.dtype != expected.dtype and not (found.is_floating_point() and expected.is_floating_point()):
+            return Trouble("kind", f"it should give {_dtype(expected)}, and yours gives {_dtype(found)}.")
+        if expected.numel() > FEW:
+            wrong = ~torch.isclose(found.double(), expected.double(), rtol=RTOL, atol=ATOL, equal_nan=True)
+            at = tuple(wrong.nonzero()[0].tolist())
+            there = (
+                f"first at {list(at)}: there it should be {_number(expected[at])}, and yours is {_number(found[at])}."
+            )
+            return Trouble("result", f"{int(wrong.sum())} of {wrong.numel()} numbers are wrong, {there}")
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        for key in expected:
+            if key not in found:
+                return Trouble("result", f"it should have an entry {key!r}; yours has {_cut(str(list(found)))}.")
+            if not same(found[key], expected[key]):
+                inner = difference(found[key], expected[key])
+                return Trouble(inner.slug, f"{key}: {inner.sentence}")
+        return Trouble("result", f"it should have {shown(list(expected))}, and yours has {shown(list(found))}.")
+    return Trouble("result", f"it should give {shown(expected)}, and yours gives {shown(found)}.")
+
+
+def shown(value: Any) -> str:
+    """A value as it fits into a sentence."""
+    value = plain(value)
+    match value:
+        case float():
+            return _number(value)
+        case Tensor() if value.numel() <= FEW and value.device.type != "meta":
+            return _numbers(value.tolist())
+        case Tensor():
+            return f"a tensor of the shape {list(value.shape)}"
+        case np.ndarray():
+            return f"a NumPy array of the shape {list(value.shape)}"
+        case nn.Module():
+            return f"a {type(value).__name__}"
+        case list() | tuple() if len(value) <= FEW:
+            inner = ", ".join(shown(item) for item in value)
+            return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+        case dict() if len(value) <= FEW:
+            return "{" + ", ".join(f"{key!r}: {shown(item)}" for key, item in value.items()) + "}"
+        case type():
+            return f"the class {value.__name__}"
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    text = repr(value)
+    return f"an object of the class {type(value).__name__}" if " at 0x" in text else _cut(text)
+
+
+def _numbers(nested: Any) -> str:
+    return "[" + ", ".join(_numbers(item) for item in nested) + "]" if isinstance(nested, list) else _number(nested)
+
+
+def _number(value: Any) -> str:
+    value = plain(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."

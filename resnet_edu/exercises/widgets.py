@@ -1,0 +1,164 @@
+"""An exercise in the notebook: its verdict, its buttons, and what the lesson goes on with.
+
+    from resnet_edu.exercises.widgets import exercise, progress
+
+    output_size = exercise("output_size", output_size)     # yours where it is correct, else the course's
+    progress()                                             # what is solved so far, in all lessons
+
+Only widgets that ipywidgets 7 and 8 share are used. A reader without a kernel sees the verdict of the stored run, and
+hints and solution to unfold.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from IPython import get_ipython
+from IPython.display import DisplayHandle
+
+from resnet_edu.exercises import all_exercises, find
+from resnet_edu.exercises import progress as record
+from resnet_edu.exercises.core import CORRECT, NOT_ATTEMPTED, Exercise, Verdict
+from resnet_edu.exercises.harness import ends
+from resnet_edu.lesson import as_html, put_widget
+
+
+def exercise(name: str, answer: Any) -> Any:
+    """Check an answer, show the verdict and the buttons, and return what the lesson goes on with.
+
+    That is the answer if it is correct, else the course's own solution.
+    """
+    panel = Panel(find(name), answer)
+    panel.show()
+    return panel.choice
+
+
+def progress() -> None:
+    """Show which exercises are solved, lesson by lesson; kept from one day to the next."""
+    import ipywidgets as widgets
+
+    panel = widgets.HTML(progress_table(record.solved()))
+    put_widget(panel, "<p>Run this cell to see which exercises you have solved.</p>")
+
+
+def progress_table(solved: set[str]) -> str:
+    rows, every = [], all_exercises()
+    for number in sorted({one.lesson for one in every}):
+        names = [one.name for one in every if one.lesson == number]
+        marks = ", ".join(f"<b>✓ {name}</b>" if name in solved else name for name in names)
+        done = sum(name in solved for name in names)
+        rows.append(f"<tr><td>{number:02d}</td><td>{done} of {len(names)}</td><td>{marks}</td></tr>")
+    head = "<tr><th>lesson</th><th>solved</th><th>exercises</th></tr>"
+    return f"<table>{head}{''.join(rows)}</table>"
+
+
+class Panel:
+    """One exercise on the page: the verdict as text, three buttons, and below them what they were asked for."""
+
+    handed_in: ClassVar[dict[str, Any]] = {}  # the latest answer to each exercise
+
+    def __init__(self, exercise: Exercise, answer: Any) -> None:
+        self.exercise = exercise
+        self.verdict = self._judge(answer)
+        self.hints = 0  # shown so far
+        self._handle: DisplayHandle | None = None
+
+    @property
+    def choice(self) -> Any:
+        """What the lesson goes on with."""
+        return self.handed_in[self.exercise.name] if self.verdict.status == CORRECT else self.exercise.reference
+
+    @property
+    def text(self) -> str:
+        """The verdict, and what the lesson goes on with."""
+        whose = "your" if self.verdict.status == CORRECT else "the course's"
+        paragraphs = [says(self.verdict), f"The lesson goes on with {whose} {self.exercise.name}."]
+        return "\n".join(textwrap.fill(paragraph, width=92) for paragraph in paragraphs)
+
+    def show(self) -> None:
+        if get_ipython() is None:
+            print(self.text)
+            return
+        import ipywidgets as widgets
+
+        self._handle = DisplayHandle()
+        self._handle.display({"text/plain": self.text}, raw=True)
+        self.below = widgets.HTMLMath("")
+        self.buttons = {
+            "Check again": self.check,
+            f"Hint (of {len(self.exercise.hints)})": self.hint,
+            "Solution": self.solve,
+        }
+        row = [self._button(label, action) for label, action in self.buttons.items()]
+        put_widget(widgets.VBox([widgets.HBox(row), self.below]), self._unfolding())
+
+    def check(self) -> None:
+        """Judge what the notebook now calls by the exercise's name, and let the notebook go on with the right one."""
+        names = get_ipython().user_ns
+        self.verdict = self._judge(names.get(self.exercise.name))
+        names[self.exercise.name] = self.choice
+        if self._handle:
+            self._handle.update({"text/plain": self.text}, raw=True)
+        count = len(record.solved() & {one.name for one in all_exercises()})
+        self.below.value = f"<p>Checked: {self.verdict.status}. Solved so far: {count} of {len(all_exercises())}.</p>"
+
+    def hint(self) -> None:
+        """Show one more hint."""
+        self.hints = min(self.hints + 1, len(self.exercise.hints))
+        self.below.value = "".join(f"<p><b>Hint {i + 1}.</b> {as_html(text)}</p>" for i, text in self._hints())
+
+    def solve(self) -> None:
+        self.below.value = solution_html(self.exercise)
+
+    def _hints(self) -> Iterator[tuple[int, str]]:
+        return enumerate(self.exercise.hints[: self.hints])
+
+    def _judge(self, answer: Any) -> Verdict:
+        if answer is self.exercise.reference:  # what an earlier check has put in the answer's place
+            answer = self.handed_in.get(self.exercise.name, answer)
+        self.handed_in[self.exercise.name] = answer
+        with no_way_out():
+            verdict = self.exercise.check(answer)
+        if verdict.status == CORRECT:
+            record.keep(self.exercise.name)
+        return verdict
+
+    def _button(self, label: str, action: Callable[[], None]) -> Any:
+        import ipywidgets as widgets
+
+        button = widgets.Button(description=label)
+        button.on_click(lambda _: action())
+        return button
+
+    def _unfolding(self) -> str:
+        """Hints and solution for a page without a kernel."""
+        parts = {f"Hint {i}": f"<p>{as_html(text)}</p>" for i, text in enumerate(self.exercise.hints, start=1)}
+        parts["Solution"] = solution_html(self.exercise)
+        return "".join(f"<details><summary>{title}</summary>{text}</details>" for title, text in parts.items())
+
+
+def says(verdict: Verdict) -> str:
+    if verdict.status == CORRECT:
+        return "correct"
+    return "not attempted yet" if verdict.status == NOT_ATTEMPTED else f"not yet: {verdict.message}"
+
+
+def solution_html(exercise: Exercise) -> str:
+    return f"<pre><code>{html.escape(exercise.solution)}</code></pre>"
+
+
+@contextmanager
+def no_way_out() -> Iterator[None]:
+    """`exit()` and `quit()` in a cell end the kernel, even when they only stand in a function that is checked."""
+    shell = get_ipython()
+    names = shell.user_ns if shell else {}
+    before = {name: names[name] for name in ("exit", "quit") if name in names}
+    names.update(dict.fromkeys(before, ends))
+    try:
+        yield
+    finally:
+        names.update(before)

@@ -1,0 +1,103 @@
+"""Every wrong answer of the bank gets the diagnosis that names its mistake, and every right one passes.
+
+See `exercise_bank/`. A general "wrong result" is a miss: who reads it does not know what to change.
+"""
+
+import time
+
+import pytest
+from exercise_bank import RIGHT, WRONG
+
+from resnet_edu import exercises
+from resnet_edu.exercises import Exercise, Verdict
+
+#: Diagnoses that say that something is wrong, and not what.
+GENERAL = {"result", "shape", "kind", "raises"}
+#: CPU seconds that one check may take; twice as much fails, for machines differ.
+BOUND = 1.0
+
+all_exercises = pytest.mark.parametrize(
+    "exercise", [pytest.param(one, id=one.name) for one in exercises.all_exercises()]
+)
+
+
+def check(name: str, answer: object) -> Verdict:
+    """The verdict, within the time that a reader waits for it."""
+    started = time.process_time()
+    verdict = exercises.check(name, answer)
+    took = time.process_time() - started
+    assert took < 2 * BOUND, f"this check of {name} takes {took:.1f} s"
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "slug", "answer"),
+    [
+        pytest.param(name, slug, answer, id=f"{name}-{number}-{slug}")
+        for name, answers in WRONG.items()
+        for number, (slug, answer) in enumerate(answers)
+    ],
+)
+def test_a_wrong_answer_is_told_its_mistake(name: str, slug: str, answer: object) -> None:
+    verdict = check(name, answer)
+    assert (verdict.status, verdict.mistake) == ("wrong", slug), verdict.message
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        pytest.param(name, answer, id=f"{name}-{number}")
+        for name, answers in RIGHT.items()
+        for number, answer in enumerate(answers)
+    ],
+)
+def test_a_right_answer_passes_however_it_is_written(name: str, answer: object) -> None:
+    verdict = check(name, answer)
+    assert verdict == Verdict("correct"), verdict.message
+
+
+@all_exercises
+def test_the_bank_holds_six_wrong_and_four_right_answers_to_every_exercise(exercise: Exercise) -> None:
+    assert len(WRONG[exercise.name]) >= 6
+    assert len(RIGHT[exercise.name]) >= 4
+
+
+def test_the_bank_is_large_and_holds_answers_to_exercises_only() -> None:
+    assert set(WRONG) | set(RIGHT) <= set(exercises.names())
+    assert sum(map(len, WRONG.values())) >= 120
+    assert sum(map(len, RIGHT.values())) >= 60
+
+
+def test_no_wrong_answer_of_the_bank_may_get_a_general_diagnosis() -> None:
+    assert not GENERAL & {slug for answers in WRONG.values() for slug, _ in answers}
+
+
+@all_exercises
+def test_the_reference_is_correct(exercise: Exercise) -> None:
+    assert check(exercise.name, exercise.reference) == Verdict("correct")
+
+
+@all_exercises
+def test_each_known_mistake_is_told_from_all_others(exercise: Exercise) -> None:
+    told = {known.slug: check(exercise.name, known.wrong).mistake for known in exercise.mistakes if known.wrong}
+    assert told == {slug: slug for slug in told}
+
+
+@all_exercises
+def test_every_known_mistake_is_made_by_an_answer_of_the_bank(exercise: Exercise) -> None:
+    symptoms = {known.slug for known in exercise.mistakes if known.symptom}
+    assert symptoms <= {slug for slug, _ in WRONG[exercise.name]}
+
+
+@all_exercises
+def test_no_diagnosis_and_no_first_hint_gives_a_line_of_the_solution_away(exercise: Exercise) -> None:
+    lines = {line.strip() for line in exercise.solution.splitlines()}
+    telling = {line.removeprefix("return ") for line in lines if len(line) > 15 and not line.startswith(('"', "def"))}
+    said = [exercise.hints[0], *(known.sentence for known in exercise.mistakes)]
+    assert not [line for line in telling for sentence in said if line in sentence]
+
+
+@all_exercises
+def test_each_diagnosis_is_made_of_whole_sentences(exercise: Exercise) -> None:
+    for known in exercise.mistakes:
+        assert known.sentence[-1] in ".?", known.sentence

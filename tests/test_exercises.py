@@ -1,0 +1,536 @@
+"""What `exercises` promises: a verdict that names the mistake, whatever is handed in; and nothing around it changes."""
+
+import io
+import os
+import random
+import resource
+import signal
+import sys
+import threading
+import time
+import warnings
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from nbformat.v4 import new_code_cell, new_notebook
+from torch import nn
+from torch.nn import functional as F
+
+from resnet_edu import exercises
+from resnet_edu.authoring.render import run_notebook
+from resnet_edu.exercises.core import Exercise, Mistake, Probe, Verdict, built, call, gradient, integers, normal
+from resnet_edu.exercises.harness import SECONDS, attempt
+from resnet_edu.exercises.values import difference, same, shown
+
+ALL = exercises.all_exercises()
+ONES = torch.ones(2)
+
+
+# --- the exercises of the course --------------------------------------------------------------------------------------
+
+
+def test_names_are_those_of_the_exercises_and_no_two_are_equal():
+    names = exercises.names()
+    assert {"output_size", "residual_forward", "BasicBlock"} <= set(names)
+    assert len(names) == len(set(names)) and all(name.isidentifier() for name in names)
+    assert [one.lesson for one in ALL] == sorted(one.lesson for one in ALL)
+
+
+def test_a_name_that_is_none_is_told_with_all_that_there_are():
+    with pytest.raises(ValueError, match=r"There is no exercise 'output'. There are: output_size, "):
+        exercises.check("output", None)
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=lambda one: one.name)
+def test_the_reference_is_correct_and_a_stub_is_not_attempted(exercise):
+    started = time.perf_counter()
+    assert exercise.check(exercise.reference) == Verdict("correct")
+    took = time.perf_counter() - started
+    print(f"{exercise.name}: {took:.2f} s (bound 1 s)")
+    assert took < 2
+    verdict = exercise.check(stub(exercise))
+    assert verdict.status == "not attempted" and verdict.mistake is None
+    assert "still raises NotImplementedError" in verdict.message
+
+
+def stub(exercise):
+    """What the notebook has in the beginning."""
+
+    def function(*arguments):
+        raise NotImplementedError
+
+    class Stub(nn.Module):
+        def __init__(self, *arguments):
+            super().__init__()
+
+        def forward(self, x):
+            raise NotImplementedError
+
+    return Stub if isinstance(exercise.reference, type) else function
+
+
+@pytest.mark.parametrize(
+    ("exercise", "mistake"),
+    [
+        pytest.param(one, mistake, id=f"{one.name}-{mistake.slug}")
+        for one in ALL
+        for mistake in one.mistakes
+        if mistake.wrong
+    ],
+)
+def test_every_known_mistake_is_told_from_all_others(exercise, mistake):
+    verdict = exercise.check(mistake.wrong)
+    assert (verdict.status, verdict.mistake) == ("wrong", mistake.slug), verdict.message
+    assert verdict.message.startswith(mistake.sentence) and "For example, " in verdict.message
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=lambda one: one.name)
+def test_an_exercise_can_be_read(exercise):
+    assert exercise.solution.startswith(("def ", "class ")) and "Exercise(" not in exercise.solution
+    assert exercise.signature.startswith(f"{exercise.name}(") and ":" not in exercise.signature
+    assert len(set(exercise.hints)) >= 2 and exercise.task.endswith(".")
+    assert all(mistake.sentence.endswith((".", "?", ".)")) for mistake in exercise.mistakes)
+
+
+# --- the verdict ------------------------------------------------------------------------------------------------------
+
+
+def double(x):
+    return 2 * x
+
+
+def toy(**changes):
+    options = {
+        "task": "Double x.",
+        "difficulty": 1,
+        "minutes": 1,
+        "reference": double,
+        "probes": (call(0.0), call(1.0), call(3.0), call(torch.tensor([1.0, -2.0]))),
+        "mistakes": (
+            Mistake("square", "You multiply x by itself.", lambda x: x * x),
+            Mistake("absolute", "The sign is lost.", lambda x: 2 * abs(x)),
+        ),
+        "hints": ("One.", "Two."),
+        **changes,
+    }
+    return Exercise(**options)
+
+
+def test_a_known_mistake_is_named_with_the_first_example_that_shows_it():
+    verdict = toy().check(lambda number: number**2)
+    assert verdict == Verdict(
+        "wrong", "square", "You multiply x by itself. For example, double(1): it should give 2, and yours gives 1."
+    )
+
+
+def test_an_unknown_mistake_gets_the_smallest_example_that_fails():
+    assert toy().check(lambda x: x + 1) == Verdict(
+        "wrong", "result", "For example, double(0): it should give 0, and yours gives 1."
+    )
+
+
+def test_a_mistake_has_to_explain_the_first_failure_and_to_show_all_its_symptoms():
+    only_first = lambda x: x * x if isinstance(x, float) and x < 2 else 2 * x  # noqa: E731 - the square of 3 is not shown
+    assert toy().check(only_first).mistake == "result"
+    two_mistakes = lambda x: 2 * abs(x) + (x == 3.0 if isinstance(x, float) else 0)  # noqa: E731 - and something else
+    assert toy().check(two_mistakes).mistake == "result"
+    assert toy(probes=(call(-1.0), call(3.0))).check(two_mistakes).mistake == "absolute"
+
+
+def test_of_two_mistakes_the_one_with_more_symptoms_is_named():
+    small = Mistake("small", "Small.", lambda x: x if isinstance(x, float) and x == 1 else 2 * x)
+    large = Mistake("large", "Large.", lambda x: x)
+    for mistakes in ((small, large), (large, small)):
+        assert toy(mistakes=mistakes).check(lambda x: x).mistake == "large"
+        assert toy(mistakes=mistakes).check(small.wrong).mistake == "small"
+
+
+def test_a_mistake_can_be_known_by_a_symptom():
+    lazy = Mistake("lazy", "It is a lambda.", symptom=lambda answer: answer.__name__ == "<lambda>")
+    fails = Mistake("fails", "It fails.", symptom=lambda answer: 1 / 0)
+    assert toy(mistakes=(fails, lazy)).check(lambda x: 0).mistake == "lazy"
+    assert toy(mistakes=(fails, lazy)).check(lambda x: 2 * x).status == "correct"
+
+
+def test_an_exception_is_a_symptom_too():
+    too_long = Mistake("too-long", "You index one too far.", lambda x: [2 * x][1])
+    assert toy(mistakes=(too_long,)).check(lambda x: [x][1]).mistake == "too-long"
+    verdict = toy(mistakes=(too_long,)).check(lambda x: x.nothing)
+    assert verdict.mistake == "raises"
+    assert "double(0): it raises AttributeError: 'float' object has no attribute 'nothing'." in verdict.message
+    assert "The line is `" in verdict.message and "x.nothing" in verdict.message
+
+
+def test_an_exercise_that_is_not_whole_is_refused():
+    for change in ({"difficulty": 6}, {"hints": ("One.",)}, {"probes": ()}, {"mistakes": toy().mistakes[:1] * 2}):
+        with pytest.raises(ValueError, match="double: difficulty 1 to 5, two hints"):
+            toy(**change)
+    for both in ({}, {"wrong": double, "symptom": bool}):
+        with pytest.raises(ValueError, match="give either `wrong` or `symptom`"):
+            Mistake("slug", "Sentence.", **both)
+
+
+def test_a_reference_that_fails_is_the_fault_of_the_course():
+    with pytest.raises(RuntimeError, match="double: the course's own reference fails: it raises TypeError"):
+        toy(probes=(call(None),)).check(double)
+
+
+def test_a_probe_gives_copies_and_sees_a_change_in_place():
+    x = torch.tensor([1.0, 2.0])
+    verdict = toy(probes=(call(x),)).check(lambda x: x.mul_(2))
+    assert verdict.mistake == "changes-input" and "[1, 2] has become [2, 4]" in verdict.message
+    assert x.tolist() == [1, 2]
+    assert toy(probes=(call([1.0]),), reference=len).check(lambda x: x.append(2) or 1).mistake == "changes-input"
+
+
+def test_a_built_module_is_filled_by_the_shapes_of_its_weights():
+    class One(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(3, 4), nn.Linear(4, 5)
+
+    class Other(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.b, self.a = nn.Linear(4, 5), nn.Linear(3, 4)
+
+    one, other = built(One), built(Other)
+    assert torch.equal(one.first.weight, other.a.weight) and torch.equal(one.second.weight, other.b.weight)
+    assert 0.5 < one.first.weight.std() / (2 / 3) ** 0.5 < 2
+    module = toy(
+        reference=nn.Flatten, probes=(Probe("{name}()", lambda answer: len(list(built(answer).parameters()))),)
+    )
+    assert module.check(lambda: 3).mistake == "no-module"
+    assert module.check(nn.Flatten()).mistake == "instance-for-class"
+
+    class NoSuper(nn.Module):
+        def __init__(self):
+            pass
+
+    assert module.check(NoSuper).mistake == "no-super"
+
+
+def test_a_gradient_that_was_cut_off_is_told():
+    cut = toy(
+        probes=(Probe("the gradient", lambda answer: gradient(answer(x := torch.ones(2, requires_grad=True)), x)),)
+    )
+    assert cut.check(double).status == "correct"
+    assert cut.check(lambda x: 2 * x.detach()).mistake == "cuts-the-gradient"
+    assert cut.check(lambda x: 2.0).mistake == "cuts-the-gradient"
+
+
+def test_the_numbers_of_probes_are_the_same_in_each_run_and_move_no_seed():
+    before = torch.get_rng_state()
+    assert torch.equal(integers(3, 4), integers(3, 4)) and torch.equal(normal(3, seed=1), normal(3, seed=1))
+    assert set(integers(100).tolist()) == {-3, -2, -1, 0, 1, 2, 3}
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# --- what is handed in instead of an answer ---------------------------------------------------------------------------
+
+
+def lasting():
+    while True:
+        pass
+
+
+def stubborn():
+    while True:
+        try:
+            time.sleep(1)
+        except:  # noqa: E722
+            continue
+
+
+def nested():
+    while True:
+        try:
+            while True:
+                try:
+                    int("x")
+                except:  # noqa: E722
+                    continue
+        except:  # noqa: E722
+            continue
+
+
+def recursive(depth=0):
+    return recursive(depth + 1) + 1
+
+
+def deep_recursion():
+    sys.setrecursionlimit(10**8)
+    return recursive()
+
+
+def hoards():
+    kept = []
+    while True:
+        kept.append(torch.empty(2**25))
+
+
+def throw(error):
+    raise error
+
+
+def replace_relu():
+    F.relu = lambda x: x
+
+
+def hook_everything():
+    nn.modules.module.register_module_forward_hook(lambda *_: None)
+
+
+def close_stdout():
+    sys.stdout.close()
+    sys.stdout = None
+    print("lost")
+
+
+def new_directory():
+    os.chdir("/")
+
+
+class Forwardless(nn.Module):
+    pass
+
+
+HOSTILE = {
+    "raises": ("raises", lambda x: 1 / 0),
+    "names what is not there": ("raises", lambda x: nothing),  # noqa: F821
+    "adds shapes that do not fit": ("raises", lambda x: torch.ones(2) + torch.ones(3)),
+    "loops without end": ("endless", lambda x: lasting()),
+    "sleeps": ("endless", lambda x: time.sleep(1000)),
+    "loops and catches every exception": ("endless", lambda x: stubborn()),
+    "loops in a loop and catches all": ("endless", lambda x: nested()),
+    "prints without end": ("endless", lambda x: [print("x") for _ in iter(int, 1)]),
+    "calls itself without end": ("endless-recursion", lambda x: recursive()),
+    "calls itself and raises the limit": ("endless-recursion", lambda x: deep_recursion()),
+    "takes too few arguments": ("arguments", lambda: 3),
+    "takes too many arguments": ("arguments", lambda x, y: 3),
+    "asks for a huge tensor": ("memory", lambda x: torch.zeros(10**13)),
+    "asks for a tensor of 4 GB": ("memory", lambda x: torch.ones(10**9)),
+    "asks for a huge list": ("memory", lambda x: [0] * 10**11),
+    "hoards tensors": ("memory", lambda x: hoards()),
+    "is None": ("none", None),
+    "is a number": ("not-callable", 6.0),
+    "is a tensor": ("not-callable", torch.zeros(2)),
+    "is a class": ("class-for-function", nn.ReLU),
+    "gives a class": ("class-for-instance", lambda x: nn.ReLU),
+    "gives nothing": ("returns-nothing", lambda x: None),
+    "prints for return": ("prints", lambda x: print(2 * x)),
+    "yields for return": ("yields", lambda x: (yield 2 * x)),
+    "gives a NumPy array": ("numpy", lambda x: 2 * x if isinstance(x, float) else 2 * x.numpy()),
+    "has no forward": ("no-forward", Forwardless()),
+    "ends the program": ("exits", lambda x: sys.exit(0)),
+    "ends the program by the site's exit": ("exits", lambda x: exit()),
+    "ends the process": ("exits", lambda x: os._exit(0)),
+    "aborts": ("exits", lambda x: os.abort()),
+    "raises KeyboardInterrupt": ("interrupted", lambda x: throw(KeyboardInterrupt())),
+    "raises a BaseException": ("raises", lambda x: throw(BaseException("so"))),
+    "raises an exception that cannot be printed": ("raises", lambda x: throw(Unprintable())),
+    "asks the learner": ("asks", lambda x: float(input("x? "))),
+    "opens the debugger": ("asks", lambda x: breakpoint()),
+    "changes its argument": ("changes-input", lambda x: 2 * x if isinstance(x, float) else x.mul_(2)),
+    "reseeds": ("reseeds", lambda x: (torch.manual_seed(0), 2 * x)[1]),
+    "switches gradients off": ("switches-gradients", lambda x: (torch.set_grad_enabled(False), 2 * x)[1]),
+    "changes the default type": ("changes-settings", lambda x: (torch.set_default_dtype(torch.float64), 2 * x)[1]),
+    "changes the default device": ("changes-settings", lambda x: (torch.set_default_device("meta"), 2 * x)[1]),
+    "changes the number of threads": ("changes-settings", lambda x: (torch.set_num_threads(3), 2 * x)[1]),
+    "looks for anomalies": ("changes-settings", lambda x: (torch.autograd.set_detect_anomaly(True), 2 * x)[1]),
+    "replaces relu": ("replaces-functions", lambda x: (replace_relu(), 2 * x)[1]),
+    "replaces addition": ("replaces-functions", lambda x: (setattr(torch.Tensor, "__add__", None), 2 * x)[1]),
+    "hooks every module": ("changes-settings", lambda x: (hook_everything(), 2 * x)[1]),
+    "changes the environment": ("changes-settings", lambda x: (os.environ.update(A_B="1"), 2 * x)[1]),
+    "goes to another folder": ("changes-settings", lambda x: (new_directory(), 2 * x)[1]),
+    "closes stdout": ("returns-nothing", lambda x: close_stdout()),
+    # Not wrong, but not to be left behind either:
+    "draws from every generator": (None, lambda x: (torch.rand(3), np.random.rand(), random.random(), 2 * x)[3]),
+    "reseeds NumPy and Python": (None, lambda x: (np.random.seed(0), random.seed(0), 2 * x)[2]),
+    "hides warnings": (None, lambda x: (warnings.simplefilter("ignore"), 2 * x)[1]),
+    "replaces stdout": (None, lambda x: (setattr(sys, "stdout", io.StringIO()), 2 * x)[1]),
+    "sets an alarm": (None, lambda x: (signal.signal(signal.SIGALRM, signal.SIG_IGN), 2 * x)[1]),
+    "traces": (None, lambda x: (sys.settrace(lambda *_: None), 2 * x)[1]),
+}  # fmt: skip
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+def world():
+    """All that a check may not change, seen without the harness."""
+    return {
+        "torch's random numbers": torch.get_rng_state().tolist(),
+        "NumPy's random numbers": str(np.random.get_state()),
+        "Python's random numbers": random.getstate(),
+        "seed": torch.initial_seed(),
+        "gradients": torch.is_grad_enabled(),
+        "type": torch.get_default_dtype(),
+        "device": torch.get_default_device(),
+        "threads of torch": torch.get_num_threads(),
+        "anomalies": torch.is_anomaly_enabled(),
+        "threads": threading.active_count(),
+        "warnings": list(warnings.filters),
+        "streams": (sys.stdin, sys.stdout, sys.stderr),
+        "environment": dict(os.environ),
+        "folder": os.getcwd(),
+        "trace": sys.gettrace(),
+        "recursion": (sys.getrecursionlimit(), sys.setrecursionlimit),
+        "signals": (signal.getsignal(signal.SIGALRM), signal.getsignal(signal.SIGINT)),
+        "alarm": signal.getitimer(signal.ITIMER_REAL),
+        "memory": resource.getrlimit(resource.RLIMIT_AS),
+        "functions": (F.relu, torch.relu, torch.Tensor.__add__, input, exit, os._exit, os.abort, sys.breakpointhook),
+        "hooks": len(nn.modules.module._global_forward_hooks),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_whatever_an_answer_does_it_is_told_and_nothing_around_it_changes(what):
+    slug, answer = HOSTILE[what]
+    before = world()
+    started = time.perf_counter()
+    verdict = toy(mistakes=()).check(answer)
+    took = time.perf_counter() - started
+    assert world() == before
+    assert verdict.mistake == slug, verdict.message
+    assert verdict.status == ("wrong" if slug else "correct")
+    assert slug is None or verdict.message.endswith((".", ".)", "?", "`."))
+    assert took < 2 * (1 if slug != "endless" else 2 * SECONDS), f"it took {took:.1f} s"
+
+
+@pytest.mark.parametrize(
+    "what", ["loops without end", "calls itself without end", "reseeds", "is None", "replaces relu"]
+)
+def test_so_it_is_on_another_thread_where_no_signal_comes(what):
+    slug, answer = HOSTILE[what]
+    verdicts, before = [], world()
+    thread = threading.Thread(target=lambda: verdicts.append(toy(mistakes=()).check(answer)))
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert [verdict.mistake for verdict in verdicts] == [slug]
+    assert world() == before
+
+
+def test_an_answer_that_is_merely_slow_has_the_time_that_the_reference_takes_twenty_times():
+    def slow(x):
+        time.sleep(0.05)
+        return 2 * x
+
+    patient = toy(reference=slow, probes=(call(1.0),), mistakes=())
+    assert patient.check(lambda x: (time.sleep(SECONDS + 0.3), 2 * x)[1]).status == "correct"
+
+
+def test_what_was_set_by_the_reader_before_stays():
+    torch.manual_seed(5)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = world()
+        assert toy().check(double).status == "correct"
+        assert toy().check(lambda x: (torch.set_grad_enabled(True), 2 * x)[1]).mistake == "switches-gradients"
+        assert world() == before
+
+
+def test_what_an_answer_prints_is_not_shown(capsys):
+    toy().check(lambda x: print("noise", file=sys.stderr) or print("noise") or 2 * x)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_stub_is_known_by_its_own_raise_and_by_nothing_else():
+    assert attempt(lambda: throw(NotImplementedError())).unwritten == "throw"
+    assert attempt(lambda: throw(NotImplementedError("later"))).unwritten == "throw"
+    assert attempt(lambda: Forwardless()(1)).unwritten == ""
+    assert attempt(lambda: torch.ones(2, device="meta").tolist()).unwritten == ""
+    assert attempt(lambda: int.nothing).unwritten == ""
+
+
+HOSTILE_CELLS = """
+import sys, os, time, torch
+from resnet_edu.exercises.widgets import exercise
+
+def endless(*_):
+    while True: pass
+
+def hoards(*_):
+    kept = []
+    while True: kept.append(torch.empty(2**25))
+
+answers = [endless, hoards, lambda *_: exit(), lambda *_: quit(), lambda *_: sys.exit(), lambda *_: os._exit(1), None,
+           lambda *_: input("?"), lambda *_: time.sleep(1000), lambda *_: setattr(sys, "stdout", None)]
+for answer in answers:
+    output_size = answer
+    output_size = exercise("output_size", output_size)
+print(output_size(5, 3), exit, quit)
+"""
+
+
+def test_a_kernel_lives_on(tmp_path):
+    notebook = new_notebook(cells=[new_code_cell(HOSTILE_CELLS), new_code_cell("print('alive')")])
+    path = tmp_path / "hostile.ipynb"
+    path.write_text(nbformat.writes(notebook))
+    cells = run_notebook(path, RESNET_EDU_CACHE=str(tmp_path)).notebook.cells
+    printed = "".join(output.get("text", "") for output in cells[0].outputs)
+    assert printed.startswith("3 ") and "ExitAutocall" in printed
+    said = [output.data["text/plain"] for output in cells[0].outputs if output.output_type == "display_data"]
+    assert sum(text.startswith("not yet: ") for text in said) == 10
+    assert cells[1].outputs[0].text == "alive\n"
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (3, 3), (np.int64(3), 3), (torch.tensor(3), 3),
+        (True, True), (np.bool_(True), True), (torch.tensor(True), True),
+        (0.5, 0.5), (np.float32(0.5), 0.5), (torch.tensor(0.5), 0.5), (1, 1.0), (1e-24, 1.00001e-24),
+        (float("nan"), float("nan")),
+        (ONES, ONES), (ONES.double(), ONES), (ONES + 1e-6, ONES), (torch.ones(2, requires_grad=True), ONES),
+        (torch.ones(2, 3, 4, 5).to(memory_format=torch.channels_last), torch.ones(2, 3, 4, 5)),
+        (torch.arange(3), torch.arange(3)),
+        ([1, 2], (1, 2)), ({"b": 1.0, "a": ONES}, {"a": ONES, "b": 1.0}), ("x", "x"), (None, None),
+    ],
+)  # fmt: skip
+def test_the_same(found, expected):
+    assert same(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "slug"),
+    [
+        (3.0, 3, "result"), (4, 3, "result"), (True, 1, "result"), (1, True, "result"), (None, 3, "returns-nothing"),
+        (0.6, 0.5, "result"), ("0.5", 0.5, "result"), (0.0, 1e-24, "result"), (float("nan"), 0.5, "result"),
+        (torch.ones(3), ONES, "shape"), (torch.ones(2, 1), ONES, "shape"), (np.ones(2), ONES, "numpy"),
+        ([1.0, 1.0], ONES, "kind"), (ONES.long(), ONES, "kind"), (ONES, ONES.long(), "kind"),
+        (torch.zeros(2), ONES, "result"), (torch.zeros(50), torch.ones(50), "result"),
+        (torch.zeros(2, device="meta"), ONES, "result"),
+        ([1], [1, 2], "result"), ({"a": 1}, {"a": 1, "b": 2}, "result"), ({"a": 2}, {"a": 1}, "result"),
+        ({"a": 1, "c": 1}, {"a": 1}, "result"),
+        (nn.ReLU, ONES, "class-for-instance"), (nn.ReLU(), ONES, "kind"), (object(), 3, "result"),
+    ],
+)  # fmt: skip
+def test_not_the_same_and_told_in_a_sentence(found, expected, slug):
+    assert not same(found, expected)
+    trouble = difference(found, expected)
+    assert trouble.slug == slug and trouble.sentence.endswith((".", "`.")) and " at 0x" not in trouble.sentence
+
+
+def test_a_large_difference_is_told_by_its_first_place():
+    expected, found = torch.zeros(5, 10), torch.zeros(5, 10)
+    found[2, 3] = 1.5
+    assert difference(found, expected).sentence == (
+        "1 of 50 numbers are wrong, first at [2, 3]: there it should be 0, and yours is 1.5."
+    )
+
+
+def test_values_are_shown_as_a_learner_writes_them():
+    assert shown(torch.tensor([[1.0, -2.5]])) == "[[1, -2.5]]"
+    assert shown((1, [0.333333333], {"a": nn.ReLU()})) == "(1, [0.333333], {'a': a ReLU})"
+    assert shown(torch.zeros(5, 10)) == "a tensor of the shape [5, 10]"
+    assert shown(double) == "double" and shown(nn.ReLU) == "the class ReLU"
+    assert shown("x" * 200).endswith("...")
