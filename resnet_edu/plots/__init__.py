@@ -15,6 +15,8 @@ Read it in this order:
     signals.py    scale of the signal by layer, update ratios by step, saturated and dead units
     curves.py     training and validation by epoch; functions and their slopes
     evaluation.py which classes a net confuses, images with captions, a sweep of a setting
+    curves.py     training and validation by epoch; what is reached at each learning rate; functions and their slopes
+    pathologies.py  cosines of gradients along a line; profiles to be told apart
     images.py     the data, kernels and feature maps as pictures
     matrices.py   tables: Jacobians, measurements and whether they are right
     networks.py   a network, drawn from the table of its layers; a block, from the steps that its data takes
@@ -22,7 +24,7 @@ Read it in this order:
     landscapes.py the loss on a plane through the weights
 """
 
-from resnet_edu.plots.curves import METRICS, training_curves, value_and_slope
+from resnet_edu.plots.curves import METRICS, by_rate, training_curves, value_and_slope
 from resnet_edu.plots.evaluation import confusion_matrix, gallery, sweep
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
 from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
@@ -30,6 +32,7 @@ from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape
 from resnet_edu.plots.lesions import draw_lesions, lesions, path_lengths
 from resnet_edu.plots.matrices import checks, matrices
 from resnet_edu.plots.networks import blocks, network
+from resnet_edu.plots.pathologies import cosine_lines, cosine_maps, draw_cosines, profile_grid
 from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (
     BLACK,

@@ -23,6 +23,7 @@ Read it in this order:
     signal.py     activations, and gradients by them
     updates.py    how far each step moves a weight
     health.py     saturated and dead units
+    shattering.py does the gradient by the input turn from one point to the next?
     layers.py     the table of layers
     dataflow.py   the way that data takes through a block, step by step
     field.py      the receptive field of an output
@@ -42,5 +43,6 @@ from resnet_edu.probes.landscape import direction, landscape, moved
 from resnet_edu.probes.layers import Layer, layer_table
 from resnet_edu.probes.lesion import Lesions, PassOn, lesions, reordered, without
 from resnet_edu.probes.paths import Paths
+from resnet_edu.probes.shattering import Shattering, shattering
 from resnet_edu.probes.signal import Signal, first_nonfinite_layer, signal
 from resnet_edu.probes.updates import UpdateRatio
