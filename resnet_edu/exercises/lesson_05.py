@@ -85,8 +85,8 @@ def _centre_of_all(weight: Tensor) -> None:
     weight[:, :, 1, 1] = 1.0
 
 
-def _own_window(weight: Tensor) -> None:
-    weight[range(len(weight)), range(len(weight))] = 1.0
+def _own_window(weight: Tensor, value: float = 1.0) -> None:
+    weight[range(len(weight)), range(len(weight))] = value
 
 
 IDENTITY_CONV = Exercise(
@@ -121,7 +121,7 @@ IDENTITY_CONV = Exercise(
         Mistake("all-zeros", "All weights are 0: nothing gets through. That is F = 0, the identity of a residual "
                 "block, not of a plain one.", _with(lambda weight: None)),
         Mistake("mean-of-window", "Your kernel takes the mean of the window: that blurs.",
-                _with(lambda weight: (_own_window(weight), weight.div_(9)))),
+                _with(lambda weight: _own_window(weight, 1 / 9))),
         Mistake("no-padding", "Without padding the output loses a border of one pixel.", _with(_dirac, padding=0)),
         Mistake("one-by-one", "Your kernel is 1 x 1. The layers of the net have 3 x 3 ones.",
                 _with(_dirac, kernel_size=1, padding=0)),

@@ -8,15 +8,15 @@ ipywidgets 7 and 8 share are used. A reader without a kernel sees the picture of
 
 Read it in this order:
 
-    core.py          `Explorer`: controls, a function that draws, the picture on the page
-    convolutions.py  a kernel on a real image; activations and their slopes; the receptive field of a stack
-    gradients.py     gradient norms of a fresh net by its settings, and of a training run step by step
+    core.py            `Explorer`: controls, a function that draws, the picture on the page
+    convolutions.py    a kernel on a real image; activations and their slopes; the receptive field of a stack
+    training.py        learning rate, momentum and schedule, on a tiny net that is trained anew at every change
+    gradients.py       gradient norms of a fresh net by its settings, and of a training run step by step
     initialisation.py  the scale of the signal in a fresh net, by the scale of its weights
-    training.py      learning rate, momentum and schedule, on a tiny net that is trained anew at every change
-    blocks.py        the strength of the skip connection
-    lesions.py       blocks taken out of trained nets, and what is left of their accuracy
-    landscapes.py    a walk over loss landscapes
-    pathologies.py   what goes wrong with depth in a fresh net, by how it is built
+    pathologies.py     what goes wrong with depth in a fresh net, by how it is built
+    blocks.py          the strength of the skip connection
+    lesions.py         blocks taken out of trained nets, and what is left of their accuracy
+    landscapes.py      a walk over loss landscapes
 """
 
 from resnet_edu.explorers.blocks import skip_profile, skip_strength, skip_training

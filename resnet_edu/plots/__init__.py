@@ -10,18 +10,17 @@ Colours: Okabe and Ito 2008, "Color Universal Design"; heatmaps: viridis.
 
 Read it in this order:
 
-    style.py      colours, look and line styles; the checks of what is to be drawn
-    gradients.py  gradient norms by layer and step; which layers moved
-    signals.py    scale of the signal by layer, update ratios by step, saturated and dead units
-    curves.py     training and validation by epoch; functions and their slopes
-    evaluation.py which classes a net confuses, images with captions, a sweep of a setting
-    curves.py     training and validation by epoch; what is reached at each learning rate; functions and their slopes
+    style.py        colours, look and line styles; the checks of what is to be drawn
+    images.py       the data, kernels and feature maps as pictures
+    networks.py     a network, drawn from the table of its layers; a block, from the steps that its data takes
+    curves.py       training and validation by epoch; what each learning rate reaches; functions and their slopes
+    evaluation.py   which classes a net confuses, images with captions, a sweep of a setting
+    gradients.py    gradient norms by layer and step; which layers moved
+    signals.py      scale of the signal by layer, update ratios by step, saturated and dead units
     pathologies.py  cosines of gradients along a line; profiles to be told apart
-    images.py     the data, kernels and feature maps as pictures
-    matrices.py   tables: Jacobians, measurements and whether they are right
-    networks.py   a network, drawn from the table of its layers; a block, from the steps that its data takes
-    lesions.py    what a net loses without a block; which paths its gradient came on
-    landscapes.py the loss on a plane through the weights
+    matrices.py     tables: Jacobians, measurements and whether they are right
+    lesions.py      what a net loses without a block; which paths its gradient came on
+    landscapes.py   the loss on a plane through the weights
 """
 
 from resnet_edu.plots.curves import METRICS, by_rate, training_curves, value_and_slope

@@ -19,20 +19,20 @@ The two can tell different stories; lesson 03 shows when.
 
 Read it in this order:
 
-    gradients.py  gradients by the weights
-    signal.py     activations, and gradients by them
-    updates.py    how far each step moves a weight
-    health.py     saturated and dead units
-    shattering.py does the gradient by the input turn from one point to the next?
-    layers.py     the table of layers
-    dataflow.py   the way that data takes through a block, step by step
-    field.py      the receptive field of an output
-    lesion.py     what a net loses without a block, or with its blocks in another order
-    paths.py      the gradient of a residual net, sorted by the paths on which it came
-    landscape.py  the loss around a net, on a line or a plane through its weights
-    recorder.py   what the probes of a training run share
-    norms.py      L2 norms that do not underflow
-    care.py       how a probe listens to a net and leaves it as it was
+    layers.py      the table of layers
+    field.py       the receptive field of an output
+    gradients.py   gradients by the weights
+    signal.py      activations, and gradients by them
+    updates.py     how far each step moves a weight
+    health.py      saturated and dead units
+    shattering.py  does the gradient by the input turn from one point to the next?
+    dataflow.py    the way that data takes through a block, step by step
+    paths.py       the gradient of a residual net, sorted by the paths on which it came
+    lesion.py      what a net loses without a block, or with its blocks in another order
+    landscape.py   the loss around a net, on a line or a plane through its weights
+    recorder.py    what the probes of a training run share
+    norms.py       L2 norms that do not underflow
+    care.py        how a probe listens to a net and leaves it as it was
 """
 
 from resnet_edu.probes.dataflow import Step, dataflow, summands
