@@ -282,6 +282,13 @@ class Forwardless(nn.Module):
     pass
 
 
+class Nameless:
+    def __repr__(self):
+        raise ValueError
+
+    __eq__ = __repr__
+
+
 HOSTILE = {
     "raises": ("raises", lambda x: 1 / 0),
     "names what is not there": ("raises", lambda x: nothing),  # noqa: F821
@@ -308,6 +315,8 @@ HOSTILE = {
     "prints for return": ("prints", lambda x: print(2 * x)),
     "yields for return": ("yields", lambda x: (yield 2 * x)),
     "gives a NumPy array": ("numpy", lambda x: 2 * x if isinstance(x, float) else 2 * x.numpy()),
+    "gives what cannot be shown": ("result", lambda x: Nameless()),
+    "is what cannot be shown": ("not-callable", Nameless()),
     "has no forward": ("no-forward", Forwardless()),
     "ends the program": ("exits", lambda x: sys.exit(0)),
     "ends the program by the site's exit": ("exits", lambda x: exit()),
