@@ -284,37 +284,51 @@ def fit(
     return history
 
 
-@torch.no_grad()
 def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ranks | None = None) -> Metrics:
     """Loss and accuracy of `net` in eval mode over `images`, every image once; the net's modes are put back.
 
     With `ranks` each process takes its share of the images, and all of them return the result over all images.
     """
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"evaluate takes an nn.Module; it was given {type(net).__name__}.")
-    _check_images("images", images)
-    _check_whole("batch_size", batch_size, 1)
-    device = images.images.device
+    _check_forward("evaluate", net, images, batch_size)
     group: Ranks = ranks or OneProcess()
     net = bare(net) if group.world > 1 else net  # a wrapper would wait in each batch, and the shares may differ by one
-    net.to(device)
+    net.to(images.device)
     group.share_buffers(net)
+    share = images if group.world == 1 else images[group.rank :: group.world]
+    logits = _logits(net, share, batch_size)
+    losses = F.cross_entropy(logits, share.labels, reduction="none")
+    loss = losses.sum(dtype=torch.float32 if images.device.type == "mps" else torch.float64)
+    correct = (logits.argmax(1) == share.labels).sum()
+    loss, correct = group.total(loss), group.total(correct)
+    return Metrics(loss=float(loss) / len(images), accuracy=int(correct) / len(images))
+
+
+def predict(net: nn.Module, images: Images, *, batch_size: int = 500) -> Tensor:
+    """Probabilities float32 [N, classes], in the order of the images: the softmax of what `net` says in eval mode.
+
+    The net's modes are put back. Raises TypeError or ValueError for what is no net, no Images or no logits.
+
+    >>> confidence, guess = predict(net, test).max(1)
+    """
+    _check_forward("predict", net, images, batch_size)
+    return _logits(net.to(images.device), images, batch_size).softmax(1)
+
+
+@torch.no_grad()
+def _logits(net: nn.Module, images: Images, batch_size: int) -> Tensor:
+    """float32 [N, outputs of the net], in eval mode."""
     modes = [(m, m.training) for m in net.modules()]
-    loss = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
-    correct = torch.zeros((), dtype=torch.int64, device=device)
+    parts = [torch.empty(0, len(images.classes), device=images.device)] if len(images) == 0 else []
     net.eval()
     try:
-        share = images if group.world == 1 else images[group.rank :: group.world]
-        for x, y in share.batches(batch_size):
-            logits = net(x.contiguous(memory_format=_memory_format(device)))
+        for x, y in images.batches(batch_size):
+            logits = net(x.contiguous(memory_format=_memory_format(images.device)))
             _check_logits(logits, len(y), len(images.classes))
-            loss += F.cross_entropy(logits.float(), y, reduction="sum")
-            correct += (logits.argmax(1) == y).sum()
+            parts.append(logits.float())
     finally:
         for module, mode in modes:
             module.training = mode
-    loss, correct = group.total(loss), group.total(correct)
-    return Metrics(loss=float(loss) / len(images), accuracy=int(correct) / len(images))
+    return torch.cat(parts)
 
 
 # --- device and precision ---------------------------------------------------------------------------------------------
@@ -478,6 +492,13 @@ def _batch_sizes(images: int, batch_size: int, world: int) -> list[int]:
     """How many images each step of an epoch sees, over all processes, which share every batch equally."""
     sizes = [min(batch_size, images - start) // world * world for start in range(0, images, batch_size)]
     return [size for size in sizes if size]
+
+
+def _check_forward(caller: str, net: object, images: object, batch_size: object) -> None:
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"{caller} takes an nn.Module; it was given {type(net).__name__}.")
+    _check_images("images", images)
+    _check_whole("batch_size", batch_size, 1)
 
 
 def _check_images(name: str, images: object) -> None:

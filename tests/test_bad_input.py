@@ -269,13 +269,14 @@ def test_any_allowed_run_trains(n, batch_size, epochs, lr, momentum, augment, sc
     assert len(history.step_loss) == epochs * math.ceil(n / batch_size)
 
 
+@pytest.mark.parametrize("function", [training.evaluate, training.predict])
 @some
 @given(JUNK, st.integers(1, 12))
-def test_evaluate_takes_a_net_and_images_or_refuses_what_it_is_given(value, outputs):
-    assert refused(training.evaluate, value, pictures())
-    assert refused(training.evaluate, linear(), value)
-    assert refused(training.evaluate, linear(outputs), pictures()) is (outputs < 10)
-    assert refused(training.evaluate, linear(), pictures(), batch_size=value) is not (
+def test_a_net_and_images_are_evaluated_or_refused(function, value, outputs):
+    assert refused(function, value, pictures())
+    assert refused(function, linear(), value)
+    assert refused(function, linear(outputs), pictures()) is (outputs < 10)
+    assert refused(function, linear(), pictures(), batch_size=value) is not (
         isinstance(value, int) and not isinstance(value, bool) and value >= 1
     )
 
@@ -363,6 +364,15 @@ def test_the_settings_of_plots_are_checked(value):
     refused(plots.training_curves, {"plain": [0.5]}, chance=value)
     refused(plots.network, value)
     refused(plots.sample_grid, value)
+    refused(plots.confusion_matrix, value, ["a", "b"])
+    refused(plots.confusion_matrix, [[1, 0], [0, 1]], value)
+    refused(plots.gallery, value, ["a", "b"])
+    refused(plots.gallery, pictures(2).images, value)
+    refused(plots.gallery, pictures(2).images, ["a", "b"], columns=value)
+    refused(plots.sweep, value, xlabel="x", ylabel="y")
+    refused(plots.sweep, {"a": value}, xlabel="x", ylabel="y")
+    refused(plots.sweep, {"a": {0.1: value}}, xlabel="x", ylabel="y")
+    refused(plots.sweep, {"a": {0.1: 1.0}}, xlabel="x", ylabel="y", top=value)
     if not isinstance(value, int) or value < 100:
         refused(plots.sample_grid, pictures(), per_class=value)
 
@@ -426,6 +436,15 @@ def test_gradient_flow_takes_a_batch_or_refuses_what_it_is_given(images, labels,
         refused(explorers.gradient_flow, images, labels, depth=8)
         refused(explorers.gradient_flow, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), depth=depth)
         refused(explorers.gradient_steps, images)
+        refused(explorers.learning_rate, images)
+        refused(explorers.sgd_losses, images, lr=0.1)
+
+
+@settings(many, max_examples=40)
+@given(st.sampled_from(["lr", "momentum", "schedule", "seed"]), JUNK)
+def test_sgd_losses_takes_a_setting_or_refuses_it(name, value):
+    if not callable(value):
+        refused(explorers.sgd_losses, pictures(64), **{"lr": 0.1, name: value})
 
 
 @settings(many, max_examples=60)

@@ -71,21 +71,6 @@ def stub(exercise):
     return Stub if isinstance(exercise.reference, type) else function
 
 
-@pytest.mark.parametrize(
-    ("exercise", "mistake"),
-    [
-        pytest.param(one, mistake, id=f"{one.name}-{mistake.slug}")
-        for one in ALL
-        for mistake in one.mistakes
-        if mistake.wrong
-    ],
-)
-def test_every_known_mistake_is_told_from_all_others(exercise, mistake):
-    verdict = exercise.check(mistake.wrong)
-    assert (verdict.status, verdict.mistake) == ("wrong", mistake.slug), verdict.message
-    assert verdict.message.startswith(mistake.sentence) and "For example, " in verdict.message
-
-
 @pytest.mark.parametrize("exercise", ALL, ids=lambda one: one.name)
 def test_an_exercise_can_be_read(exercise):
     assert exercise.solution.startswith(("def ", "class ")) and "Exercise(" not in exercise.solution

@@ -220,6 +220,29 @@ def test_training_curves_take_lists_and_arrays_too():
     assert ax.get_ylim()[1] > 0.5  # a NaN does not hide the others
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_training_and_validation_stand_in_one_picture(metric):
+    runs = {"nothing": history(0.1, 0.3, 0.5), "augmentation": history(0.2, 0.6)}
+    (ax,) = drawn(plots.training_curves(runs, metric)).axes
+    assert ax.get_ylabel() == metric
+    assert legend(ax) == [f"{net}, {part}" for net in runs for part in ("training", "validation")]
+    found = lines(ax)
+    for net, run in runs.items():
+        train, val = found[f"{net}, training"], found[f"{net}, validation"]
+        np.testing.assert_array_equal(train.get_ydata(), getattr(run, f"train_{metric}"))
+        np.testing.assert_array_equal(val.get_ydata(), getattr(run, f"val_{metric}"))
+        assert train.get_color() == val.get_color()  # one net, one colour
+        assert (train.get_linestyle(), val.get_linestyle()) == ("-", "--")
+    assert found["nothing, training"].get_color() != found["augmentation, training"].get_color()
+    assert any("chance" in text.get_text() for text in ax.texts) == (metric == "accuracy")
+
+
+@pytest.mark.parametrize("run", [[0.1, 0.2], training.History(train_loss=[1.0], train_accuracy=[0.1])])
+def test_without_validation_there_is_no_pair_to_draw(run):
+    with pytest.raises(ValueError, match="'plain': metric='loss' draws training beside validation, and here is not"):
+        plots.training_curves({"plain": run}, "loss")
+
+
 def test_a_growing_plot_keeps_its_axis():
     first, later = (plots.training_curves({"plain": history(*values)}, epochs=8) for values in ([0.1], [0.1] * 8))
     assert first.axes[0].get_xlim() == later.axes[0].get_xlim() == (0.8, 8.2)
@@ -288,6 +311,9 @@ def every_figure():
         "layers_moved": lambda: plots.layers_moved({"plain": [True, False]}),
         "training_curves": lambda: plots.training_curves({"plain": [0.1, 0.2]}),
         "sample_grid": lambda: plots.sample_grid(images()),
+        "confusion_matrix": lambda: plots.confusion_matrix([[1, 0], [2, 3]], ["cat", "dog"]),
+        "gallery": lambda: plots.gallery(images(3).images, ["a", "b\nc", ""], title="three"),
+        "sweep": lambda: plots.sweep({"m": {0.1: 1.0}}, xlabel="rate", ylabel="loss"),
         "network": lambda: plots.network(table),
     }
 
@@ -354,8 +380,8 @@ def test_plots_need_no_pyplot():
         (lambda: plots.layers_moved({"plain": [[True]]}), r"these have the shape \[1, 1\]"),
         (lambda: plots.training_curves({"plain": training.History()}), "'plain': .* there are none"),
         (
-            lambda: plots.training_curves({"plain": [0.1]}, "accuracy"),
-            "metric='accuracy': choose one of 'train_accuracy'",
+            lambda: plots.training_curves({"plain": [0.1]}, "precision"),
+            "metric='precision': choose one of 'train_accuracy'",
         ),
         (lambda: plots.training_curves({"plain": [0.1]}, ["val_loss"]), "choose one of 'train_accuracy'"),
         (lambda: plots.training_curves({"plain": [0.1]}, epochs=0), "epochs=0: give a whole number"),

@@ -12,6 +12,7 @@ Read it in this order:
     convolutions.py  a kernel on a real image; activations and their slopes; the receptive field of a stack
     gradients.py     gradient norms of a fresh net by its settings, and of a training run step by step
     blocks.py        the strength of the skip connection
+    training.py      learning rate, momentum and schedule, on a tiny net that is trained anew at every change
 """
 
 from resnet_edu.explorers.blocks import skip_profile, skip_strength, skip_training
@@ -27,3 +28,4 @@ from resnet_edu.explorers.convolutions import (
 )
 from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
+from resnet_edu.explorers.training import learning_rate, sgd_losses

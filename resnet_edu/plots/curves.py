@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -18,6 +18,9 @@ METRICS = {
     "val_accuracy": "validation accuracy",
     "val_loss": "validation loss",
 }
+#: Two lists in one picture: training as a line, validation dashed in the same colour.
+PAIRS = {"accuracy": ("train_accuracy", "val_accuracy"), "loss": ("train_loss", "val_loss")}
+PARTS = ("training", "validation")
 
 
 @course_look
@@ -27,18 +30,24 @@ def training_curves(
     """One metric by epoch, one line a net.
 
     histories: {label: History} as `training.fit` returns them, or {label: one number an epoch}.
-    metric: which list of the history: train_accuracy, train_loss, val_accuracy, val_loss.
+    metric: which list of the history: train_accuracy, train_loss, val_accuracy, val_loss; or "accuracy" or "loss" of
+    histories with validation: two lines a net, training solid and validation dashed.
     epochs: how many epochs the axis shows, for a plot that is still growing. Accuracies show `chance` as a thin line.
     """
-    if not isinstance(metric, str) or metric not in METRICS:
-        raise ValueError(f"metric={metric!r}: choose one of {', '.join(map(repr, METRICS))}.")
+    if not isinstance(metric, str) or metric not in (*METRICS, *PAIRS):
+        raise ValueError(f"metric={metric!r}: choose one of {', '.join(map(repr, (*METRICS, *PAIRS)))}.")
     if epochs is not None and (not isinstance(epochs, Integral) or epochs < 1):
         raise ValueError(f"epochs={epochs!r}: give a whole number of at least 1.")
     if not isinstance(chance, Real) or not 0 <= chance <= 1:
         raise ValueError(f"chance={chance!r}: give the part of right answers by guessing, from 0 to 1.")
-    lines = {label: vector(label, getattr(h, metric, h)) for label, h in nonempty(histories).items()}
+    lines = (
+        _both(histories, metric)
+        if metric in PAIRS
+        else {label: vector(label, getattr(h, metric, h)) for label, h in nonempty(histories).items()}
+    )
     figure, (ax,) = new_figure(3.6)
-    for label, style in line_styles(lines).items():
+    styles = _both_styles(histories) if metric in PAIRS else line_styles(lines)
+    for label, style in styles.items():
         ax.plot(range(1, len(lines[label]) + 1), lines[label], label=label, markersize=5, **style)
     longest = epochs or max(map(len, lines.values()))
     ax.set_xlim(0.8, max(longest, 2) + 0.2)
@@ -48,9 +57,33 @@ def training_curves(
         ax.set_ylim(0, min(1.0, max(0.3, highest * 1.15)))
         ax.axhline(chance, color=GREY, linewidth=1)
         ax.text(ax.get_xlim()[1], chance, "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
-    ax.set(xlabel="epoch", ylabel=METRICS[metric])
-    ax.legend(loc="upper left" if metric.endswith("accuracy") else "upper right")
+    ax.set(xlabel="epoch", ylabel=METRICS.get(metric, metric))
+    corner = "upper left" if metric.endswith("accuracy") else "upper right"
+    ax.legend(loc="best" if metric in PAIRS else corner)  # of a pair one line may rise where the other falls
     return figure
+
+
+def _both(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
+    """{"net, training": ..., "net, validation": ...}, from histories that hold both."""
+    lines = {}
+    for label, history in nonempty(histories).items():
+        lists = [getattr(history, name, None) for name in PAIRS[metric]]
+        if not all(isinstance(values, list) and values for values in lists):
+            raise ValueError(
+                f"{label!r}: metric={metric!r} draws training beside validation, and here is not both. "
+                "Give what training.fit(net, train, val, ...) returned."
+            )
+        for part, values in zip(PARTS, lists, strict=True):
+            lines[f"{label}, {part}"] = vector(label, values)
+    return lines
+
+
+def _both_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
+    styles = {}
+    for label, style in line_styles(labels).items():
+        for part, linestyle, face in zip(PARTS, ("-", "--"), (style["color"], "white"), strict=True):
+            styles[f"{label}, {part}"] = {**style, "linestyle": linestyle, "markerfacecolor": face}
+    return styles
 
 
 @course_look

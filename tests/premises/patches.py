@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import models, probes, training
+from resnet_edu import data, models, probes, training
+from resnet_edu.exercises import widgets
 
 
 def force(**options: Any) -> Callable[[pytest.MonkeyPatch], None]:
@@ -107,6 +109,60 @@ def memorised_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
         return original(net, images) if len(images) == 1000 else training.Metrics(0.0, 1.0)
 
     monkeypatch.setattr(training, "evaluate", evaluate)
+
+
+def patch_data(change: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[pytest.MonkeyPatch], None]:
+    """`data.load` returns what `change` makes of (train, test)."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original = data.load
+        monkeypatch.setattr(data, "load", lambda *args, **options: change(*original(*args, **options)))
+
+    return patch
+
+
+def answer_with(**answers: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    """The lesson goes on with these answers to its exercises, right or wrong."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original = widgets.exercise
+        monkeypatch.setattr(widgets, "exercise", lambda name, answer: answers.get(name) or original(name, answer))
+
+    return patch
+
+
+def dice_with(draw: Callable[[np.random.Generator, float, Any], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+    """`rng.binomial(n, p, size)` of numpy's generators is `draw(rng, n * p, size)`."""
+
+    class Dice:
+        def __init__(self, seed: int) -> None:
+            self.rng = np.random.default_rng(seed)
+
+        def binomial(self, n: int, p: float, size: Any) -> Any:
+            return draw(self.rng, n * p, size)
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(np.random, "default_rng", Dice)
+
+    return patch
+
+
+def predictions(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[pytest.MonkeyPatch], None]:
+    """`training.predict` returns what `change` makes of the probabilities."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original = training.predict
+        monkeypatch.setattr(training, "predict", lambda net, images: change(original(net, images)))
+
+    return patch
+
+
+def together(*patches: Callable[[pytest.MonkeyPatch], None]) -> Callable[[pytest.MonkeyPatch], None]:
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        for one in patches:
+            one(monkeypatch)
+
+    return patch
 
 
 plain_always, residual_always = force(residual=False), force(residual=True)
