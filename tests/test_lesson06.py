@@ -14,7 +14,7 @@ import torch
 from premises.core import NOTEBOOKS
 
 BLOCK = ("imports", "two-shortcuts", "exercise-BasicBlock")
-BLOCK = (*BLOCK, "exercise-BasicBlock-check", "measure", "check-block")
+BLOCK = (*BLOCK, "exercise-BasicBlock-check", "measure-counts", "measure-wire", "measure-scale", "check-block")
 CUT = "self.cut = shortcut(in_channels, out_channels, stride)"
 #: Wrong listing: the cells that define it, and what mends it, [(what stands there, what should), ...].
 LISTINGS = {

@@ -81,7 +81,7 @@ nothing_is_learned = replace(torch.optim.SGD, "step", lambda self: None)
 START = ("imports",)
 BLOCK = (
     *(*START, "two-shortcuts", "exercise-BasicBlock", "exercise-BasicBlock-check"),
-    *("measure", "check-block"),
+    *("measure-counts", "measure-wire", "measure-scale", "check-block"),
 )
 SILENT = (*BLOCK, *(f"listing-{k}" for k in range(1, 6)))
 
