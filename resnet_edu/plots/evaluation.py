@@ -124,9 +124,10 @@ def sweep(
         x, y = lines[label]
         fits = y <= top  # NaN never does
         ax.plot(x, np.where(fits, y, np.nan), label=label, markersize=6, **style)
-        # Crosses of several lines at one setting lie on one another: each smaller than the one before.
-        cross = {"color": style["color"], "markersize": max(4, 12 - 4 * i), "markeredgewidth": 2, "zorder": 5 + i}
-        ax.plot(x[~fits], np.full((~fits).sum(), top), "x", clip_on=False, **cross)
+        if not fits.all():
+            # Crosses of several lines at one setting lie on one another: each smaller than the one before.
+            cross = {"color": style["color"], "markersize": max(4, 12 - 4 * i), "markeredgewidth": 2, "zorder": 5 + i}
+            ax.plot(x[~fits], np.full((~fits).sum(), top), "x", clip_on=False, **cross)
     low = min([*finite, top])
     ax.set_ylim(low - 0.08 * (top - low or 1), top)
     ax.set(xlabel=xlabel, ylabel=ylabel)

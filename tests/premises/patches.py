@@ -136,7 +136,7 @@ def dice_with(draw: Callable[[np.random.Generator, float, Any], Any]) -> Callabl
 
     class Dice:
         def __init__(self, seed: int) -> None:
-            self.rng = np.random.default_rng(seed)
+            self.rng = np.random.Generator(np.random.PCG64(seed))
 
         def binomial(self, n: int, p: float, size: Any) -> Any:
             return draw(self.rng, n * p, size)
