@@ -13,7 +13,8 @@ import pytest
 import torch
 from premises.core import NOTEBOOKS
 
-BLOCK = ("imports", "two-shortcuts", "exercise-BasicBlock")
+SHORTCUTS = tuple(f"exercise-{name}{check}" for name in ("pad_shortcut", "projection") for check in ("", "-check"))
+BLOCK = ("imports", *SHORTCUTS, "exercise-BasicBlock")
 BLOCK = (*BLOCK, "exercise-BasicBlock-check", "measure-counts", "measure-wire", "measure-scale", "check-block")
 CUT = "self.cut = shortcut(in_channels, out_channels, stride)"
 #: Wrong listing: the cells that define it, and what mends it, [(what stands there, what should), ...].

@@ -26,18 +26,20 @@ def five_by_five(in_channels: int, out_channels: int, stride: int = 1, bias: boo
 
 
 def strides_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    three, one = models.conv3x3, models.conv1x1
-    monkeypatch.setattr(models, "conv3x3", lambda i, o, stride=1, bias=False: three(i, o, 1, bias))
-    monkeypatch.setattr(models, "conv1x1", lambda i, o, stride=1, bias=False: one(i, o, 1, bias))
+    original = nn.Conv2d.__init__
+
+    def init(self: nn.Conv2d, i: int, o: int, kernel_size: int, stride: int = 1, **options: Any) -> None:
+        original(self, i, o, kernel_size, 1, **options)
+
+    monkeypatch.setattr(nn.Conv2d, "__init__", init)
 
 
 def without_skip(self: models.Block, x: torch.Tensor) -> torch.Tensor:
     return self.activation(self.branch(x))
 
 
-def padded_with_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = F.pad
-    monkeypatch.setattr(F, "pad", lambda x, pad, *rest, **options: original(x, pad, value=1.0))
+def zeros_are_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "new_zeros", torch.Tensor.new_ones)
 
 
 def gradient_of_ones(outputs: Any, inputs: Any, *rest: Any, **options: Any) -> tuple[torch.Tensor]:
@@ -79,8 +81,9 @@ nothing_is_learned = replace(torch.optim.SGD, "step", lambda self: None)
 # --- which cells it takes ---------------------------------------------------------------------------------------------
 
 START = ("imports",)
+SHORTCUTS = tuple(f"exercise-{name}{check}" for name in ("pad_shortcut", "projection") for check in ("", "-check"))
 BLOCK = (
-    *(*START, "two-shortcuts", "exercise-BasicBlock", "exercise-BasicBlock-check"),
+    *(*START, *SHORTCUTS, "exercise-BasicBlock", "exercise-BasicBlock-check"),
     *("measure-counts", "measure-wire", "measure-scale", "check-block"),
 )
 SILENT = (*BLOCK, *(f"listing-{k}" for k in range(1, 6)))
@@ -194,14 +197,14 @@ PREMISES = [
     ),
     Premise(
         "new channels are ones",
-        padded_with_ones,
-        (*START, "two-shortcuts"),
+        zeros_are_ones,
+        (*START, *SHORTCUTS, "two-shortcuts"),
         ("A: part of its channels that are 0",),
     ),
     Premise(
         "every gradient is 1",
         replace(torch.autograd, "grad", gradient_of_ones),
-        (*START, "two-shortcuts"),
+        (*START, *SHORTCUTS, "two-shortcuts"),
         (
             "A: part of the input's pixels that the shortcut reads",
             "B: part of the input's pixels that the shortcut reads",
