@@ -36,7 +36,9 @@ def test_a_confusion_matrix_shows_every_count_in_its_place(form):
 def test_the_colour_is_the_part_of_the_row():
     ax, _ = plots.confusion_matrix(COUNTS, CLASSES).axes
     (picture,) = ax.images
-    np.testing.assert_allclose(picture.get_array(), [[0.5, 0.3, 0.2], [0.25, 0.75, 0], [0, 0, 0]])  # an empty row stays dark
+    np.testing.assert_allclose(
+        picture.get_array(), [[0.5, 0.3, 0.2], [0.25, 0.75, 0], [0, 0, 0]]
+    )  # an empty row stays dark
     assert picture.get_clim() == (0, 1)  # two matrices can be compared
 
 
