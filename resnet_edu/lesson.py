@@ -279,8 +279,9 @@ def put_widget(widget: Any, instead: str) -> None:
 
 
 def as_html(text: str) -> str:
-    """Text for a page: `code` in backticks is set as such, and all else means itself."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+    """Text for a page: `code` in backticks and a word between *stars* are set as such, and all else means itself."""
+    text = re.sub(r"(?<![\w*])\*(\w+)\*(?![\w*])", r"<em>\1</em>", html.escape(text, quote=False))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
 
 
 def as_text(page: str) -> str:

@@ -214,6 +214,32 @@ def test_layer_table_takes_a_batch_or_refuses_what_it_is_given(batch):
 
 
 @many
+@given(
+    st.one_of(tensors(), JUNK),
+    st.one_of(st.just(0.05), JUNK),
+    st.one_of(st.just(1), JUNK),
+    st.sampled_from([models.CifarNet(8, residual=True, width=2), nn.Sequential(nn.Tanh()), linear()]),
+)
+def test_unit_health_takes_a_batch_or_refuses_what_it_is_given(batch, threshold, unit_dim, net):
+    good = torch.rand(2, 3, 8, 8)
+    if not isinstance(net, nn.Sequential) or isinstance(batch, torch.Tensor):
+        refused(probes.unit_health, nn.Sequential(nn.Tanh()) if isinstance(net, nn.Sequential) else net, batch)
+    refused(probes.unit_health, net, good, threshold=threshold)
+    refused(probes.unit_health, net, good, unit_dim=unit_dim)
+    refused(probes.unit_health, batch, good)
+
+
+@many
+@given(
+    JUNK, st.one_of(st.none(), JUNK, st.lists(st.one_of(JUNK, st.just("1.weight"), st.tuples(JUNK, JUNK)), max_size=3))
+)
+def test_update_ratio_takes_parameters_or_refuses_what_it_is_given(module, params):
+    refused(probes.UpdateRatio, module)
+    refused(probes.UpdateRatio, linear(), params)
+    assert refused(probes.UpdateRatio(linear()).record)
+
+
+@many
 @given(st.one_of(JUNK, st.lists(st.integers(-1, 9), max_size=4)), JUNK)
 def test_a_receptive_field_is_measured_or_refused(value, other):
     net = nn.Conv2d(1, 1, 3)
@@ -313,7 +339,11 @@ PLOTS = {
     "gradient_heatmap": plots.gradient_heatmap,
     "layers_moved": plots.layers_moved,
     "training_curves": plots.training_curves,
+    "signal_scale": plots.signal_scale,
+    "update_ratios": plots.update_ratios,
+    "unit_parts": lambda profiles: plots.unit_parts(profiles, ylabel="part"),
 }
+BY_STEP = ("gradient_heatmap", "update_ratios")
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -338,9 +368,13 @@ def test_a_plot_takes_numbers_or_refuses_what_it_is_given(name, profiles):
 @settings(many, max_examples=15)
 @given(st.lists(st.lists(st.floats(0, 1e30, allow_subnormal=True), min_size=3, max_size=3), min_size=1, max_size=4))
 def test_any_norms_can_be_drawn(name, table):
-    values = table if name == "gradient_heatmap" else table[0]
+    values = table if name in BY_STEP else table[0]
     if name == "gradient_heatmap" and not np.any(values):
         return  # nothing but zeros has no colour scale, and that is an error
+    if name == "signal_scale":
+        values = [table[0], table[-1]]
+    if name == "unit_parts":
+        values = [value / 1e30 for value in values]
     PLOTS[name]({"plain": values, "residual": np.array(values)}).draw_without_rendering()
 
 
@@ -363,6 +397,9 @@ def test_the_settings_of_plots_are_checked(value):
     refused(plots.training_curves, {"plain": [0.5]}, epochs=value)
     refused(plots.training_curves, {"plain": [0.5]}, chance=value)
     refused(plots.network, value)
+    refused(plots.update_ratios, {"plain": [[1.0]]}, line=value)
+    refused(plots.signal_scale, {"plain": ([1.0], [1.0])}, predicted=value)
+    refused(plots.unit_parts, {"plain": [1.0]}, ylabel="part", predicted=value)
     refused(plots.sample_grid, value)
     refused(plots.confusion_matrix, value, ["a", "b"])
     refused(plots.confusion_matrix, [[1, 0], [0, 1]], value)
@@ -436,6 +473,9 @@ def test_gradient_flow_takes_a_batch_or_refuses_what_it_is_given(images, labels,
         refused(explorers.gradient_flow, images, labels, depth=8)
         refused(explorers.gradient_flow, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), depth=depth)
         refused(explorers.gradient_steps, images)
+        refused(explorers.initialisation, images, labels)
+        if not isinstance(depth, int) or depth < 100:
+            refused(explorers.initialisation, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), depth=depth)
         refused(explorers.learning_rate, images)
         refused(explorers.sgd_losses, images, lr=0.1)
 

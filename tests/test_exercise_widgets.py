@@ -221,6 +221,12 @@ def test_a_page_without_a_kernel_has_the_question_and_can_unfold_every_answer(pa
     assert instead.count("right.") == 1
 
 
+def test_words_are_set_as_code_or_with_stress_and_formulas_stay():
+    assert lesson.as_html("the *variance* of `a < b`") == "the <em>variance</em> of <code>a &lt; b</code>"
+    for formula in ("2 * a * b", "2*a*b", "$a * b$", "`x ** 2 * y ** 2`"):
+        assert "<em>" not in lesson.as_html(formula)
+
+
 def test_in_plain_python_a_quiz_asks_nothing(capsys):
     assert quiz("What is added?", right=RIGHT, wrong=WRONG) is None
     assert capsys.readouterr().out == ""

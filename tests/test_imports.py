@@ -76,6 +76,12 @@ def test_only_the_teaching_rooms_know_jupyter_and_none_needs_torchvision(room):
         assert not top_level(path) & (JUPYTER | {"torchvision"})
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "exercises").glob("*.py")), ids=lambda path: path.stem)
+def test_of_the_exercises_only_their_widgets_know_jupyter(path):
+    if path.stem != "widgets":
+        assert not top_level(path) & JUPYTER and "lesson" not in rooms_used(path)
+
+
 def test_plots_know_nothing_of_torch():
     for path in (PACKAGE / "plots").glob("*.py"):
         assert "torch" not in top_level(path)

@@ -343,6 +343,14 @@ def ends(*_: object, **__: object) -> Any:
     raise SystemExit
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """No warnings, and the filters afterwards as they were."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 STAND_INS: dict[tuple[Any, str], Callable[..., Any]] = {
     (builtins, "input"): _asks,
     (sys, "breakpointhook"): _asks,
@@ -441,7 +449,7 @@ def attempt(code: Callable[[], Any], *, seconds: float = SECONDS) -> Outcome:
         torch.manual_seed(SEED)
         world.see()
         limits = ExitStack()
-        for limit in (stand_ins(), warnings.catch_warnings(), memory_limit(), time_limit(seconds)):
+        for limit in (stand_ins(), silence(), memory_limit(), time_limit(seconds)):
             limits.enter_context(limit)
         try:
             with limits:
@@ -462,7 +470,8 @@ def attempt_trusted(code: Callable[[], Any]) -> Outcome:
     state, started = torch.get_rng_state(), time.perf_counter()
     torch.manual_seed(SEED)
     try:
-        value, trouble = code(), None
+        with silence():
+            value, trouble = code(), None
     except Exception as error:
         value, trouble = None, _told(error)
     finally:

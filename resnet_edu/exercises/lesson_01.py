@@ -351,7 +351,7 @@ CONVOLVE = Exercise(
         Mistake(
             "dimensions-not-a-tuple",
             "`sum` takes the dimensions as one tuple.",
-            symptom=raises(TypeError, "sum() takes from 1 to 2 positional", *_SQUARE[0]),
+            symptom=raises(TypeError, "sum()", *_SQUARE[0]),
         ),
     ),
     hints=(
@@ -359,8 +359,8 @@ CONVOLVE = Exercise(
         "channels that are C * k * k products.",
         "Pad first: F.pad(x, (left, right, top, bottom)). Then count the places: once along the rows and once along "
         "the columns, as output_size does.",
-        "Two loops go over the places. The window at (row, column) begins at row * stride and column * stride, and "
-        "is k high and k wide: x[:, top : top + k, left : left + k].",
+        "Two loops go over the places. The window at (row, column) begins at row * stride and column * stride, and is "
+        "k high and k wide: x[:, top : top + k, left : left + k].",
         "w * window is [O, C, k, k]. Sum the last three dimensions: one number for each kernel, out[:, row, column].",
     ),
 )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits, gradient, integers, normal
+from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, called, fits, gradient, integers, normal
 from resnet_edu.exercises.harness import Wrong
 from resnet_edu.exercises.symptoms import does_as, raises, right_but_not_on
 
@@ -52,8 +52,8 @@ def _loss_mistake(slug: str, sentence: str, wrong: Callable[..., Any]) -> Mistak
 
 CROSS_ENTROPY = Exercise(
     task=(
-        "Give the cross-entropy of logits [N, K] and labels [N]: the mean over the batch of minus the logarithm of the "
-        "probability that softmax gives to the right class. A tensor without dimensions, right for any logits."
+        "Give the cross-entropy of logits [N, K] and labels [N]: the mean over the batch of minus the logarithm of "
+        "the probability that softmax gives to the right class. A tensor without dimensions, right for any logits."
     ),
     difficulty=2,
     minutes=10,
@@ -156,7 +156,7 @@ CROSS_ENTROPY = Exercise(
         Mistake(
             "python-number",
             "You give a Python number. Training needs a tensor: `backward` starts there.",
-            symptom=lambda answer: isinstance(answer(*_MODERATE[0]), float),
+            symptom=lambda answer: isinstance(called(answer, *_MODERATE[0]), float),
         ),
         Mistake(
             "overflows",
@@ -231,8 +231,8 @@ ACCURACY = Exercise(
         ),
         Mistake(
             "every-pair",
-            "Every image is compared with every label: [N, 1] == [N] is a table of N x N. Look at the shape before you "
-            "compare (keepdim=True makes such a shape).",
+            "Every image is compared with every label: [N, 1] == [N] is a table of N x N. Look at the shape before "
+            "you compare (keepdim=True makes such a shape).",
             lambda logits, labels: (logits.argmax(1, keepdim=True) == labels).float().mean().item(),
         ),
         Mistake(
@@ -441,7 +441,7 @@ def _order(seen: Callable[[str], bool]) -> Callable[[Any], bool]:
     def symptom(answer: Any) -> bool:
         net = _linear()
         optimizer = _Watched(net)
-        answer(net, optimizer, _X[0], _Y[0])
+        answer(net, optimizer, _X[0].clone(), _Y[0].clone())
         moved = [] if torch.equal(net.weight, _linear().weight) else ["moved"]
         return seen(" ".join(optimizer.done + moved))
 
@@ -493,8 +493,10 @@ TRAIN_STEP = Exercise(
         Probe("the weights after one step, where the bias has requires_grad=False", _weights(frozen=True)),
         Probe("the first layer's weights after one step, where the optimizer has the second layer only", _some_frozen),
         Probe("the running mean of a BatchNorm after one step", _running_mean(training=True)),
-        Probe("the running mean of a BatchNorm after one step, where the net came in eval mode",
-              _running_mean(training=False)),
+        Probe(
+            "the running mean of a BatchNorm after one step, where the net came in eval mode",
+            _running_mean(training=False),
+        ),
     ),
     mistakes=(
         Mistake(
@@ -523,24 +525,32 @@ TRAIN_STEP = Exercise(
             "You hand the loss the class that the net has chosen. A choice has no slope: hand it the logits.",
             symptom=_raises(RuntimeError, "Expected floating point type for target"),
         ),
-        Mistake("no-backward", "`backward` is not called: there are no gradients, so the optimizer does nothing.",
-                symptom=_order(lambda done: "backward" not in done)),
-        Mistake("no-step", "The optimizer takes no step: the weights stay as they are.",
-                symptom=_order(lambda done: "backward" in done and "step" not in done and "moved" not in done)),
+        Mistake(
+            "no-backward",
+            "`backward` is not called: there are no gradients, so the optimizer does nothing.",
+            symptom=_order(lambda done: "backward" not in done),
+        ),
+        Mistake(
+            "no-step",
+            "The optimizer takes no step: the weights stay as they are.",
+            symptom=_order(lambda done: "backward" in done and "step" not in done and "moved" not in done),
+        ),
         Mistake(
             "own-step",
             "You move the weights yourself. That is the optimizer's work: it knows which weights, and how.",
             symptom=_order(lambda done: "step" not in done and "moved" in done),
         ),
-        Mistake("step-before-backward", "The optimizer takes its step before `backward` has made the gradients.",
-                symptom=_order(lambda done: -1 < done.find("step") < done.find("backward"))),
+        Mistake(
+            "step-before-backward",
+            "The optimizer takes its step before `backward` has made the gradients.",
+            symptom=_order(lambda done: -1 < done.find("step") < done.find("backward")),
+        ),
         Mistake(
             "zeroes-before-the-step",
             "You clear the gradients between `backward` and the step: the optimizer finds none.",
             symptom=_order(lambda done: "backward zero step" in done),
         ),
-        Mistake("steps-twice", "You take more than one step.",
-                symptom=_order(lambda done: done.count("step") > 1)),
+        Mistake("steps-twice", "You take more than one step.", symptom=_order(lambda done: done.count("step") > 1)),
         Mistake(
             "gradients-not-zeroed",
             "`backward` adds to the gradients that are there: those of the step before still count.",
@@ -551,24 +561,49 @@ TRAIN_STEP = Exercise(
             "You clear the gradients after the step only. What the net holds before your first call still counts.",
             _zeroes_after,
         ),
-        Mistake("eval-mode", "You train in eval mode: BatchNorm uses its running statistics, and Dropout is off.",
-                _step(train=False)),
-        Mistake("train-mode-forgotten", "A net that comes in eval mode stays there while you train it.",
-                _step(train=None)),
-        Mistake("softmax-twice", "F.cross_entropy takes logits: it does the softmax itself, and yours comes on top.",
-                _step(loss=lambda logits, y: F.cross_entropy(logits.softmax(1), y))),
-        Mistake("sum-for-mean", "You add up the loss over the batch. Take its mean.",
-                _step(loss=lambda logits, y: F.cross_entropy(logits, y, reduction="sum"))),
-        Mistake("climbs", "The sign of your loss is turned: the step makes the net worse.",
-                _step(loss=lambda logits, y: -F.cross_entropy(logits, y))),
-        Mistake("squared-error", "Your loss is the squared error. The task asks for cross-entropy.",
-                _step(loss=lambda logits, y: F.mse_loss(logits, F.one_hot(y, logits.shape[1]).float()))),
-        Mistake("first-image-only", "Only the first image of the batch counts.",
-                _step(loss=lambda logits, y: F.cross_entropy(logits[:1], y[:1]))),
-        Mistake("loss-after-the-step", "You return the loss after the step. The task asks for the one before.",
-                _step(gives=lambda loss, net, x, y: F.cross_entropy(net(x), y).item())),
-        Mistake("loss-of-the-whole-batch", "You return the loss times the number of images. Return the mean.",
-                _step(gives=lambda loss, net, x, y: loss.item() * len(y))),
+        Mistake(
+            "eval-mode",
+            "You train in eval mode: BatchNorm uses its running statistics, and Dropout is off.",
+            _step(train=False),
+        ),
+        Mistake(
+            "train-mode-forgotten", "A net that comes in eval mode stays there while you train it.", _step(train=None)
+        ),
+        Mistake(
+            "softmax-twice",
+            "F.cross_entropy takes logits: it does the softmax itself, and yours comes on top.",
+            _step(loss=lambda logits, y: F.cross_entropy(logits.softmax(1), y)),
+        ),
+        Mistake(
+            "sum-for-mean",
+            "You add up the loss over the batch. Take its mean.",
+            _step(loss=lambda logits, y: F.cross_entropy(logits, y, reduction="sum")),
+        ),
+        Mistake(
+            "climbs",
+            "The sign of your loss is turned: the step makes the net worse.",
+            _step(loss=lambda logits, y: -F.cross_entropy(logits, y)),
+        ),
+        Mistake(
+            "squared-error",
+            "Your loss is the squared error. The task asks for cross-entropy.",
+            _step(loss=lambda logits, y: F.mse_loss(logits, F.one_hot(y, logits.shape[1]).float())),
+        ),
+        Mistake(
+            "first-image-only",
+            "Only the first image of the batch counts.",
+            _step(loss=lambda logits, y: F.cross_entropy(logits[:1], y[:1])),
+        ),
+        Mistake(
+            "loss-after-the-step",
+            "You return the loss after the step. The task asks for the one before.",
+            _step(gives=lambda loss, net, x, y: F.cross_entropy(net(x), y).item()),
+        ),
+        Mistake(
+            "loss-of-the-whole-batch",
+            "You return the loss times the number of images. Return the mean.",
+            _step(gives=lambda loss, net, x, y: loss.item() * len(y)),
+        ),
         Mistake(
             "accuracy-for-loss",
             "You return the accuracy. The task asks for the loss.",
@@ -577,12 +612,12 @@ TRAIN_STEP = Exercise(
     ),
     hints=(
         "Five lines: forward, loss, forget the old gradients, backward, step. Which mode must the net be in?",
-        "F.cross_entropy(logits, labels) takes the logits as they are. `optimizer` has the methods zero_grad and step; "
-        "`backward` belongs to the loss.",
+        "F.cross_entropy(logits, labels) takes the logits as they are. `optimizer` has the methods zero_grad and "
+        "step; `backward` belongs to the loss.",
         "net.train() first. Then the loss of net(x), optimizer.zero_grad(), loss.backward(), optimizer.step(); the "
         "loss tensor still holds what it was before the step, and .item() makes a number of it.",
     ),
-)  # fmt: skip
+)
 
 
 # --- crop and flip ----------------------------------------------------------------------------------------------------
@@ -649,8 +684,8 @@ _WIDE = (_many(2, 1, 2, 5, 1), _many(2, 2, 4, 3, 2))
 CROP_AND_FLIP = Exercise(
     task=(
         "Pad each image of x [N, C, H, W] with zeros on all four sides. From image i cut a window of the old size "
-        "whose first row and column in the padded image are offsets[i]. Then mirror it left to right where flips[i] is "
-        "True. Leave x as it is."
+        "whose first row and column in the padded image are offsets[i]. Then mirror it left to right where flips[i] "
+        "is True. Leave x as it is."
     ),
     difficulty=3,
     minutes=15,
@@ -692,20 +727,28 @@ CROP_AND_FLIP = Exercise(
                 and not does_as(lambda x, *_: x, (_PICTURE, _at(1, 1), _NO, 1))(answer)
             ),
         ),
-        Mistake("rows-for-columns", "Rows and columns of the offset have changed places.",
-                lambda *case: _crops(*case, way=lambda start, most: start[::-1])),
+        Mistake(
+            "rows-for-columns",
+            "Rows and columns of the offset have changed places.",
+            lambda *case: _crops(*case, way=lambda start, most: start[::-1]),
+        ),
         Mistake(
             "the-other-way",
             "Your image moves the other way: the offset says where the window begins. A later window shows what lies "
             "further right.",
             lambda *case: _crops(*case, way=lambda start, most: (most - start[0], most - start[1])),
         ),
-        Mistake("ignores-offsets", "The offsets change nothing in your answer.",
-                lambda *case: _crops(*case, way=lambda start, most: (most // 2, most // 2))),
-        Mistake("one-offset-for-both", "You use the first number of the offset for rows and columns.",
-                lambda *case: _crops(*case, way=lambda start, most: (start[0], start[0]))),
-        Mistake("ignores-flips", "The flips change nothing in your answer.",
-                lambda *case: _crops(*case, mirror=())),
+        Mistake(
+            "ignores-offsets",
+            "The offsets change nothing in your answer.",
+            lambda *case: _crops(*case, way=lambda start, most: (most // 2, most // 2)),
+        ),
+        Mistake(
+            "one-offset-for-both",
+            "You use the first number of the offset for rows and columns.",
+            lambda *case: _crops(*case, way=lambda start, most: (start[0], start[0])),
+        ),
+        Mistake("ignores-flips", "The flips change nothing in your answer.", lambda *case: _crops(*case, mirror=())),
         Mistake(
             "flips-all",
             "You mirror every image, whatever flips says.",
@@ -716,12 +759,21 @@ CROP_AND_FLIP = Exercise(
             "You mirror where flips is False, and leave the rest.",
             lambda x, offsets, flips, padding: _crops(x, offsets, ~flips, padding),
         ),
-        Mistake("upside-down", "You turn the image upside down. Left and right belong to the last dimension.",
-                lambda *case: _crops(*case, mirror=(-2,))),
-        Mistake("half-a-turn", "You mirror rows and columns: the image stands on its head.",
-                lambda *case: _crops(*case, mirror=(-2, -1))),
-        Mistake("flips-the-channels", "You turn the order of the channels: red becomes blue.",
-                lambda *case: _crops(*case, mirror=(0,))),
+        Mistake(
+            "upside-down",
+            "You turn the image upside down. Left and right belong to the last dimension.",
+            lambda *case: _crops(*case, mirror=(-2,)),
+        ),
+        Mistake(
+            "half-a-turn",
+            "You mirror rows and columns: the image stands on its head.",
+            lambda *case: _crops(*case, mirror=(-2, -1)),
+        ),
+        Mistake(
+            "flips-the-channels",
+            "You turn the order of the channels: red becomes blue.",
+            lambda *case: _crops(*case, mirror=(0,)),
+        ),
         Mistake(
             "flips-before-cropping",
             "You mirror the padded image and cut afterwards, so the window lies on the other side. Cut first.",
@@ -735,8 +787,11 @@ CROP_AND_FLIP = Exercise(
         ),
         Mistake("one-flip-for-all", "Every image gets the flip of the first one.", _mirror_for_all),
         Mistake("not-cropped", "You give the whole padded image. Cut out a window of the old size.", _whole_padded),
-        Mistake("window-too-small", "Your window lacks its last row and column: a slice ends before its second number.",
-                lambda *case: _crops(*case, less=1)),
+        Mistake(
+            "window-too-small",
+            "Your window lacks its last row and column: a slice ends before its second number.",
+            lambda *case: _crops(*case, less=1),
+        ),
         Mistake(
             "border-repeated",
             "You pad with the pixels of the border. The task asks for zeros.",
@@ -750,11 +805,11 @@ CROP_AND_FLIP = Exercise(
     ),
     hints=(
         "Three steps for each image: pad, cut, mirror. Start with one image and without flips.",
-        "F.pad(x, (left, right, top, bottom)) pads the whole batch. The window's rows are row to row + H of the padded "
-        "image, so (padding, padding) gives the image itself.",
+        "F.pad(x, (left, right, top, bottom)) pads the whole batch. The window's rows are row to row + H of the "
+        "padded image, so (padding, padding) gives the image itself.",
         "Loop over the images: padded[i, :, row : row + H, column : column + W], with row and column from "
         "offsets[i].tolist().",
         "`.flip(-1)` mirrors left to right and makes a copy. Collect the windows in torch.empty_like(x), or with "
         "torch.stack.",
     ),
-)  # fmt: skip
+)

@@ -34,7 +34,7 @@ def _net(**gradients: Tensor | None) -> nn.Module:
         for parameter in net.parameters():
             parameter.fill_(2.0)
     for name, gradient in gradients.items():
-        net.get_parameter(name.replace("_", ".")).grad = gradient
+        net.get_parameter(name.replace("_", ".")).grad = None if gradient is None else gradient.clone()
     return net
 
 
@@ -109,10 +109,14 @@ LAYER_NORMS = Exercise(
         _ONE,
         _ALL,
         _norms("the gradient of stem.weight is [[0, 0]]", **_FULL | {"stem_weight": torch.zeros(1, 2)}),
-        _norms("the entries of stem.weight's gradient are 3e-30 and -4e-30",
-               **_FULL | {"stem_weight": torch.tensor([[3e-30, -4e-30]])}),
-        _norms("the entries of stem.weight's gradient are 3e30 and -4e30",
-               **_FULL | {"stem_weight": torch.tensor([[3e30, -4e30]])}),
+        _norms(
+            "the entries of stem.weight's gradient are 3e-30 and -4e-30",
+            **_FULL | {"stem_weight": torch.tensor([[3e-30, -4e-30]])},
+        ),
+        _norms(
+            "the entries of stem.weight's gradient are 3e30 and -4e30",
+            **_FULL | {"stem_weight": torch.tensor([[3e30, -4e30]])},
+        ),
         _norms("no parameter has a gradient"),
     ),
     mistakes=(
@@ -142,54 +146,94 @@ LAYER_NORMS = Exercise(
             "You give the norms of the weights, and of all of them. Their gradients are in `.grad`.",
             _each(_norm, by=lambda p: p.detach(), keep=lambda name, p: True),
         ),
-        _measures("root-forgotten", "You give the square of the norm: the root is missing.",
-                _each(lambda gradient: gradient.double().square().sum().item())),
-        _measures("absolute-sum", "You add up absolute values. That is the L1 norm; the L2 norm squares first.",
-                _each(lambda gradient: gradient.double().abs().sum().item())),
-        _measures("plain-sum", "You add up the entries, so those of different sign cancel.",
-                _each(lambda gradient: gradient.double().sum().item())),
-        _measures("largest-entry", "You give the largest entry, not the norm.",
-                _each(lambda gradient: gradient.double().abs().max().item())),
+        _measures(
+            "root-forgotten",
+            "You give the square of the norm: the root is missing.",
+            _each(lambda gradient: gradient.double().square().sum().item()),
+        ),
+        _measures(
+            "absolute-sum",
+            "You add up absolute values. That is the L1 norm; the L2 norm squares first.",
+            _each(lambda gradient: gradient.double().abs().sum().item()),
+        ),
+        _measures(
+            "plain-sum",
+            "You add up the entries, so those of different sign cancel.",
+            _each(lambda gradient: gradient.double().sum().item()),
+        ),
+        _measures(
+            "largest-entry",
+            "You give the largest entry, not the norm.",
+            _each(lambda gradient: gradient.double().abs().max().item()),
+        ),
         _measures(
             "mean-for-sum",
             "You take the mean of the squares. Then the size of a layer no longer counts: take their sum.",
             _each(lambda gradient: gradient.double().square().mean().sqrt().item()),
         ),
-        _measures("mean-of-absolutes", "You give the mean of the absolute values, not the norm.",
-                _each(lambda gradient: gradient.double().abs().mean().item())),
-        _measures("biases-left-out", "You leave out the biases. The task asks for every parameter that has a gradient.",
-                _each(_norm, keep=lambda name, p: p.grad is not None and p.ndim > 1)),
+        _measures(
+            "mean-of-absolutes",
+            "You give the mean of the absolute values, not the norm.",
+            _each(lambda gradient: gradient.double().abs().mean().item()),
+        ),
+        _measures(
+            "biases-left-out",
+            "You leave out the biases. The task asks for every parameter that has a gradient.",
+            _each(_norm, keep=lambda name, p: p.grad is not None and p.ndim > 1),
+        ),
         _measures(
             "modules-for-parameters",
             "Your names are those of the modules. One module can have several parameters, such as stem.weight and "
             "stem.bias.",
             _of_modules,
         ),
-        _measures("one-norm-for-all", "You give one norm for the whole net. The task asks for one for each parameter.",
-                _whole),
-        _measures("names-missing", "You give a list. The task asks for a dict from names to norms.",
-                lambda net: list(layer_norms(net).values())),
-        _measures("pairs-for-dict", "You give a list of pairs. The task asks for a dict from names to norms.",
-                lambda net: list(layer_norms(net).items())),
-        _measures("numbered", "Your keys are numbers. The task asks for the names of the parameters.",
-                lambda net: dict(enumerate(layer_norms(net).values()))),
-        _measures("first-only", "You give the first parameter only: `return` stands inside of the loop.",
-                lambda net: dict(list(layer_norms(net).items())[:1])),
-        _measures("none-as-zero", "You give 0 where there is no gradient. Those are different things: leave it out.",
-                _each(lambda gradient: 0.0 if gradient is None else _norm(gradient), keep=lambda name, p: True)),
-        _measures("none-as-nan", "You give nan where there is no gradient. The task asks to leave it out.",
-                _each(lambda gradient: math.nan if gradient is None else _norm(gradient), keep=lambda name, p: True)),
-        _measures("none-as-none", "You give None where there is no gradient. The task asks to leave it out.",
-                _each(lambda gradient: None if gradient is None else _norm(gradient), keep=lambda name, p: True)),
+        _measures(
+            "one-norm-for-all", "You give one norm for the whole net. The task asks for one for each parameter.", _whole
+        ),
+        _measures(
+            "names-missing",
+            "You give a list. The task asks for a dict from names to norms.",
+            lambda net: list(layer_norms(net).values()),
+        ),
+        _measures(
+            "pairs-for-dict",
+            "You give a list of pairs. The task asks for a dict from names to norms.",
+            lambda net: list(layer_norms(net).items()),
+        ),
+        _measures(
+            "numbered",
+            "Your keys are numbers. The task asks for the names of the parameters.",
+            lambda net: dict(enumerate(layer_norms(net).values())),
+        ),
+        _measures(
+            "first-only",
+            "You give the first parameter only: `return` stands inside of the loop.",
+            lambda net: dict(list(layer_norms(net).items())[:1]),
+        ),
+        _measures(
+            "none-as-zero",
+            "You give 0 where there is no gradient. Those are different things: leave it out.",
+            _each(lambda gradient: 0.0 if gradient is None else _norm(gradient), keep=lambda name, p: True),
+        ),
+        _measures(
+            "none-as-nan",
+            "You give nan where there is no gradient. The task asks to leave it out.",
+            _each(lambda gradient: math.nan if gradient is None else _norm(gradient), keep=lambda name, p: True),
+        ),
+        _measures(
+            "none-as-none",
+            "You give None where there is no gradient. The task asks to leave it out.",
+            _each(lambda gradient: None if gradient is None else _norm(gradient), keep=lambda name, p: True),
+        ),
     ),
     hints=(
         "net.named_parameters() gives pairs (name, parameter); parameter.grad is its gradient, or None.",
         "The norm is the root of the sum of the squares. Where do the squares of 1e-30 fit? Or how could you make the "
         "entries larger first, and the result smaller again?",
-        "gradient.double() is the same gradient in float64: change to it before you square, not after. `.item()` makes "
-        "a float of the result.",
+        "gradient.double() is the same gradient in float64: change to it before you square, not after. `.item()` "
+        "makes a float of the result.",
     ),
-)  # fmt: skip
+)
 
 
 # --- the factor of a layer --------------------------------------------------------------------------------------------
@@ -219,37 +263,72 @@ FACTOR = Exercise(
         call(576, 0.01),
     ),
     mistakes=(
-        Mistake("root-forgotten", "You give the factor of the variance. The norm changes by its root.",
-                lambda fan_in, variance: fan_in * variance / 2),
-        Mistake("half-forgotten", "Nothing is lost in your ReLU.",
-                lambda fan_in, variance: math.sqrt(fan_in * variance)),
-        Mistake("half-after-the-root",
-                "You halve the norm. The ReLU halves the variance: the half belongs under the root.",
-                lambda fan_in, variance: math.sqrt(fan_in * variance) / 2),
-        Mistake("twice-for-half", "Your ReLU doubles what it should halve.",
-                lambda fan_in, variance: math.sqrt(2 * fan_in * variance)),
-        Mistake("upside-down", "Your fraction stands on its head: more inputs must give a larger factor.",
-                lambda fan_in, variance: math.sqrt(2 / (fan_in * variance))),
-        Mistake("deviation-for-variance", "You use the variance as if it were the standard deviation: you square it.",
-                lambda fan_in, variance: math.sqrt(fan_in / 2) * variance),
-        Mistake("root-of-variance-only", "You take the root of the variance only. The rest belongs under it, too.",
-                lambda fan_in, variance: fan_in * math.sqrt(variance) / 2),
-        Mistake("fan-in-outside", "fan_in stands outside of the root. A sum of independent terms grows with the root "
-                "of their number.",
-                lambda fan_in, variance: fan_in * math.sqrt(variance / 2)),
-        Mistake("ignores-variance", "The variance changes nothing in your answer.",
-                lambda fan_in, variance: math.sqrt(fan_in / 2)),
-        Mistake("ignores-fan-in", "fan_in changes nothing in your answer.",
-                lambda fan_in, variance: math.sqrt(variance / 2)),
-        Mistake("default-of-pytorch", "You give the factor of PyTorch's default, whatever the variance is.",
-                lambda fan_in, variance: math.sqrt(1 / 6)),
-        Mistake("added-not-multiplied",
-                "You add the fan-in and the variance. One is the number of terms, the other their size.",
-                lambda fan_in, variance: math.sqrt((fan_in + variance) / 2)),
-        Mistake("only-even-fan-in", "`//` drops the half of an odd fan_in. The stem has 27.",
-                lambda fan_in, variance: math.sqrt(fan_in // 2 * variance)),
-        Mistake("rounded", "You round. Leave that to whoever prints it: over 55 layers it adds up.",
-                lambda fan_in, variance: round(factor(fan_in, variance), 2)),
+        Mistake(
+            "root-forgotten",
+            "You give the factor of the variance. The norm changes by its root.",
+            lambda fan_in, variance: fan_in * variance / 2,
+        ),
+        Mistake(
+            "half-forgotten", "Nothing is lost in your ReLU.", lambda fan_in, variance: math.sqrt(fan_in * variance)
+        ),
+        Mistake(
+            "half-after-the-root",
+            "You halve the norm. The ReLU halves the variance: the half belongs under the root.",
+            lambda fan_in, variance: math.sqrt(fan_in * variance) / 2,
+        ),
+        Mistake(
+            "twice-for-half",
+            "Your ReLU doubles what it should halve.",
+            lambda fan_in, variance: math.sqrt(2 * fan_in * variance),
+        ),
+        Mistake(
+            "upside-down",
+            "Your fraction stands on its head: more inputs must give a larger factor.",
+            lambda fan_in, variance: math.sqrt(2 / (fan_in * variance)),
+        ),
+        Mistake(
+            "deviation-for-variance",
+            "You use the variance as if it were the standard deviation: you square it.",
+            lambda fan_in, variance: math.sqrt(fan_in / 2) * variance,
+        ),
+        Mistake(
+            "root-of-variance-only",
+            "You take the root of the variance only. The rest belongs under it, too.",
+            lambda fan_in, variance: fan_in * math.sqrt(variance) / 2,
+        ),
+        Mistake(
+            "fan-in-outside",
+            "fan_in stands outside of the root. A sum of independent terms grows with the root of their number.",
+            lambda fan_in, variance: fan_in * math.sqrt(variance / 2),
+        ),
+        Mistake(
+            "ignores-variance",
+            "The variance changes nothing in your answer.",
+            lambda fan_in, variance: math.sqrt(fan_in / 2),
+        ),
+        Mistake(
+            "ignores-fan-in", "fan_in changes nothing in your answer.", lambda fan_in, variance: math.sqrt(variance / 2)
+        ),
+        Mistake(
+            "default-of-pytorch",
+            "You give the factor of PyTorch's default, whatever the variance is.",
+            lambda fan_in, variance: math.sqrt(1 / 6),
+        ),
+        Mistake(
+            "added-not-multiplied",
+            "You add the fan-in and the variance. One is the number of terms, the other their size.",
+            lambda fan_in, variance: math.sqrt((fan_in + variance) / 2),
+        ),
+        Mistake(
+            "only-even-fan-in",
+            "`//` drops the half of an odd fan_in. The stem has 27.",
+            lambda fan_in, variance: math.sqrt(fan_in // 2 * variance),
+        ),
+        Mistake(
+            "rounded",
+            "You round. Leave that to whoever prints it: over 55 layers it adds up.",
+            lambda fan_in, variance: round(factor(fan_in, variance), 2),
+        ),
         Mistake(
             "torch-takes-tensors",
             "torch.sqrt takes tensors, and these are plain numbers: `math` is for those.",
@@ -262,7 +341,7 @@ FACTOR = Exercise(
         "*variance*.",
         "A norm changes by the root of what the variance changes by: math.sqrt(...).",
     ),
-)  # fmt: skip
+)
 
 
 # --- what has moved ---------------------------------------------------------------------------------------------------
@@ -276,7 +355,9 @@ def moved(before, after):
 _ONES = torch.ones(2, 2)
 _EARLY = {"stem": _ONES, "head": torch.tensor([2.0, 3.0])}
 _STEPPED = {"stem": torch.tensor([[1.0, 1.0], [1.0, 1.5]]), "head": torch.tensor([2.0, 3.0])}
+_TRAINED = {name: nn.Parameter(tensor) for name, tensor in _STEPPED.items()}
 _COARSE = ((_EARLY, _EARLY), (_EARLY, _STEPPED), (_EARLY, {"stem": 5 + _ONES, "head": torch.tensor([1.0, 7.0])}))
+_TURNED = ({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([2.0, 1.0])})
 _FINE = (({"stem": torch.tensor([1e-12, 0.0])}, {"stem": torch.tensor([2e-12, 0.0])}),)
 _FINEST = (({"stem": torch.tensor([1e-30, 0.0])}, {"stem": torch.tensor([2e-30, 0.0])}),)
 _LAST_BIT = {"stem": torch.tensor([1.0, 1.0])}, {"stem": torch.tensor([1.0, 1.0 + 2**-23])}
@@ -296,25 +377,35 @@ def _by_place(before, after):
 MOVED = Exercise(
     task=(
         "Count the tensors that training has changed. before and after are dicts {name: tensor} with the same names, "
-        "not always in the same order. A tensor counts as soon as one entry differs, however little."
+        "not always in the same order; after may hold a net's own parameters. A tensor counts as soon as one entry "
+        "differs, however little."
     ),
     difficulty=1,
     minutes=5,
     reference=moved,
     probes=(
+        call(
+            {"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
+            {"stem": torch.tensor([1.0]), "head": torch.tensor([3.0])},
+        ),
         call({"stem": torch.tensor([1.0])}, {"stem": torch.tensor([1.0])}),
         call({"stem": torch.tensor([1.0])}, {"stem": torch.tensor([2.0])}),
         call({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([1.0, 3.0])}),
-        call({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([2.0, 1.0])}),
+        call(*_TURNED),
         call({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([2.0, 0.0])}),
         call({"stem": torch.tensor([3.0, 0.0])}, {"stem": torch.tensor([-3.0, 0.0])}),
         call({"stem": torch.tensor([4.0, 2.0])}, {"stem": torch.tensor([4.0, 1.0])}),
         *(call(*case) for case in _COARSE),
-        call({"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
-             {"head": torch.tensor([2.0]), "stem": torch.tensor([3.0])}),
-        call({"a": torch.zeros(1), "b": torch.zeros(1), "c": torch.zeros(1)},
-             {"a": torch.zeros(1), "b": torch.ones(1), "c": torch.ones(1)}),
+        call(
+            {"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
+            {"head": torch.tensor([2.0]), "stem": torch.tensor([3.0])},
+        ),
+        call(
+            {"a": torch.zeros(1), "b": torch.zeros(1), "c": torch.zeros(1)},
+            {"a": torch.zeros(1), "b": torch.ones(1), "c": torch.ones(1)},
+        ),
         call(*_LAST_BIT, words="{name}(before, after), where one entry of 1 has become 1 + 2**-23"),
+        call(_EARLY, _TRAINED, words="{name}(before, after), where after holds the parameters of a net"),
         *(call(*case) for case in _FINE),
         *(call(*case) for case in _FINEST),
     ),
@@ -323,49 +414,91 @@ MOVED = Exercise(
             "tolerance",
             "You overlook small changes: a tolerance (allclose, a threshold, rounding) calls them equal. A frozen "
             "layer is one that has not changed at all.",
-            symptom=right_but_not_on(moved, _COARSE, _FINE),
+            symptom=right_but_not_on(moved, [*_COARSE, _TURNED], _FINE),
         ),
         Mistake(
             "squares-underflow",
             "You square the difference in float32, where 1e-30 squared becomes 0. Compare the tensors themselves.",
-            symptom=right_but_not_on(moved, [*_COARSE, *_FINE], _FINEST),
+            symptom=right_but_not_on(moved, [*_COARSE, *_FINE, _TURNED], _FINEST),
+        ),
+        Mistake(
+            "numpy-of-a-parameter",
+            "after may hold a net's own parameters. NumPy takes no tensor that requires gradients: stay in torch.",
+            symptom=raises(RuntimeError, "Can't call numpy()", _EARLY, _TRAINED),
         ),
         Mistake(
             "truth-of-many",
             "A comparison gives True or False for each entry, and `if` takes one. When has a tensor changed?",
             symptom=raises(RuntimeError, "Boolean value of Tensor", *_COARSE[1]),
         ),
-        Mistake("still-for-moved", "You count the tensors that have stayed as they were.",
-                _count(lambda one, other: torch.equal(one, other))),
-        Mistake("counts-entries", "You count entries. The task asks how many tensors have changed.",
-                lambda before, after: sum(int((before[name] != after[name]).sum()) for name in before)),
-        Mistake("all-for-any", "You count a tensor only if every entry has changed. One is enough.",
-                _count(lambda one, other: (one != other).all())),
-        Mistake("changes-cancel", "You add up the changes, and those of different sign cancel.",
-                _count(lambda one, other: (one - other).sum() != 0)),
-        Mistake("norms-compared", "You compare the norms. A tensor can turn and keep its norm.",
-                _count(lambda one, other: one.norm() != other.norm())),
-        Mistake("absolutes-compared", "A number that has changed its sign only counts as unchanged with you.",
-                _count(lambda one, other: not torch.equal(one.abs(), other.abs()))),
-        Mistake("growth-only", "You count only what has become larger.",
-                _count(lambda one, other: (other > one).any())),
-        Mistake("first-entry-only", "You look at the first entry of each tensor only.",
-                _count(lambda one, other: one.flatten()[0] != other.flatten()[0])),
-        Mistake("objects-compared", "You ask whether they are the same objects (`is`), not whether their numbers are.",
-                _count(lambda one, other: one is not other)),
+        Mistake(
+            "still-for-moved",
+            "You count the tensors that have stayed as they were.",
+            _count(lambda one, other: torch.equal(one, other)),
+        ),
+        Mistake(
+            "counts-entries",
+            "You count entries. The task asks how many tensors have changed.",
+            lambda before, after: sum(int((before[name] != after[name]).sum()) for name in before),
+        ),
+        Mistake(
+            "all-for-any",
+            "You count a tensor only if every entry has changed. One is enough.",
+            _count(lambda one, other: (one != other).all()),
+        ),
+        Mistake(
+            "changes-cancel",
+            "You add up the changes, and those of different sign cancel.",
+            _count(lambda one, other: (one - other).sum() != 0),
+        ),
+        Mistake(
+            "norms-compared",
+            "You compare the norms. A tensor can turn and keep its norm.",
+            _count(lambda one, other: one.norm() != other.norm()),
+        ),
+        Mistake(
+            "absolutes-compared",
+            "A number that has only changed its sign counts as unchanged in your answer.",
+            _count(lambda one, other: not torch.equal(one.abs(), other.abs())),
+        ),
+        Mistake(
+            "growth-only", "You count only what has become larger.", _count(lambda one, other: (other > one).any())
+        ),
+        Mistake(
+            "first-entry-only",
+            "You look at the first entry of each tensor only.",
+            _count(lambda one, other: one.flatten()[0] != other.flatten()[0]),
+        ),
+        Mistake(
+            "objects-compared",
+            "You ask whether they are the same objects (`is`), not whether their numbers are.",
+            _count(lambda one, other: one is not other),
+        ),
         Mistake("by-place", "You compare by the order in the dicts. Go by the names.", _by_place),
-        Mistake("yes-or-no", "You say whether any tensor has changed. The task asks how many.",
-                lambda before, after: moved(before, after) > 0),
-        Mistake("part-for-count", "You give the part of the tensors that have changed. The task asks how many.",
-                lambda before, after: moved(before, after) / len(before)),
-        Mistake("names-for-count", "You give the names. The task asks how many they are.",
-                lambda before, after: [name for name in before if not torch.equal(before[name], after[name])]),
-        Mistake("stops-at-one", "You stop at the first tensor that has changed.",
-                lambda before, after: min(1, moved(before, after))),
+        Mistake(
+            "yes-or-no",
+            "You say whether any tensor has changed. The task asks how many.",
+            lambda before, after: moved(before, after) > 0,
+        ),
+        Mistake(
+            "part-for-count",
+            "You give the part of the tensors that have changed. The task asks how many.",
+            lambda before, after: moved(before, after) / len(before),
+        ),
+        Mistake(
+            "names-for-count",
+            "You give the names. The task asks how many they are.",
+            lambda before, after: [name for name in before if not torch.equal(before[name], after[name])],
+        ),
+        Mistake(
+            "stops-at-one",
+            "You stop at the first tensor that has changed.",
+            lambda before, after: min(1, moved(before, after)),
+        ),
     ),
     hints=(
         "Go through the names. Is before[name] the same, entry by entry, as after[name]?",
         "torch.equal(a, b) is one True or False for two whole tensors, without any tolerance.",
         "True counts as 1 in a sum: sum(... for name in before).",
     ),
-)  # fmt: skip
+)

@@ -145,7 +145,10 @@ def shown(value: Any) -> str:
             return f"the class {value.__name__}"
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # a learner's own class may fail to say what it is
+        text = " at 0x"
     return f"an object of the class {type(value).__name__}" if " at 0x" in text else _cut(text)
 
 

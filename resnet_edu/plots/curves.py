@@ -1,4 +1,4 @@
-"""Training and validation by epoch; functions and their slopes."""
+"""Training and validation by epoch; what a net reaches at each learning rate; functions and their slopes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import GREY, course_look, finite, line_styles, new_figure, nonempty, vector
+from resnet_edu.plots.style import BLACK, GREY, course_look, finite, line_styles, new_figure, nonempty, vector
 
 METRICS = {
     "train_accuracy": "training accuracy",
@@ -84,6 +84,46 @@ def _both_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
         for part, linestyle, face in zip(PARTS, ("-", "--"), (style["color"], "white"), strict=True):
             styles[f"{label}, {part}"] = {**style, "linestyle": linestyle, "markerfacecolor": face}
     return styles
+
+
+@course_look
+def by_rate(
+    results: Mapping[str, Mapping[float, float]], *, ylabel: str = "training accuracy", before: float | None = None
+) -> Figure:
+    """An accuracy by the learning rate that led to it, one line a net; `before` is a dashed line across.
+
+    results: {label: {learning rate: accuracy from 0 to 1}}.
+    """
+    lines: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for label, table in nonempty(results).items():
+        if not isinstance(table, Mapping):
+            raise TypeError(f"{label!r}: give {{learning rate: accuracy}}, not {table!r:.60}.")
+        rates, values = vector(label, list(table)), vector(label, list(table.values()))
+        if not (rates > 0).all() or not np.isfinite(rates).all() or not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(
+                f"{label!r}: learning rates are above 0 and accuracies from 0 to 1; it was given {table!r:.80}."
+            )
+        order = np.argsort(rates)
+        lines[label] = rates[order], values[order]
+    if before is not None and (not isinstance(before, Real) or not 0 <= before <= 1):
+        raise ValueError(f"before={before!r}: give an accuracy from 0 to 1.")
+    figure, (ax,) = new_figure(3.4)
+    for label, style in line_styles(lines).items():
+        ax.plot(*lines[label], label=label, markersize=7, **style)
+    if before is not None:
+        ax.axhline(before, color=BLACK, linewidth=1, linestyle=(0, (6, 3)), label="before")
+    ax.axhline(0.1, color=GREY, linewidth=1)
+    ax.set_xscale("log")
+    rates = np.unique(np.concatenate([x for x, _ in lines.values()]))
+    ax.set_xlim(rates[0] / 1.6, rates[-1] * 1.6)
+    ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    ax.minorticks_off()
+    highest = max([before or 0.0, *(y.max() for _, y in lines.values())])
+    ax.set_ylim(0, min(1.0, max(0.3, highest * 1.35)))
+    ax.text(ax.get_xlim()[1], 0.1, "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
+    ax.set(xlabel="learning rate", ylabel=ylabel)
+    ax.legend(loc="upper right", ncols=len(lines) + 1)
+    return figure
 
 
 @course_look

@@ -501,6 +501,11 @@ def _(before, after):
     print(sum(not torch.equal(before[name], after[name]) for name in before), "tensors moved")
 
 
+@wrong("moved", "numpy-of-a-parameter")
+def _(before, after):
+    return sum(not np.array_equal(before[name].numpy(), after[name].numpy()) for name in before)
+
+
 # --- moved: right -----------------------------------------------------------------------------------------------------
 
 
@@ -520,12 +525,13 @@ def _(old, new):
 
 @right("moved")
 def _(before, after):
-    return int(np.sum([not np.array_equal(before[k].numpy(), after[k].numpy()) for k in before.keys() & after.keys()]))
+    pairs = [(before[k].detach().numpy(), after[k].detach().numpy()) for k in before.keys() & after.keys()]
+    return int(np.sum([not np.array_equal(one, other) for one, other in pairs]))
 
 
 @right("moved")
 def _(before, after):
-    return sum(before[name].numpy().tobytes() != after[name].numpy().tobytes() for name in before)
+    return sum(before[name].detach().numpy().tobytes() != after[name].detach().numpy().tobytes() for name in before)
 
 
 @right("moved")

@@ -4,6 +4,8 @@
     pytest tests/full/test_wheel.py             1 minute: the package installed in every way, away from its clone
     pytest tests/full/test_seeds.py             2 minutes a lesson and seed: every claim holds for other random numbers
     pytest tests/full -k "seeds and 03"         one lesson
+    pytest tests/full/test_nbgrader.py          1 minute: nbgrader hands out, grades and gives feedback
 
-They need the `dev` extra. test_wheel.py also needs git, and fetches the build backend.
+They need the `dev` extra. test_wheel.py also needs git, and fetches the build backend; test_nbgrader.py needs the
+`nbgrader` extra.
 """

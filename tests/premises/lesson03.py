@@ -18,6 +18,8 @@ from premises.patches import (
 )
 
 START = ("imports", "data")
+FACTOR = ("exercise-factor", "exercise-factor-check", "factor-run", "factor-claims")
+MOVED = ("exercise-moved", "exercise-moved-check", "moved-run")
 
 PREMISES = [
     Premise(
@@ -33,7 +35,7 @@ PREMISES = [
         "every net has He's initialisation",
         he_always,
         (
-            *(*START, "norms-run", "norms-claims", "depth-run", "factor-run", "factor-claims"),
+            *(*START, "norms-run", "norms-claims", "depth-run", *FACTOR),
             *("float32-run", "float32-claims", "two-run"),
         ),
         (
@@ -57,7 +59,7 @@ PREMISES = [
     Premise(
         "padding is always zeros",
         padding_mode_ignored,
-        (*START, "factor-run", "factor-claims"),
+        (*START, *FACTOR),
         ("stage 3: the factor with circular padding / with zeros",),
     ),
     Premise(
@@ -79,19 +81,19 @@ PREMISES = [
     Premise(
         "weight decay moves the weights",
         fit_with(weight_decay=1e-4),
-        (*START, "moved-run", "moved-claims"),
+        (*START, *MOVED, "moved-claims"),
         ("plain-56: convolutions of 55 that are bit for bit as they were",),
     ),
     Premise(
         "nothing is trained",
         fit_with(lr=0.0),
-        (*START, "moved-run", "moved-claims"),
+        (*START, *MOVED, "moved-claims"),
         ("plain-20: convolutions of 19 that are bit for bit as they were",),
     ),
     Premise(
         "the recorder returns ones",
         recorder_of_ones,
-        (*START, "moved-run", "heatmap-run"),
+        (*START, *MOVED, "heatmap-run"),
         ("plain-56, last step: first / last gradient",),
     ),
     Premise(
@@ -109,7 +111,7 @@ PREMISES = [
     Premise(
         "the model ignores `residual`",
         plain_always,
-        (*START, "clipping-run", "moved-run", "plus-x", "plus-x-check", "plus-x-claims"),
+        (*START, "clipping-run", *MOVED, "plus-x", "plus-x-check", "plus-x-claims"),
         (
             "without clipping: losses of ten that are not finite",
             "with the skip: convolutions of 55 that are bit for bit as they were",
@@ -119,14 +121,14 @@ PREMISES = [
     Premise(
         "the model ignores `residual`, trained for longer",
         plain_always,
-        (*START, "moved-run", "plus-x", "plus-x-check", "learns-run"),
+        (*START, *MOVED, "plus-x", "plus-x-check", "learns-run"),
         ("with skip: accuracy on the training images", "with skip minus plain"),
         budget="laptop",
     ),
     Premise(
         "every model is residual",
         residual_always,
-        (*START, "moved-run", "plus-x", "plus-x-check", "learns-run"),
+        (*START, *MOVED, "plus-x", "plus-x-check", "learns-run"),
         ("plain: accuracy on the training images",),
         budget="laptop",
     ),

@@ -11,18 +11,19 @@ from premises.patches import (
 )
 
 START = ("imports", "nets", "drawing")
+FAIR = ("imports", "nets", "exercise-same_start", "exercise-same_start-check", "nets-claims")
 
 PREMISES = [
     Premise(
         "every shortcut is a projection",
         force(shortcut="B"),
-        ("imports", "nets"),
+        FAIR,
         ("parameters, ResNet-20 minus plain-20", "parameters, ResNet-56 minus plain-56"),
     ),
     Premise(
         "seeds do nothing",
         seeds_do_nothing,
-        ("imports", "nets"),
+        FAIR,
         ("every weight starts equal, depth 20 (1 = yes)", "every weight starts equal, depth 56 (1 = yes)"),
     ),
     Premise(
