@@ -116,3 +116,9 @@ def test_it_takes_images(wrong):
 def test_it_takes_enough_images(train):
     with pytest.raises(ValueError, match="at least 64 images of at least 8 x 8; these are 63 of 16 x 16"):
         explorers.learning_rate(train[:63])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, None, True])
+def test_a_seed_is_a_whole_number(train, seed):
+    with pytest.raises(ValueError, match="give a whole number from 0 to 4294967295"):
+        explorers.sgd_losses(train, lr=0.1, seed=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 
 import ipywidgets as widgets
 import numpy as np
@@ -30,10 +31,12 @@ def sgd_losses(
     random state is left as it was.
     """
     _check_images(train)
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed={seed!r:.60}: give a whole number from 0 to 4294967295.")
     few = train[:384]
     epochs = math.ceil(STEPS / math.ceil(len(few) / BATCH))
     with torch.random.fork_rng(devices=[train.device] if train.device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        torch.manual_seed(int(seed))
         net = nn.Sequential(
             nn.Conv2d(3, 16, 3, stride=2), nn.ReLU(), nn.Conv2d(16, 16, 3, stride=2), nn.ReLU(),
             nn.Flatten(), nn.LazyLinear(len(train.classes)),
