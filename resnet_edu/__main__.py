@@ -3,6 +3,7 @@
     python -m resnet_edu open                  # lesson 1, in JupyterLab on this machine
     python -m resnet_edu open 3                # lesson 03
     python -m resnet_edu data cifar10          # fetch the full CIFAR-10
+    python -m resnet_edu train --out runs/1    # train a ResNet-20 on the full CIFAR-10
     python -m resnet_edu authoring check       # for instructors: see resnet_edu/authoring
 
 It exits with 0 when all went well, with 1 and a sentence when something was in the way, and with 2 when the command
@@ -62,6 +63,18 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", metavar="DIR", type=Path, help="write here (default: over the bundled sample)")
     command.set_defaults(run=build_sample)
 
+    command = commands.add_parser("train", help="train a net for real; under torchrun, with several processes")
+    command.add_argument("--net", choices=("resnet", "plain"), default="resnet", help="default: resnet")
+    command.add_argument("--depth", type=net_depth, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
+    command.add_argument("--data", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
+    command.add_argument("--recipe", choices=("paper", "fast"), default="fast", help="default: fast")
+    command.add_argument("--epochs", type=positive, help="in place of the recipe's length")
+    command.add_argument("--seed", type=whole, default=0, help="default: 0")
+    command.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder that the run writes")
+    command.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
+    command.add_argument("--tensorboard", action="store_true", help="write events for TensorBoard, too")
+    command.set_defaults(run=train_net)
+
     authoring = commands.add_parser("authoring", help="for instructors").add_subparsers(metavar="WHAT", required=True)
     command = authoring.add_parser("render", help="run lessons from top to bottom and store their outputs")
     command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
@@ -79,6 +92,24 @@ def parser() -> argparse.ArgumentParser:
 def port_number(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a whole number from 1 to 65535")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 0 on")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 1 on")
+    return int(text)
+
+
+def net_depth(text: str) -> int:
+    if not text.isdecimal() or int(text) < 8 or int(text) % 6 != 2:
+        raise argparse.ArgumentTypeError(f"{text!r}: give 6n + 2, such as 20, 32, 44, 56 or 110")
     return int(text)
 
 
@@ -186,6 +217,33 @@ def build_sample(args: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         raise Refusal(str(error)) from None
     print(f"The sample is in {folder}.")
+    return 0
+
+
+# ---- train ----------------------------------------------------------------------------------------------------------
+
+
+def train_net(args: argparse.Namespace) -> int:
+    """Train one net; exit code 130 when it was stopped and can be resumed."""
+    if args.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise Refusal("TensorBoard is not installed: `pip install tensorboard`, or go on without --tensorboard.")
+    from resnet_edu import distributed, recipes
+
+    options = {"data_name": args.data, "out": args.out, "epochs": args.epochs, "seed": args.seed}
+    options |= {"resume": args.resume, "tensorboard": args.tensorboard}
+    try:
+        if distributed.launched():
+            with distributed.ProcessGroup() as group:
+                history = recipes.train(args.net, args.depth, args.recipe, group=group, **options)
+        else:
+            history = recipes.train(args.net, args.depth, args.recipe, **options)
+    except FileExistsError as error:
+        raise Refusal(f"{args.out} holds a run already: --resume goes on with it; or choose another --out.") from error
+    except (ValueError, OSError, recipes.training.DivergenceError) as error:
+        raise Refusal(str(error)) from error
+    if history.interrupted:
+        print(f"stopped in epoch {len(history.train_loss) + 1}; --resume goes on from the last whole epoch.")
+        return 130
     return 0
 
 

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.std import tqdm
 
+from resnet_edu import checkpoints
 from resnet_edu.data import Images
 from resnet_edu.probes import first_nonfinite_layer
 
@@ -118,6 +119,33 @@ class EpochCallback(Protocol):
         """Called at the end of every epoch, as a plain function `callback(history)` is."""
 
 
+class Ranks(Protocol):
+    """Several processes that train one net: `resnet_edu.distributed` makes one of these."""
+
+    rank: int
+    world: int
+
+    def total(self, numbers: Tensor) -> Tensor:
+        """The sum of a tensor over all processes."""
+
+    def share_buffers(self, net: nn.Module) -> None:
+        """Give the running statistics of the first process to all."""
+
+
+@dataclass
+class OneProcess:
+    """The usual case: one process, which holds all of each batch."""
+
+    rank: int = 0
+    world: int = 1
+
+    def total(self, numbers: Tensor) -> Tensor:
+        return numbers
+
+    def share_buffers(self, net: nn.Module) -> None:
+        pass
+
+
 # --- the loop ---------------------------------------------------------------------------------------------------------
 
 
@@ -137,18 +165,33 @@ def fit(
     seed: int = 0,
     callbacks: Iterable[GradientCallback | EpochCallback | Callable[[History], object]] = (),
     progress: bool = True,
+    max_steps: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    ranks: Ranks | None = None,
 ) -> History:
     """Train `net` on `train` with SGD and cross-entropy; returns the `History`.
 
     The net moves to the device of the images. `lr` is the highest learning rate, `schedule` its course: "one_cycle",
     "paper", "constant", or a function `(step, total_steps) -> factor`. `augment` crops and flips. `precision` is
     "fp32", "bf16", "fp16" (with a gradient scaler) or "auto", the fastest that the device has in hardware. `seed`
-    orders the images, augments them and drives dropout: the same seed gives the same history on a CPU.
+    orders the images, augments them and drives dropout: the same seed gives the same history on a CPU. `max_steps` ends
+    the run (and its schedule) after so many steps, in the middle of an epoch if need be.
+
+    `checkpoint` names a file that is written after every epoch; with `resume` a run goes on from it, on a CPU bit for
+    bit as if it had not stopped, and starts where there is no such file yet. Without `resume` an existing file is
+    refused, not written over. `ranks` shares each batch among several processes: see `resnet_edu.distributed`.
 
     An interrupt (the stop button, Ctrl-C) ends the run with net and history as they are, `history.interrupted` True.
     Raises DivergenceError when the loss is no longer finite; TypeError or ValueError for a setting that cannot be.
     """
     _check_settings(net, train, val, epochs, batch_size, lr, momentum, weight_decay, augment, seed, progress)
+    _check_run(max_steps, checkpoint, resume, batch_size, len(train), ranks)
+    settings = {
+        "images": len(train), "epochs": epochs, "batch_size": batch_size, "lr": lr, "schedule": _name(schedule),
+        "momentum": momentum, "weight_decay": weight_decay, "augment": augment, "precision": precision, "seed": seed,
+        "max_steps": max_steps,
+    }  # fmt: skip
     schedule = _choose_schedule(schedule)
     on_gradients, on_epoch = _split_callbacks(callbacks)
     device = train.images.device
@@ -158,33 +201,44 @@ def fit(
     net.to(device=device, memory_format=layout)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
-    steps_per_epoch = math.ceil(len(train) / batch_size)
-    total = epochs * steps_per_epoch
+    group: Ranks = ranks or OneProcess()
+    sizes = _batch_sizes(len(train), batch_size, group.world)
+    total = min(epochs * len(sizes), max_steps or epochs * len(sizes))
+    epochs = math.ceil(total / len(sizes))
     check_every = 1 if device.type == "cpu" else 50  # reading a loss makes an accelerator wait
     cast = torch.autocast(device.type, dtype, enabled=dtype is not None)
 
     history, losses = History(), list[Tensor]()
-    bar = tqdm(total=total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
     modes = [(m, m.training) for m in net.modules()]
+    first_epoch = 0
+    bar = tqdm(total=total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), bar:
         torch.manual_seed(seed)
+        if checkpoint is not None and resume and Path(checkpoint).exists():
+            state = checkpoints.read(checkpoint)
+            _check_same_run(settings, state["settings"], checkpoint)
+            history = _restore(state, net, optimizer, scaler)
+            first_epoch = len(history.train_loss)
+            bar.update(len(history.step_lr))
         try:
-            for epoch in range(epochs):
+            for epoch in range(first_epoch, epochs):
                 started = time.perf_counter()
                 net.train()
                 losses = []
                 correct = torch.zeros((), dtype=torch.int64, device=device)
-                batches = train.batches(batch_size, shuffle=True, augment=augment, seed=1000 * seed + epoch)
-                for x, y in batches:
-                    step = epoch * steps_per_epoch + len(losses)
+                shard, epoch_seed = (group.rank, group.world), 1000 * seed + epoch
+                for x, y in train.batches(batch_size, shuffle=True, augment=augment, seed=epoch_seed, shard=shard):
+                    step = epoch * len(sizes) + len(losses)
+                    if step == total:
+                        break
                     rate = lr * _factor(schedule, step, total)
-                    for group in optimizer.param_groups:
-                        group["lr"] = rate
+                    for parameters in optimizer.param_groups:
+                        parameters["lr"] = rate
 
                     x = x.contiguous(memory_format=layout)
                     with cast:
                         logits = net(x)
-                        if step == 0:
+                        if not history.step_lr:
                             _check_logits(logits, len(y), len(train.classes))
                         loss = F.cross_entropy(logits, y)
                     optimizer.zero_grad()
@@ -193,7 +247,7 @@ def fit(
                     for callback in on_gradients:
                         callback(step)
                     losses.append(loss.detach())
-                    if len(losses) % check_every == 0 or len(losses) == steps_per_epoch:
+                    if len(losses) % check_every == 0 or len(losses) == len(sizes) or step + 1 == total:
                         with cast:
                             _check_finite(net, x, losses[-check_every:], step, history)
                     scaler.step(optimizer)
@@ -203,16 +257,18 @@ def fit(
                     history.step_lr.append(rate)
                     bar.update()
 
-                metrics = None if val is None else evaluate(net, val)
-                epoch_losses = torch.stack(losses).tolist()
-                sizes = [min(batch_size, len(train) - start) for start in range(0, len(train), batch_size)]
+                metrics = None if val is None else evaluate(net, val, ranks=group)
+                epoch_losses = (group.total(torch.stack(losses)) / group.world).tolist()
+                seen = sizes[: len(losses)]
                 history.step_loss += epoch_losses
-                history.train_loss.append(sum(n * v for n, v in zip(sizes, epoch_losses, strict=True)) / len(train))
-                history.train_accuracy.append(int(correct) / len(train))
+                history.train_loss.append(sum(n * v for n, v in zip(seen, epoch_losses, strict=True)) / sum(seen))
+                history.train_accuracy.append(int(group.total(correct)) / sum(seen))
                 if metrics is not None:
                     history.val_loss.append(metrics.loss)
                     history.val_accuracy.append(metrics.accuracy)
                 history.seconds.append(time.perf_counter() - started)
+                if checkpoint is not None and group.rank == 0:
+                    checkpoints.write(checkpoint, _state(net, optimizer, scaler, history, settings))
                 for on_end in on_epoch:
                     on_end(history)
                 bar.set_postfix_str(_epoch_line(history))
@@ -228,29 +284,51 @@ def fit(
     return history
 
 
+def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ranks | None = None) -> Metrics:
+    """Loss and accuracy of `net` in eval mode over `images`, every image once; the net's modes are put back.
+
+    With `ranks` each process takes its share of the images, and all of them return the result over all images.
+    """
+    _check_forward("evaluate", net, images, batch_size)
+    group: Ranks = ranks or OneProcess()
+    net = bare(net) if group.world > 1 else net  # a wrapper would wait in each batch, and the shares may differ by one
+    net.to(images.device)
+    group.share_buffers(net)
+    share = images if group.world == 1 else images[group.rank :: group.world]
+    logits = _logits(net, share, batch_size)
+    losses = F.cross_entropy(logits, share.labels, reduction="none")
+    loss = losses.sum(dtype=torch.float32 if images.device.type == "mps" else torch.float64)
+    correct = (logits.argmax(1) == share.labels).sum()
+    loss, correct = group.total(loss), group.total(correct)
+    return Metrics(loss=float(loss) / len(images), accuracy=int(correct) / len(images))
+
+
+def predict(net: nn.Module, images: Images, *, batch_size: int = 500) -> Tensor:
+    """Probabilities float32 [N, classes], in the order of the images: the softmax of what `net` says in eval mode.
+
+    The net's modes are put back. Raises TypeError or ValueError for what is no net, no Images or no logits.
+
+    >>> confidence, guess = predict(net, test).max(1)
+    """
+    _check_forward("predict", net, images, batch_size)
+    return _logits(net.to(images.device), images, batch_size).softmax(1)
+
+
 @torch.no_grad()
-def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500) -> Metrics:
-    """Loss and accuracy of `net` in eval mode over `images`, every image once; the net's modes are put back."""
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"evaluate takes an nn.Module; it was given {type(net).__name__}.")
-    _check_images("images", images)
-    _check_whole("batch_size", batch_size, 1)
-    device = images.images.device
-    net.to(device)
+def _logits(net: nn.Module, images: Images, batch_size: int) -> Tensor:
+    """float32 [N, outputs of the net], in eval mode."""
     modes = [(m, m.training) for m in net.modules()]
-    loss = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
-    correct = torch.zeros((), dtype=torch.int64, device=device)
+    parts = [torch.empty(0, len(images.classes), device=images.device)] if len(images) == 0 else []
     net.eval()
     try:
         for x, y in images.batches(batch_size):
-            logits = net(x.contiguous(memory_format=_memory_format(device)))
+            logits = net(x.contiguous(memory_format=_memory_format(images.device)))
             _check_logits(logits, len(y), len(images.classes))
-            loss += F.cross_entropy(logits.float(), y, reduction="sum")
-            correct += (logits.argmax(1) == y).sum()
+            parts.append(logits.float())
     finally:
         for module, mode in modes:
             module.training = mode
-    return Metrics(loss=float(loss) / len(images), accuracy=int(correct) / len(images))
+    return torch.cat(parts)
 
 
 # --- device and precision ---------------------------------------------------------------------------------------------
@@ -303,6 +381,50 @@ def _check_finite(net: nn.Module, x: Tensor, recent: list[Tensor], step: int, hi
     )
 
 
+# --- what a checkpoint holds ------------------------------------------------------------------------------------------
+
+
+def _state(
+    net: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any, history: History, settings: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "settings": settings,
+        "net": bare(net).state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scaler": scaler.state_dict(),
+        "history": asdict(history),
+        "random": torch.get_rng_state(),
+        "cuda_random": torch.cuda.get_rng_state_all(),
+        "torch": str(torch.__version__),
+    }
+
+
+def _restore(state: dict[str, Any], net: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any) -> History:
+    try:
+        bare(net).load_state_dict(state["net"])
+    except RuntimeError as error:
+        differs = str(error).strip().splitlines()[1].strip()
+        raise ValueError(f"The checkpoint is of another net than this {type(bare(net)).__name__}: {differs}") from None
+    optimizer.load_state_dict(state["optimizer"])
+    scaler.load_state_dict(state["scaler"])
+    torch.set_rng_state(state["random"])
+    if len(state["cuda_random"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda_random"])
+    return History(**state["history"])
+
+
+def bare(net: nn.Module) -> nn.Module:
+    """The net inside the wrappers of torch.compile and DistributedDataParallel."""
+    net = getattr(net, "_orig_mod", net)
+    return net.module if isinstance(net, nn.parallel.DistributedDataParallel) else net
+
+
+def _check_same_run(asked: dict[str, Any], stored: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    odd = [f"{key} {stored.get(key)!r}, now {value!r}" for key, value in asked.items() if stored.get(key) != value]
+    if odd:
+        raise ValueError(f"{path} is of another run: {'; '.join(odd)}. Give the same settings, or another checkpoint.")
+
+
 # --- checks and small helpers -----------------------------------------------------------------------------------------
 
 
@@ -346,6 +468,39 @@ def _check_settings(
             raise TypeError(f"{name}={flag!r}: give True or False.")
 
 
+def _check_run(
+    max_steps: int | None, checkpoint: object, resume: bool, batch_size: int, images: int, ranks: Ranks | None
+) -> None:
+    if max_steps is not None:
+        _check_whole("max_steps", max_steps, 1)
+    if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
+        raise TypeError(f"checkpoint={checkpoint!r:.60}: give the path of a file.")
+    if not isinstance(resume, bool):
+        raise TypeError(f"resume={resume!r:.60}: give True or False.")
+    if resume and checkpoint is None:
+        raise ValueError("resume=True needs checkpoint=, the path of the file to go on from.")
+    if checkpoint is not None and not resume and Path(checkpoint).exists():
+        raise FileExistsError(f"{checkpoint} holds a run already: resume=True goes on with it; or choose another path.")
+    if ranks is not None and (batch_size % ranks.world or images < ranks.world):
+        raise ValueError(
+            f"batch_size={batch_size} cannot be shared equally by {ranks.world} processes: choose a multiple of "
+            f"{ranks.world}, such as {max(1, batch_size // ranks.world) * ranks.world}."
+        )
+
+
+def _batch_sizes(images: int, batch_size: int, world: int) -> list[int]:
+    """How many images each step of an epoch sees, over all processes, which share every batch equally."""
+    sizes = [min(batch_size, images - start) // world * world for start in range(0, images, batch_size)]
+    return [size for size in sizes if size]
+
+
+def _check_forward(caller: str, net: object, images: object, batch_size: object) -> None:
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"{caller} takes an nn.Module; it was given {type(net).__name__}.")
+    _check_images("images", images)
+    _check_whole("batch_size", batch_size, 1)
+
+
 def _check_images(name: str, images: object) -> None:
     if not isinstance(images, Images):
         raise TypeError(
@@ -386,6 +541,10 @@ def _choose_schedule(schedule: str | Schedule) -> Schedule:
         names = ", ".join(repr(name) for name in SCHEDULES)
         raise ValueError(f"schedule={schedule!r}: choose one of {names}, or a function (step, total_steps) -> factor.")
     return SCHEDULES[schedule]
+
+
+def _name(schedule: str | Schedule) -> str:
+    return schedule if isinstance(schedule, str) else getattr(schedule, "__qualname__", type(schedule).__name__)
 
 
 def _factor(schedule: Schedule, step: int, total: int) -> float:

@@ -1,4 +1,4 @@
-"""Trained weights as files: safetensors in half precision, with the facts of their making inside.
+"""Trained weights as files: safetensors, large tensors in half precision, with the facts of their making inside.
 
     >>> from resnet_edu import models, weights
     >>> net = models.CifarNet(56, residual=True)
@@ -24,12 +24,13 @@ from resnet_edu.data import cache_folder, course_folder
 
 
 def save(net: nn.Module, path: str | os.PathLike[str], /, **facts: object) -> Path:
-    """Write the net's state dict to `path`, floats as float16, `facts` as text; whole or not at all."""
+    """Write the net's state dict to `path`, `facts` as text; whole or not at all.
+
+    Weights of two or more dimensions are stored as float16. The rest is small and stays as it is: a running variance
+    of a deep plain net can be above 65504, the largest float16.
+    """
     path = Path(path)
-    tensors = {
-        name: (t.half() if t.is_floating_point() else t).detach().cpu().contiguous()
-        for name, t in net.state_dict().items()
-    }
+    tensors = {name: _small(t).detach().cpu().contiguous() for name, t in net.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         draft = Path(folder) / path.name
@@ -73,6 +74,11 @@ def keep(net: nn.Module, name: str, /, **facts: object) -> Path | None:
         return None
     print(f"kept {path.name}")
     return path
+
+
+def _small(tensor: torch.Tensor) -> torch.Tensor:
+    half = tensor.half() if tensor.is_floating_point() and tensor.ndim >= 2 else tensor
+    return half if bool(torch.isfinite(half).all()) else tensor
 
 
 def _find(name: str | os.PathLike[str]) -> Path:

@@ -213,6 +213,45 @@ def test_layer_table_takes_a_batch_or_refuses_what_it_is_given(batch):
     refused(probes.first_nonfinite_layer, models.CifarNet(8, residual=True, width=2), batch)
 
 
+@many
+@given(
+    st.one_of(tensors(), JUNK),
+    st.one_of(st.just(0.05), JUNK),
+    st.one_of(st.just(1), JUNK),
+    st.sampled_from([models.CifarNet(8, residual=True, width=2), nn.Sequential(nn.Tanh()), linear()]),
+)
+def test_unit_health_takes_a_batch_or_refuses_what_it_is_given(batch, threshold, unit_dim, net):
+    good = torch.rand(2, 3, 8, 8)
+    if not isinstance(net, nn.Sequential) or isinstance(batch, torch.Tensor):
+        refused(probes.unit_health, nn.Sequential(nn.Tanh()) if isinstance(net, nn.Sequential) else net, batch)
+    refused(probes.unit_health, net, good, threshold=threshold)
+    refused(probes.unit_health, net, good, unit_dim=unit_dim)
+    refused(probes.unit_health, batch, good)
+
+
+@many
+@given(
+    JUNK, st.one_of(st.none(), JUNK, st.lists(st.one_of(JUNK, st.just("1.weight"), st.tuples(JUNK, JUNK)), max_size=3))
+)
+def test_update_ratio_takes_parameters_or_refuses_what_it_is_given(module, params):
+    refused(probes.UpdateRatio, module)
+    refused(probes.UpdateRatio, linear(), params)
+    assert refused(probes.UpdateRatio(linear()).record)
+
+
+@many
+@given(st.one_of(JUNK, st.lists(st.integers(-1, 9), max_size=4)), JUNK)
+def test_a_receptive_field_is_measured_or_refused(value, other):
+    net = nn.Conv2d(1, 1, 3)
+    refused(probes.receptive_field, value, (1, 8, 8))
+    refused(probes.receptive_field, net, (1, 8, 8), position=value)
+    if not isinstance(other, int):
+        refused(probes.receptive_field, net, (1, 8, 8), samples=other)
+        refused(probes.receptive_field, nn.Identity(), other)
+    refused(probes.receptive_field_formula, value)
+    refused(probes.receptive_field_formula, [value, other])
+
+
 # --- training ---------------------------------------------------------------------------------------------------------
 
 FIT = [
@@ -256,13 +295,14 @@ def test_any_allowed_run_trains(n, batch_size, epochs, lr, momentum, augment, sc
     assert len(history.step_loss) == epochs * math.ceil(n / batch_size)
 
 
+@pytest.mark.parametrize("function", [training.evaluate, training.predict])
 @some
 @given(JUNK, st.integers(1, 12))
-def test_evaluate_takes_a_net_and_images_or_refuses_what_it_is_given(value, outputs):
-    assert refused(training.evaluate, value, pictures())
-    assert refused(training.evaluate, linear(), value)
-    assert refused(training.evaluate, linear(outputs), pictures()) is (outputs < 10)
-    assert refused(training.evaluate, linear(), pictures(), batch_size=value) is not (
+def test_a_net_and_images_are_evaluated_or_refused(function, value, outputs):
+    assert refused(function, value, pictures())
+    assert refused(function, linear(), value)
+    assert refused(function, linear(outputs), pictures()) is (outputs < 10)
+    assert refused(function, linear(), pictures(), batch_size=value) is not (
         isinstance(value, int) and not isinstance(value, bool) and value >= 1
     )
 
@@ -299,7 +339,11 @@ PLOTS = {
     "gradient_heatmap": plots.gradient_heatmap,
     "layers_moved": plots.layers_moved,
     "training_curves": plots.training_curves,
+    "signal_scale": plots.signal_scale,
+    "update_ratios": plots.update_ratios,
+    "unit_parts": lambda profiles: plots.unit_parts(profiles, ylabel="part"),
 }
+BY_STEP = ("gradient_heatmap", "update_ratios")
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -324,10 +368,25 @@ def test_a_plot_takes_numbers_or_refuses_what_it_is_given(name, profiles):
 @settings(many, max_examples=15)
 @given(st.lists(st.lists(st.floats(0, 1e30, allow_subnormal=True), min_size=3, max_size=3), min_size=1, max_size=4))
 def test_any_norms_can_be_drawn(name, table):
-    values = table if name == "gradient_heatmap" else table[0]
+    values = table if name in BY_STEP else table[0]
     if name == "gradient_heatmap" and not np.any(values):
         return  # nothing but zeros has no colour scale, and that is an error
-    PLOTS[name]({"plain": values, "residual": np.array(values)}).canvas.draw()
+    if name == "signal_scale":
+        values = [table[0], table[-1]]
+    if name == "unit_parts":
+        values = [value / 1e30 for value in values]
+    PLOTS[name]({"plain": values, "residual": np.array(values)}).draw_without_rendering()
+
+
+@settings(many, max_examples=100)
+@given(st.one_of(JUNK, tensors(), st.dictionaries(st.text("ab", max_size=2), st.one_of(JUNK, tensors()), max_size=2)))
+def test_a_picture_is_drawn_or_refused(given):
+    refused(plots.pictures, given)
+    refused(plots.kernels, given)
+    refused(plots.feature_maps, given)
+    refused(plots.value_and_slope, [0.0, 1.0], given)
+    refused(plots.value_and_slope, given, {"a": ([0.0], [0.0])})
+    refused(plots.pictures, {"a": [[1.0]]}, columns=given)
 
 
 @settings(many, max_examples=60)
@@ -338,7 +397,19 @@ def test_the_settings_of_plots_are_checked(value):
     refused(plots.training_curves, {"plain": [0.5]}, epochs=value)
     refused(plots.training_curves, {"plain": [0.5]}, chance=value)
     refused(plots.network, value)
+    refused(plots.update_ratios, {"plain": [[1.0]]}, line=value)
+    refused(plots.signal_scale, {"plain": ([1.0], [1.0])}, predicted=value)
+    refused(plots.unit_parts, {"plain": [1.0]}, ylabel="part", predicted=value)
     refused(plots.sample_grid, value)
+    refused(plots.confusion_matrix, value, ["a", "b"])
+    refused(plots.confusion_matrix, [[1, 0], [0, 1]], value)
+    refused(plots.gallery, value, ["a", "b"])
+    refused(plots.gallery, pictures(2).images, value)
+    refused(plots.gallery, pictures(2).images, ["a", "b"], columns=value)
+    refused(plots.sweep, value, xlabel="x", ylabel="y")
+    refused(plots.sweep, {"a": value}, xlabel="x", ylabel="y")
+    refused(plots.sweep, {"a": {0.1: value}}, xlabel="x", ylabel="y")
+    refused(plots.sweep, {"a": {0.1: 1.0}}, xlabel="x", ylabel="y", top=value)
     if not isinstance(value, int) or value < 100:
         refused(plots.sample_grid, pictures(), per_class=value)
 
@@ -402,6 +473,39 @@ def test_gradient_flow_takes_a_batch_or_refuses_what_it_is_given(images, labels,
         refused(explorers.gradient_flow, images, labels, depth=8)
         refused(explorers.gradient_flow, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), depth=depth)
         refused(explorers.gradient_steps, images)
+        refused(explorers.initialisation, images, labels)
+        if not isinstance(depth, int) or depth < 100:
+            refused(explorers.initialisation, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), depth=depth)
+        refused(explorers.learning_rate, images)
+        refused(explorers.sgd_losses, images, lr=0.1)
+
+
+@settings(many, max_examples=40)
+@given(st.sampled_from(["lr", "momentum", "schedule", "seed"]), JUNK)
+def test_sgd_losses_takes_a_setting_or_refuses_it(name, value):
+    if not callable(value):
+        refused(explorers.sgd_losses, pictures(64), **{"lr": 0.1, name: value})
+
+
+@settings(many, max_examples=60)
+@given(st.one_of(tensors(), JUNK), JUNK)
+def test_the_explorers_of_convolutions_take_their_settings_or_refuse_them(value, other):
+    with contextlib.redirect_stdout(open(os.devnull, "w")):
+        refused(explorers.kernel_response, value, np.eye(3))
+        refused(explorers.kernel_response, pictures().images[0], value)
+        refused(explorers.kernel_on_image, value)
+        refused(explorers.kernel_on_image, pictures(), kernel=other)
+        refused(explorers.kernel_on_image, pictures(), image=other)
+        refused(explorers.activation_and_slope, other, 0.0)
+        refused(explorers.activation_and_slope, "relu", value)
+        refused(explorers.activation_slopes, x=other)
+        for name in ("layers", "kernel", "stride", "dilation"):
+            refused(explorers.receptive_fields, **{name: other})
+            if not isinstance(other, int):
+                refused(
+                    explorers.stack_of_convolutions,
+                    **{"layers": 1, "kernel": 1, "stride": 1, "dilation": 1, name: other},
+                )
 
 
 def test_the_check_of_refusals_is_itself_strict():

@@ -197,3 +197,121 @@ def test_the_slider_moves_every_net_to_its_step(page):
 def test_gradient_steps_refuses_what_it_cannot_take(recordings, message):
     with pytest.raises((ValueError, TypeError), match=message):
         explorers.gradient_steps(recordings)
+
+
+# --- initialisation ---------------------------------------------------------------------------------------------------
+
+
+def scales(**change):
+    return explorers.scale_profile(images(), labels(), **{"gain": 1.0, "norm": None, "depth": 20, **change})
+
+
+def test_the_scale_profile_is_what_signal_measures_in_a_net_of_that_gain():
+    found = scales(gain=0.5, seed=3)
+    torch.manual_seed(3)
+    net = models.CifarNet(20, residual=False, norm=None, init="he")
+    with torch.no_grad():
+        for p in net.parameters():
+            p.mul_(0.5)
+    expected = probes.signal(net, images(), labels())
+    assert found.names == expected.names
+    np.testing.assert_allclose(found.activation, expected.activation, rtol=1e-4)
+    np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-4)
+
+
+def test_the_scale_profile_moves_no_random_state():
+    before = torch.get_rng_state()
+    first = scales()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(3)
+    np.testing.assert_array_equal(first.activation, scales().activation)
+    assert not np.array_equal(first.activation, scales(seed=1).activation)
+
+
+def panel(explorer, side, label):
+    (line,) = [line for line in explorer.figure.axes[side].lines if line.get_label() == label]
+    return np.asarray(line.get_ydata())
+
+
+INITIALISATION = {"gain": 0.5, "norm": True, "activation": "tanh"}
+
+
+@pytest.mark.parametrize("name", INITIALISATION)
+def test_every_control_of_initialisation_moves_both_pictures(name, page):
+    explorer = explorers.initialisation(images(), labels(), seed=2)
+    assert explorer.settings() == {"gain": 1.0, "norm": False, "activation": "relu"}
+    before = [panel(explorer, side, "this setting") for side in (0, 1)]
+    shown = len(page)
+    explorer.controls[name].value = INITIALISATION[name]
+    settings = explorer.settings()
+    settings["norm"] = "batch" if settings["norm"] else None
+    expected = explorers.scale_profile(images(), labels(), seed=2, **settings)
+    for side, values in enumerate((expected.activation, expected.gradient)):
+        np.testing.assert_array_equal(panel(explorer, side, "this setting"), values)
+        np.testing.assert_array_equal(panel(explorer, side, "setting before"), before[side])
+        low, high = explorer.figure.axes[side].get_ylim()
+        assert low <= values.min() and values.max() <= high
+    assert len(page) == shown + 1 and page[-1]["update"]
+    assert page[-1]["data"]["image/png"] != page[-2]["data"]["image/png"]
+
+
+def test_what_is_exactly_zero_is_a_cross_on_the_bottom_line():
+    explorer = explorers.initialisation(images(2), labels(2), depth=56)
+    explorer.controls["activation"].value = "sigmoid"
+    explorer.controls["gain"].value = 0.25
+    ax = explorer.figure.axes[1]
+    (zeros,) = [line for line in ax.lines if line.get_label() == "exactly 0"]
+    found = explorers.scale_profile(images(2), labels(2), gain=0.25, norm=None, activation="sigmoid", depth=56)
+    np.testing.assert_array_equal(zeros.get_xdata(), np.flatnonzero(found.gradient == 0) + 1)
+    assert len(zeros.get_xdata()) and set(zeros.get_ydata()) == {ax.get_ylim()[0]}
+    assert "backward none" in explorer.figure.get_suptitle()
+
+
+def backward_factor(found):
+    return (found.gradient[1] / found.gradient[-2]) ** (1 / (len(found.gradient) - 3))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_what_lesson_04_says_that_its_explorer_shows(seed):
+    one, two = (scales(gain=2**-power, seed=seed).activation for power in (0.25, 0.5))
+    assert one[-2] / one[0] > 1e-3 > two[-2] / two[0]  # two steps of the slider
+    small, large = (backward_factor(scales(gain=gain, norm="batch", seed=seed)) for gain in (0.25, 4))
+    assert small == pytest.approx(large, abs=0.01) and small > 1.1
+    tanh = backward_factor(scales(norm="batch", activation="tanh", seed=seed))
+    assert 1.05 < tanh < 1.15
+    assert backward_factor(scales(norm="batch", activation="sigmoid", seed=seed)) < 1
+    level = scales(activation="tanh", seed=seed)
+    for values in (level.activation[:-1], level.gradient[:-1]):
+        assert values.max() / values.min() < 10
+
+
+def test_with_padding_that_wraps_around_the_sigmoid_explodes_too():
+    torch.manual_seed(0)
+    net = models.CifarNet(20, residual=False, activation="sigmoid")
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.padding_mode = "circular"
+    assert backward_factor(probes.signal(net, images(32), labels(32))) > 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"gain": 0}, "gain=0: give a number above 0"),
+        ({"gain": "1"}, "gain='1': give a number above 0"),
+        ({"norm": "layer"}, "norm='layer': choose one of 'batch', None"),
+        ({"activation": "sine"}, "activation='sine': choose one of"),
+        ({"depth": 21}, "depth=21"),
+    ],
+)
+def test_the_scale_profile_refuses_what_it_cannot_take(settings, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        scales(**settings)
+
+
+@pytest.mark.parametrize("depth", [2, 21, 20.0, "20", True])
+def test_initialisation_offers_depths_that_exist(depth):
+    with pytest.raises(ValueError, match=r"depth=.*: give a depth of 6n \+ 2"):
+        explorers.initialisation(images(), labels(), depth=depth)
+    with pytest.raises(ValueError, match="float images"):
+        explorers.initialisation(images()[0], labels())

@@ -27,7 +27,7 @@ def recorder(rows):
 
 def drawn(figure):
     """Draw for real: some mistakes only show then."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return figure
 
 
@@ -180,6 +180,57 @@ def test_layers_that_moved_are_filled_and_the_others_hatched():
     assert [round(cell.get_x() + cell.get_width() / 2, 6) for cell in cells[:3]] == [1, 2, 3]
 
 
+# --- signals, updates, units ------------------------------------------------------------------------------------------
+
+
+def test_signal_scale_draws_forward_and_backward_side_by_side():
+    found = probes.Signal(["a", "b", "c"], np.array([1.0, 0.5, 0.25]), np.array([4.0, 2.0, 1.0]))
+    figure = drawn(plots.signal_scale({"He": found, "default": ([1.0, 2.0, 3.0], [3.0, 2.0, 1.0])}, title="two draws"))
+    ahead, back = figure.axes
+    assert "forward" in ahead.get_title() and "backward" in back.get_title()
+    assert ahead.get_yscale() == back.get_yscale() == "log" and "layer" in ahead.get_xlabel()
+    np.testing.assert_array_equal(lines(ahead)["He"].get_ydata(), found.activation)
+    np.testing.assert_array_equal(lines(back)["He"].get_ydata(), found.gradient)
+    np.testing.assert_array_equal(lines(back)["default"].get_xdata(), [1, 2, 3])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["He", "default"]
+    assert figure.get_suptitle() == "two draws"
+
+
+def test_a_prediction_is_a_line_and_what_was_measured_are_points_upon_it():
+    given = {"He": ([1.0, 1.1], [2.0, 2.1]), "default": ([1.0, 0.4], [0.4, 1.0])}
+    (ahead, _) = drawn(plots.signal_scale(given, predicted={"He": ([1.0, 1.0], [2.0, 2.0])})).axes
+    drawn_lines = lines(ahead)
+    assert set(drawn_lines) == {"He", "He, predicted", "default"}
+    assert drawn_lines["He"].get_linestyle() == "None" and drawn_lines["He"].get_marker() != "None"
+    assert drawn_lines["He, predicted"].get_marker().lower() == "none"
+    assert drawn_lines["He, predicted"].get_color() == drawn_lines["He"].get_color()
+    assert drawn_lines["default"].get_linestyle() != "None"
+
+
+def test_update_ratios_show_the_median_of_the_layers_and_the_line():
+    table = np.array([[1e-4, 1e-3, 1e-2], [np.nan, 2e-3, 4e-3], [np.nan, np.nan, np.nan]])
+    figure = drawn(plots.update_ratios({"lr 0.1": table, "lr 0.01": table / 10}, line=2e-3))
+    (ax,) = figure.axes
+    np.testing.assert_allclose(lines(ax)["lr 0.1"].get_ydata(), [1e-3, 3e-3, np.nan])
+    np.testing.assert_array_equal(lines(ax)["lr 0.1"].get_xdata(), [0, 1, 2])
+    assert [2e-3, 2e-3] in [list(line.get_ydata()) for line in ax.lines]
+    assert [text.get_text() for text in ax.texts] == ["0.002"]
+    low, high = ax.get_ylim()
+    assert low < 1e-4 and high > 1e-2
+    (band, _) = ax.collections
+    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(np.percentile(table[0], 90))
+
+
+def test_unit_parts_share_the_axis_from_0_to_1():
+    figure = drawn(
+        plots.unit_parts({"gain 1": [0.0, 0.1], "gain 4": [0.5, 0.6]}, predicted={"gain 4": [0.5, 0.5]}, ylabel="dead")
+    )
+    (ax,) = figure.axes
+    assert ax.get_ylim() == (0, 1) and ax.get_ylabel() == "dead"
+    np.testing.assert_array_equal(lines(ax)["gain 4"].get_ydata(), [0.5, 0.6])
+    np.testing.assert_array_equal(lines(ax)["gain 4, predicted"].get_ydata(), [0.5, 0.5])
+
+
 # --- training curves --------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +269,29 @@ def test_training_curves_take_lists_and_arrays_too():
         "a": [0.1, 0.2], "b": [0.3], "c": [0.5],
     }  # fmt: skip
     assert ax.get_ylim()[1] > 0.5  # a NaN does not hide the others
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_training_and_validation_stand_in_one_picture(metric):
+    runs = {"nothing": history(0.1, 0.3, 0.5), "augmentation": history(0.2, 0.6)}
+    (ax,) = drawn(plots.training_curves(runs, metric)).axes
+    assert ax.get_ylabel() == metric
+    assert legend(ax) == [f"{net}, {part}" for net in runs for part in ("training", "validation")]
+    found = lines(ax)
+    for net, run in runs.items():
+        train, val = found[f"{net}, training"], found[f"{net}, validation"]
+        np.testing.assert_array_equal(train.get_ydata(), getattr(run, f"train_{metric}"))
+        np.testing.assert_array_equal(val.get_ydata(), getattr(run, f"val_{metric}"))
+        assert train.get_color() == val.get_color()  # one net, one colour
+        assert (train.get_linestyle(), val.get_linestyle()) == ("-", "--")
+    assert found["nothing, training"].get_color() != found["augmentation, training"].get_color()
+    assert any("chance" in text.get_text() for text in ax.texts) == (metric == "accuracy")
+
+
+@pytest.mark.parametrize("run", [[0.1, 0.2], training.History(train_loss=[1.0], train_accuracy=[0.1])])
+def test_without_validation_there_is_no_pair_to_draw(run):
+    with pytest.raises(ValueError, match="'plain': metric='loss' draws training beside validation, and here is not"):
+        plots.training_curves({"plain": run}, "loss")
 
 
 def test_a_growing_plot_keeps_its_axis():
@@ -286,8 +360,14 @@ def every_figure():
         "gradient_norms": lambda: plots.gradient_norms({"plain": [1.0, 0.0]}),
         "gradient_heatmap": lambda: plots.gradient_heatmap({"plain": [[1.0, 0.0]]}),
         "layers_moved": lambda: plots.layers_moved({"plain": [True, False]}),
+        "signal_scale": lambda: plots.signal_scale({"plain": ([1.0, 0.0], [2.0, 3.0])}),
+        "update_ratios": lambda: plots.update_ratios({"plain": [[1e-3, 0.0]]}),
+        "unit_parts": lambda: plots.unit_parts({"plain": [0.5, 1.0]}, ylabel="dead units"),
         "training_curves": lambda: plots.training_curves({"plain": [0.1, 0.2]}),
         "sample_grid": lambda: plots.sample_grid(images()),
+        "confusion_matrix": lambda: plots.confusion_matrix([[1, 0], [2, 3]], ["cat", "dog"]),
+        "gallery": lambda: plots.gallery(images(3).images, ["a", "b\nc", ""], title="three"),
+        "sweep": lambda: plots.sweep({"m": {0.1: 1.0}}, xlabel="rate", ylabel="loss"),
         "network": lambda: plots.network(table),
     }
 
@@ -350,12 +430,23 @@ def test_plots_need_no_pyplot():
         (lambda: plots.gradient_norms({"plain": torch.zeros(2, device="meta")}), "'plain': a plot takes numbers"),
         (lambda: plots.gradient_heatmap({"plain": [1.0]}), r"have to be \[steps, layers\]; they are \[1\]"),
         (lambda: plots.gradient_heatmap({"plain": probes.GradientNorms(nn.Linear(2, 2))}), r"Was record\(\) called"),
+        (lambda: plots.signal_scale({"plain": [1.0, 2.0, 3.0]}), r"or a pair \(activation, gradient\)"),
+        (lambda: plots.signal_scale({"plain": 3}), r"'plain': give what probes.signal returns"),
+        (lambda: plots.signal_scale({"plain": ([1.0], [])}), "'plain': a list of numbers is needed"),
+        (
+            lambda: plots.signal_scale({"plain": ([1.0], [1.0])}, predicted={"He": ([1.0], [1.0])}),
+            "predicted has 'He', which is not among the profiles: plain",
+        ),
+        (lambda: plots.update_ratios({"plain": [1.0]}), r"have to be \[steps, layers\]"),
+        (lambda: plots.update_ratios({"plain": [[1.0]]}, line=0), "line=0: give a ratio between 0 and 1"),
+        (lambda: plots.unit_parts({"plain": [1.5]}, ylabel="dead"), "'plain': these are parts, from 0 to 1; .* 1.5"),
+        (lambda: plots.unit_parts({}, ylabel="dead"), "at least one entry"),
         (lambda: plots.layers_moved({"plain": []}), "'plain': a list of numbers is needed; there are none"),
         (lambda: plots.layers_moved({"plain": [[True]]}), r"these have the shape \[1, 1\]"),
         (lambda: plots.training_curves({"plain": training.History()}), "'plain': .* there are none"),
         (
-            lambda: plots.training_curves({"plain": [0.1]}, "accuracy"),
-            "metric='accuracy': choose one of 'train_accuracy'",
+            lambda: plots.training_curves({"plain": [0.1]}, "precision"),
+            "metric='precision': choose one of 'train_accuracy'",
         ),
         (lambda: plots.training_curves({"plain": [0.1]}, ["val_loss"]), "choose one of 'train_accuracy'"),
         (lambda: plots.training_curves({"plain": [0.1]}, epochs=0), "epochs=0: give a whole number"),

@@ -26,6 +26,10 @@ def test_claims_fail_when_their_premise_is_broken(
     assert not still_hold, f"although {premise.name}, lesson {lesson} still claims {still_hold}"
 
 
+def test_the_lessons_are_found() -> None:
+    assert lessons() and set(PREMISES) == set(lessons())  # else all tests here pass by testing nothing
+
+
 @pytest.mark.parametrize("lesson", lessons())
 def test_every_claim_of_a_lesson_has_a_premise(lesson: str) -> None:
     covered = {sentence for premise in PREMISES.get(lesson, []) for sentence in premise.claims}

@@ -426,6 +426,34 @@ def test_evaluate_changes_nothing():
     assert [m.training for m in net.modules()] == modes
 
 
+@pytest.mark.parametrize("batch_size", [1, 7, 500])
+def test_predict_gives_the_softmax_of_every_image_in_order(batch_size):
+    net, test = cifar(), images(20, size=16)
+    fit(net, test, epochs=1)
+    found = training.predict(net, test, batch_size=batch_size)
+    net.eval()
+    with torch.no_grad():
+        expected = torch.cat([net(data.normalize(test.images[i : i + 1])) for i in range(20)]).exp()
+    torch.testing.assert_close(found, expected / expected.sum(1, keepdim=True), rtol=1e-4, atol=1e-6)
+    assert found.shape == (20, 10) and found.dtype == torch.float32 and not found.requires_grad
+
+
+def test_predict_and_evaluate_agree():
+    net, test = cifar(), images(20, size=16)
+    probabilities, metrics = training.predict(net, test), training.evaluate(net, test)
+    assert (probabilities.argmax(1) == test.labels).double().mean() == metrics.accuracy
+    loss = -probabilities[range(20), test.labels].double().log().mean()
+    assert metrics.loss == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_predict_changes_nothing():
+    net = cifar()
+    net.stage2.eval()
+    modes, before = [m.training for m in net.modules()], tensors(net)
+    training.predict(net, images(size=16))
+    assert [m.training for m in net.modules()] == modes and equal(tensors(net), before)
+
+
 # --- precision --------------------------------------------------------------------------------------------------------
 
 
@@ -545,18 +573,19 @@ def test_wrong_settings_say_what_is_possible(options, message):
         training.fit(**arguments)
 
 
+@pytest.mark.parametrize("function", [training.evaluate, training.predict])
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("net", images()), r"evaluate takes an nn.Module; it was given str"),
+        (("net", images()), r"{name} takes an nn.Module; it was given str"),
         ((linear(), torch.zeros(2, 3, 8, 8)), "images has to be Images.*given Tensor"),
         ((linear(), images()[:0]), "images holds no image"),
         ((narrow(), images()), r"logits \[20, 10\], one a class; it returned \[20, 3\]"),
     ],
 )
-def test_evaluate_refuses_what_it_cannot_take(arguments, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        training.evaluate(*arguments)
+def test_evaluate_and_predict_refuse_what_they_cannot_take(function, arguments, message):
+    with pytest.raises((ValueError, TypeError), match=message.replace("{name}", function.__name__)):
+        function(*arguments)
 
 
 def test_whole_numbers_of_numpy_will_do():

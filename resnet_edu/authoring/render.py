@@ -12,14 +12,10 @@ import base64
 import hashlib
 import json
 import os
-import platform
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +29,10 @@ from nbformat import NotebookNode
 
 from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, write_atomically
 from resnet_edu.authoring.normalise import normalise, to_text
+from resnet_edu.facts import facts
 
 CELL_TIMEOUT = 900  # seconds, after which a cell hangs
 SLOW_CELL = 5.0  # seconds, from which on a cell's time is printed
-VERSIONS = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "jupyterlab")
 
 
 @dataclass
@@ -164,21 +160,6 @@ def record(lesson: str, seconds: float, budget: str, path: Path) -> None:
         "seconds": round(seconds),
         "budget": budget,
         "seed": int(os.environ.get("RESNET_EDU_SEED", "0")),
-        "commit": commit(path.parent),
-        "machine": f"{processor()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+        **facts(),
     }
     write_atomically(path, json.dumps(runs, indent=1, sort_keys=True) + "\n")
-
-
-def commit(folder: Path) -> str:
-    """The commit that the run started from; "" outside a clone."""
-    result = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
-    return result.stdout.strip()
-
-
-def processor() -> str:
-    """What /proc/cpuinfo calls the processor; elsewhere its architecture."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
-    return names[0] if names else f"{platform.machine()} on {sys.platform}"

@@ -83,15 +83,20 @@ def crop_and_flip(x: Tensor, offsets: Tensor, flips: Tensor, padding: int) -> Te
 class Images:
     """Images with their labels, on one device.
 
-    images uint8 [N, 3, H, W]; labels int64 [N], each an index into classes.
+    images uint8 [N, 3, H, W]; labels int64 [N], each an index into classes. Batches are normalised by the statistics of
+    the channels; with pixel_mean float32 [3, H, W] that is subtracted instead, and full brightness is 1.
     """
 
     images: Tensor
     labels: Tensor
     classes: tuple[str, ...] = CLASSES
+    pixel_mean: Tensor | None = None
 
     def __post_init__(self) -> None:
         _check_images(self.images, self.labels, self.classes)
+        mean = self.pixel_mean
+        if mean is not None and (not isinstance(mean, Tensor) or mean.shape != self.images.shape[1:]):
+            raise ValueError(f"pixel_mean must be a tensor {list(self.images.shape[1:])}, not {_describe(mean)}")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -107,7 +112,8 @@ class Images:
     def to(self, device: str | torch.device | None) -> Images:
         """The same images on another device; None picks one as `data.load` does."""
         target = pick_device(device)
-        return Images(self.images.to(target), self.labels.to(target), self.classes)
+        mean = None if self.pixel_mean is None else self.pixel_mean.to(target)
+        return Images(self.images.to(target), self.labels.to(target), self.classes, mean)
 
     def __getitem__(self, key: int | slice | Sequence[int] | Sequence[bool] | NDArray[Any] | Tensor) -> Images:
         """Some of the images, as an Images again, in the order asked for.
@@ -118,7 +124,7 @@ class Images:
         where = _positions(key, len(self))
         if isinstance(where, Tensor):
             where = where.to(self.device)
-        return Images(self.images[where], self.labels[where], self.classes)
+        return Images(self.images[where], self.labels[where], self.classes, self.pixel_mean)
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Images, Images]:
         """(the rest, round(fraction * N) images held out): `train, val = train.split(0.1, seed=0)`.
@@ -144,13 +150,22 @@ class Images:
         return self[~held_out], self[held_out]
 
     def batches(
-        self, batch_size: int, *, shuffle: bool = False, augment: bool = False, seed: int = 0
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        augment: bool = False,
+        seed: int = 0,
+        shard: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """One pass over the images: normalised float32 [B, 3, H, W] and int64 [B]; the last batch may be shorter.
 
         shuffle: a new order. augment: each image moved by up to H // 8 pixels (4 at 32 x 32) in both directions, and
         mirrored or not (He et al. 2015). Every random choice follows from seed, alike on every device; pass another
         seed for another epoch. PyTorch's global random state is neither read nor changed.
+
+        shard (rank, world): of each batch every world-th image from rank on, for one of several processes that train
+        together. All get equally many; what a short last batch has too many is left out of this pass.
         """
         # Checked here and not in _epoch: a generator function would only complain at its first batch.
         if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
@@ -160,23 +175,29 @@ class Images:
         for name, value in (("shuffle", shuffle), ("augment", augment)):
             if not isinstance(value, bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, not {value!r}")
-        return self._epoch(int(batch_size), bool(shuffle), bool(augment), _generator(seed))
+        rank, world = _shard(shard)
+        return self._epoch(int(batch_size), bool(shuffle), bool(augment), _generator(seed), rank, world)
+
+    def _normalized(self, images: Tensor) -> Tensor:
+        return normalize(images) if self.pixel_mean is None else (images.float() - self.pixel_mean).div_(255)
 
     def _epoch(
-        self, batch_size: int, shuffle: bool, augment: bool, generator: torch.Generator
+        self, batch_size: int, shuffle: bool, augment: bool, generator: torch.Generator, rank: int, world: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
         # All of the epoch's random numbers are drawn on the CPU and moved once: the same numbers on every device,
         # and no batch for which the CPU has to wait for the GPU.
         n, padding = len(self), self.images.shape[-2] // 8
-        if shuffle:
-            order = torch.randperm(n, generator=generator).to(self.device)
+        order = (torch.randperm(n, generator=generator) if shuffle else torch.arange(n)).to(self.device)
         if augment:
             offsets = torch.randint(2 * padding + 1, (n, 2), generator=generator).to(self.device)
             flips = torch.randint(2, (n,), generator=generator).bool().to(self.device)
         for start in range(0, n, batch_size):
-            batch = slice(start, start + batch_size)
-            picked = order[batch] if shuffle else batch
-            x = normalize(self.images[picked])
+            equal = min(batch_size, n - start) // world * world
+            if not equal:
+                return
+            batch = slice(start + rank, start + equal, world)
+            picked = order[batch]
+            x = self._normalized(self.images[picked])
             if augment:
                 x = crop_and_flip(x, offsets[batch], flips[batch], padding)
             yield x, self.labels[picked]
@@ -251,6 +272,15 @@ def _generator(seed: int) -> torch.Generator:
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed must be 0 or more and below 2**63, not {seed}")
     return torch.Generator().manual_seed(int(seed))
+
+
+def _shard(shard: object) -> tuple[int, int]:
+    if not isinstance(shard, tuple) or len(shard) != 2 or any(type(part) is not int for part in shard):
+        raise TypeError(f"shard must be (rank, world), two whole numbers, not {shard!r:.60}")
+    rank, world = shard
+    if not 0 <= rank < world:
+        raise ValueError(f"shard must be (rank, world) with a rank from 0 to world - 1, not {shard}")
+    return rank, world
 
 
 def _positions(key: object, n: int) -> slice | Tensor:

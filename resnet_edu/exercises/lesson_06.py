@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, gradient, integers
+from resnet_edu.exercises.symptoms import does_as
 
 # --- residual forward -------------------------------------------------------------------------------------------------
 
@@ -74,6 +75,267 @@ RESIDUAL_FORWARD = Exercise(
         "Two things are added: what the branch makes of x, and x itself. What happens to the sum?",
         "`branch` is a function: `branch(x)` is F(x). `F.relu` takes the sum as its one argument.",
         "In one line: return F.relu( ... + ... )",
+    ),
+)  # fmt: skip
+
+
+# --- the shortcut without parameters ----------------------------------------------------------------------------------
+
+
+def pad_shortcut(x, out_channels, stride):
+    """x [N, C, H, W] -> [N, out_channels, H / stride, W / stride], sides rounded up."""
+    x = x[:, :, ::stride, ::stride]
+    zeros = x.new_zeros(x.shape[0], out_channels - x.shape[1], x.shape[2], x.shape[3])
+    return torch.cat([x, zeros], dim=1)
+
+
+def _pad(*, take=lambda x, stride: x[:, :, ::stride, ::stride], add=lambda x, extra: F.pad(x, (0,) * 5 + (extra,))):
+    """The reference, with one thing changed."""
+
+    def answer(x, out_channels, stride):
+        return add(take(x, stride), out_channels - x.shape[1])
+
+    return answer
+
+
+def _image(rows: list[list[float]]) -> Tensor:
+    return torch.tensor(rows)[None, None]
+
+
+def _channels(*numbers: float) -> Tensor:
+    return torch.tensor(numbers).reshape(1, -1, 1, 1)
+
+
+def _pad_gradient(answer: Callable[..., Tensor]) -> Tensor:
+    x = integers(2, 2, 4, 4).requires_grad_()
+    return gradient(answer(x, 4, 2), x)
+
+
+TWO, THREE = _channels(3.0, 4.0), _channels(1.0, 2.0, 5.0)
+SQUARE = _image([[1.0, 5.0], [7.0, 3.0]])
+PIXELS = integers(1, 1, 4, 6), 1, 2
+EVEN = integers(2, 2, 4, 4, seed=1), 4, 2
+
+
+def _strides_channels(x, out_channels, stride):
+    x = x[:, ::stride, ::stride]
+    return F.pad(x, (0, 0, 0, 0, 0, out_channels - x.shape[1]))
+
+
+PAD_SHORTCUT = Exercise(
+    task=(
+        "Write option A, the shortcut without parameters: keep every stride-th pixel of each row and column, beginning "
+        "with the first, and append channels of zeros behind those of x until there are out_channels."
+    ),
+    difficulty=2,
+    minutes=10,
+    reference=pad_shortcut,
+    probes=(
+        call(TWO, 4, 1, words="{name}(x, 4, 1) with x [1, 2, 1, 1] = 3, 4"),
+        call(TWO, 2, 1, words="{name}(x, 2, 1) with x [1, 2, 1, 1] = 3, 4"),
+        call(THREE, 9, 1, words="{name}(x, 9, 1) with x [1, 3, 1, 1] = 1, 2, 5"),
+        call(SQUARE, 1, 2, words="{name}(x, 1, 2) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
+        call(*PIXELS),
+        call(SQUARE, 1, 1, words="{name}(x, 1, 1) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
+        call(integers(1, 1, 7, 10), 1, 3),
+        call(integers(1, 1, 5, 7), 1, 2),
+        call(*EVEN),
+        call(integers(2, 4, 6, 4, seed=2), 8, 2),
+        call(integers(3, 2, 5, 6, seed=3), 6, 2),
+        Probe("the gradient of (y * y).sum() by x [2, 2, 4, 4], for y = {name}(x, 4, 2)", _pad_gradient),
+    ),
+    mistakes=(
+        Mistake("zeros-in-front", "Your zeros stand in front of the channels of x. They belong behind them.",
+                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, extra, 0)))),
+        Mistake(
+            "zeros-on-both-sides",
+            "One half of your zeros stands in front of the channels of x. All of them belong behind.",
+            symptom=does_as(_pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, extra // 2, extra // 2))), (TWO, 4, 1)),
+        ),
+        Mistake("zeros-between", "Your zeros stand between the channels of x. They belong behind them.",
+                symptom=does_as(lambda x, *_: torch.stack([x, 0 * x], 2).flatten(1, 2), (TWO, 4, 1))),
+        Mistake("copies-for-zeros", "Your new channels hold x once more. They have to be zero.",
+                symptom=does_as(lambda x, *_: torch.cat([x, x], 1), (TWO, 4, 1))),
+        Mistake("ones-for-zeros", "Your new channels hold ones. They have to be zero.",
+                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, 0, extra), value=1.0))),
+        Mistake("zeros-for-all", "Of x nothing is left: the first channels of the result are those of x.",
+                _pad(add=lambda x, extra: 0 * F.pad(x, (0, 0, 0, 0, 0, extra)))),
+        Mistake("no-new-channels", "You add no channels: the result has to have out_channels of them.",
+                _pad(add=lambda x, extra: x)),
+        Mistake("doubles-the-channels", "You always double the channels. How many are missing to out_channels?",
+                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, 0, x.shape[1])))),
+        Mistake("adds-out-channels", "You add out_channels to those that are there. How many are missing?",
+                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, 0, extra + x.shape[1])))),
+        Mistake("pads-on-both-sides-in-full",
+                "You add the missing channels twice: in front of those of x, and behind them.",
+                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, extra, extra)))),
+        Mistake("pads-columns", "Your zeros are new columns. F.pad begins with the last dimension, two numbers each.",
+                _pad(add=lambda x, extra: F.pad(x, (0, extra)))),
+        Mistake("pads-rows", "Your zeros are new rows. F.pad begins with the last dimension, two numbers each.",
+                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, extra)))),
+        Mistake("pads-images", "Your zeros are new images. F.pad begins with the last dimension, two numbers each.",
+                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, 0, 0, 0, extra)))),
+        Mistake("appends-images", "torch.cat appends along the first dimension, the images, unless you name another.",
+                symptom=does_as(lambda x, *_: torch.cat([x, 0 * x]), (TWO, 4, 1))),
+        Mistake("no-stride", "You keep all pixels: the shortcut has to shrink as the branch does.",
+                _pad(take=lambda x, stride: x)),
+        Mistake("stride-always-two", "You always take every second pixel. The stride says which.",
+                _pad(take=lambda x, stride: x[:, :, ::2, ::2])),
+        Mistake("stride-on-rows-only", "You leave out rows, and no columns.",
+                _pad(take=lambda x, stride: x[:, :, ::stride])),
+        Mistake("stride-on-columns-only", "You leave out columns, and no rows.",
+                _pad(take=lambda x, stride: x[..., ::stride])),
+        Mistake("starts-late", "Your first pixel is not the first of x: a convolution with a stride begins there.",
+                _pad(take=lambda x, stride: x[:, :, stride - 1 :: stride, stride - 1 :: stride])),
+        Mistake("strides-the-channels", "Your stride leaves out channels. x is [N, C, H, W]: which two are the pixels?",
+                symptom=lambda answer: (
+                    does_as(_strides_channels, EVEN)(answer)
+                    or does_as(lambda x, *_: F.pad(x[:, ::2, ::2], (0, 0, 0, 0, 0, 2)), EVEN)(answer)
+                )),
+        Mistake("averages", "You take the mean of each window. Option A takes one pixel of it as it is.",
+                symptom=does_as(lambda x, *_: F.avg_pool2d(x, 2), PIXELS)),
+        Mistake("takes-the-largest", "You take the largest pixel of each window. Option A takes the first.",
+                symptom=does_as(lambda x, *_: F.max_pool2d(x, 2), PIXELS)),
+        Mistake("cuts-out-a-corner", "You keep the upper left corner whole. Take pixels from all over the image.",
+                symptom=does_as(lambda x, *_: x[:, :, : x.shape[2] // 2, : x.shape[3] // 2], PIXELS)),
+        Mistake("rounds-down", "With an odd side you lose the last pixel. A 3 x 3 convolution with padding keeps it.",
+                _pad(take=lambda x, s: x[:, :, : x.shape[2] // s * s : s, : x.shape[3] // s * s : s])),
+        Mistake("pads-only-with-a-stride", "With stride 1 you add no channels. They can be missing there, too.",
+                lambda x, out_channels, stride: x if stride == 1 else pad_shortcut(x, out_channels, stride)),
+        Mistake("strides-only-with-new-channels", "Where no channels are missing you do not shrink.",
+                lambda x, out, stride: x if x.shape[1] == out else pad_shortcut(x, out, stride)),
+    ),
+    hints=(
+        "Two things, one after the other: leave out pixels, then append zeros. A slice with a step does the first.",
+        "x[..., ::2] is every second column. How many channels are missing? out_channels - x.shape[1].",
+        "F.pad takes two numbers for each dimension, from the last one on: columns, rows, channels. Or torch.cat with "
+        "dim=1 and a tensor of zeros.",
+    ),
+)  # fmt: skip
+
+
+# --- the shortcut with parameters -------------------------------------------------------------------------------------
+
+
+def projection(in_channels, out_channels, stride) -> nn.Module:
+    """A module: [N, in_channels, H, W] -> [N, out_channels, H / stride, W / stride]."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False),
+        nn.BatchNorm2d(out_channels),
+    )
+
+
+IMAGE = integers(2, 4, 5, 6)
+
+
+def _projection(answer: Any, *case: int) -> nn.Module:
+    """Built and filled; biases of convolutions, if there are any, at 0."""
+    module = built(answer, *case)
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    return module
+
+
+def _projected_shape(*case: int) -> Probe:
+    def run(answer: Any) -> list[int]:
+        return list(called(_projection(answer, *case), IMAGE[:, : case[0]]).shape)
+
+    return Probe(f"the shape of {{name}}{case}(x) with x [2, {case[0]}, 5, 6]", run)
+
+
+def _projection_parameters(*case: int) -> Probe:
+    words = f"the number of parameters of {{name}}{case}"
+    return Probe(words, lambda answer: sum(p.numel() for p in _projection(answer, *case).parameters()))
+
+
+def _projected(mode: str, *case: int) -> Probe:
+    def run(answer: Any) -> Tensor:
+        module = _projection(answer, *case)
+        result = called(module, IMAGE[:, : case[0]])  # moves the running statistics
+        return result if mode == "train" else called(module.eval(), IMAGE[:, : case[0]])
+
+    return Probe(f"{{name}}{case}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
+
+
+def _projection_gradient(answer: Any) -> Tensor:
+    module, x = _projection(answer, 4, 8, 2), IMAGE.clone().requires_grad_()
+    return gradient(module(x) + 1, x)
+
+
+def _two_layers(
+    *, kernel=1, padding=0, bias=False, norm=nn.BatchNorm2d, use_stride=lambda stride: stride, before=(), after=()
+):
+    """The reference, with one thing changed."""
+
+    def answer(in_channels, out_channels, stride):
+        conv = nn.Conv2d(in_channels, out_channels, kernel, use_stride(stride), padding, bias=bias)
+        return nn.Sequential(*(one(stride) for one in before), conv, norm(out_channels), *(one() for one in after))
+
+    return answer
+
+
+PROJECTION = Exercise(
+    task=(
+        "Write option B, the shortcut that is learned: make a module of a 1 x 1 convolution with the stride and "
+        "without bias, followed by BatchNorm. It projects in any case, also where the shape stays."
+    ),
+    difficulty=2,
+    minutes=10,
+    reference=projection,
+    probes=(
+        _projected_shape(2, 3, 1),
+        _projected_shape(2, 3, 2),
+        _projected_shape(4, 4, 1),
+        _projected_shape(4, 8, 3),
+        _projection_parameters(2, 3, 1),
+        _projection_parameters(4, 4, 1),
+        _projection_parameters(4, 8, 2),
+        _projected("train", 2, 3, 1),
+        _projected("train", 4, 8, 2),
+        _projected("train", 4, 4, 1),
+        _projected("eval", 4, 8, 2),
+        Probe("the gradient of (y * y).sum() by x, for y = 1 + {name}(4, 8, 2)(x)", _projection_gradient),
+    ),
+    mistakes=(
+        Mistake("norm-forgotten", "The convolution is not followed by BatchNorm.",
+                _two_layers(norm=lambda channels: nn.Identity())),
+        Mistake("bias-before-norm", "Your convolution has a bias; BatchNorm subtracts the mean, so it does nothing.",
+                _two_layers(bias=True)),
+        Mistake("stride-forgotten", "Your convolution lacks the stride.", _two_layers(use_stride=lambda stride: 1)),
+        Mistake("stride-always-two", "Your stride is always 2. Take the one that is given.",
+                _two_layers(use_stride=lambda stride: 2)),
+        Mistake("kernel-of-three", "Your kernel is 3 x 3. A projection looks at one pixel at a time.",
+                _two_layers(kernel=3, padding=1)),
+        Mistake("kernel-of-three-cuts-the-border", "Your kernel is 3 x 3, and cuts off the border.",
+                _two_layers(kernel=3)),
+        Mistake("kernel-and-stride-swapped", "Stride and kernel have changed places in your convolution.",
+                lambda i, o, stride: nn.Sequential(nn.Conv2d(i, o, stride, 1, bias=False), nn.BatchNorm2d(o))),
+        Mistake("kernel-as-large-as-the-stride", "Your kernel grows with the stride. It stays 1 x 1.",
+                lambda i, o, stride: nn.Sequential(nn.Conv2d(i, o, stride, stride, bias=False), nn.BatchNorm2d(o))),
+        Mistake("padding", "Your padding adds a border of zeros. A 1 x 1 kernel needs none.", _two_layers(padding=1)),
+        Mistake("relu-at-the-end", "Your shortcut ends in a ReLU. The only ReLU comes after the addition.",
+                _two_layers(after=(nn.ReLU,))),
+        Mistake("norm-before-convolution", "Your BatchNorm comes before the convolution. It belongs behind.",
+                lambda i, o, stride: nn.Sequential(nn.BatchNorm2d(i), nn.Conv2d(i, o, 1, stride, bias=False))),
+        Mistake("norm-takes-in-channels", "Your BatchNorm has in_channels: how many does the convolution give?",
+                lambda i, o, stride: nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(i))),
+        Mistake("norm-of-vectors", "BatchNorm1d takes vectors. Images take BatchNorm2d.",
+                _two_layers(norm=nn.BatchNorm1d)),
+        Mistake("norm-without-scale", "Your norm has no scale and shift to learn.",
+                _two_layers(norm=lambda channels: nn.BatchNorm2d(channels, affine=False))),
+        Mistake("channels-swapped", "in_channels and out_channels have changed places.",
+                lambda i, o, stride: nn.Sequential(nn.Conv2d(o, i, 1, stride, bias=False), nn.BatchNorm2d(i))),
+        Mistake("pools-first", "You take means before the convolution. It takes the stride itself.",
+                _two_layers(use_stride=lambda stride: 1, before=(lambda s: nn.AvgPool2d(s, ceil_mode=True),))),
+        Mistake("identity-where-the-shape-stays", "Where the shape stays you project nothing. Here, always project.",
+                lambda i, o, stride: nn.Identity() if (i, stride) == (o, 1) else projection(i, o, stride)),
+    ),
+    hints=(
+        "Two layers, one after the other: nn.Sequential makes one module of them.",
+        "nn.Conv2d(in, out, kernel_size, stride, padding) has a bias unless you say otherwise. How many channels does "
+        "the norm get?",
+        "nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(...)).",
     ),
 )  # fmt: skip
 

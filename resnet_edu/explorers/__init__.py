@@ -8,9 +8,32 @@ ipywidgets 7 and 8 share are used. A reader without a kernel sees the picture of
 
 Read it in this order:
 
-    core.py       `Explorer`: controls, a function that draws, the picture on the page
-    gradients.py  gradient norms of a fresh net by its settings, and of a training run step by step
+    core.py            `Explorer`: controls, a function that draws, the picture on the page
+    convolutions.py    a kernel on a real image; activations and their slopes; the receptive field of a stack
+    training.py        learning rate, momentum and schedule, on a tiny net that is trained anew at every change
+    gradients.py       gradient norms of a fresh net by its settings, and of a training run step by step
+    initialisation.py  the scale of the signal in a fresh net, by the scale of its weights
+    pathologies.py     what goes wrong with depth in a fresh net, by how it is built
+    blocks.py          the strength of the skip connection
+    lesions.py         blocks taken out of trained nets, and what is left of their accuracy
+    landscapes.py      a walk over loss landscapes
 """
 
+from resnet_edu.explorers.blocks import skip_profile, skip_strength, skip_training
+from resnet_edu.explorers.convolutions import (
+    KERNELS,
+    activation_and_slope,
+    activation_slopes,
+    grey,
+    kernel_on_image,
+    kernel_response,
+    receptive_fields,
+    stack_of_convolutions,
+)
 from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
+from resnet_edu.explorers.initialisation import initialisation, scale_profile
+from resnet_edu.explorers.landscapes import landscape_walk
+from resnet_edu.explorers.lesions import lesion, lesion_answers
+from resnet_edu.explorers.pathologies import pathologies, pathology
+from resnet_edu.explorers.training import learning_rate, sgd_losses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -17,13 +18,24 @@ class Explorer:
 
     controls: {setting: widget}. draw: called with the settings as keywords; changes the figure in place and returns
     its alt text. Every change of a control draws again.
+    buttons: {what is written on it: action}; an action is called as `draw` is, when its button is pressed. It is for
+    what takes seconds.
     """
 
-    def __init__(self, controls: Mapping[str, Any], figure: Figure, draw: Callable[..., str]) -> None:
+    def __init__(
+        self,
+        controls: Mapping[str, Any],
+        figure: Figure,
+        draw: Callable[..., str],
+        buttons: Mapping[str, Callable[..., str]] | None = None,
+    ) -> None:
         self.controls, self.figure, self.draw = dict(controls), figure, draw
+        self.buttons = {text: _button(text) for text in buttons or {}}
         self._handle: DisplayHandle | None = None
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
+        for text, action in (buttons or {}).items():
+            self.buttons[text].on_click(partial(self._press, action))
 
     def settings(self) -> dict[str, Any]:
         """What the controls say, as keywords for `draw`: "none" is None, which a menu cannot show as chosen."""
@@ -31,9 +43,21 @@ class Explorer:
 
     def show(self) -> None:
         """Put controls and picture into the current cell's output, in this order."""
-        display(widgets.VBox(list(self.controls.values())))
+        display(widgets.VBox([*self.controls.values(), *self.buttons.values()]))
         self._redraw(None)
 
     def _redraw(self, _change: Any) -> None:
         alt = self.draw(**self.settings())
         self._handle = put(self.figure, alt, self._handle)
+
+    def _press(self, action: Callable[..., str], button: Any) -> None:
+        button.disabled = True  # a second press would wait, and then run again
+        try:
+            alt = action(**self.settings())
+        finally:
+            button.disabled = False
+        self._handle = put(self.figure, alt, self._handle)
+
+
+def _button(text: str) -> Any:
+    return widgets.Button(description=text, layout=widgets.Layout(width="auto", align_self="flex-start"))

@@ -10,17 +10,29 @@ Colours: Okabe and Ito 2008, "Color Universal Design"; heatmaps: viridis.
 
 Read it in this order:
 
-    style.py      colours, look and line styles; the checks of what is to be drawn
-    gradients.py  gradient norms by layer and step; which layers moved
-    curves.py     training and validation by epoch
-    images.py     the data as pictures
-    networks.py   a network, drawn from the table of its layers
+    style.py        colours, look and line styles; the checks of what is to be drawn
+    images.py       the data, kernels and feature maps as pictures
+    networks.py     a network, drawn from the table of its layers; a block, from the steps that its data takes
+    curves.py       training and validation by epoch; what each learning rate reaches; functions and their slopes
+    evaluation.py   which classes a net confuses, images with captions, a sweep of a setting
+    gradients.py    gradient norms by layer and step; which layers moved
+    signals.py      scale of the signal by layer, update ratios by step, saturated and dead units
+    pathologies.py  cosines of gradients along a line; profiles to be told apart
+    matrices.py     tables: Jacobians, measurements and whether they are right
+    lesions.py      what a net loses without a block; which paths its gradient came on
+    landscapes.py   the loss on a plane through the weights
 """
 
-from resnet_edu.plots.curves import METRICS, training_curves
+from resnet_edu.plots.curves import METRICS, by_rate, training_curves, value_and_slope
+from resnet_edu.plots.evaluation import confusion_matrix, gallery, sweep
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
-from resnet_edu.plots.images import sample_grid
-from resnet_edu.plots.networks import network
+from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
+from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape_tables, landscapes
+from resnet_edu.plots.lesions import draw_lesions, lesions, path_lengths
+from resnet_edu.plots.matrices import checks, matrices
+from resnet_edu.plots.networks import blocks, network
+from resnet_edu.plots.pathologies import cosine_lines, cosine_maps, draw_cosines, profile_grid
+from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (
     BLACK,
     BLUE,

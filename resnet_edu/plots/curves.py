@@ -1,8 +1,8 @@
-"""Training and validation by epoch."""
+"""Training and validation by epoch; what a net reaches at each learning rate; functions and their slopes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import GREY, course_look, line_styles, new_figure, nonempty, vector
+from resnet_edu.plots.style import BLACK, GREY, course_look, finite, line_styles, new_figure, nonempty, vector
 
 METRICS = {
     "train_accuracy": "training accuracy",
@@ -18,6 +18,9 @@ METRICS = {
     "val_accuracy": "validation accuracy",
     "val_loss": "validation loss",
 }
+#: Two lists in one picture: training as a line, validation dashed in the same colour.
+PAIRS = {"accuracy": ("train_accuracy", "val_accuracy"), "loss": ("train_loss", "val_loss")}
+PARTS = ("training", "validation")
 
 
 @course_look
@@ -27,18 +30,24 @@ def training_curves(
     """One metric by epoch, one line a net.
 
     histories: {label: History} as `training.fit` returns them, or {label: one number an epoch}.
-    metric: which list of the history: train_accuracy, train_loss, val_accuracy, val_loss.
+    metric: which list of the history: train_accuracy, train_loss, val_accuracy, val_loss; or "accuracy" or "loss" of
+    histories with validation: two lines a net, training solid and validation dashed.
     epochs: how many epochs the axis shows, for a plot that is still growing. Accuracies show `chance` as a thin line.
     """
-    if not isinstance(metric, str) or metric not in METRICS:
-        raise ValueError(f"metric={metric!r}: choose one of {', '.join(map(repr, METRICS))}.")
+    if not isinstance(metric, str) or metric not in (*METRICS, *PAIRS):
+        raise ValueError(f"metric={metric!r}: choose one of {', '.join(map(repr, (*METRICS, *PAIRS)))}.")
     if epochs is not None and (not isinstance(epochs, Integral) or epochs < 1):
         raise ValueError(f"epochs={epochs!r}: give a whole number of at least 1.")
     if not isinstance(chance, Real) or not 0 <= chance <= 1:
         raise ValueError(f"chance={chance!r}: give the part of right answers by guessing, from 0 to 1.")
-    lines = {label: vector(label, getattr(h, metric, h)) for label, h in nonempty(histories).items()}
+    lines = (
+        _both(histories, metric)
+        if metric in PAIRS
+        else {label: vector(label, getattr(h, metric, h)) for label, h in nonempty(histories).items()}
+    )
     figure, (ax,) = new_figure(3.6)
-    for label, style in line_styles(lines).items():
+    styles = _both_styles(histories) if metric in PAIRS else line_styles(lines)
+    for label, style in styles.items():
         ax.plot(range(1, len(lines[label]) + 1), lines[label], label=label, markersize=5, **style)
     longest = epochs or max(map(len, lines.values()))
     ax.set_xlim(0.8, max(longest, 2) + 0.2)
@@ -48,6 +57,108 @@ def training_curves(
         ax.set_ylim(0, min(1.0, max(0.3, highest * 1.15)))
         ax.axhline(chance, color=GREY, linewidth=1)
         ax.text(ax.get_xlim()[1], chance, "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
-    ax.set(xlabel="epoch", ylabel=METRICS[metric])
-    ax.legend(loc="upper left" if metric.endswith("accuracy") else "upper right")
+    ax.set(xlabel="epoch", ylabel=METRICS.get(metric, metric))
+    corner = "upper left" if metric.endswith("accuracy") else "upper right"
+    ax.legend(loc="best" if metric in PAIRS else corner)  # of a pair one line may rise where the other falls
     return figure
+
+
+def _both(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
+    """{"net, training": ..., "net, validation": ...}, from histories that hold both."""
+    lines = {}
+    for label, history in nonempty(histories).items():
+        lists = [getattr(history, name, None) for name in PAIRS[metric]]
+        if not all(isinstance(values, list) and values for values in lists):
+            raise ValueError(
+                f"{label!r}: metric={metric!r} draws training beside validation, and here is not both. "
+                "Give what training.fit(net, train, val, ...) returned."
+            )
+        for part, values in zip(PARTS, lists, strict=True):
+            lines[f"{label}, {part}"] = vector(label, values)
+    return lines
+
+
+def _both_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
+    styles = {}
+    for label, style in line_styles(labels).items():
+        for part, linestyle, face in zip(PARTS, ("-", "--"), (style["color"], "white"), strict=True):
+            styles[f"{label}, {part}"] = {**style, "linestyle": linestyle, "markerfacecolor": face}
+    return styles
+
+
+@course_look
+def by_rate(
+    results: Mapping[str, Mapping[float, float]], *, ylabel: str = "training accuracy", before: float | None = None
+) -> Figure:
+    """An accuracy by the learning rate that led to it, one line a net; `before` is a dashed line across.
+
+    results: {label: {learning rate: accuracy from 0 to 1}}.
+    """
+    lines: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for label, table in nonempty(results).items():
+        if not isinstance(table, Mapping):
+            raise TypeError(f"{label!r}: give {{learning rate: accuracy}}, not {table!r:.60}.")
+        rates, values = vector(label, list(table)), vector(label, list(table.values()))
+        if not (rates > 0).all() or not np.isfinite(rates).all() or not ((values >= 0) & (values <= 1)).all():
+            raise ValueError(
+                f"{label!r}: learning rates are above 0 and accuracies from 0 to 1; it was given {table!r:.80}."
+            )
+        order = np.argsort(rates)
+        lines[label] = rates[order], values[order]
+    if before is not None and (not isinstance(before, Real) or not 0 <= before <= 1):
+        raise ValueError(f"before={before!r}: give an accuracy from 0 to 1.")
+    figure, (ax,) = new_figure(3.4)
+    for label, style in line_styles(lines).items():
+        ax.plot(*lines[label], label=label, markersize=7, **style)
+    if before is not None:
+        ax.axhline(before, color=BLACK, linewidth=1, linestyle=(0, (6, 3)), label="before")
+    ax.axhline(0.1, color=GREY, linewidth=1)
+    ax.set_xscale("log")
+    rates = np.unique(np.concatenate([x for x, _ in lines.values()]))
+    ax.set_xlim(rates[0] / 1.6, rates[-1] * 1.6)
+    ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    ax.minorticks_off()
+    highest = max([before or 0.0, *(y.max() for _, y in lines.values())])
+    ax.set_ylim(0, min(1.0, max(0.3, highest * 1.35)))
+    ax.text(ax.get_xlim()[1], 0.1, "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
+    ax.set(xlabel="learning rate", ylabel=ylabel)
+    ax.legend(loc="upper right", ncols=len(lines) + 1)
+    return figure
+
+
+@course_look
+def value_and_slope(
+    x: Any,
+    functions: Mapping[str, tuple[Any, Any]],
+    *,
+    xlabel: str = "x",
+    labels: tuple[str, str] = ("value", "slope"),
+) -> Figure:
+    """Functions side by side with their derivatives, over the same x.
+
+    x: numbers in rising order. functions: {label: (its values, its slopes)}, as many of each as x has.
+    labels: what the two axes show.
+    """
+    at = finite("x", x)
+    lines = {label: _pair(label, pair, at) for label, pair in nonempty(functions).items()}
+    if not isinstance(labels, tuple | list) or len(labels) != 2:
+        raise ValueError(f"labels={labels!r:.60}: give two words, for the values and for the slopes.")
+    gap, widths = max(1, len(at) // 8), np.linspace(1.5 + 0.7 * (len(lines) - 1), 1.5, len(lines))
+    figure, axes = new_figure(3.4, columns=2)
+    for i, ax in enumerate(axes):
+        for k, (label, style) in enumerate(line_styles(lines).items()):
+            # Where they run together, the later line is the thinner one and its markers are moved: all can be seen.
+            marks = (k * gap // len(lines), gap)
+            ax.plot(at, lines[label][i], label=label, linewidth=widths[k], markevery=marks, markersize=4, **style)
+        ax.set(xlabel=xlabel, ylabel=labels[i])
+    axes[0].legend()
+    return figure
+
+
+def _pair(label: str, pair: Any, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"{label!r}: give a pair, the values and the slopes.")
+    value, slope = (finite(label, numbers) for numbers in pair)
+    if len(value) != len(at) or len(slope) != len(at):
+        raise ValueError(f"{label!r}: x has {len(at)} numbers, the values {len(value)}, the slopes {len(slope)}.")
+    return value, slope

@@ -52,7 +52,8 @@ def draw_norms(ax: Axes, lines: Mapping[str, np.ndarray], *, scale: np.ndarray |
     handles = []
     for label, style in line_styles(lines).items():
         norms, layers = lines[label], np.arange(1, len(lines[label]) + 1)
-        handles += ax.plot(layers, norms, label=label, markersize=4, linewidth=1.5, **style)
+        sparse = max(1, len(norms) // 60)  # a thousand markers would hide the line
+        handles += ax.plot(layers, norms, label=label, markersize=4, linewidth=1.5, markevery=sparse, **style)
         zeros = layers[norms == 0]
         bottom = np.full(len(zeros), ax.get_ylim()[0])
         ax.plot(zeros, bottom, "x", color=style["color"], markersize=7, clip_on=False, zorder=5)
@@ -60,6 +61,7 @@ def draw_norms(ax: Axes, lines: Mapping[str, np.ndarray], *, scale: np.ndarray |
         handles.append(Line2D([], [], color=BLACK, marker="x", linestyle="none", label="exactly 0"))
     ax.legend(handles=handles)
     ax.set_xlim(0.5, max(map(len, lines.values())) + 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("layer: 1 is next to the image, the last one is the classifier")
 
 

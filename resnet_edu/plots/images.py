@@ -1,14 +1,16 @@
-"""Images: the data as pictures."""
+"""Images: the data as pictures, and what a convolution makes of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from resnet_edu.plots.style import WIDTH, course_look, new_figure
+from resnet_edu.plots.style import WIDTH, course_look, new_figure, nonempty
 
 
 @course_look
@@ -34,3 +36,148 @@ def sample_grid(images: Any, *, per_class: int = 12) -> Figure:
     ax.grid(False)
     ax.spines[:].set_visible(False)
     return figure
+
+
+@course_look
+def pictures(given: Mapping[str, Any], *, columns: int = 6) -> Figure:
+    """Pictures side by side, with their labels above them.
+
+    given: {label: picture}. A picture [3, H, W] is in colour (uint8, or numbers from 0 to 1). One of [H, W] is in grey,
+    and the smallest and largest number stand below it: black is 0 and white the largest, or, where some are negative,
+    grey is 0 and black and white are equally far from it.
+    """
+    panels = {label: _picture(label, picture) for label, picture in nonempty(given).items()}
+    figure, axes = _panels(panels, columns, words_below=any(picture.ndim == 2 for picture in panels.values()))
+    for ax, picture in zip(axes, panels.values(), strict=True):
+        draw_picture(ax, picture)
+    return figure
+
+
+def draw_picture(ax: Axes, picture: np.ndarray) -> None:
+    """One picture as `pictures` has it, [H, W] or [3, H, W], on axes without ticks."""
+    if picture.ndim == 3:
+        whole = picture.dtype == np.uint8
+        ax.imshow(picture.transpose(1, 2, 0) if whole else picture.transpose(1, 2, 0).clip(0, 1))
+    else:
+        low, high = float(picture.min()), float(picture.max())
+        most = max(-low, high) or 1.0
+        ax.imshow(picture, cmap="gray", vmin=-most if low < 0 else 0.0, vmax=most)
+        ax.set_xlabel(f"{low:.3g} to {high:.3g}", fontsize=8)
+    _no_ticks(ax)
+
+
+@course_look
+def kernels(given: Any, *, columns: int = 8) -> Figure:
+    """The weights of convolutions, on one scale: grey is 0, white the largest positive weight, black the opposite.
+
+    given: {label: kernel}, or the weight of a layer, [O, C, k, k]. A kernel is [k, k], in grey with its numbers, or
+    [3, k, k], in colour: a weight for each of red, green and blue.
+    """
+    if not isinstance(given, Mapping):
+        weight = _array("the weight", given)
+        if weight.ndim != 4 or weight.shape[1] not in (1, 3) or not len(weight):
+            raise ValueError(f"kernels draws a weight [O, 1, k, k] or [O, 3, k, k]; it is {list(weight.shape)}.")
+        given = {str(i): kernel[0] if len(kernel) == 1 else kernel for i, kernel in enumerate(weight, start=1)}
+    panels = {label: _picture(label, kernel).astype(np.float64) for label, kernel in nonempty(given).items()}
+    most = max(float(np.abs(kernel).max()) for kernel in panels.values()) or 1.0
+    figure, axes = _panels(panels, columns)
+    for ax, kernel in zip(axes, panels.values(), strict=True):
+        draw_kernel(ax, kernel, most)
+    return figure
+
+
+def draw_kernel(ax: Axes, kernel: np.ndarray, most: float) -> None:
+    """One kernel, [k, k] or [3, k, k]: grey is 0, white `most`, black minus `most`."""
+    if kernel.ndim == 3:
+        ax.imshow((0.5 + kernel / most / 2).transpose(1, 2, 0).clip(0, 1))
+    else:
+        ax.imshow(kernel, cmap="gray", vmin=-most, vmax=most)
+        for (row, column), number in np.ndenumerate(kernel) if kernel.size <= 25 else ():
+            shade = "white" if number < -0.1 * most else "black"
+            ax.text(column, row, f"{number:.3g}", ha="center", va="center", fontsize=8, color=shade)
+    _no_ticks(ax)
+
+
+@course_look
+def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
+    """The first `columns` feature maps of each layer, one layer a row, in the order that is given.
+
+    maps: {label: [C, H, W]}. One scale a row: black is 0, or the smallest number of the row where it is negative, and
+    white its largest. A dead channel is black all over.
+    """
+    rows = {label: _array(label, layer) for label, layer in nonempty(maps).items()}
+    _check_columns(columns)
+    for label, layer in rows.items():
+        if layer.ndim != 3 or 0 in layer.shape:
+            raise ValueError(f"{label!r}: feature maps have to be [C, H, W]; they are {list(layer.shape)}.")
+    figure = Figure(figsize=(WIDTH, len(rows) * (0.88 * WIDTH / columns + 0.1)), layout=None)
+    figure.subplots_adjust(left=0.11, right=0.995, bottom=0.01, top=0.99, wspace=0.06, hspace=0.06)
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for axes, (label, layer) in zip(grid, rows.items(), strict=True):
+        low, high = min(0.0, float(layer.min())), float(layer.max())
+        for ax, channel in zip(axes, layer, strict=False):
+            ax.imshow(channel, cmap="gray", vmin=low, vmax=high if high > low else low + 1.0)
+        for ax in axes:
+            _no_ticks(ax)
+            ax.set_visible(bool(ax.images))
+        shape = " × ".join(map(str, layer.shape))
+        axes[0].set_ylabel(f"{label}\n{shape}", rotation=0, ha="right", va="center", fontsize=9)
+    return figure
+
+
+def _panels(panels: Mapping[str, np.ndarray], columns: int, words_below: bool = False) -> tuple[Figure, list[Axes]]:
+    """Axes in rows of `columns`, each as high as its picture needs, with the labels above them."""
+    _check_columns(columns)
+    across = min(columns, max(len(panels), 3))  # a picture alone does not fill the page
+    rows = -(-len(panels) // across)
+    side = WIDTH / across
+    tallest = side * max(picture.shape[-2] / picture.shape[-1] for picture in panels.values())
+    above = 0.1 + 0.16 * max(label.count("\n") + 1 for label in panels)
+    height = above + min(tallest, 2 * side) + (0.24 if words_below else 0.06)
+    figure = Figure(figsize=(WIDTH, rows * height), layout=None)
+    axes = []
+    for i, label in enumerate(panels):
+        row, column = divmod(i, across)
+        bottom = (rows - 1 - row) * height + height - above - min(tallest, 2 * side)
+        ax = figure.add_axes(
+            (
+                column / across + 0.005,
+                bottom / (rows * height),
+                1 / across - 0.01,
+                min(tallest, 2 * side) / rows / height,
+            )
+        )
+        ax.set_title(label, fontsize=9)
+        axes.append(ax)
+    return figure, axes
+
+
+def _check_columns(columns: object) -> None:
+    if not isinstance(columns, Integral) or isinstance(columns, bool) or not 1 <= int(columns) <= 32:
+        raise ValueError(f"columns={columns!r}: give a whole number from 1 to 32.")
+
+
+def _no_ticks(ax: Axes) -> None:
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+
+
+def _array(label: str, values: Any) -> np.ndarray:
+    """Finite numbers, from a tensor, an array or lists."""
+    try:
+        numbers = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
+        numbers = numbers if numbers.dtype == np.uint8 else numbers.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{label!r}: a picture is made of numbers, not of {values!r:.60}.") from None
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{label!r}: there are numbers that are not finite, and no picture of them.")
+    return numbers
+
+
+def _picture(label: str, values: Any) -> np.ndarray:
+    picture = _array(label, values)
+    if 0 in picture.shape or not (picture.ndim == 2 or (picture.ndim == 3 and len(picture) == 3)):
+        raise ValueError(f"{label!r}: a picture has the shape [H, W] or [3, H, W]; this has {list(picture.shape)}.")
+    return picture

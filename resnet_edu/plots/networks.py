@@ -1,16 +1,18 @@
-"""A network, drawn from the table of its layers."""
+"""A network, drawn from the table of its layers; a block, drawn from the steps that its data takes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Rectangle
 
-from resnet_edu.plots.style import BLUE, course_look, new_figure
+from resnet_edu.plots.style import BLUE, GREY, WIDTH, course_look, new_figure, nonempty
 
 
 @course_look
@@ -43,8 +45,8 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
             ax.add_patch(Arc((centre, top + 0.03), width, 0.3, theta1=0, theta2=180, color=BLUE, linewidth=1.5))
     for shape in shapes:
         at = [x for x, layer in enumerate(boxes) if layer.out_shape == shape]
-        text = " × ".join(map(str, shape)) + ("\nlogits" if len(shape) == 1 else "")
-        ax.text((at[0] + at[-1] + 1) / 2, -0.58, text, ha="center", va="top", fontsize=9)
+        text = " × ".join(map(str, shape)) + ("\nlogits" if len(shape) == 1 and shape == boxes[-1].out_shape else "")
+        ax.text((at[0] + at[-1] + 1) / 2, -0.58, text, ha="center", va="top", fontsize=9 if len(shapes) < 6 else 7.5)
     ax.set(xlim=(-0.5, len(boxes) + 0.5), ylim=(-0.85, 0.75), title=title)
     ax.axis("off")
     return figure
@@ -52,3 +54,127 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
 
 def _side(layer: Any) -> int:
     return int(layer.out_shape[-1]) if len(layer.out_shape) == 3 else 1
+
+
+# --- blocks -----------------------------------------------------------------------------------------------------------
+
+FILLS = {"Conv": "#CFE3F2", "Linear": "#CFE3F2", "Norm": "#F3E6C4"}  # the others are white
+COLUMNS = 9.0  # boxes that fit side by side at the figure's width with letters of full size
+
+
+@dataclass(frozen=True)
+class _Detour:
+    """A path beside the main one: from column `start` to column `end`, through the steps `via`, at height `y`."""
+
+    start: int
+    end: int
+    via: tuple[int, ...]
+    y: float = 0.0
+
+
+@course_look
+def blocks(flows: Mapping[str, Any], *, numbers: str = "shape") -> Figure:
+    """Each block as data flows through it: the longest way from x to y in a row, and every other way above it, in blue.
+
+    flows: {title: steps}; steps as `probes.dataflow` lists them, with label, kind, sources, out_shape and rms.
+    numbers: what stands below a box: the "shape" of its output (channels × height × width), its "rms", or "none".
+    """
+    if not isinstance(numbers, str) or numbers not in ("shape", "rms", "none"):
+        raise ValueError(f"numbers={numbers!r}: choose one of 'shape', 'rms', 'none'.")
+    rows = {title: _checked_steps(title, steps) for title, steps in nonempty(flows).items()}
+    mains = {title: _longest_way(steps) for title, steps in rows.items()}
+    detours = {title: _detours(steps, mains[title]) for title, steps in rows.items()}
+    heights = [1.05 + max([0.0, *(d.y + 0.05 for d in found)]) for found in detours.values()]
+    columns = max(COLUMNS, *(len(main) + 1.5 for main in mains.values()))
+    figure = Figure(figsize=(WIDTH, 0.85 * sum(heights)), layout="constrained")
+    axes = figure.subplots(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, height, (title, steps) in zip(axes, heights, rows.items(), strict=True):
+        _draw_block(ax, steps, mains[title], detours[title], numbers, fontsize=8.5 * COLUMNS / columns)
+        ax.set(xlim=(-0.4, columns - 0.5), ylim=(-0.6, height - 0.6))
+        ax.set_title(title, loc="left")
+        ax.axis("off")
+    return figure
+
+
+def _checked_steps(title: str, steps: Any) -> Sequence[Any]:
+    if not isinstance(steps, Sequence) or not all(hasattr(s, "sources") and hasattr(s, "label") for s in steps):
+        raise TypeError(f"{title!r}: blocks takes the steps that probes.dataflow(block, batch) returns.")
+    if not steps:
+        raise ValueError(f"{title!r}: there is no step to draw; the block hands its input on as it is.")
+    return steps
+
+
+def _longest_way(steps: Sequence[Any]) -> list[int]:
+    """The positions of the steps on the longest way from the input to the last step."""
+    ways: list[list[int]] = []
+    for i, step in enumerate(steps):
+        ways.append([*max((ways[s] for s in step.sources if s >= 0), key=len, default=[]), i])
+    return ways[-1]
+
+
+def _detours(steps: Sequence[Any], main: list[int]) -> list[_Detour]:
+    """All ways beside the main one, each in a lane of its own: the shortest is the lowest."""
+    column = {-1: 0, **{step: k for k, step in enumerate(main, start=1)}}
+    found = []
+    for step in main:
+        sources = list(steps[step].sources)
+        before = main[column[step] - 2] if column[step] > 1 else -1
+        if before in sources:
+            sources.remove(before)  # the arrow along the row
+        for source in sources:
+            via: tuple[int, ...] = ()
+            while source not in column:
+                via = (source, *via)
+                source = max(steps[source].sources, default=-1)
+            found.append(_Detour(column[source], column[step], via))
+    found.sort(key=lambda d: (d.end - d.start, len(d.via)))
+    y, placed = 0.28, []
+    for detour in found:
+        y += 0.72 if detour.via else 0.3
+        placed.append(replace(detour, y=y))
+        y += 0.22 if detour.via else 0.0
+    return placed
+
+
+def _draw_block(
+    ax: Axes, steps: Sequence[Any], main: list[int], detours: list[_Detour], numbers: str, fontsize: float
+) -> None:
+    end = len(main) + 1
+    reach = [0.42] * (end + 1)  # from a column's middle to its edge
+    reach[0], reach[end] = 0.12, 0.15
+    for k, i in enumerate(main, start=1):
+        if steps[i].kind == "add":
+            reach[k] = 0.17
+    for k in range(end):
+        _arrow(ax, (k + reach[k], 0), (k + 1 - reach[k + 1], 0), GREY)
+    for x, letter in ((0, "$x$"), (end, "$y$")):
+        ax.text(x, 0, letter, ha="center", va="center", fontsize=fontsize + 3)
+    for k, i in enumerate(main, start=1):
+        _draw_step(ax, steps[i], k, 0.0, numbers, fontsize)
+    for detour in detours:
+        left = detour.start + (0.25 if detour.start == 0 else 0.5)
+        top = 0.24 if steps[main[detour.end - 1]].kind == "add" else 0.3
+        ax.plot([left, left, detour.end], [0, detour.y, detour.y], color=BLUE, linewidth=1.5, zorder=1)
+        ax.plot([left], [0], "o", color=BLUE, markersize=3.5)
+        _arrow(ax, (detour.end, detour.y), (detour.end, top), BLUE)
+        for k, i in enumerate(detour.via, start=1):
+            middle = left + (detour.end - left) * k / (len(detour.via) + 1)
+            _draw_step(ax, steps[i], middle, detour.y, numbers, fontsize)
+
+
+def _draw_step(ax: Axes, step: Any, x: float, y: float, numbers: str, fontsize: float) -> None:
+    if step.kind == "add":
+        ring = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": BLUE, "linewidth": 1.5}
+        ax.text(x, y, step.label, ha="center", va="center", fontsize=fontsize + 2, bbox=ring)
+    else:
+        fill = next((color for word, color in FILLS.items() if word in step.kind), "white")
+        ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=fill, edgecolor=GREY, linewidth=1, zorder=2))
+        ax.text(x, y, step.label, ha="center", va="center", fontsize=fontsize, linespacing=1.15, zorder=3)
+    if numbers != "none":
+        text = "×".join(map(str, step.out_shape)) if numbers == "shape" else f"rms {step.rms:.3g}"
+        ax.text(x, y - 0.34, text, ha="center", va="top", fontsize=fontsize - 1, color="#595959")
+
+
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
+    style = {"arrowstyle": "-|>", "color": color, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
+    ax.annotate("", xy=end, xytext=start, arrowprops=style)

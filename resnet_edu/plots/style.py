@@ -75,15 +75,28 @@ def nonempty(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return mapping
 
 
-def numbers_of(label: str, values: Any) -> np.ndarray:
-    """float64, from a recorder, a tensor, an array or a list of numbers that are not negative."""
+def _float64(label: str, values: Any) -> np.ndarray:
+    """float64, from a recorder, a tensor, an array or a list of numbers."""
     try:
         values = values.detach().cpu().double() if hasattr(values, "detach") else values
-        numbers = np.asarray(values.numpy() if hasattr(values, "numpy") else values, dtype=np.float64)
+        return np.asarray(values.numpy() if hasattr(values, "numpy") else values, dtype=np.float64)
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{label!r}: a plot takes numbers, not {values!r:.60}.") from None
+
+
+def numbers_of(label: str, values: Any) -> np.ndarray:
+    """float64, from a recorder, a tensor, an array or a list of numbers that are not negative."""
+    numbers = _float64(label, values)
     if (numbers < 0).any():
         raise ValueError(f"{label!r}: nothing that is drawn here can be negative; there is a {numbers.min():g}.")
+    return numbers
+
+
+def finite(label: str, values: Any) -> np.ndarray:
+    """float64 [n], numbers of any sign, none of them NaN or infinite."""
+    numbers = _float64(label, values)
+    if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
+        raise ValueError(f"{label!r}: a list of finite numbers is needed; these have the shape {list(numbers.shape)}.")
     return numbers
 
 

@@ -1,4 +1,4 @@
-"""What happens inside a network: gradient norms, signal scale, and a table of its layers.
+"""What happens inside a network: gradients, signals, updates, unit health, layers, paths, lesions, the loss around it.
 
 Every probe works on any `nn.Module`, and leaves it as it was.
 
@@ -14,16 +14,35 @@ Every probe works on any `nn.Module`, and leaves it as it was.
 `GradientNorms` looks at the gradient of the loss by the *weights*, step after step, and costs almost nothing.
 `signal` looks at the *activations* and at the gradient of the loss by them, once, on one batch.
 The two can tell different stories; lesson 03 shows when.
+`UpdateRatio` follows how far each step moves a weight, `unit_health` counts the units that pass no gradient.
+`layer_table` and `receptive_field` look at the net itself: its layers, and the pixels that reach one of its outputs.
 
 Read it in this order:
 
-    gradients.py  gradients by the weights
-    signal.py     activations, and gradients by them
-    layers.py     the table of layers
-    norms.py      L2 norms that do not underflow
-    care.py       how a probe listens to a net and leaves it as it was
+    layers.py      the table of layers
+    field.py       the receptive field of an output
+    gradients.py   gradients by the weights
+    signal.py      activations, and gradients by them
+    updates.py     how far each step moves a weight
+    health.py      saturated and dead units
+    shattering.py  does the gradient by the input turn from one point to the next?
+    dataflow.py    the way that data takes through a block, step by step
+    paths.py       the gradient of a residual net, sorted by the paths on which it came
+    lesion.py      what a net loses without a block, or with its blocks in another order
+    landscape.py   the loss around a net, on a line or a plane through its weights
+    recorder.py    what the probes of a training run share
+    norms.py       L2 norms that do not underflow
+    care.py        how a probe listens to a net and leaves it as it was
 """
 
+from resnet_edu.probes.dataflow import Step, dataflow, summands
+from resnet_edu.probes.field import ReceptiveField, receptive_field, receptive_field_formula
 from resnet_edu.probes.gradients import GradientNorms
+from resnet_edu.probes.health import UnitHealth, unit_health
+from resnet_edu.probes.landscape import direction, landscape, moved
 from resnet_edu.probes.layers import Layer, layer_table
+from resnet_edu.probes.lesion import Lesions, PassOn, lesions, reordered, without
+from resnet_edu.probes.paths import Paths
+from resnet_edu.probes.shattering import Shattering, shattering
 from resnet_edu.probes.signal import Signal, first_nonfinite_layer, signal
+from resnet_edu.probes.updates import UpdateRatio

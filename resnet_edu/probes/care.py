@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +14,7 @@ from torch import Tensor, nn
 
 def unwrapped(who: str, module: nn.Module, batch: Tensor) -> nn.Module:
     """The module inside torch.compile's or DataParallel's wrapper, where hooks are heard; checks what was given."""
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"{who} takes an nn.Module; it was given {type(module).__name__}.")
+    module = bare(who, module)
     if not isinstance(batch, Tensor):
         raise TypeError(f"{who} takes one batch as a tensor; it was given {type(batch).__name__}.")
     if batch.ndim == 0 or len(batch) == 0:
@@ -21,10 +22,34 @@ def unwrapped(who: str, module: nn.Module, batch: Tensor) -> nn.Module:
     device = next((p.device for p in module.parameters()), batch.device)
     if device != batch.device:
         raise ValueError(f"{who}: the net is on {device}, the batch on {batch.device}. Move one with .to(device).")
+    return module
+
+
+def bare(who: str, module: nn.Module) -> nn.Module:
+    """The module inside torch.compile's or DataParallel's wrapper."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"{who} takes an nn.Module; it was given {type(module).__name__}.")
     module = getattr(module, "_orig_mod", module)
     if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
         return module.module
     return module
+
+
+def listed(values: Any) -> list[Any]:
+    """A list of what is given: its items, or what cannot be gone through, a text among it, as the only item."""
+    try:
+        return [values] if isinstance(values, str) else list(values)
+    except TypeError:
+        return [values]
+
+
+def number_from(who: str, value: object) -> float:
+    """A score as a float; a tensor of one element is one, too."""
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{who}: the score has to return one number; it returned {type(value).__name__}.")
+    return float(value)
 
 
 def labels_for(output: object, labels: Tensor | None) -> Tensor:
@@ -62,6 +87,12 @@ def clean_name(name: str) -> str:
     return name
 
 
+def numbered(name: str, names: list[str]) -> str:
+    """The name of a layer that runs now; from its second run on with " (2)" and so on behind it."""
+    runs = 1 + sum(n == name or n.startswith(f"{name} (") for n in names)
+    return name if runs == 1 else f"{name} ({runs})"
+
+
 @contextmanager
 def listening(layers: Iterable[tuple[str, nn.Module]], heard: Callable[..., None]) -> Iterator[None]:
     """Calls `heard(name, layer, inputs, output)` each time that one of the layers has run; no hook stays behind."""
@@ -88,3 +119,35 @@ def as_it_was(module: nn.Module) -> Iterator[None]:
             with torch.no_grad():
                 for m, name, buffer, saved in buffers:
                     setattr(m, name, buffer.copy_(saved))
+
+
+@contextmanager
+def weights_as_they_were(module: nn.Module) -> Iterator[None]:
+    """As `as_it_was`, and puts back every parameter and its gradient, bit for bit."""
+    saved = [(p, p.detach().clone(), p.grad, None if p.grad is None else p.grad.clone()) for p in module.parameters()]
+    with as_it_was(module):
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for p, weight, grad, numbers in saved:
+                    p.copy_(weight)
+                    p.grad = grad
+                    if grad is not None and numbers is not None:
+                        grad.copy_(numbers)
+
+
+@contextmanager
+def on_copies(module: nn.Module) -> Iterator[None]:
+    """The net runs on copies of its buffers and random state: what a graph made here holds, nobody changes later."""
+    buffers = [(m, name, b) for m in module.modules() for name, b in m.named_buffers(recurse=False)]
+    copies = {id(b): b.clone() for _, _, b in buffers}  # a buffer that is shared has one copy
+    devices = sorted({p.device.index or 0 for p in module.parameters() if p.device.type == "cuda"})
+    with torch.random.fork_rng(devices=devices):
+        try:
+            for m, name, b in buffers:
+                m._buffers[name] = copies[id(b)]
+            yield
+        finally:
+            for m, name, b in buffers:
+                m._buffers[name] = b

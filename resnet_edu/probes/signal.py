@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
 
-from resnet_edu.probes.care import as_it_was, labels_for, listening, unwrapped, weighted_layers
+from resnet_edu.probes.care import as_it_was, labels_for, listening, numbered, unwrapped, weighted_layers
 from resnet_edu.probes.norms import l2, rms
 
 
@@ -59,8 +59,7 @@ def signal(
         h = output[0] if isinstance(output, tuple | list) else output
         if not isinstance(h, Tensor) or not h.is_floating_point():
             return
-        runs = 1 + sum(n == name or n.startswith(f"{name} (") for n in names)
-        names.append(name if runs == 1 else f"{name} ({runs})")
+        names.append(numbered(name, names))
         scales.append(rms(h.detach()))
         edges.append(get_gradient_edge(h) if h.requires_grad else None)
 

@@ -362,3 +362,378 @@ class _Functional(nn.Module):
         if self.w3 is not None:
             y = self.norms[2](F.conv2d(y, self.w3, stride=self.stride))
         return F.relu(out + y)
+
+
+# --- pad_shortcut: wrong ----------------------------------------------------------------------------------------------
+
+
+def _append(y, missing, dim=1):
+    """Zeros behind y, as many as are missing along one dimension."""
+    size = list(y.shape)
+    size[dim] = missing
+    return torch.cat((y, torch.zeros(size)), dim)
+
+
+@wrong("pad_shortcut", "zeros-in-front")
+def _(x, out_channels, stride):
+    y = x[:, :, ::stride, ::stride]
+    n, c, h, w = y.shape
+    return torch.cat([torch.zeros(n, out_channels - c, h, w), y], dim=1)
+
+
+@wrong("pad_shortcut", "zeros-on-both-sides")
+def _(x, planes, stride):
+    return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, planes // 4, planes // 4), "constant", 0)
+
+
+@wrong("pad_shortcut", "zeros-on-both-sides")
+def _(x, out_channels, stride):
+    missing = out_channels - x.size(1)
+    return F.pad(x[..., ::stride, ::stride], [0, 0, 0, 0, missing // 2, missing - missing // 2])
+
+
+@wrong("pad_shortcut", "zeros-between")
+def _(x, out_channels, stride):
+    y = torch.zeros(x.shape[0], out_channels, *x[0, 0, ::stride, ::stride].shape)
+    y[:, :: out_channels // x.shape[1]] = x[:, :, ::stride, ::stride]
+    return y
+
+
+@wrong("pad_shortcut", "copies-for-zeros")
+def _(x, out_channels, stride):
+    return x[:, :, ::stride, ::stride].repeat(1, out_channels // x.shape[1], 1, 1)
+
+
+@wrong("pad_shortcut", "ones-for-zeros")
+def _(x, out_channels, stride):
+    out = torch.ones(len(x), out_channels, -(-x.shape[2] // stride), -(-x.shape[3] // stride))
+    out[:, : x.shape[1]] = x[:, :, ::stride, ::stride]
+    return out
+
+
+@wrong("pad_shortcut", "no-new-channels")
+def _(x, out_channels, stride):
+    return F.max_pool2d(x, kernel_size=1, stride=stride)
+
+
+@wrong("pad_shortcut", "doubles-the-channels")
+def _(x, out_channels, stride):
+    y = x[:, :, ::stride, ::stride]
+    return torch.cat([y, torch.zeros_like(y)], 1)
+
+
+@wrong("pad_shortcut", "adds-out-channels")
+def _(x, out_channels, stride):
+    return _append(x[:, :, ::stride, ::stride], out_channels)
+
+
+@wrong("pad_shortcut", "pads-columns")
+def _(x, out_channels, stride):
+    y = x[:, :, ::stride, ::stride]
+    return F.pad(y, (0, out_channels - y.size(1), 0, 0, 0, 0))
+
+
+@wrong("pad_shortcut", "pads-rows")
+def _(x, out_channels, stride):
+    y = x[:, :, ::stride, ::stride]
+    return _append(y, out_channels - y.size(1), dim=2)
+
+
+@wrong("pad_shortcut", "appends-images")
+def _(x, out_channels, stride):
+    y = x[:, :, ::stride, ::stride]
+    zeros = torch.zeros(y.shape[0], out_channels - y.shape[1], y.shape[2], y.shape[3])
+    return torch.cat((y, zeros))
+
+
+@wrong("pad_shortcut", "no-stride")
+def _(x, out_channels, stride):
+    return _append(x, out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "stride-always-two")
+def _(x, out_channels, stride):
+    return _append(x[:, :, 0::2, 0::2], out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "stride-on-rows-only")
+def _(x, out_channels, stride):
+    rows = torch.arange(0, x.shape[2], stride)
+    return _append(x[:, :, rows], out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "stride-on-columns-only")
+def _(x, out_channels, stride):
+    columns = range(0, x.shape[3], stride)
+    return _append(x[:, :, :, list(columns)], out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "starts-late")
+def _(x, out_channels, stride):
+    start = stride - 1
+    return _append(x[:, :, start::stride, start::stride], out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "strides-the-channels")
+def _(x, out_channels, stride):
+    y = x[:, ::stride, ::stride]
+    return _append(y, out_channels - y.shape[1])
+
+
+@wrong("pad_shortcut", "strides-the-channels")
+def _(x, out_channels, stride):
+    missing = out_channels - x.shape[1]
+    return _append(x[:, ::stride, ::stride, :], missing)
+
+
+@wrong("pad_shortcut", "averages")
+def _(x, out_channels, stride):
+    return _append(nn.AvgPool2d(stride, stride)(x), out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "averages")
+def _(x, out_channels, stride):
+    y = F.avg_pool2d(x, stride, ceil_mode=True)
+    return _append(y, out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "takes-the-largest")
+def _(x, out_channels, stride):
+    return _append(nn.MaxPool2d(stride)(x), out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "cuts-out-a-corner")
+def _(x, out_channels, stride):
+    h, w = x.shape[2:]
+    return _append(x[:, :, : h // stride, : w // stride], out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "rounds-down")
+def _(x, out_channels, stride):
+    h, w = x.shape[2] // stride, x.shape[3] // stride
+    y = x[:, :, ::stride, ::stride][:, :, :h, :w]
+    return _append(y, out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "pads-only-with-a-stride")
+def _(x, out_channels, stride):
+    if stride > 1:
+        x = x[:, :, ::stride, ::stride]
+        x = _append(x, out_channels - x.shape[1])
+    return x
+
+
+@wrong("pad_shortcut", "strides-only-with-new-channels")
+def _(x, out_channels, stride):
+    missing = out_channels - x.shape[1]
+    if missing == 0:
+        return x
+    return _append(x[:, :, ::stride, ::stride], missing)
+
+
+@wrong("pad_shortcut", "cuts-the-gradient")
+def _(x, out_channels, stride):
+    return _append(x.detach()[:, :, ::stride, ::stride], out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "returns-nothing")
+def _(x, out_channels, stride):
+    _append(x[:, :, ::stride, ::stride], out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "arguments")
+def _(x, stride):
+    return _append(x[:, :, ::stride, ::stride], x.shape[1])
+
+
+# --- pad_shortcut: right ----------------------------------------------------------------------------------------------
+
+
+@right("pad_shortcut")
+def _(x, out_channels, stride):
+    return _append(x[:, :, ::stride, ::stride], out_channels - x.shape[1])
+
+
+@right("pad_shortcut")
+def _(x, planes, s):
+    return F.pad(x[..., ::s, ::s], (0, 0, 0, 0, 0, planes - x.size(1)))
+
+
+@right("pad_shortcut")
+def _(x, out_channels, stride):
+    """A convolution with fixed weights: 1 where a channel stays, else 0."""
+    return F.conv2d(x, torch.eye(out_channels, x.shape[1])[:, :, None, None], stride=stride)
+
+
+@right("pad_shortcut")
+def _(x, out_channels, stride):
+    if stride == 1 and out_channels == x.shape[1]:
+        return x
+    small = F.max_pool2d(x, 1, stride)
+    n, c, h, w = small.shape
+    out = torch.zeros(n, out_channels, h, w, dtype=x.dtype)
+    out[:, :c] = small
+    return out
+
+
+@right("pad_shortcut")
+def _(x, out_channels, stride):
+    """Pixel by pixel, channel by channel."""
+    rows = [[x[:, :, i, j] for j in range(0, x.shape[3], stride)] for i in range(0, x.shape[2], stride)]
+    small = torch.stack([torch.stack(row, -1) for row in rows], -2)
+    zero = torch.zeros_like(small[:, :1])
+    while small.shape[1] < out_channels:
+        small = torch.cat([small, zero], 1)
+    return small
+
+
+# --- projection: wrong ------------------------------------------------------------------------------------------------
+
+
+@wrong("projection", "norm-forgotten")
+def _(in_channels, out_channels, stride):
+    return nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
+
+
+@wrong("projection", "bias-before-norm")
+def _(in_channels, out_channels, stride):
+    layers = [nn.Conv2d(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels)]
+    return nn.Sequential(*layers)
+
+
+@wrong("projection", "stride-forgotten")
+def _(in_channels, out_channels, stride):
+    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1))
+
+
+@wrong("projection", "stride-always-two")
+def _(in_channels, out_channels, stride):
+    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, 2))
+
+
+@wrong("projection", "kernel-of-three")
+class _WideProjection(nn.Module):
+    def __init__(self, i, o, s):
+        super().__init__()
+        self.conv, self.norm = _conv_norm(i, o, 3, s)
+
+    def forward(self, x):
+        return self.norm(self.conv(x))
+
+
+@wrong("projection", "kernel-of-three-cuts-the-border")
+def _(in_channels, out_channels, stride):
+    return nn.Sequential(*_conv_norm(in_channels, out_channels, 3, stride, padding=0))
+
+
+@wrong("projection", "kernel-as-large-as-the-stride")
+def _(in_channels, out_channels, stride):
+    return nn.Sequential(*_conv_norm(in_channels, out_channels, stride, stride, padding=0))
+
+
+@wrong("projection", "kernel-and-stride-swapped")
+def _(in_channels, out_channels, stride):
+    return nn.Sequential(*_conv_norm(in_channels, out_channels, stride, 1, padding=0))
+
+
+@wrong("projection", "padding")
+def _(in_channels, out_channels, stride):
+    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride, padding=1))
+
+
+@wrong("projection", "relu-at-the-end")
+def _(in_channels, out_channels, stride):
+    net = nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))
+    net.append(nn.ReLU(inplace=True))
+    return net
+
+
+@wrong("projection", "norm-before-convolution")
+class _NormFirst(nn.Module):
+    def __init__(self, i, o, s):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(i, o, (1, 1), (s, s), bias=False), nn.BatchNorm2d(i)
+
+    def forward(self, x):
+        return self.conv(self.norm(x))
+
+
+@wrong("projection", "norm-takes-in-channels")
+def _(in_channels, out_channels, stride):
+    conv, _ = _conv_norm(in_channels, out_channels, 1, stride)
+    return nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(in_channels)))
+
+
+@wrong("projection", "norm-of-vectors")
+def _(in_channels, out_channels, stride):
+    conv, _ = _conv_norm(in_channels, out_channels, 1, stride)
+    return nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm1d(out_channels)))
+
+
+@wrong("projection", "channels-swapped")
+def _(out_channels, in_channels, stride):
+    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))
+
+
+@wrong("projection", "identity-where-the-shape-stays")
+def _(in_channels, out_channels, stride):
+    if stride == 1 and in_channels == out_channels:
+        return nn.Sequential()
+    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))
+
+
+@wrong("projection", "no-module")
+def _(in_channels, out_channels, stride):
+    return _conv_norm(in_channels, out_channels, 1, stride)
+
+
+@wrong("projection", "arguments")
+def _(x, in_channels, out_channels, stride):
+    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))(x)
+
+
+@wrong("projection", "no-module")
+def _(in_channels, out_channels, stride):
+    nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))
+
+
+# --- projection: right ------------------------------------------------------------------------------------------------
+
+
+@right("projection")
+def _(in_channels, out_channels, stride):
+    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))
+
+
+@right("projection")
+class _Projection(nn.Module):
+    def __init__(self, i, o, s):
+        super().__init__()
+        self.bn = nn.BatchNorm2d(o)
+        self.conv = nn.Conv2d(i, o, kernel_size=(1, 1), stride=(s, s), bias=False)
+
+    def forward(self, x):
+        return self.bn(self.conv(x))
+
+
+@right("projection")
+def _(i, o, s):
+    """Leaves the pixels out first: with a kernel of one pixel that is the same."""
+
+    class Every(nn.Module):
+        def forward(self, x):
+            return x[:, :, ::s, ::s]
+
+    return nn.Sequential(Every(), nn.Conv2d(i, o, 1, bias=False), nn.BatchNorm2d(o))
+
+
+@right("projection")
+class _ProjectionAsAProduct(nn.Module):
+    """One matrix for every pixel."""
+
+    def __init__(self, i, o, s):
+        super().__init__()
+        self.weight, self.norm, self.s = nn.Parameter(torch.randn(o, i, 1, 1)), nn.BatchNorm2d(o), s
+
+    def forward(self, x):
+        return self.norm(torch.einsum("nihw,oi->nohw", x[:, :, :: self.s, :: self.s], self.weight[:, :, 0, 0]))

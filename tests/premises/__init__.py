@@ -11,11 +11,11 @@ that must fail then. `tests/test_premises.py` runs them, and checks that no clai
 
 import importlib
 
-from premises.core import Premise, claimed, failed_claims, lessons
+from premises.core import Premise, cell_sources, claimed, failed_claims, lessons
 
 #: {lesson: its premises}, from `lessonNN.py`.
 PREMISES: dict[str, list[Premise]] = {
     name: importlib.import_module(f"premises.lesson{name[:2]}").PREMISES for name in lessons()
 }
 
-__all__ = ["PREMISES", "Premise", "claimed", "failed_claims", "lessons"]
+__all__ = ["PREMISES", "Premise", "cell_sources", "claimed", "failed_claims", "lessons"]

@@ -29,6 +29,12 @@ class Premise:
     budget: str = "smoke"  # where the claims count, and so where breaking them means something
 
 
+def cell_sources(lesson_name: str) -> dict[str, str]:
+    """{id: source} of the lesson's code cells: what the reader sees is what a test runs."""
+    notebook = nbformat.read(NOTEBOOKS / f"{lesson_name}.ipynb", as_version=4)
+    return {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
+
+
 def failed_claims(lesson_name: str, premise: Premise, monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
     """Run the cells with the premise broken; {sentence: whether it failed}. No claim raises, all are recorded."""
     failed: dict[str, bool] = {}
@@ -38,8 +44,7 @@ def failed_claims(lesson_name: str, premise: Premise, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(lesson, "claim", record)
     premise.patch(monkeypatch)
-    notebook = nbformat.read(NOTEBOOKS / f"{lesson_name}.ipynb", as_version=4)
-    sources = {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
+    sources = cell_sources(lesson_name)
     namespace: dict[str, Any] = {"__name__": "lesson"}
     with contextlib.redirect_stdout(io.StringIO()):
         for cell in premise.cells:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import models, probes, training
+from resnet_edu import data, models, probes, training, weights
+from resnet_edu.exercises import widgets
 
 
 def force(**options: Any) -> Callable[[pytest.MonkeyPatch], None]:
@@ -109,5 +111,174 @@ def memorised_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "evaluate", evaluate)
 
 
+def patch_data(change: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[pytest.MonkeyPatch], None]:
+    """`data.load` returns what `change` makes of (train, test)."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original = data.load
+        monkeypatch.setattr(data, "load", lambda *args, **options: change(*original(*args, **options)))
+
+    return patch
+
+
+def answer_with(**answers: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    """The lesson goes on with these answers to its exercises, right or wrong."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original = widgets.exercise
+        monkeypatch.setattr(widgets, "exercise", lambda name, answer: answers.get(name) or original(name, answer))
+
+    return patch
+
+
+def dice_with(draw: Callable[[np.random.Generator, float, Any], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+    """`rng.binomial(n, p, size)` of numpy's generators is `draw(rng, n * p, size)`."""
+
+    class Dice:
+        def __init__(self, seed: int) -> None:
+            self.rng = np.random.Generator(np.random.PCG64(seed))
+
+        def binomial(self, n: int, p: float, size: Any) -> Any:
+            return draw(self.rng, n * p, size)
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(np.random, "default_rng", Dice)
+
+    return patch
+
+
+def predictions(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[pytest.MonkeyPatch], None]:
+    """`training.predict` returns what `change` makes of the probabilities."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original = training.predict
+        monkeypatch.setattr(training, "predict", lambda net, images: change(original(net, images)))
+
+    return patch
+
+
+def together(*patches: Callable[[pytest.MonkeyPatch], None]) -> Callable[[pytest.MonkeyPatch], None]:
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        for one in patches:
+            one(monkeypatch)
+
+    return patch
+
+
 plain_always, residual_always = force(residual=False), force(residual=True)
 he_always = force(init="he")
+
+
+# --- layers and initialisation ----------------------------------------------------------------------------------------
+
+
+def layers_a_quarter_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    linear, conv = nn.Linear.forward, nn.Conv2d.forward
+    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: 1.25 * linear(self, x))
+    monkeypatch.setattr(nn.Conv2d, "forward", lambda self, x: 1.25 * conv(self, x))
+
+
+def orthogonal_is_normal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(tensor: torch.Tensor, gain: float = 1) -> torch.Tensor:
+        return nn.init.normal_(tensor, std=gain / tensor[0].numel() ** 0.5)
+
+    monkeypatch.setattr(nn.init, "orthogonal_", fill)
+
+
+def random_matrices_are_rotations(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torch.randn
+
+    def randn(*shape: int, **options: Any) -> torch.Tensor:
+        if len(shape) == 2 and shape[0] == shape[1]:
+            return nn.init.orthogonal_(torch.empty(*shape, **options), gain=shape[0] ** 0.5)
+        return original(*shape, **options)
+
+    monkeypatch.setattr(torch, "randn", randn)
+
+
+def tanh_is_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.Tanh, "forward", lambda self, x: 1 * x)
+
+
+def relu_leaks_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.ReLU, "forward", lambda self, x: torch.relu(x) + 0.1 * (x - x.detach()))
+
+
+# --- BatchNorm --------------------------------------------------------------------------------------------------------
+
+
+def no_batchnorm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.modules.batchnorm._BatchNorm, "forward", lambda self, x: 1 * x)
+
+
+def batchnorm_output_off_by_one_percent(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.BatchNorm2d.forward
+    monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: 1.01 * original(self, x))
+
+
+def batchnorm_statistics_off_by_one_percent(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.BatchNorm2d.forward
+    monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: original(self, 1.01 * x))
+
+
+def means_off_by_one_percent(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torch.Tensor.mean
+    monkeypatch.setattr(torch.Tensor, "mean", lambda self, *args, **options: 1.01 * original(self, *args, **options))
+
+
+def always_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Module.train
+    monkeypatch.setattr(nn.Module, "train", lambda self, mode=True: original(self, True))
+
+
+def never_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Module.train
+    monkeypatch.setattr(nn.Module, "train", lambda self, mode=True: original(self, False))
+
+
+def batchnorm_moves_its_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.BatchNorm2d.forward
+
+    def forward(self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            self.weight.mul_(1.01)
+        return original(self, x)
+
+    monkeypatch.setattr(nn.BatchNorm2d, "forward", forward)
+
+
+def shuffling_sorts(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = data.Images.batches
+
+    def batches(self: data.Images, batch_size: int, *, shuffle: bool = False, **options: Any) -> Any:
+        images = self[self.labels.argsort(stable=True)] if shuffle else self
+        return original(images, batch_size, **options)
+
+    monkeypatch.setattr(data.Images, "batches", batches)
+
+
+def untrained_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "load", lambda net, name: {})
+
+
+def no_uniform_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "uniform_", lambda self, *args: self.zero_())
+
+
+# --- probes of a run --------------------------------------------------------------------------------------------------
+
+
+def updates_twice_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = probes.UpdateRatio.numpy
+    monkeypatch.setattr(probes.UpdateRatio, "numpy", lambda self: 2 * original(self))
+
+
+def every_unit_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = probes.unit_health
+
+    def unit_health(module: nn.Module, batch: torch.Tensor) -> probes.UnitHealth:
+        found = original(module, batch)
+        ones = np.ones_like(found.dead)
+        return probes.UnitHealth(found.names, found.kinds, found.units, ones, ones)
+
+    monkeypatch.setattr(probes, "unit_health", unit_health)

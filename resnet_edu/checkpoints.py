@@ -1,0 +1,80 @@
+"""Checkpoints: a training run as a file that is whole or not there, and that goes on bit for bit.
+
+    >>> from resnet_edu import data, models, training
+    >>> train, test = data.load("sample", size=16)
+    >>> net = models.CifarNet(20, residual=True)
+    >>> training.fit(net, train, epochs=30, checkpoint="run/checkpoint.pt")            # written after every epoch
+    >>> training.fit(net, train, epochs=30, checkpoint="run/checkpoint.pt", resume=True)   # goes on where it was
+
+`write` makes a new file beside the old one, waits until the disk has it, and then renames: a run that is killed at any
+moment leaves the last whole checkpoint. `read` loads tensors and plain values only, never code.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FORMAT = "resnet_edu checkpoint 1"
+
+
+def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
+    """Write tensors and plain values to `path`, whole or not at all; the folder is made where it is missing."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+    _remove_drafts(path)
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `write` wrote, on the CPU. Raises FileNotFoundError, or ValueError for a damaged or foreign file."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no checkpoint {path}.")
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch.load does not look at the checksums that torch.save wrote
+            if (bad := archive.testzip()) is not None:
+                raise ValueError(f"{bad} is damaged")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).partition("\n")[0][:120]
+        raise ValueError(f"{path} is no whole checkpoint ({reason}): remove it, or resume from another.") from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise ValueError(f"{path} holds something else than a run of this package: resume from one that `fit` wrote.")
+    return state
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name has to reach the disk, too; not every system can open a folder for that."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _remove_drafts(path: Path) -> None:
+    """What a killed run left half written."""
+    for draft in path.parent.glob(f".{path.name}.*"):
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,219 @@
+"""The exercises of lesson 05: the convolution that does nothing, and the angle between two gradients."""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits, integers
+from resnet_edu.exercises.harness import Wrong
+from resnet_edu.exercises.symptoms import does_as, right_but_not_on
+
+# --- a convolution that is the identity -------------------------------------------------------------------------------
+
+
+def identity_conv(channels):
+    """A 3 x 3 convolution, channels -> channels, with padding 1 and without bias, whose output is its input."""
+    conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+    with torch.no_grad():
+        conv.weight.zero_()
+        for c in range(channels):
+            conv.weight[c, c, 1, 1] = 1.0
+    return conv
+
+
+def _made(answer: Any, channels: int) -> nn.Conv2d:
+    fits(answer, channels)
+    conv = answer(channels)
+    if isinstance(conv, Tensor):
+        raise Wrong("weights-for-layer", "it gives a tensor. It should give the layer, an nn.Conv2d, with that weight.")
+    if not isinstance(conv, nn.Conv2d):
+        raise Wrong("no-convolution", f"it should give an nn.Conv2d, and yours gives {type(conv).__name__}.")
+    return conv
+
+
+def _shape(channels: int) -> Probe:
+    def run(answer: Any) -> Any:
+        conv = _made(answer, channels)
+        return {"kernel size": conv.kernel_size, "has a bias": conv.bias is not None, "groups": conv.groups}
+
+    return Probe(f"the layer {{name}}({channels})", run)
+
+
+def _output(x: Tensor) -> Probe:
+    def run(answer: Any) -> Any:
+        return _made(answer, x.shape[1])(x).detach()
+
+    return Probe(f"{{name}}({x.shape[1]})(x), where x has the shape {list(x.shape)}", run)
+
+
+def _trains(answer: Any) -> Any:
+    conv = _made(answer, 2)
+    if not isinstance(conv.weight, nn.Parameter) or not conv.weight.requires_grad:
+        raise Wrong("frozen", "its weight cannot be trained: it has to stay a parameter that requires a gradient.")
+    return True
+
+
+def _with(change: Callable[[Tensor], Any], **options: Any) -> Callable[[int], nn.Conv2d]:
+    """A layer of the right shape whose weight, all zeros at first, is filled by `change`."""
+
+    def build(channels: int) -> nn.Conv2d:
+        conv = nn.Conv2d(channels, channels, **{"kernel_size": 3, "padding": 1, "bias": False, **options})
+        with torch.no_grad():
+            conv.weight.zero_()
+            if conv.bias is not None:
+                conv.bias.zero_()
+            change(conv.weight)
+        return conv
+
+    return build
+
+
+def _dirac(weight: Tensor) -> None:
+    nn.init.dirac_(weight)
+
+
+def _corner(weight: Tensor) -> None:
+    weight[:, :, 0, 0] = torch.eye(len(weight))
+
+
+def _centre_of_all(weight: Tensor) -> None:
+    weight[:, :, 1, 1] = 1.0
+
+
+def _own_window(weight: Tensor, value: float = 1.0) -> None:
+    weight[range(len(weight)), range(len(weight))] = value
+
+
+IDENTITY_CONV = Exercise(
+    task=(
+        "Give an nn.Conv2d from channels to channels with a 3 x 3 kernel, padding 1 and no bias, whose output is "
+        "exactly its input."
+    ),
+    difficulty=1,
+    minutes=5,
+    reference=identity_conv,
+    probes=(
+        _shape(1),
+        _output(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])),
+        _output(integers(1, 2, 3, 3)),
+        _shape(3),
+        _output(integers(2, 3, 4, 5, seed=1)),
+        Probe("{name}(2).weight.requires_grad", _trains),
+    ),
+    mistakes=(
+        Mistake("still-random", "Its weights are still the random ones that nn.Conv2d starts with.",
+                symptom=lambda answer: not torch.equal(_made(answer, 2).weight, _made(answer, 2).weight)),
+        Mistake("sums-the-channels",
+                "Each output channel adds up all input channels. It should look at its own one only.",
+                _with(_centre_of_all)),
+        Mistake("sums-the-window",
+                "Each output pixel adds up its whole 3 x 3 window. It should look at the pixel in the centre only.",
+                _with(_own_window)),
+        Mistake("all-ones", "All weights are 1, so everything in the window is added up, over all channels.",
+                _with(lambda weight: weight.fill_(1.0))),
+        Mistake("in-the-corner", "Your 1 stands in a corner of the kernel, so the picture moves by a pixel.",
+                _with(_corner)),
+        Mistake("all-zeros", "All weights are 0: nothing gets through. That is F = 0, the identity of a residual "
+                "block, not of a plain one.", _with(lambda weight: None)),
+        Mistake("mean-of-window", "Your kernel takes the mean of the window: that blurs.",
+                _with(lambda weight: _own_window(weight, 1 / 9))),
+        Mistake("no-padding", "Without padding the output loses a border of one pixel.", _with(_dirac, padding=0)),
+        Mistake("one-by-one", "Your kernel is 1 x 1. The layers of the net have 3 x 3 ones.",
+                _with(_dirac, kernel_size=1, padding=0)),
+        Mistake("has-a-bias", "Your layer has a bias. In front of BatchNorm there is none.", _with(_dirac, bias=True)),
+        Mistake("grouped", "Your layer works on each channel alone (groups). The net's layers join all channels, and "
+                "have weights for it.", symptom=lambda answer: _made(answer, 2).groups == 2),
+    ),
+    hints=(
+        "The weight has the shape [out, in, 3, 3]. Which of its entries should be 1, and which 0?",
+        "Output channel c looks at input channel c, and there at the centre, position (1, 1).",
+        "Make the layer, set its weight to zero inside of torch.no_grad(), then weight[c, c, 1, 1] = 1 for each c. Or "
+        "look up nn.init.dirac_.",
+    ),
+)  # fmt: skip
+
+
+# --- the angle between two gradients ----------------------------------------------------------------------------------
+
+
+def gradient_cosine(a, b):
+    """Cosine of the angle between two gradients of the same shape, a float from -1 to 1."""
+    a, b = a.double().flatten(), b.double().flatten()
+    return float(a @ b / (a.norm() * b.norm()))
+
+
+_A, _B = torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])
+_SQUARE = torch.tensor([[1.0, 2.0], [-2.0, 4.0]]), torch.tensor([[2.0, 1.0], [2.0, 4.0]])
+_OPPOSITE = torch.tensor([1.0, -2.0]), torch.tensor([-2.0, 4.0])
+_ORDINARY = ((_A, _B), (_A, 5 * _B), _OPPOSITE, _SQUARE)
+_FLAT = ((_A, _B), (_A, 5 * _B), _OPPOSITE)
+_TINY = ((1e-24 * _A, 1e-24 * _B),)
+
+
+def _flat(formula: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], float]:
+    return lambda a, b: float(formula(a.double().flatten(), b.double().flatten()))
+
+
+@_flat
+def _correlation(a: Tensor, b: Tensor) -> Tensor:
+    a, b = a - a.mean(), b - b.mean()
+    return a @ b / (a.norm() * b.norm())
+
+
+def _as(formula: Callable[[Tensor, Tensor], Tensor]) -> Any:
+    """Seen on gradients of ordinary size: who makes the mistake often squares in float32, too, and that can wait."""
+    return does_as(_flat(formula), *_FLAT)
+
+
+GRADIENT_COSINE = Exercise(
+    task=(
+        "Give the cosine of the angle between two gradients of the same shape, any shape, as a float: the sum of the "
+        "products of their entries over the product of their lengths. It must be right for entries of 1e-24, too."
+    ),
+    difficulty=1,
+    minutes=5,
+    reference=gradient_cosine,
+    probes=(
+        call(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0])),
+        call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])),
+        *(call(*case) for case in _ORDINARY),
+        call(integers(2, 3, 3, seed=3), integers(2, 3, 3, seed=4)),
+        *(call(*case, words="{name}(a, b) with entries of 1e-24") for case in _TINY),
+    ),
+    mistakes=(
+        Mistake("underflows",
+                "You multiply in float32: 1e-24 times 1e-24 is 0 there, and 0 / 0 is nan. (A small number added to the "
+                "lengths does not help.) Lesson 03 has the remedy.",
+                symptom=right_but_not_on(gradient_cosine, _ORDINARY, _TINY)),
+        Mistake("only-vectors", "It is right for vectors only. A gradient by an image has more dimensions, and all its "
+                "entries are one long vector.", symptom=right_but_not_on(gradient_cosine, _FLAT, (_SQUARE,))),
+        Mistake("not-normalised", "You give the product, not the cosine: divide by both lengths.",
+                symptom=_as(lambda a, b: a @ b)),
+        Mistake("one-length", "You divide by one of the lengths only.", symptom=_as(lambda a, b: a @ b / a.norm())),
+        Mistake("other-length", "You divide by one of the lengths only.", symptom=_as(lambda a, b: a @ b / b.norm())),
+        Mistake("squared-lengths", "You divide by the squares of the lengths: the roots are missing.",
+                symptom=_as(lambda a, b: a @ b / (a @ a * (b @ b)))),
+        Mistake("lengths-added", "You add the lengths. They are multiplied.",
+                symptom=_as(lambda a, b: a @ b / (a.norm() + b.norm()))),
+        Mistake("mean-for-sum", "You take the mean of the products, and lengths that are sums.",
+                symptom=_as(lambda a, b: (a * b).mean() / (a.norm() * b.norm()))),
+        Mistake("sign-lost", "Opposite directions have the cosine -1. Your sign is lost.",
+                symptom=_as(lambda a, b: (a @ b).abs() / (a.norm() * b.norm()))),
+        Mistake("angle-for-cosine", "You give the angle. The task asks for its cosine.",
+                symptom=_as(lambda a, b: torch.acos((a @ b / (a.norm() * b.norm())).clamp(-1, 1)))),
+        Mistake("distance", "You give 1 minus the cosine.",
+                symptom=_as(lambda a, b: 1 - a @ b / (a.norm() * b.norm()))),
+        Mistake("correlation", "You subtract the means first. That is the correlation of the entries, not the angle.",
+                symptom=does_as(_correlation, *_FLAT)),
+    ),
+    hints=(
+        "Flatten both first: a.flatten() is one long vector, whatever the shape was.",
+        "(a * b).sum() over a.norm() times b.norm().",
+        "1e-24 squared fits into float64 but not into float32: make both .double() before you multiply.",
+    ),
+)  # fmt: skip

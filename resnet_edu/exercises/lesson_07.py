@@ -1,0 +1,620 @@
+"""The exercises of lesson 07: the size of a net, a fair start, a whole ResNet-20."""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resnet_edu import models
+from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, fits, normal
+from resnet_edu.exercises.harness import Wrong
+from resnet_edu.exercises.symptoms import raises, right_but_not_on
+from resnet_edu.exercises.values import same
+
+# --- the number of parameters -----------------------------------------------------------------------------------------
+
+
+def count_parameters(depth):
+    """Parameters of the plain CIFAR net of depth 6n + 2: stem, three stages of n blocks, classifier."""
+    n = (depth - 2) // 6
+    total = 9 * 3 * 16 + 2 * 16  # the stem: convolution and BatchNorm
+    channels = 16
+    for width in (16, 32, 64):
+        for _ in range(n):
+            total += 9 * channels * width + 2 * width
+            total += 9 * width * width + 2 * width
+            channels = width
+    return total + 64 * 10 + 10
+
+
+def _counts(
+    *,
+    blocks=lambda depth: (depth - 2) // 6,
+    kernel=9,
+    norm=2,
+    stem=9 * 3 * 16,
+    stem_norm=True,
+    head=64 * 10 + 10,
+    per_block=2,
+    first=lambda channels, width: 9 * channels * width,
+    entry=lambda channels, width: 0,
+    classes=int,
+):
+    """The reference, with one thing changed."""
+
+    def answer(depth):
+        total, channels = stem + (norm * 16 if stem_norm else 0), 16
+        for width in (16, 32, 64):
+            for i in range(blocks(depth)):
+                total += first(channels, width) * kernel // 9 + norm * width
+                total += (per_block - 1) * (kernel * width * width + norm * width)
+                total += entry(channels, width) if i == 0 else 0
+                channels = width
+        return classes(total + head)
+
+    return answer
+
+
+COUNT_PARAMETERS = Exercise(
+    task=(
+        "Count the parameters of the plain CIFAR net with BatchNorm: a stem from 3 to 16 channels, three stages of n "
+        "blocks with 16, 32 and 64 channels, a classifier for 10 classes. The depth is 6n + 2. Each block has two "
+        "3 x 3 convolutions without bias, each followed by a BatchNorm, as is the stem's."
+    ),
+    difficulty=3,
+    minutes=15,
+    reference=count_parameters,
+    probes=tuple(call(depth) for depth in (8, 14, 20, 56, 110)),
+    mistakes=(
+        Mistake("a-float", "A number of parameters is an int; `/` gives a float.", _counts(classes=float)),
+        Mistake(
+            "only-the-two-examples",
+            "Your answer knows the two depths of the lesson. Every depth 6n + 2 has its number.",
+            symptom=right_but_not_on(count_parameters, [(20,), (56,)], [(8,), (14,), (110,)]),
+        ),
+        Mistake("in-proportion-to-depth", "The stem and the first blocks of the stages do not grow with the depth.",
+                symptom=lambda answer: abs(answer(8) - 269_722 * 8 / 20) <= 1),
+        Mistake("convolutions-with-biases", "You count biases of the convolutions. In front of a BatchNorm there are "
+                "none.", _counts(norm=3, head=650)),
+        Mistake("norms-forgotten", "You count no BatchNorm. Each channel has a scale and a shift.", _counts(norm=0)),
+        Mistake("one-number-for-a-norm", "You count one number for each channel of a BatchNorm, or biases in its "
+                "place.", _counts(norm=1)),
+        Mistake("running-statistics", "You count running mean and variance. They are measured, not learned.",
+                _counts(norm=4)),
+        Mistake("stem-forgotten", "You have left out the stem, the first convolution with its BatchNorm.",
+                _counts(stem=0, stem_norm=False)),
+        Mistake("norm-of-the-stem-forgotten", "The stem's convolution has a BatchNorm, too.", _counts(stem_norm=False)),
+        Mistake("stem-of-one-channel", "Your stem takes one channel. Images have three.", _counts(stem=9 * 16)),
+        Mistake("stem-of-sixteen-channels", "Your stem takes 16 channels. Images have three.",
+                _counts(stem=9 * 16 * 16)),
+        Mistake("stem-of-seven", "Your stem has a 7 x 7 kernel: that is the ImageNet net's.", _counts(stem=49 * 48)),
+        Mistake("classifier-forgotten", "You have left out the classifier.", _counts(head=0)),
+        Mistake("classifier-without-bias", "Your classifier has no bias. Each class has one.", _counts(head=640)),
+        Mistake("classifier-without-pooling", "Your classifier takes every pixel. The images are averaged before it: "
+                "64 numbers are left.", _counts(head=64 * 64 * 10 + 10)),
+        Mistake("kernel-not-counted", "A kernel has 3 x 3 numbers for each pair of channels: you count one.",
+                _counts(kernel=1, stem=48)),
+        Mistake("one-side-of-the-kernel", "A kernel has 3 x 3 numbers for each pair of channels: you count three.",
+                _counts(kernel=3, stem=3 * 48)),
+        Mistake("one-convolution-a-block", "You count one convolution a block. It has two.", _counts(per_block=1)),
+        Mistake("three-convolutions-a-block", "You count three convolutions a block. It has two.",
+                _counts(per_block=3)),
+        Mistake("twice-the-blocks", "You count twice the blocks: 6n are the convolutions of three stages.",
+                _counts(blocks=lambda depth: (depth - 2) // 3)),
+        Mistake("blocks-of-all-stages", "You give each stage the blocks of all three.",
+                _counts(blocks=lambda depth: (depth - 2) // 2)),
+        Mistake("one-block-too-many", "You count one block too many in each stage.",
+                _counts(blocks=lambda depth: (depth - 2) // 6 + 1)),
+        Mistake("one-block-too-few", "You count one block too few in each stage.",
+                _counts(blocks=lambda depth: (depth - 2) // 6 - 1)),
+        Mistake("one-block-a-stage", "Your number does not grow with n: a stage has n blocks.",
+                _counts(blocks=lambda depth: 1)),
+        Mistake("stages-begin-wide", "The first convolution of a stage takes the channels of the stage before.",
+                _counts(first=lambda channels, width: 9 * width * width)),
+        Mistake("narrow-channels-throughout", "Only the first convolution of a stage takes the fewer channels of the "
+                "stage before.", _counts(first=lambda channels, width: 9 * width * max(16, width // 2))),
+        Mistake("counts-projections-without-norm", "You count 1 x 1 convolutions. The plain net has no "
+                "shortcuts, and option A has no parameters.",
+                _counts(entry=lambda channels, width: width * channels if width > channels else 0)),
+        Mistake("counts-projections", "You count projections. The plain net has no shortcuts, and option A has no "
+                "parameters.",
+                _counts(entry=lambda channels, width: width * channels + 2 * width if width > channels else 0)),
+        Mistake("counts-tensors", "You count the tensors. How many numbers are in each?",
+                lambda depth: 3 * (depth - 1) + 2),
+    ),
+    hints=(
+        "Go through the net from the front and add up. How many blocks has a stage, if 6n + 2 is the depth?",
+        "A 3 x 3 convolution from a to b channels has 9 a b numbers; a BatchNorm of b channels has 2 b. The classifier "
+        "has a bias.",
+        "In each stage all convolutions go from its width to its width, but one: the first takes the channels of the "
+        "stage before.",
+    ),
+)  # fmt: skip
+
+
+# --- the same start ---------------------------------------------------------------------------------------------------
+
+
+def same_start(net_a, net_b):
+    """True if the two nets have the same parameters: as many, of the same shapes, with the same numbers."""
+    a, b = list(net_a.parameters()), list(net_b.parameters())
+    return len(a) == len(b) and all(torch.equal(p, q) for p, q in zip(a, b, strict=True))
+
+
+Nets = Callable[[], tuple[nn.Module, nn.Module]]
+
+
+def _layer(*weights: float, bias: float | None = 0.5, out: int = 1) -> nn.Linear:
+    """A linear layer with these weights."""
+    layer = nn.Linear(len(weights) // out, out, bias=bias is not None)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor(weights).view_as(layer.weight))
+        if bias is not None:
+            layer.bias.fill_(bias)
+    return layer
+
+
+def _chain(*weights: float) -> nn.Sequential:
+    return nn.Sequential(*(_layer(weight) for weight in weights))
+
+
+def _normed(mean: float) -> nn.Sequential:
+    norm = nn.BatchNorm1d(1)
+    norm.register_buffer("running_mean", torch.tensor([mean]))
+    return nn.Sequential(_layer(1.0), norm)
+
+
+def _cifar(*, residual: bool, seed: int = 0) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return models.CifarNet(8, residual=residual, width=4)
+
+
+def _pair(words: str, make: Nets) -> Probe:
+    def run(answer: Any) -> Any:
+        fits(answer, None, None)
+        nets = make()
+        before = [[p.detach().clone() for p in net.parameters()] for net in nets]
+        state = torch.initial_seed(), torch.get_rng_state()
+        result = answer(*nets)
+        after = [list(net.parameters()) for net in nets]
+        if not same(after, before):
+            raise Wrong("changes-input", "it changes the parameters of a net. They are still needed: only look.")
+        if torch.initial_seed() == state[0] and not torch.equal(torch.get_rng_state(), state[1]):
+            raise Wrong("draws", "it draws random numbers. Compare what the nets hold, not what they do.")
+        return result
+
+    return Probe(f"{{name}}(a, b), where {words}", run)
+
+
+def _twice() -> tuple[nn.Module, nn.Module]:
+    net = _chain(1.0, 2.0)
+    return net, net
+
+
+def _several() -> tuple[nn.Module, nn.Module]:
+    return _layer(1.0, 2.0), _layer(1.0, 2.0)
+
+
+SEVERAL = _pair("both are nn.Linear(2, 1) with the same numbers", _several)
+LONGER = _pair("b has the two layers of a, and a third", lambda: (_chain(1.0, 2.0), _chain(1.0, 2.0, 3.0)))
+SHORTER = _pair("a has the two layers of b, and a third", lambda: (_chain(1.0, 2.0, 3.0), _chain(1.0, 2.0)))
+SHAPES = _pair("a is nn.Linear(2, 1), b is nn.Linear(3, 1)", lambda: (_layer(1.0, 2.0), _layer(1.0, 2.0, 3.0)))
+STRETCHED = _pair(
+    "a is nn.Linear(1, 1), b nn.Linear(2, 1), and every weight is 1", lambda: (_layer(1.0), _layer(1.0, 1.0))
+)
+UNIT = 1.0 + torch.finfo(torch.float32).eps
+
+
+def _stops(answer: Any, probe: Probe) -> bool:
+    """Whether the answer itself raises there, and not with two equal nets."""
+    SEVERAL.run(answer)
+    try:
+        probe.run(answer)
+    except Wrong:
+        return False
+    except Exception:
+        return True
+    return False
+
+
+def _parts(net: nn.Module) -> list[Tensor]:
+    return list(net.parameters())
+
+
+def _by_pairs(agree: Callable[[Tensor, Tensor], Any], decide: Callable[..., Any] = all):
+    """Whether `decide` says yes to all that `agree` says of each pair; False for nets of another layout."""
+
+    def answer(net_a, net_b):
+        a, b = _parts(net_a), _parts(net_b)
+        if [p.shape for p in a] != [p.shape for p in b]:
+            return False
+        return bool(decide([bool(agree(p, q)) for p, q in zip(a, b, strict=True)]))
+
+    return answer
+
+
+def _truncates(net_a, net_b):
+    return all(torch.equal(p, q) for p, q in zip(net_a.parameters(), net_b.parameters(), strict=False))
+
+
+def _flattens(net_a, net_b):
+    return torch.equal(*(torch.cat([p.flatten() for p in net.parameters()]) for net in (net_a, net_b)))
+
+
+def _whole_state(net_a, net_b):
+    a, b = list(net_a.state_dict().values()), list(net_b.state_dict().values())
+    return len(a) == len(b) and all(torch.equal(p, q) for p, q in zip(a, b, strict=True))
+
+
+SAME_START = Exercise(
+    task=(
+        "Say whether two nets start alike: True if they have equally many parameters and each has the same shape and "
+        "exactly the same numbers as its counterpart in the other net, else False. Buffers, such as BatchNorm's "
+        "running statistics, do not count."
+    ),
+    difficulty=2,
+    minutes=10,
+    reference=same_start,
+    probes=(
+        _pair("both are nn.Linear(1, 1) with weight 1", lambda: (_layer(1.0), _layer(1.0))),
+        _pair("a has the weight 1, b the weight 2", lambda: (_layer(1.0), _layer(2.0))),
+        SEVERAL,
+        _pair("every number differs", lambda: (_layer(1.0, 2.0, bias=0.5), _layer(3.0, 4.0, bias=0.7))),
+        _pair("the weights are [1, 2] and [1, 3]", lambda: (_layer(1.0, 2.0), _layer(1.0, 3.0))),
+        _pair("the weights are [1, 2] and [2, 1]", lambda: (_layer(1.0, 2.0), _layer(2.0, 1.0))),
+        _pair("only the biases differ", lambda: (_layer(1.0, bias=0.5), _layer(1.0, bias=0.7))),
+        _pair("the second of two layers differs", lambda: (_chain(1.0, 2.0), _chain(1.0, 3.0))),
+        _pair("the first of two layers differs", lambda: (_chain(1.0, 2.0), _chain(3.0, 2.0))),
+        _pair("one weight differs by one unit in its last bit", lambda: (_layer(1.0), _layer(UNIT))),
+        SHAPES,
+        STRETCHED,
+        _pair(
+            "the weights have the shapes [1, 2] and [2, 1], and the same numbers",
+            lambda: (_layer(1.0, 2.0, bias=None), _layer(1.0, 2.0, bias=None, out=2)),
+        ),
+        LONGER,
+        SHORTER,
+        _pair("a and b are one net", _twice),
+        _pair("only the running means of their BatchNorms differ", lambda: (_normed(0.0), _normed(1.0))),
+        _pair(
+            "plain and residual net have the same seed",
+            lambda: (_cifar(residual=False), _cifar(residual=True)),
+        ),
+        _pair(
+            "plain and residual net have two seeds",
+            lambda: (_cifar(residual=False), _cifar(residual=True, seed=1)),
+        ),
+    ),
+    mistakes=(
+        Mistake(
+            "compares-tensors-as-numbers",
+            "`==` between two tensors gives a tensor of answers, one for each number. Ask for one answer about all.",
+            symptom=raises(RuntimeError, "Boolean value of Tensor with more than one value is ambiguous",
+                           run=SEVERAL.run),
+        ),
+        Mistake(
+            "broadcasts",
+            "You do not look at the shapes: `==` and `-` stretch [1, 1] over [1, 2], and raise where they cannot.",
+            symptom=lambda answer: _stops(answer, SHAPES) and bool(STRETCHED.run(answer)),
+        ),
+        Mistake(
+            "stops-at-nets-of-two-lengths",
+            "Where one net has more parameters than the other, your answer raises. Then they do not start alike.",
+            symptom=lambda answer: (
+                (_stops(answer, LONGER) or _stops(answer, SHORTER)) and SHAPES.run(answer) is False
+            ),
+        ),
+        Mistake(
+            "stops-at-two-shapes",
+            "Where two parameters differ in shape, your answer raises. Then the nets do not start alike.",
+            symptom=lambda answer: _stops(answer, SHAPES),
+        ),
+        Mistake("always-false", "You compare the objects, and two nets never hold the same ones. Compare the numbers "
+                "in them.", _by_pairs(lambda p, q: p is q)),
+        Mistake("always-true", "Your answer is True whatever the nets hold.", lambda net_a, net_b: True),
+        Mistake("only-the-first", "Your answer is decided at the first parameter: a `return` inside the loop ends it.",
+                lambda net_a, net_b: torch.equal(_parts(net_a)[0], _parts(net_b)[0])),
+        Mistake("only-the-last", "Each parameter overwrites what the ones before it have said.",
+                lambda net_a, net_b: torch.equal(_parts(net_a)[-1], _parts(net_b)[-1])),
+        Mistake("any-for-all", "One equal parameter is enough for your answer. All have to be.",
+                _by_pairs(torch.equal, any)),
+        Mistake("one-number-is-enough", "One equal number in each parameter is enough for your answer.",
+                _by_pairs(lambda p, q: (p == q).any())),
+        Mistake("shapes-only", "You compare shapes, and not the numbers in them.", _by_pairs(lambda p, q: True)),
+        Mistake("counts-only", "You compare how many numbers there are, and not what they are.",
+                lambda net_a, net_b: sum(p.numel() for p in _parts(net_a)) == sum(p.numel() for p in _parts(net_b))),
+        Mistake("tensors-counted", "You compare how many parameters there are, and not what they hold.",
+                lambda net_a, net_b: len(_parts(net_a)) == len(_parts(net_b))),
+        Mistake("sums-only", "You compare one sum or norm of each parameter. Other numbers may have the same.",
+                _by_pairs(lambda p, q: p.sum() == q.sum())),
+        Mistake("weights-only", "You leave out the biases. Each parameter counts.",
+                _by_pairs(lambda p, q: p.ndim < 2 or torch.equal(p, q))),
+        Mistake("nearly-equal", "You allow for small differences. The same start is equal in each bit.",
+                _by_pairs(lambda p, q: torch.allclose(p, q))),
+        Mistake("stops-with-the-shorter", "zip ends with the shorter net, so you never see that the other has more.",
+                _truncates),
+        Mistake("shapes-ignored", "You compare the numbers in one long row, and lose the shapes.", _flattens),
+        Mistake("running-statistics", "You compare the whole state, with BatchNorm's running statistics. They are no "
+                "parameters.", _whole_state),
+        Mistake("turned-round", "Your answer is turned round.", lambda net_a, net_b: not same_start(net_a, net_b)),
+        Mistake("a-number-for-a-bool", "Your answer is a number. Give True or False.",
+                lambda net_a, net_b: int(same_start(net_a, net_b))),
+    ),
+    hints=(
+        "net.parameters() gives one tensor after the other, in the same order for each net of one layout. Take them in "
+        "pairs.",
+        "torch.equal(p, q) is True if shapes and numbers are the same. All pairs have to be; `all` takes a loop.",
+        "zip ends with the shorter of two lists without a word. So compare the lengths first: list(net.parameters()).",
+    ),
+)  # fmt: skip
+
+
+# --- a whole ResNet-20 ------------------------------------------------------------------------------------------------
+
+
+class ResNet20(nn.Module):
+    """Images [N, 3, H, W] -> logits [N, num_classes]. He et al. 2015, section 4.2, with shortcuts of option A."""
+
+    def __init__(self, num_classes=10):
+        super().__init__()
+
+        def conv_norm(in_channels, out_channels, stride=1):
+            conv = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+            return nn.Sequential(conv, nn.BatchNorm2d(out_channels))
+
+        self.stem = conv_norm(3, 16)
+        self.branches = nn.ModuleList()
+        channels = 16
+        for width in (16, 32, 64):
+            for _ in range(3):
+                stride = 1 if width == channels else 2
+                branch = nn.Sequential(conv_norm(channels, width, stride), nn.ReLU(), conv_norm(width, width))
+                self.branches.append(branch)
+                channels = width
+        self.fc = nn.Linear(64, num_classes)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        for branch in self.branches:
+            out = branch(x)
+            if out.shape != x.shape:  # option A: every second pixel, then channels of zeros
+                x = x[:, :, ::2, ::2]
+                x = F.pad(x, (0, 0, 0, 0, 0, out.shape[1] - x.shape[1]))
+            x = F.relu(out + x)
+        return self.fc(x.mean((2, 3)))
+
+
+IMAGES = normal(2, 3, 8, 8, seed=7)
+
+
+def _in_order(net: nn.Module) -> nn.Module:
+    """Norms as they start, no bias: what `built` leaves open."""
+    for layer in net.modules():
+        weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
+        if isinstance(bias, Tensor):
+            nn.init.zeros_(bias)
+        if isinstance(weight, Tensor) and weight.ndim == 1:
+            nn.init.ones_(weight)
+    return net
+
+
+def _net(answer: Any, *arguments: Any) -> nn.Module:
+    return _in_order(built(answer, *arguments))
+
+
+def _logits_shape(answer: Any) -> list[int]:
+    return list(called(_net(answer), IMAGES).shape)
+
+
+def _size(answer: Any) -> int:
+    return sum(p.numel() for p in _net(answer).parameters())
+
+
+def _shape_for_three(answer: Any) -> list[int]:
+    return list(called(_net(answer, 3), IMAGES).shape)
+
+
+def _train_output(answer: Any) -> Tensor:
+    return called(_net(answer), IMAGES)
+
+
+def _eval_output(answer: Any) -> Tensor:
+    net = _net(answer)
+    called(net, IMAGES)  # moves the running statistics
+    return called(net.eval(), IMAGES)
+
+
+def _without_gradient(answer: Any) -> int:
+    net = _net(answer)
+    out = called(net, IMAGES)
+    if not out.requires_grad:
+        raise Wrong("cuts-the-gradient", "the logits have no gradient: detach, .data or no_grad has cut it off.")
+    (out * normal(*out.shape)).sum().backward()
+    return sum(p.grad is None for p in net.parameters())
+
+
+def _hidden(answer: Any) -> bool:
+    """Whether the logits depend on a leaf that net.parameters() does not know."""
+    net = answer()
+    known = {id(p) for p in net.parameters()}
+    todo, seen = [net(IMAGES).grad_fn], set()
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable") and id(node.variable) not in known:
+            return True
+        todo.extend(following for following, _ in node.next_functions)
+    return False
+
+
+def _shrink(x: Tensor) -> Tensor:
+    return x[:, :, ::2, ::2]
+
+
+def _variant(
+    *,
+    skip=lambda x, out: F.pad(_shrink(x) if out.shape[2] < x.shape[2] else x, (0,) * 5 + (out.shape[1] - x.shape[1],)),
+    add=lambda out, x: F.relu(out + x),
+    stem_ends=F.relu,
+    pool=lambda x: x.mean((2, 3)),
+    last=lambda logits: logits,
+    between=nn.ReLU,
+    bias=False,
+    norm=nn.BatchNorm2d,
+    stem=lambda conv_norm: conv_norm(3, 16),
+    blocks=(3, 3, 3),
+    widths=(16, 32, 64),
+    strides=lambda stage, i: 2 if stage > 0 and i == 0 else 1,
+    strided=0,
+    project=False,
+    shared=False,
+    classifier=lambda num_classes: nn.Linear(64, num_classes),
+):
+    """The reference, with one thing changed."""
+
+    def conv_norm(in_channels, out_channels, stride=1):
+        return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=bias), norm(out_channels))
+
+    def projection(in_channels, out_channels):
+        return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, 2, bias=False), norm(out_channels))
+
+    class Net(nn.Module):
+        def __init__(self, num_classes=10):
+            super().__init__()
+            self.stem, self.fc = stem(conv_norm), classifier(num_classes)
+            self.branches, self.projections = nn.ModuleList(), nn.ModuleDict()
+            channels = 16
+            for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+                for i in range(count):
+                    if shared and i > 1:
+                        self.branches.append(self.branches[-1])
+                        continue
+                    stride = [1, 1]
+                    stride[strided] = strides(stage, i)
+                    if project and stride[strided] == 2:
+                        self.projections[str(len(self.branches))] = projection(channels, width)
+                    first, second = conv_norm(channels, width, stride[0]), conv_norm(width, width, stride[1])
+                    self.branches.append(nn.Sequential(first, between(), second))
+                    channels = width
+
+        def forward(self, x):
+            x = stem_ends(self.stem(x))
+            for i, branch in enumerate(self.branches):
+                out, key = branch(x), str(i)
+                x = add(out, self.projections[key](x) if key in self.projections else skip(x, out))
+            return last(self.fc(pool(x)))
+
+    return Net
+
+
+def _behind(x: Tensor, out: Tensor) -> Tensor:
+    return F.pad(x, (0, 0, 0, 0, 0, out.shape[1] - x.shape[1]))
+
+
+def _in_front(x: Tensor, out: Tensor) -> Tensor:
+    return F.pad(_shrink(x), (0, 0, 0, 0, out.shape[1] - x.shape[1], 0)) if out.shape != x.shape else x
+
+
+def _both_sides(x: Tensor, out: Tensor) -> Tensor:
+    half = (out.shape[1] - x.shape[1]) // 2
+    return F.pad(_shrink(x), (0, 0, 0, 0, half, half)) if half else x
+
+
+def _copies(x: Tensor, out: Tensor) -> Tensor:
+    return torch.cat([_shrink(x)] * 2, 1) if out.shape != x.shape else x
+
+
+RESNET20 = Exercise(
+    task=(
+        "Build ResNet-20 for CIFAR: a 3 x 3 stem from 3 to 16 channels with BatchNorm and ReLU; three stages of three "
+        "basic blocks with 16, 32 and 64 channels; the mean over all pixels; a linear layer. The first blocks of "
+        "stages two and three have stride 2 in their first convolution, and shortcuts of option A, the zeros behind. "
+        "It takes square images of any size from 4 on and gives logits."
+    ),
+    difficulty=5,
+    minutes=40,
+    reference=ResNet20,
+    probes=(
+        Probe("the shape of {name}()(x) with x [2, 3, 8, 8]", _logits_shape),
+        Probe("the number of parameters of {name}()", _size),
+        Probe("the shape of {name}(3)(x) with x [2, 3, 8, 8]", _shape_for_three),
+        Probe("{name}()(x) in train mode with x [2, 3, 8, 8]", _train_output),
+        Probe("{name}()(x) in eval mode with x [2, 3, 8, 8]", _eval_output),
+        Probe("how many parameters of {name}() get no gradient", _without_gradient),
+    ),
+    mistakes=(
+        Mistake("hidden-layers", "Some of your layers stand in a plain list or dict, where the net does not see them: "
+                "no optimiser would get their parameters. nn.ModuleList is a list that it sees.", symptom=_hidden),
+        Mistake("pools-a-fixed-size", "Your pooling has a fixed window, so your net takes images of one size only. "
+                "Take the mean of all pixels that are there.",
+                symptom=raises(RuntimeError, "Output size is too small", run=_logits_shape)),
+        Mistake("no-pooling", "Your classifier gets every pixel. Take the mean over the pixels first: 64 numbers are "
+                "left.", symptom=lambda answer: any(p.ndim == 2 and p.shape[1] > 64 for p in answer().parameters())),
+        Mistake("stem-of-imagenet", "Your stem has a 7 x 7 kernel: that is the net for ImageNet.",
+                symptom=lambda answer: next(p for p in answer().parameters() if p.ndim == 4).shape[2] == 7),
+        Mistake("skip-forgotten", "No shortcut is added: this is plain-20.", _variant(add=lambda out, x: F.relu(out))),
+        Mistake("skip-only-where-the-shape-stays", "Where the shape changes, your block has no shortcut.",
+                _variant(skip=lambda x, out: x if x.shape == out.shape else 0 * out)),
+        Mistake("projections", "Your shortcuts have parameters: that is option B. The task asks for A.",
+                _variant(project=True)),
+        Mistake("projections-without-norm", "Your shortcuts have parameters, and no norm. The task asks for option A.",
+                symptom=lambda answer: _size(answer) == 269_722 + 16 * 32 + 32 * 64),
+        Mistake("zeros-in-front", "Your shortcut's zeros stand in front of the channels of x, not behind.",
+                _variant(skip=_in_front)),
+        Mistake("zeros-on-both-sides", "Half of your shortcut's zeros stand in front of the channels of x.",
+                _variant(skip=_both_sides)),
+        Mistake("copies-for-zeros", "Your shortcut's new channels hold x once more, not zeros.",
+                _variant(skip=_copies)),
+        Mistake("averages-in-the-shortcut", "Your shortcut takes means. Option A takes every second pixel as it is.",
+                _variant(skip=lambda x, out: _behind(F.avg_pool2d(x, 2), out) if x.shape != out.shape else x)),
+        Mistake("relu-before-addition", "A block's last ReLU comes before the addition. It belongs behind it.",
+                _variant(add=lambda out, x: F.relu(out) + x)),
+        Mistake("no-last-relu", "After the addition a ReLU is missing.", _variant(add=lambda out, x: out + x)),
+        Mistake("no-inner-relu", "Between the two convolutions of a block a ReLU is missing.",
+                _variant(between=nn.Identity)),
+        Mistake("no-relu-in-the-stem", "The stem lacks its ReLU.", _variant(stem_ends=lambda x: x)),
+        Mistake("no-norm-in-the-stem", "The stem lacks its BatchNorm.", _variant(stem=lambda make: make(3, 16)[0])),
+        Mistake("norms-forgotten", "The convolutions are not followed by BatchNorm.",
+                _variant(norm=lambda channels: nn.Identity())),
+        Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
+                _variant(bias=True)),
+        Mistake("two-blocks-a-stage", "You have two blocks in each stage: 14 layers.", _variant(blocks=(2, 2, 2))),
+        Mistake("four-blocks-a-stage", "You have four blocks in each stage: 26 layers.", _variant(blocks=(4, 4, 4))),
+        Mistake("shared-blocks", "The same block stands in a stage more than once: `[block] * n` makes no new ones.",
+                _variant(shared=True)),
+        Mistake("strides-forgotten", "Your images stay as large as they are: stages two and three begin with stride 2.",
+                _variant(strides=lambda stage, i: 1)),
+        Mistake("stride-in-every-block", "Every block of stages two and three has stride 2. Only the first should.",
+                _variant(strides=lambda stage, i: 2 if stage else 1)),
+        Mistake("stride-in-the-first-stage", "Your first stage shrinks the image, too.",
+                _variant(strides=lambda stage, i: 1 if i else 2)),
+        Mistake("stride-on-second", "The second convolution of a block takes the stride; the first should.",
+                _variant(strided=1)),
+        Mistake("largest-for-mean", "You take the largest pixel of each channel at the end. Take the mean.",
+                _variant(pool=lambda x: x.amax((2, 3)))),
+        Mistake("softmax-at-the-end", "Your net ends in a softmax. The loss takes logits and does that itself.",
+                _variant(last=lambda logits: logits.softmax(1))),
+        Mistake("log-softmax-at-the-end", "Your net ends in log_softmax. The loss takes logits and does that itself.",
+                _variant(last=lambda logits: logits.log_softmax(1))),
+        Mistake("relu-at-the-end", "Your logits go through a ReLU: half of them are lost.", _variant(last=F.relu)),
+        Mistake("classes-ignored", "Your net always has ten classes. Take num_classes.",
+                _variant(classifier=lambda num_classes: nn.Linear(64, 10))),
+        Mistake("classifier-without-bias", "Your classifier has no bias.",
+                _variant(classifier=lambda num_classes: nn.Linear(64, num_classes, bias=False))),
+    ),
+    hints=(
+        "Write the basic block of lesson 06 first, with pad_shortcut as its shortcut, then stack nine of them.",
+        "Keep the channels of the last block in a variable. Where the next width differs, the stride is 2, else 1. "
+        "Put the blocks into nn.Sequential or nn.ModuleList.",
+        "At the end x is [N, 64, H / 4, W / 4]: x.mean((2, 3)) is [N, 64], whatever the size.",
+        "sum(p.numel() for p in net.parameters()) has to be 269,722. Option A has no parameters.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,249 @@
+"""The exercises of lesson 09: how many paths have each length, filter normalisation, stochastic depth."""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
+from __future__ import annotations
+
+import math
+from itertools import accumulate
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits
+from resnet_edu.exercises.symptoms import raises
+
+# --- paths ------------------------------------------------------------------------------------------------------------
+
+
+def path_lengths(n):
+    """[n + 1]: how many of the 2**n paths go through exactly 0, 1, ... n branches."""
+    return [math.comb(n, k) for k in range(n + 1)]
+
+
+PATH_LENGTHS = Exercise(
+    task=(
+        "A net of n blocks has 2**n paths: at each block the branch, or the way around it. Give a list of n + 1 whole "
+        "numbers: how many paths go through exactly 0, 1, ... n branches."
+    ),
+    difficulty=1,
+    minutes=3,
+    reference=path_lengths,
+    probes=(call(1), call(2), call(3), call(4), call(9), call(27)),
+    mistakes=(
+        Mistake("ends-too-early", "Your list ends too early. There is one more length: through every branch.",
+                lambda n: path_lengths(n)[:-1]),
+        Mistake("starts-at-one", "Your list starts at length 1. One path goes through no branch at all.",
+                lambda n: path_lengths(n)[1:]),
+        Mistake("one-of-each", "You count one path of each length. At which blocks the branch is taken makes a path, "
+                "too.", lambda n: [1] * (n + 1)),
+        Mistake("powers-of-two", "Your numbers double from length to length. All of them together have to be 2**n.",
+                lambda n: [2**k for k in range(n + 1)]),
+        Mistake("order-counts", "You count the same choice of branches several times, once for each order. A path "
+                "takes them in the order of the net.", lambda n: [math.perm(n, k) for k in range(n + 1)]),
+        Mistake("parts-for-numbers", "You give parts of the whole. The task asks how many paths there are.",
+                lambda n: [count / 2**n for count in path_lengths(n)]),
+        Mistake("adds-up", "You count the paths of at most this length. The task asks for exactly this length.",
+                lambda n: list(accumulate(path_lengths(n)))),
+        Mistake("lengths-for-numbers", "You give the lengths. The task asks how many paths have each of them.",
+                lambda n: list(range(n + 1))),
+        Mistake("one-number", "You give one number for all the paths. The task asks for one for each length.",
+                lambda n: 2**n),
+    ),
+    hints=(
+        "Write the four paths of two blocks down. How many have length 0, 1, 2?",
+        "A path of length k is a choice of k blocks out of n.",
+        "The module math counts such choices for you: math.comb.",
+    ),
+)  # fmt: skip
+
+
+# --- filter normalisation ---------------------------------------------------------------------------------------------
+
+
+def filter_normalize(direction, weights):
+    """direction, weights [O, ...] -> the direction, each filter as long as the filter of weights in its place."""
+    sizes = [len(weights)] + [1] * (weights.ndim - 1)
+    length = weights.flatten(1).norm(dim=1) / direction.flatten(1).norm(dim=1)
+    return direction * length.view(sizes)
+
+
+def _norms(x: Tensor, *dims: int) -> Tensor:
+    return x.norm(dim=dims, keepdim=True)
+
+
+_D = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
+_W = torch.tensor([[6.0, 8.0], [1.0, 0.0]])
+_DRAW = torch.Generator().manual_seed(0)
+_D4, _W4 = (torch.randn(3, 2, 2, 2, generator=_DRAW) for _ in range(2))
+
+
+FILTER_NORMALIZE = Exercise(
+    task=(
+        "direction and weights have one shape, [O, ...]: O filters, of any number of dimensions. Give the direction "
+        "with each filter scaled so that its L2 norm is that of the filter of weights in the same place."
+    ),
+    difficulty=2,
+    minutes=5,
+    reference=filter_normalize,
+    probes=(
+        call(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 10.0]])),
+        call(_D, _W),
+        call(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 0.0], [3.0, -4.0]])),
+        call(_D4, _W4, words="{name}(direction, weights) of the shape [3, 2, 2, 2]"),
+    ),
+    mistakes=(
+        Mistake("whole-tensor", "You scale the whole tensor by one number. Each filter has a length of its own.",
+                lambda d, w: d * (w.norm() / d.norm())),
+        Mistake("unit-length", "You give each filter the length 1. It is to have the length of the net's filter.",
+                lambda d, w: d / d.flatten(1).norm(dim=1).view(-1, *[1] * (d.ndim - 1))),
+        Mistake("upside-down", "Your factor stands on its head: a longer filter of the net gets a shorter step.",
+                lambda d, w: d * (d.flatten(1).norm(dim=1) / w.flatten(1).norm(dim=1)).view(-1, *[1] * (d.ndim - 1))),
+        Mistake("not-divided", "You multiply by the length of the net's filter, and keep the length that chance gave.",
+                lambda d, w: d * w.flatten(1).norm(dim=1).view(-1, *[1] * (d.ndim - 1))),
+        Mistake("squares-for-norms", "Your lengths are squared: the root is missing.",
+                lambda d, w: filter_normalize(d, w) * (
+                    w.flatten(1).norm(dim=1) / d.flatten(1).norm(dim=1)).view(-1, *[1] * (d.ndim - 1))),
+        Mistake("absolute-sums", "You measure by sums of absolute values. The task asks for the L2 norm.",
+                lambda d, w: d * (w.flatten(1).abs().sum(1) / d.flatten(1).abs().sum(1)).view(
+                    -1, *[1] * (d.ndim - 1))),
+        Mistake("inputs-for-outputs", "You go by the second dimension, the inputs. A filter is all the weights of one "
+                "output: the first dimension.",
+                lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim))),
+        Mistake("kernels-for-filters", "You scale each kernel by itself. A filter is all the kernels of one output.",
+                lambda d, w: d * _norms(w, -2, -1) / _norms(d, -2, -1) if d.ndim > 2 else filter_normalize(d, w)),
+        Mistake("last-dimension", "You take the norm along the last dimension only. A filter has all but the first.",
+                lambda d, w: d * _norms(w, -1) / _norms(d, -1)),
+        Mistake("weights-returned", "You return the weights. The direction is what is to be scaled.",
+                lambda d, w: w.clone()),
+        Mistake(
+            "factors-not-shaped",
+            "There is one factor for each filter, and it does not fit the direction: give it dimensions of size 1.",
+            symptom=raises(RuntimeError, "must match the size of tensor", _D4, _W4),
+        ),
+    ),
+    hints=(
+        "What is the length of one filter? It has all the dimensions but the first.",
+        "x.flatten(1) makes [O, everything else] of x; norm(dim=1) is then one length for each filter.",
+        "Divide the one length by the other, and shape the O factors to [O, 1, ...]: view(-1, 1, 1, 1) for four "
+        "dimensions. Of how many dimensions is yours?",
+    ),
+)  # fmt: skip
+
+
+# --- stochastic depth -------------------------------------------------------------------------------------------------
+
+
+def drop_path(x, branch, p, training):
+    """x + F(x), [N, ...]; while training, F is left out for each image with probability p, and else scaled."""
+    out = branch(x)
+    if training:
+        kept = torch.rand(len(x), *[1] * (x.ndim - 1)) >= p
+        out = out * kept / (1 - p)
+    return x + out
+
+
+def _double(x: Tensor) -> Tensor:
+    return 2 * x
+
+
+_X = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
+
+
+def _factors(answer: Any, p: float) -> Tensor:
+    """What F was multiplied by, [4000, 4], in 250 batches of 16 images."""
+    fits(answer, _X, _double, p, True)
+    x = torch.ones(16, 2, 1, 2)
+    return torch.cat([((answer(x.clone(), _double, p, True) - x) / 2).reshape(16, 4) for _ in range(250)])
+
+
+def _drawn(p: float) -> Probe:
+    """Which factors occur, whether one image has one of them, and about which part of the images has the first."""
+
+    def run(answer: Any) -> Any:
+        factors = _factors(answer, p)
+        occur = sorted({round(value, 3) + 0.0 for value in factors.flatten().tolist()})[:4]
+        one_each = bool((factors == factors[:, :1]).all())
+        return {
+            "what F is multiplied by": occur,
+            "all of an image alike": one_each,
+            "part of the lowest, to 0.1": round(float((factors == factors.min()).double().mean()), 1),
+        }
+
+    return Probe(f"{{name}}(x, F, {p}, True), drawn 4,000 times", run)
+
+
+def _all_alike(answer: Any) -> bool:
+    """In each batch all images share one factor, and not all batches do."""
+    batches = _factors(answer, 0.3).reshape(250, -1)
+    return bool((batches == batches[:, :1]).all()) and bool((batches != batches[0, 0]).any())
+
+
+def _each_entry(answer: Any) -> bool:
+    factors = _factors(answer, 0.3)
+    return bool((factors != factors[:, :1]).any())
+
+
+def _drops(answer: Any, training: bool) -> bool:
+    x = torch.ones(200, 2)
+    left_out = (answer(x.clone(), _double, 0.5, training) == x).all(1)
+    return bool(left_out.any()) and not bool(left_out.all())
+
+
+def _kept(x: Tensor, p: float) -> Tensor:
+    return (torch.rand(len(x), *[1] * (x.ndim - 1)) >= p).to(x.dtype)
+
+
+def _changed(train, evaluate=lambda x, out, p: x + out):
+    """The reference, with another line for training, or for the rest."""
+    return lambda x, branch, p, training: (train if training else evaluate)(x, branch(x), p)
+
+
+DROP_PATH = Exercise(
+    task=(
+        "Give x + branch(x). While training, leave the branch out for each image, x being [N, ...], with probability "
+        "p; where it stays, scale it so that the expected output is x + branch(x). When not training, nothing is left "
+        "out and nothing scaled."
+    ),
+    difficulty=3,
+    minutes=8,
+    reference=drop_path,
+    probes=(
+        call(_X, _double, 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
+        call(_X, _double, 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
+        _drawn(0.5),
+        _drawn(0.2),
+        _drawn(0.7),
+    ),
+    mistakes=(
+        Mistake("not-rescaled", "You do not scale the branch where it stays, so on average it is too small.",
+                _changed(lambda x, out, p: x + out * _kept(x, p))),
+        Mistake("paper-s-scaling", "You scale when not training, as the paper does. The task asks for it while "
+                "training, so that the net in use needs no change.",
+                _changed(lambda x, out, p: x + out * _kept(x, p), lambda x, out, p: x + (1 - p) * out)),
+        Mistake("divides-by-p", "You divide by the probability of leaving it out. How often does it stay?",
+                _changed(lambda x, out, p: x + (out * _kept(x, p) / p if p else out))),
+        Mistake("times-for-divided", "You make the branch smaller where it stays. To be the same on average it has to "
+                "be larger.", _changed(lambda x, out, p: x + out * _kept(x, p) * (1 - p))),
+        Mistake("keeps-with-p", "You keep the branch with probability p. That is the probability of leaving it out.",
+                _changed(lambda x, out, p: x + (out * (1 - _kept(x, p)) / p if p else 0 * out))),
+        Mistake("drops-when-in-use", "You leave the branch out when not training, too.",
+                symptom=lambda answer: _drops(answer, False) and _drops(answer, True)),
+        Mistake("drops-only-in-use", "Your cases are exchanged: you leave the branch out when not training.",
+                symptom=lambda answer: _drops(answer, False) and not _drops(answer, True)),
+        Mistake("drops-x-too", "Where you leave the branch out, x is gone, too. x always stays.",
+                _changed(lambda x, out, p: (x + out) * _kept(x, p) / (1 - p))),
+        Mistake("skip-forgotten", "Your output lacks x: only the branch is in it.",
+                _changed(lambda x, out, p: out * _kept(x, p) / (1 - p), lambda x, out, p: out)),
+        Mistake("never-drops", "You never leave the branch out.", _changed(lambda x, out, p: x + out)),
+        Mistake("whole-batch", "You decide once for all the images. The task asks for each image by itself.",
+                symptom=_all_alike),
+        Mistake("each-entry", "You drop single numbers inside of an image, as dropout does. The task asks for the "
+                "branch of a whole image.", symptom=_each_entry),
+    ),
+    hints=(
+        "Draw one number between 0 and 1 for each image. For which of them does the branch stay?",
+        "torch.rand(len(x)) draws N numbers; give them dimensions of size 1, so that they fit x.",
+        "The branch stays with probability 1 - p. What do you have to divide it by, for the mean to be branch(x)?",
+    ),
+)  # fmt: skip

@@ -1,0 +1,69 @@
+"""A walk over loss landscapes: where you stand, and the cut through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.figure import Figure
+
+from resnet_edu import plots
+from resnet_edu.explorers.core import Explorer
+
+
+@plots.course_look
+def landscape_walk(values: Mapping[str, Any], x: Any, y: Any = None) -> Explorer:
+    """Two sliders move a marker over every landscape; to the right, the loss along the line on which it stands.
+
+    values: {label: [len(y), len(x)]}, what `probes.landscape` returned. x, y: the steps; y is x where it is not given.
+    """
+    tables, columns, rows = plots.landscape_tables(values, x, y)
+    norm = plots.landscape_norm(tables)
+    figure = Figure(figsize=(plots.WIDTH, 3.3))
+    *maps, cut = figure.subplots(1, len(tables) + 1)
+    figure.subplots_adjust(left=0.07, right=0.98, top=0.86, bottom=0.16, wspace=0.32)
+    styles = plots.line_styles(tables)
+    markers, lines, curves, points = [], [], [], []
+    for ax, (label, table) in zip(maps, tables.items(), strict=True):
+        plots.draw_contours(ax, table, columns, rows, norm)
+        ax.set(xlabel="a", ylabel="b" if ax is maps[0] else "")
+        lines.append(ax.axhline(0, color="white", linewidth=1, linestyle="--"))
+        markers += ax.plot(0, 0, "o", color="white", markeredgecolor="black", markersize=8)
+        colour = styles[label]["color"]
+        curves += cut.plot([], [], color=colour, linestyle=styles[label]["linestyle"], label=label)
+        points += cut.plot([], [], styles[label]["marker"], color=colour, markersize=7)
+    cut.set(
+        yscale="log",
+        xlim=(columns[0], columns[-1]),
+        ylim=(norm.boundaries[0], norm.boundaries[-1]),
+        xlabel="a",
+        ylabel="loss",
+    )
+    cut.legend(loc="upper center")
+
+    def slider(name: str, steps: np.ndarray) -> Any:
+        start, step = float(steps[np.abs(steps).argmin()]), float(np.diff(steps).min())
+        return widgets.FloatSlider(
+            value=start, min=float(steps[0]), max=float(steps[-1]), step=step, description=name, continuous_update=False
+        )
+
+    @plots.course_look
+    def draw(a: float, b: float) -> str:
+        column, row = int(np.abs(columns - a).argmin()), int(np.abs(rows - b).argmin())
+        said = []
+        for i, (label, table) in enumerate(tables.items()):
+            here = table[row, column]
+            markers[i].set_data([columns[column]], [rows[row]])
+            lines[i].set_ydata([rows[row]] * 2)
+            curves[i].set_data(columns, table[row])
+            points[i].set_data([columns[column]], [here])
+            maps[i].set_title(f"{label}: loss {here:.3g}")
+            said.append(f"{label} {here:.3g}")
+        cut.set_title(f"along b = {rows[row]:.2g}")
+        return f"Loss at a = {columns[column]:.2g}, b = {rows[row]:.2g}: {', '.join(said)}."
+
+    explorer = Explorer({"a": slider("a", columns), "b": slider("b", rows)}, figure, draw)
+    explorer.show()
+    return explorer

@@ -1,0 +1,126 @@
+"""Learning rate, momentum and schedule: a tiny net is trained anew at every change."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from resnet_edu import plots, training
+from resnet_edu.data import Images
+from resnet_edu.explorers.core import Explorer
+
+STEPS = 48
+BATCH = 64
+LAST = 12  # a loss of one batch jumps: the mean of the last ones is what is compared
+MOMENTA = (0.0, 0.5, 0.9, 0.99)
+TOP = 3.2  # the end of the axis: guessing has a loss of ln 10 = 2.3, and above that a net is worse than no net
+
+
+def sgd_losses(
+    train: Images, *, lr: float, momentum: float = 0.9, schedule: str = "constant", seed: int = 0
+) -> np.ndarray:
+    """Loss of each of 48 steps of SGD of a tiny convolutional net: float64 [48], NaN from the step where it diverged.
+
+    train: the images, of which the first 384 are used; lr, momentum, schedule: as `training.fit` takes them. The
+    random state is left as it was.
+    """
+    _check_images(train)
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed={seed!r:.60}: give a whole number from 0 to 4294967295.")
+    few = train[:384]
+    epochs = math.ceil(STEPS / math.ceil(len(few) / BATCH))
+    with torch.random.fork_rng(devices=[train.device] if train.device.type == "cuda" else []):
+        torch.manual_seed(int(seed))
+        net = nn.Sequential(
+            nn.Conv2d(3, 16, 3, stride=2), nn.ReLU(), nn.Conv2d(16, 16, 3, stride=2), nn.ReLU(),
+            nn.Flatten(), nn.LazyLinear(len(train.classes)),
+        ).to(train.device)  # fmt: skip
+        net(torch.zeros(1, *few.images.shape[1:], device=train.device))
+    try:
+        history = training.fit(
+            net, few, epochs=epochs, batch_size=BATCH, lr=lr, momentum=momentum, schedule=schedule,
+            weight_decay=0.0, seed=seed, progress=False,
+        )  # fmt: skip
+    except training.DivergenceError as error:
+        history = error.history
+    losses = np.full(STEPS, np.nan)
+    seen = history.step_loss[:STEPS]
+    losses[: len(seen)] = seen
+    return losses
+
+
+@plots.course_look
+def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
+    """Learning rate, momentum and schedule: the loss step by step, and beside it every setting tried so far.
+
+    train: `data.Images`; 16 x 16 pixels keep it quick.
+    """
+    _check_images(train)
+    wide = {"description_width": "110px"}
+    controls = {
+        "lr": widgets.FloatLogSlider(
+            value=0.01, base=10, min=-3, max=0.5, step=0.25, readout_format=".3g", description="learning rate",
+            continuous_update=False, style=wide,
+        ),
+        "momentum": widgets.Dropdown(options=MOMENTA, value=0.0, description="momentum", style=wide),
+        "schedule": widgets.Dropdown(
+            options=[("constant", "constant"), ("one cycle", "one_cycle"), ("the paper's", "paper")],
+            value="constant", description="schedule", style=wide,
+        ),
+    }  # fmt: skip
+    figure = Figure(figsize=(plots.WIDTH, 3.5))
+    left, right = figure.subplots(1, 2)
+    figure.subplots_adjust(left=0.07, right=0.98, top=0.88, bottom=0.15, wspace=0.2)
+    for ax in (left, right):
+        ax.set_ylim(1.2, TOP)
+        ax.axhline(math.log(10), color=plots.GREY, linewidth=1)
+        ax.text(0.99, math.log(10), "guessing ", transform=ax.get_yaxis_transform(), ha="right", va="bottom",
+                color="#595959", fontsize=9)  # fmt: skip
+    left.set(xlabel="step", ylabel="training loss", xlim=(0, STEPS + 1))
+    right.set(xlabel="learning rate", ylabel=f"mean loss of the last {LAST} steps", xscale="log", xlim=(7e-4, 4.5))
+    (before,) = left.plot([], [], color=plots.GREY, linewidth=1, label="setting before")
+    (now,) = left.plot([], [], color=plots.BLUE, label="this setting")
+    left.legend(loc="lower left", ncols=2)
+    styles = plots.line_styles([f"momentum {momentum:g}" for momentum in MOMENTA])
+    tried = {}  # {(momentum, whether the rate is constant): the points}
+    for momentum, (label, style) in zip(MOMENTA, styles.items(), strict=True):
+        points = {**style, "linestyle": "none", "markersize": 7, "clip_on": False}
+        (tried[momentum, True],) = right.plot([], [], label=label, **points)
+        (tried[momentum, False],) = right.plot([], [], markerfacecolor="white", **points)
+    right.set_title("tried so far (hollow: with a schedule)")
+    right.legend(loc="upper left", ncols=2)
+
+    @plots.course_look
+    def draw(lr: float, momentum: float, schedule: str) -> str:
+        losses = sgd_losses(train, lr=lr, momentum=momentum, schedule=schedule, seed=seed)
+        final = float(losses[-LAST:].mean())
+        before.set_data(*now.get_data())
+        now.set_data(np.arange(1, STEPS + 1), losses)
+        points = tried[momentum, schedule == "constant"]
+        points.set_data([*points.get_xdata(), lr], [*points.get_ydata(), final if final < TOP else TOP])
+        result = (
+            f"{final:.2f}" if math.isfinite(final) else f"not finite from step {int(np.isfinite(losses).sum()) + 1}"
+        )
+        left.set_title(f"loss at the end: {result}")
+        return (
+            f"Loss by step at learning rate {lr:.3g}, momentum {momentum:g}, schedule {schedule}: at the end {result}. "
+            "Beside it the results of all settings tried so far."
+        )
+
+    explorer = Explorer(controls, figure, draw)
+    explorer.show()
+    return explorer
+
+
+def _check_images(train: object) -> None:
+    if not isinstance(train, Images):
+        raise TypeError(f"Give Images, such as data.load('sample', size=16)[0]; it was given {type(train).__name__}.")
+    if len(train) < BATCH or min(train.images.shape[2:]) < 8:
+        size = " x ".join(map(str, train.images.shape[2:]))
+        raise ValueError(f"Give at least {BATCH} images of at least 8 x 8; these are {len(train)} of {size}.")

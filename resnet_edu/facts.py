@@ -1,0 +1,50 @@
+"""What stands beside a recorded result: commit, machine and versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+VERSIONS = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "jupyterlab")
+
+
+def facts(device: torch.device | None = None) -> dict[str, Any]:
+    """{"commit", "machine", "versions"} of this run, and the GPU's name where it ran on one."""
+    machine = f"{processor()}, {os.cpu_count()} cores"
+    if device is not None and device.type == "cuda":
+        machine = f"{torch.cuda.get_device_name(device)}; {machine}"
+    return {"commit": commit(Path(__file__).parent), "machine": machine, "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # the package runs without JupyterLab
+            continue
+    return found
+
+
+def commit(folder: Path) -> str:
+    """The commit that the run started from; "" outside a clone."""
+    try:
+        result = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
+    except OSError:  # no git here
+        return ""
+    return result.stdout.strip()
+
+
+def processor() -> str:
+    """What /proc/cpuinfo calls the processor; elsewhere its architecture."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
+    return names[0] if names else f"{platform.machine()} on {sys.platform}"

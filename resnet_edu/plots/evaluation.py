@@ -1,0 +1,150 @@
+"""What a trained net does: which classes it confuses, images with captions, and what a sweep found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from resnet_edu.plots.style import BLACK, LOOK, WIDTH, course_look, line_styles, new_figure, nonempty
+
+# --- the confusion matrix ---------------------------------------------------------------------------------------------
+
+
+@course_look
+def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") -> Figure:
+    """How many images of each class (row) were taken for each class (column); colour: the part of the row's class.
+
+    counts: whole numbers [K, K], counts[true, predicted]. classes: K names.
+    """
+    table = _counts(counts, classes)
+    parts = table / np.maximum(table.sum(1, keepdims=True), 1)
+    figure, (ax,) = new_figure(1.4 + 0.34 * len(classes))
+    picture = ax.imshow(parts, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    for (row, column), count in np.ndenumerate(table):
+        light = parts[row, column] > 0.55
+        ax.text(column, row, str(count), ha="center", va="center", fontsize=9, color="black" if light else "white")
+    ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set(xlabel="predicted", ylabel="true class", title=title)
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    figure.colorbar(picture, ax=ax, label="part of the true class", pad=0.02)
+    return figure
+
+
+def _counts(counts: Any, classes: Sequence[str]) -> np.ndarray:
+    if isinstance(classes, str) or not isinstance(classes, Sequence) or not all(isinstance(c, str) for c in classes):
+        raise TypeError(f"classes={classes!r:.60}: give a list of names, such as test.classes.")
+    table = _array(counts, "confusion_matrix takes counts [classes, classes]")
+    if table.ndim != 2 or table.shape != (len(classes), len(classes)) or not table.size:
+        raise ValueError(
+            f"confusion_matrix: {len(classes)} classes need counts of the shape [{len(classes)}, {len(classes)}]; "
+            f"these have {list(table.shape)}."
+        )
+    if table.dtype.kind not in "iu" or (table < 0).any():
+        raise ValueError("confusion_matrix: counts have to be whole numbers of images, none below 0.")
+    return table
+
+
+# --- images with captions ---------------------------------------------------------------------------------------------
+
+
+@course_look
+def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: str = "") -> Figure:
+    """Images in rows of `columns`, a caption of a line or two under each.
+
+    images: uint8 [N, 3, H, W], such as `test[[3, 1, 4]].images`. captions: N strings.
+    """
+    pixels = _array(images, "gallery takes images")
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape:
+        raise ValueError(f"gallery takes uint8 images [N, 3, H, W]; these are {pixels.dtype} {list(pixels.shape)}.")
+    if isinstance(captions, str) or not isinstance(captions, Sequence) or not all(isinstance(c, str) for c in captions):
+        raise TypeError(f"captions={captions!r:.60}: give a list of strings, one an image.")
+    if len(captions) != len(pixels):
+        raise ValueError(f"gallery: {len(pixels)} images need {len(pixels)} captions; there are {len(captions)}.")
+    if not isinstance(columns, Integral) or isinstance(columns, bool) or not 1 <= columns <= 20:
+        raise ValueError(f"columns={columns!r}: give a whole number from 1 to 20.")
+    rows, cell = -(-len(pixels) // int(columns)), WIDTH / int(columns)  # inches
+    side, text = cell - 0.1, 0.08 + 0.15 * max(caption.count("\n") + 1 for caption in captions)
+    head = 0.35 if title else 0.05
+    height = head + rows * (side + text + 0.08)
+    # Placed by hand: a layout engine would shrink the pictures to make room for a long caption.
+    figure = Figure(figsize=(WIDTH, height))
+    for i, (image, caption) in enumerate(zip(pixels, captions, strict=True)):
+        row, column = divmod(i, int(columns))
+        left, top = column * cell + 0.05, head + row * (side + text + 0.08)
+        ax = figure.add_axes((left / WIDTH, 1 - (top + side) / height, side / WIDTH, side / height))
+        ax.imshow(image.transpose(1, 2, 0), interpolation="nearest")
+        ax.axis("off")
+        below = {"xycoords": "axes fraction", "xytext": (0, -3), "textcoords": "offset points"}
+        ax.annotate(caption, (0.5, 0), **below, ha="center", va="top", fontsize=9, linespacing=1.15)
+    if title:
+        figure.suptitle(title, fontsize=LOOK["axes.titlesize"], y=1 - 0.08 / height, va="top")
+    return figure
+
+
+def _array(values: Any, sentence: str) -> np.ndarray:
+    """An array from a tensor, an array or nested lists of numbers."""
+    try:
+        values = values.detach().cpu() if hasattr(values, "detach") else values
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError):
+        raise TypeError(f"{sentence}, not {values!r:.60}.") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{sentence}, not {values!r:.60}.")
+    return array
+
+
+# --- a sweep ----------------------------------------------------------------------------------------------------------
+
+
+@course_look
+def sweep(
+    results: Mapping[str, Mapping[float, float]], *, xlabel: str, ylabel: str, top: float | None = None
+) -> Figure:
+    """A result by a setting on a log axis, one line a label; what is not finite or above `top` is a cross on top.
+
+    results: {label: {setting: result}}, settings above 0, such as {"momentum 0.9": {0.01: 1.9, 0.1: 1.7}}.
+    """
+    if top is not None and (not isinstance(top, Real) or isinstance(top, bool) or not np.isfinite(top)):
+        raise ValueError(f"top={top!r}: give a number, the upper end of the axis.")
+    lines = {label: _sweep_line(label, result) for label, result in nonempty(results).items()}
+    values = np.concatenate([y for _, y in lines.values()])
+    finite = values[np.isfinite(values)]
+    top = float(finite.max() if len(finite) else 1.0) if top is None else float(top)
+    figure, (ax,) = new_figure(3.4)
+    ax.set_xscale("log")
+    for i, (label, style) in enumerate(line_styles(lines).items()):
+        x, y = lines[label]
+        fits = y <= top  # NaN never does
+        ax.plot(x, np.where(fits, y, np.nan), label=label, markersize=6, **style)
+        if not fits.all():
+            # Crosses of several lines at one setting lie on one another: each smaller than the one before.
+            cross = {"color": style["color"], "markersize": max(4, 12 - 4 * i), "markeredgewidth": 2, "zorder": 5 + i}
+            ax.plot(x[~fits], np.full((~fits).sum(), top), "x", clip_on=False, **cross)
+    low = min([*finite, top])
+    ax.set_ylim(low - 0.08 * (top - low or 1), top)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    handles = ax.get_legend_handles_labels()[0]
+    if not (values <= top).all():
+        handles.append(Line2D([], [], color=BLACK, marker="x", linestyle="none", label="above, or not finite"))
+    ax.legend(handles=handles, loc="lower left")
+    return figure
+
+
+def _sweep_line(label: str, result: Any) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(result, Mapping) or not result:
+        raise TypeError(f"{label!r}: a sweep takes {{setting: result}}; it was given {result!r:.60}.")
+    for number in (*result.keys(), *result.values()):
+        if not isinstance(number, Real) or isinstance(number, bool):
+            raise TypeError(f"{label!r}: settings and results have to be numbers, not {number!r:.60}.")
+    x = np.array(sorted(result), dtype=np.float64)
+    if not (np.isfinite(x) & (x > 0)).all():
+        raise ValueError(f"{label!r}: a log axis holds settings above 0 only; the smallest is {x.min():g}.")
+    return x, np.array([result[key] for key in sorted(result)], dtype=np.float64)

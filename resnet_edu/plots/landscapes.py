@@ -1,0 +1,107 @@
+"""The loss on a plane through the weights: as a surface, and as contours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm
+from matplotlib.figure import Figure
+
+from resnet_edu.plots.style import BLACK, WIDTH, course_look, nonempty, numbers_of
+
+LEVELS = 16
+COLOURS = "cividis"
+
+
+@course_look
+def landscapes(values: Mapping[str, Any], x: Any, y: Any = None, *, zlabel: str = "loss") -> Figure:
+    """The same numbers twice: above as surfaces, below as contours, all on one logarithmic scale.
+
+    values: {label: [len(y), len(x)]}, as `probes.landscape` returns them. x, y: the steps; y is x if it is None.
+    The cross is the net itself. One colour is one band between two lines; the bands are narrower where the loss is low.
+    """
+    tables, columns, rows = landscape_tables(values, x, y)
+    norm = landscape_norm(tables)
+    figure = Figure(figsize=(WIDTH, 6.8), layout="constrained")
+    above, below = (
+        [figure.add_subplot(2, len(tables), k * len(tables) + i + 1, **options) for i in range(len(tables))]
+        for k, options in enumerate(({"projection": "3d"}, {}))
+    )
+    low, high = np.log10([norm.boundaries[0], norm.boundaries[-1]])
+    decades = np.arange(np.ceil(low), np.floor(high) + 1, max(1, round((high - low) / 4)))
+    for surface, ax, (label, table) in zip(above, below, tables.items(), strict=True):
+        surface.plot_surface(  # type: ignore[attr-defined]
+            *np.meshgrid(columns, rows), np.log10(table), facecolors=mpl.colormaps[COLOURS](norm(table)),
+            linewidth=0.3, edgecolor="#00000040", rcount=60, ccount=60, shade=False,
+        )  # fmt: skip
+        surface.set(title=label, xlabel="a", ylabel="b", zlim=(low, high))
+        surface.set_zticks(decades, [_text(10.0**d) for d in decades])  # type: ignore[attr-defined]
+        surface.view_init(elev=28, azim=-60)  # type: ignore[attr-defined]
+        surface.locator_params(axis="x", nbins=5)
+        surface.locator_params(axis="y", nbins=5)
+        draw_contours(ax, table, columns, rows, norm)
+        ax.set_xlabel("a: steps along the first direction")
+    below[0].set_ylabel("b: along the second")
+    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=below, label=zlabel, pad=0.01, spacing="uniform")
+    bar.set_ticks(norm.boundaries[::3], labels=[_text(v) for v in norm.boundaries[::3]])
+    return figure
+
+
+def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, y: np.ndarray, norm: BoundaryNorm) -> None:
+    """The lower row of `landscapes` on given axes."""
+    ax.contourf(x, y, table, levels=norm.boundaries, norm=norm, cmap=COLOURS)
+    ax.contour(x, y, table, levels=norm.boundaries, colors=[BLACK], linewidths=0.4, alpha=0.6)
+    ax.plot(0, 0, "x", color="white", markersize=8, markeredgewidth=2)
+    ax.set_aspect("equal")
+    ax.locator_params(nbins=5)
+    ax.grid(False)
+
+
+def landscape_tables(
+    values: Mapping[str, Any], x: Any, y: Any = None
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Tables and steps as float64, checked; what is not finite becomes the largest finite number of all."""
+    columns = _increasing("x", x)
+    rows = columns if y is None else _increasing("y", y)
+    tables = {label: numbers_of(label, table) for label, table in nonempty(values).items()}
+    for label, table in tables.items():
+        if table.shape != (len(rows), len(columns)):
+            raise ValueError(
+                f"{label!r}: the table has to be [len(y), len(x)] = [{len(rows)}, {len(columns)}]; "
+                f"it is {list(table.shape)}."
+            )
+    finite = np.concatenate([table[np.isfinite(table) & (table > 0)] for table in tables.values()])
+    if not len(finite):
+        raise ValueError("landscapes: no number is finite and above zero, so there is no scale to draw.")
+    low, high = finite.min(), finite.max()
+    return {k: np.nan_to_num(t, nan=high, posinf=high).clip(low, high) for k, t in tables.items()}, columns, rows
+
+
+def landscape_norm(tables: Mapping[str, np.ndarray]) -> BoundaryNorm:
+    """One scale for all tables: bands from the smallest to the largest number, the narrow ones at the bottom."""
+    low, high = min(t.min() for t in tables.values()), max(t.max() for t in tables.values())
+    low, high = np.log([low * 0.99, max(high, low * 1.1) * 1.01])
+    return BoundaryNorm(np.exp(low + (high - low) * np.linspace(0, 1, LEVELS) ** 2), 256)
+
+
+def _text(value: float) -> str:
+    if value < 1000:
+        return f"{value:.2g}" if value < 100 else f"{value:.0f}"
+    power = int(np.floor(np.log10(value)))
+    digit = f"{value / 10**power:.2g}"
+    return rf"$10^{{{power}}}$" if digit == "1" else rf"${digit}\cdot10^{{{power}}}$"
+
+
+def _increasing(name: str, values: Any) -> np.ndarray:
+    try:
+        steps = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        steps = np.empty(0)
+    if steps.ndim != 1 or len(steps) < 2 or not np.isfinite(steps).all() or (np.diff(steps) <= 0).any():
+        raise ValueError(f"{name}={values!r:.60}: give at least two increasing steps, such as np.linspace(-1, 1, 21).")
+    return steps

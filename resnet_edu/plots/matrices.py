@@ -1,0 +1,80 @@
+"""Tables: signed numbers such as Jacobians; measurements and whether they are right."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from resnet_edu.plots.style import course_look, new_figure, nonempty
+
+
+@course_look
+def matrices(tables: Mapping[str, Any]) -> Figure:
+    """Matrices side by side on one colour scale with white at 0: blue is negative, red is positive.
+
+    tables: {title: matrix [rows, columns]} of finite numbers.
+    """
+    grids = {title: _matrix(title, values) for title, values in nonempty(tables).items()}
+    most = max(float(np.abs(grid).max()) for grid in grids.values()) or 1.0
+    figure, axes = new_figure(0.45 + 7.6 / max(3, len(grids)), len(grids))
+    for ax, (title, grid) in zip(axes, grids.items(), strict=True):
+        picture = ax.imshow(grid, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+        ax.set_title(title)
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.grid(False)
+        ax.spines[:].set_visible(False)
+    figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.01)
+    return figure
+
+
+def _matrix(title: str, values: Any) -> np.ndarray:
+    try:
+        values = values.detach().cpu().double() if hasattr(values, "detach") else values
+        grid = np.asarray(values.numpy() if hasattr(values, "numpy") else values, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{title!r}: a matrix of numbers is needed, not {values!r:.60}.") from None
+    if grid.ndim != 2 or 0 in grid.shape or not np.isfinite(grid).all():
+        raise ValueError(f"{title!r}: a matrix [rows, columns] of finite numbers is needed; got {list(grid.shape)}.")
+    return grid
+
+
+@course_look
+def checks(rows: Mapping[str, Mapping[str, tuple[str, bool]]]) -> Figure:
+    """A table of measurements: one row a thing that was measured, one column a measurement; what is wrong stands out.
+
+    rows: {thing: {measurement: (what was measured, whether it is right)}}, every row with the same measurements.
+    """
+    table = {label: _checked_row(label, row) for label, row in nonempty(rows).items()}
+    names = list(next(iter(table.values())))
+    for label, row in table.items():
+        if list(row) != names:
+            raise ValueError(
+                f"{label!r}: every row needs the measurements {', '.join(names)}; it has {', '.join(row)}."
+            )
+    figure, (ax,) = new_figure(0.8 + 0.27 * len(table))
+    for y, row in enumerate(table.values()):
+        for x, (text, right) in enumerate(row.values()):
+            look = {"facecolor": "white"} if right else {"facecolor": "#F4C9B3"}
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, edgecolor="#E3E3E3", linewidth=1, **look))
+            shown, weight, color = (text, "normal", "#595959") if right else (f"✗ {text}", "bold", "black")
+            ax.text(x, y, shown, ha="center", va="center", fontsize=8.5, weight=weight, color=color)
+    ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(table) - 0.5, -0.5))
+    ax.set_xticks(range(len(names)), [textwrap.fill(name, 11) for name in names], fontsize=8.5)
+    ax.set_yticks(range(len(table)), list(table), fontsize=9)
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.spines[:].set_visible(False)
+    ax.grid(False)
+    return figure
+
+
+def _checked_row(label: str, row: Any) -> Mapping[str, tuple[str, bool]]:
+    entries = list(nonempty(row).values())
+    if not all(isinstance(e, tuple) and len(e) == 2 and isinstance(e[0], str) for e in entries):
+        raise TypeError(f"{label!r}: a measurement is a pair (text, right or not), such as ('10', False).")
+    return row

@@ -1,0 +1,158 @@
+"""The way that data takes through a block: each step that ran, what it took, and how large its output was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from resnet_edu.probes.care import as_it_was, listening, unwrapped
+from resnet_edu.probes.norms import rms
+
+#: What a drawing writes for a kind of step, where its name says too little or is too long.
+WORDS = {
+    "add": "+",
+    "mul": "×",
+    "relu": "ReLU",
+    "getitem": "select",
+    "max_pool2d": "max pool",
+    "MaxPool2d": "max pool",
+    "BatchNorm2d": "BatchNorm",
+    "PadShortcut": "subsample,\npad",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of `dataflow`: a layer, or a function such as an addition.
+
+    name: the layer's name in the module; "" for a function.
+    kind: the layer's class, or the function's name: "Conv2d", "add", "relu".
+    label: what a drawing writes on it.
+    sources: the steps whose outputs it takes, by their position; -1 is the module's input.
+    out_shape: the shape of its output without the batch dimension.
+    rms: root mean square of its output.
+    parameters: how many numbers of its own it has.
+    """
+
+    name: str
+    kind: str
+    label: str
+    sources: tuple[int, ...]
+    out_shape: tuple[int, ...]
+    rms: float
+    parameters: int
+
+
+def dataflow(module: nn.Module, batch: Tensor) -> list[Step]:
+    """Run one batch in train mode and list each step that the output depends on, the output's own step last.
+
+    What is listed is what ran, not what the layers are called: a layer that is never called is missing, one that is
+    called too early stands too early, and an addition in `forward` is a step of its own. What hands on its input
+    itself, such as `nn.Identity`, is no step. `plots.blocks` draws this list. Everything is put back as it was.
+    """
+    module = unwrapped("dataflow", module, batch)
+    if batch.device.type == "meta":
+        raise ValueError("dataflow measures numbers, and tensors on the device 'meta' have none.")
+    leaves = [(name, m) for name, m in module.named_modules() if name and not any(m.children())]
+    with as_it_was(module), torch.no_grad():
+        module.train()
+        x = batch.detach().clone()
+        recorder = _Dataflow(x)
+        enter = [m.register_forward_pre_hook(recorder.enter) for _, m in leaves]
+        try:
+            with listening(leaves, recorder.leave), recorder:
+                output = module(x)
+        finally:
+            for handle in enter:
+                handle.remove()
+    if not isinstance(output, Tensor):
+        raise TypeError(f"dataflow follows one tensor; {type(module).__name__} returned {type(output).__name__}.")
+    return recorder.steps_to(output)
+
+
+def summands(steps: Sequence[Step]) -> list[tuple[int, int]]:
+    """For each addition in `dataflow`'s list: the positions of the two things that it adds, -1 for the input itself.
+
+    The one with more steps behind it, the branch, stands first.
+    """
+    if not isinstance(steps, Sequence) or not all(isinstance(step, Step) for step in steps):
+        raise TypeError("summands takes the list of steps that dataflow(block, batch) returns.")
+    behind = {-1: 0}
+    for i, step in enumerate(steps):
+        behind[i] = 1 + max((behind[source] for source in step.sources), default=0)
+    pairs = [step.sources for step in steps if step.kind == "add" and len(step.sources) == 2]
+    return [(a, b) if behind[a] >= behind[b] else (b, a) for a, b in pairs]
+
+
+class _Dataflow(TorchFunctionMode):
+    """Hears every layer without further layers, and every function of PyTorch that is called outside of them."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self.steps: list[Step] = []
+        self.position = {id(x): -1}  # the step that a tensor comes from
+        self.kept = [x]  # alive, so that no id is used twice
+        self.running: list[list[int]] = []  # for each layer that is running, the versions of its inputs
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if not self.running and isinstance(out, Tensor) and func.__name__ != "__get__":
+            kind = func.__name__.strip("_")
+            label = "+=" if func.__name__ == "add_" else WORDS.get(kind, kind)
+            self.note(Step("", kind, label, (), tuple(out.shape[1:]), rms(out), 0), [args, kwargs], out)
+        return out
+
+    def enter(self, _layer: nn.Module, inputs: object) -> None:
+        self.running.append([x._version for x in _tensors(inputs)])
+
+    def leave(self, name: str, layer: nn.Module, inputs: object, output: object) -> None:
+        if len(self.running) == 1 and isinstance(output, Tensor):
+            untouched = self.running[0] == [x._version for x in _tensors(inputs)]
+            if not (untouched and any(output is x for x in _tensors(inputs))):
+                count = sum(p.numel() for p in layer.parameters(recurse=False))
+                step = Step(name, type(layer).__name__, _label(layer), (), tuple(output.shape[1:]), rms(output), count)
+                self.note(step, inputs, output)
+        self.running.pop()
+
+    def note(self, step: Step, inputs: object, out: Tensor) -> None:
+        sources = tuple(self.position[id(x)] for x in _tensors(inputs) if id(x) in self.position)
+        self.steps.append(replace(step, sources=sources))
+        self.position[id(out)] = len(self.steps) - 1
+        self.kept.append(out)
+
+    def steps_to(self, output: Tensor) -> list[Step]:
+        """The steps that `output` depends on, in the order in which they ran."""
+        needed, waiting = set[int](), [self.position.get(id(output), -1)]
+        while waiting:
+            here = waiting.pop()
+            if here >= 0 and here not in needed:
+                needed.add(here)
+                waiting += self.steps[here].sources
+        order = sorted(needed)
+        new = {-1: -1, **{old: i for i, old in enumerate(order)}}
+        return [replace(self.steps[old], sources=tuple(new[s] for s in self.steps[old].sources)) for old in order]
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """Every tensor in nested tuples, lists and dicts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(item)
+
+
+def _label(layer: nn.Module) -> str:
+    """What a drawing writes on a layer: two short lines at most."""
+    if isinstance(layer, nn.Conv2d):
+        size = "×".join(map(str, layer.kernel_size))
+        stride = "" if set(layer.stride) == {1} else f", /{layer.stride[0]}"
+        return f"conv {size}{stride}\n{layer.in_channels} → {layer.out_channels}"
+    if isinstance(layer, nn.Linear):
+        return f"linear\n{layer.in_features} → {layer.out_features}"
+    return WORDS.get(type(layer).__name__, type(layer).__name__)

@@ -1,0 +1,121 @@
+"""Units that pass no gradient: saturated and dead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from resnet_edu.probes.care import as_it_was, clean_name, numbered, unwrapped
+
+#: Activations that work entry by entry, and the largest derivative of each.
+STEEPEST: dict[type[nn.Module], float] = {
+    nn.ReLU: 1.0,
+    nn.ReLU6: 1.0,
+    nn.LeakyReLU: 1.0,
+    nn.PReLU: 1.0,
+    nn.ELU: 1.0,
+    nn.SELU: 1.7581,
+    nn.GELU: 1.1289,
+    nn.SiLU: 1.0998,
+    nn.Mish: 1.0885,
+    nn.Hardswish: 1.5,
+    nn.Softplus: 1.0,
+    nn.Tanh: 1.0,
+    nn.Hardtanh: 1.0,
+    nn.Sigmoid: 0.25,
+    nn.Hardsigmoid: 1 / 6,
+}
+
+
+@dataclass(frozen=True)
+class UnitHealth:
+    """What the activations of a net let through on one batch, layer by layer, in the order in which they ran.
+
+    names, kinds: the activation's place in the net and its class. An activation that ran twice has " (2)" behind its
+        name the second time.
+    units: how many units it has: channels of a map [N, C, H, W], features of [N, F].
+    saturated: float64 [layers], the part of all entries where the derivative is near zero (for ReLU: where it is off).
+    dead: float64 [layers], the part of the units for which that holds at every entry: no example and no position of
+        this batch sends a gradient through them.
+    """
+
+    names: list[str]
+    kinds: list[str]
+    units: list[int]
+    saturated: np.ndarray
+    dead: np.ndarray
+
+
+def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, unit_dim: int = 1) -> UnitHealth:
+    """The part of saturated entries and of dead units of every activation module, on one batch.
+
+    batch: one input batch, such as float images [N, C, H, W].
+    threshold: an entry is saturated where the activation's derivative is at most this part of its largest one. With
+        0.05 that is |tanh| >= 0.975, a sigmoid below 0.013 or above 0.987, and a ReLU that is off.
+    unit_dim: the dimension of an activation that counts units: 1 for [N, C, H, W] and [N, F], -1 for [N, T, F].
+
+    Heard are activations that are modules (`STEEPEST` lists them); a function called in `forward` is not. The pass
+    runs in train mode, as training would; running statistics, modes, gradients and random state are put back, whatever
+    happens.
+    """
+    module = unwrapped("unit_health", module, batch)
+    if batch.device.type == "meta":
+        raise ValueError("unit_health measures numbers, and tensors on the device 'meta' have none.")
+    if not isinstance(threshold, Real) or isinstance(threshold, bool) or not 0 <= threshold < 1:
+        raise ValueError(f"threshold={threshold!r}: give a part of the largest derivative, from 0 to below 1.")
+    if not isinstance(unit_dim, Integral) or isinstance(unit_dim, bool):
+        raise TypeError(f"unit_dim={unit_dim!r}: give a whole number, 1 for images and features.")
+    activations = [(name, m) for name, m in module.named_modules() if type(m) in STEEPEST]
+    if not activations:
+        raise ValueError(
+            f"{type(module).__name__} has no activation that is a module, such as nn.ReLU(): "
+            "a function called in forward() cannot be heard."
+        )
+
+    names: list[str] = []
+    kinds: list[str] = []
+    units: list[int] = []
+    parts: list[Tensor] = []
+
+    def heard(name: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+        x = inputs[0] if inputs else None
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            got = x.dtype if isinstance(x, Tensor) else type(x).__name__
+            raise TypeError(f"unit_health needs activations of floating-point numbers; '{name}' was given {got}.")
+        if not -x.ndim <= unit_dim < x.ndim or unit_dim % x.ndim == 0:
+            raise ValueError(
+                f"unit_dim={unit_dim}: '{name}' works on {list(x.shape)}, with the examples first; "
+                f"give a dimension from 1 to {x.ndim - 1}."
+            )
+        off = _derivative(layer, x).abs() <= threshold * STEEPEST[type(layer)]
+        others = tuple(dim for dim in range(x.ndim) if dim != unit_dim % x.ndim)
+        names.append(numbered(clean_name(name) or "(module)", names))
+        kinds.append(type(layer).__name__)
+        units.append(x.shape[unit_dim])
+        parts.append(torch.stack([off.float().mean(), off.all(others).float().mean()]))
+
+    handles = []
+    with as_it_was(module), torch.no_grad():
+        module.train()
+        try:
+            for name, layer in activations:
+                handles.append(layer.register_forward_pre_hook(lambda m, inputs, name=name: heard(name, m, inputs)))
+            module(batch)
+        finally:
+            for handle in handles:
+                handle.remove()
+    table = torch.stack(parts).cpu().double().numpy() if parts else np.empty((0, 2))
+    return UnitHealth(names, kinds, units, table[:, 0], table[:, 1])
+
+
+def _derivative(layer: nn.Module, x: Tensor) -> Tensor:
+    """The activation's derivative at every entry of x, from autograd, in the shape of x."""
+    with torch.enable_grad():
+        x = x.detach().clone().requires_grad_()
+        y = layer.forward(x.clone())  # not layer(x), which the hooks would hear; a clone, for it may work in place
+        return torch.autograd.grad(y.sum(), x)[0]

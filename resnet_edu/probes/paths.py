@@ -1,0 +1,152 @@
+"""The gradient of a residual net, sorted by the paths on which it came (Veit et al. 2016).
+
+A block x + F(x) has the Jacobian I + F'. The product of n such factors, multiplied out, is a sum of 2^n terms: one for
+each way of choosing, at every block, the branch (F') or the way around it (I). Such a choice is a *path*; its *length*
+is the number of branches on it.
+
+    >>> paths = probes.Paths(net, images, [f"{name}.branch" for name in blocks], labels)
+    >>> paths.by_length().flatten(1).norm(dim=1)      # [n + 1]: how much came through 0, 1, ... n branches
+    >>> paths.along([])                               # the gradient that came through no branch at all
+
+Veit, Wilber, Belongie: "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", arXiv 1605.06431.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from numbers import Integral
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resnet_edu.probes.care import labels_for, listed, on_copies, unwrapped
+from resnet_edu.probes.lesion import _known_blocks
+
+
+class Paths:
+    """One forward pass, and then the gradient of its loss by the batch along any path, or by path length.
+
+    module: any `nn.Module` in which some submodules are branches whose output is added to what went around them.
+    batch: one floating-point input batch. branches: the names of these submodules; each runs once and takes and returns
+    one tensor. labels, loss_fn: as in `signal`.
+
+    The pass runs in the module's own mode. What lies between the branches (shortcuts, a ReLU after the addition, stem
+    and classifier) belongs to every path that goes there. Then the sum over all 2^n paths is the gradient, exactly, in
+    any such net; only in a pre-activation net is the way around a block the bare shortcut, without a ReLU on it.
+
+    Weights, modes, statistics, gradients and the random state stay as they were.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        batch: Tensor,
+        branches: Iterable[str],
+        labels: Tensor | None = None,
+        loss_fn: Callable[..., Tensor] = F.cross_entropy,
+    ) -> None:
+        module = unwrapped("Paths", module, batch)
+        if not batch.is_floating_point() or batch.device.type == "meta":
+            raise ValueError(f"Paths needs a batch of floating-point numbers; it is {batch.dtype} on {batch.device}.")
+        if not callable(loss_fn):
+            raise TypeError(f"loss_fn={loss_fn!r:.60}: give a function (output, labels) -> loss.")
+        wanted = _known_blocks("Paths", module, branches)
+        self.names: list[str] = []
+        # Each branch is cut out of the graph: the trunk's tensor that goes in, a leaf in its place, what comes out, and
+        # a leaf in its place. The trunk is then one graph without branches, and each branch a graph of its own.
+        self._trunk_in: list[Tensor] = []
+        self._branch_in: list[Tensor] = []
+        self._branch_out: list[Tensor] = []
+        self._trunk_out: list[Tensor] = []
+        self._x = batch.detach().clone().requires_grad_()
+
+        def going_in(name: str, inputs: tuple[Any, ...]) -> tuple[Tensor]:
+            if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or name in self.names:
+                raise ValueError(f"Paths: the branch {name!r} has to run once, on one tensor.")
+            leaf = inputs[0].detach().clone().requires_grad_()
+            self.names.append(name)
+            self._trunk_in.append(inputs[0])
+            self._branch_in.append(leaf)
+            return (leaf.clone(),)  # in-place operations are allowed on a copy, not on a leaf
+
+        def coming_out(name: str, output: object) -> Tensor:
+            if not isinstance(output, Tensor):
+                raise ValueError(f"Paths: the branch {name!r} returned {type(output).__name__}, not one tensor.")
+            leaf = output.detach().clone().requires_grad_()
+            self._branch_out.append(output)
+            self._trunk_out.append(leaf)
+            return leaf.clone()
+
+        with on_copies(module), torch.enable_grad(), ExitStack() as hooks:
+            for name in wanted:
+                branch = module.get_submodule(name)
+                for handle in (
+                    branch.register_forward_pre_hook(lambda _m, inputs, name=name: going_in(name, inputs)),
+                    branch.register_forward_hook(lambda _m, _i, output, name=name: coming_out(name, output)),
+                ):
+                    hooks.callback(handle.remove)
+            output = module(self._x)
+            if loss_fn is F.cross_entropy:
+                labels = labels_for(output, labels)
+            self._loss = loss_fn(output) if labels is None else loss_fn(output, labels)
+        if len(self.names) != len(wanted):
+            raise ValueError(f"Paths: {sorted(set(wanted) - set(self.names))[0]!r} did not run.")
+        if not isinstance(self._loss, Tensor) or self._loss.numel() != 1 or not self._loss.requires_grad:
+            raise ValueError("Paths: the loss has to be one number with a gradient.")
+
+    def by_length(self) -> Tensor:
+        """[n + 1, *batch.shape]: the gradient that came through exactly 0, 1, ... n branches; the sum is the gradient.
+
+        Exact, without sampling: the gradient is sorted by length on its way back, by n (n + 1) / 2 backward passes
+        through one branch each.
+        """
+        n = len(self.names)
+        result = torch.zeros(n + 1, *self._x.shape, dtype=self._x.dtype, device=self._x.device)
+        result[0], arriving = self._down_the_trunk(self._loss, None, n)
+        waiting: list[list[Tensor | None]] = [[g] for g in arriving]  # waiting[i][k]: came to branch i through k others
+        for i in reversed(range(n)):
+            for k, g in enumerate(waiting[i]):
+                if g is None:
+                    continue
+                back = self._through(i, g)
+                at_input, arriving = self._down_the_trunk(self._trunk_in[i], back, i)
+                result[k + 1] += at_input
+                for before, part in zip(waiting[:i], arriving, strict=True):
+                    before += [None] * (k + 2 - len(before))
+                    if part is not None:
+                        so_far = before[k + 1]
+                        before[k + 1] = part if so_far is None else so_far + part
+        return result
+
+    def along(self, path: Iterable[int | str]) -> Tensor:
+        """[*batch.shape]: the gradient that came through exactly these branches, by name or position, and no other."""
+        steps = sorted({self._position(step) for step in listed(path)}, reverse=True)
+        output, g = self._loss, None
+        for i in steps:
+            g = self._down_the_trunk(output, g, i + 1)[1][i]
+            if g is None:
+                return torch.zeros_like(self._x)
+            output, g = self._trunk_in[i], self._through(i, g)
+        return self._down_the_trunk(output, g, 0)[0]
+
+    def _position(self, step: int | str) -> int:
+        if isinstance(step, str) and step in self.names:
+            return self.names.index(step)
+        if isinstance(step, Integral) and not isinstance(step, bool) and 0 <= step < len(self.names):
+            return int(step)
+        raise ValueError(f"{step!r:.60} is no branch: give a name, or a number from 0 to {len(self.names) - 1}.")
+
+    def _through(self, i: int, g: Tensor) -> Tensor:
+        """Back through branch i."""
+        return torch.autograd.grad(self._branch_out[i], self._branch_in[i], g, retain_graph=True)[0]
+
+    def _down_the_trunk(self, output: Tensor, g: Tensor | None, n: int) -> tuple[Tensor, list[Tensor | None]]:
+        """Back through no branch: what comes to the batch, and what comes to the ends of the first n branches."""
+        if not output.requires_grad:  # nothing stands before it
+            return torch.zeros_like(self._x), [None] * n
+        wanted = [self._x, *self._trunk_out[:n]]
+        found = torch.autograd.grad(output, wanted, g, retain_graph=True, allow_unused=True)
+        return torch.zeros_like(self._x) if found[0] is None else found[0], list(found[1:])

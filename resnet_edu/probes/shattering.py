@@ -1,0 +1,132 @@
+"""Does the gradient by the input point the same way at two neighbouring points? (Balduzzi et al. 2017, 1702.08591)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from resnet_edu.probes.care import as_it_was, unwrapped
+
+CHUNK = 64  # points that run through the net at once
+
+
+@dataclass(frozen=True)
+class Shattering:
+    """The gradients by the input at the points of a line, compared with each other.
+
+    norm: float64 [points], L2 norm of the gradient at each point.
+    matrix: float64 [points, points], cosine between the gradients at each two points; NaN where one of them is 0.
+    """
+
+    norm: np.ndarray
+    matrix: np.ndarray
+
+    @property
+    def cosine(self) -> np.ndarray:
+        """float64 [points - 1], cosine between each point and the next one: near 1 a smooth gradient, near 0 noise."""
+        return self.matrix.diagonal(1).copy()
+
+    def __repr__(self) -> str:
+        return f"Shattering({len(self.norm)} points, mean cosine of neighbours {self.cosine.mean():.3f})"
+
+
+def shattering(
+    module: nn.Module,
+    start: Tensor,
+    end: Tensor,
+    *,
+    points: int = 64,
+    score: Callable[[Tensor], Tensor] | None = None,
+    calibrate: Tensor | None = None,
+) -> Shattering:
+    """The gradient of a score by the input, at evenly spaced points of the straight line between two inputs.
+
+    start, end: two inputs without batch dimension, such as float images [C, H, W]; both ends are among the points.
+    score: takes the module's output [points, ...] and returns one number a point, [points], each from its own row;
+        by default the sum over the row.
+    calibrate: a batch of inputs [N, ...]. BatchNorm's running statistics are set from it for this measurement: those
+        of a fresh net are still 0 and 1, and describe no image. Without it the module's own are used.
+
+    The points run in eval mode, where BatchNorm does not mix them. Modes, statistics, gradients and the random state
+    are put back, whatever happens. Balduzzi et al. take the gradient at the points of a grid, too.
+    """
+    for name, image in (("start", start), ("end", end)):
+        if not isinstance(image, Tensor) or not image.is_floating_point() or image.ndim == 0 or not image.numel():
+            given = f"{image.dtype} {list(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
+            raise TypeError(f"{name} has to be one input as a float tensor, such as an image [C, H, W]; it is {given}.")
+    if (start.shape, start.dtype, start.device) != (end.shape, end.dtype, end.device):
+        raise ValueError(
+            f"start and end have to be alike; they are {start.dtype} {list(start.shape)} on {start.device} and "
+            f"{end.dtype} {list(end.shape)} on {end.device}."
+        )
+    if isinstance(points, bool) or not isinstance(points, Integral) or not 2 <= points <= 10_000:
+        raise ValueError(f"points={points!r}: give a whole number from 2 to 10000.")
+    if score is not None and not callable(score):
+        raise TypeError(f"score={score!r:.60}: give a function of the module's output that returns one number a point.")
+    line = torch.stack([start, end]).detach()
+    module = unwrapped("shattering", module, line)
+    if calibrate is not None:
+        unwrapped("shattering(calibrate=...)", module, calibrate)
+    if line.device.type == "meta":
+        raise ValueError("shattering measures numbers, and tensors on the device 'meta' have none.")
+    norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
+    if any(m.running_mean is None for m in norms):
+        raise ValueError("A BatchNorm without running statistics mixes the points of a batch, also in eval mode.")
+
+    where = torch.linspace(0, 1, int(points), dtype=line.dtype, device=line.device)
+    with as_it_was(module), _momentum_as_it_was(norms), torch.enable_grad():
+        module.eval()
+        if calibrate is not None:
+            _calibrate(module, norms, calibrate.detach())
+        rows = [_gradients(module, line, part, score) for part in where.split(CHUNK)]
+    gradients = torch.cat(rows).cpu().double()
+    norm = torch.linalg.vector_norm(gradients, dim=1)
+    directions = gradients / norm[:, None]  # 0 / 0 is NaN
+    matrix = (directions @ directions.T).clamp(-1, 1)
+    return Shattering(norm.numpy(), matrix.numpy())
+
+
+def _gradients(
+    module: nn.Module, line: Tensor, where: Tensor, score: Callable[[Tensor], Tensor] | None
+) -> Tensor:  # [points, numbers of one input]
+    where = where.view(-1, *[1] * (line.ndim - 1))
+    x = ((1 - where) * line[0] + where * line[1]).requires_grad_()
+    output = module(x)
+    if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != len(x):
+        given = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ValueError(
+            f"The module has to return a tensor with one row a point, [{len(x)}, ...]; it returned {given}."
+        )
+    scores = output.flatten(1).sum(1) if score is None else score(output)
+    if not isinstance(scores, Tensor) or scores.shape != (len(x),) or not scores.requires_grad:
+        given = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ValueError(f"score has to return one number a point with a gradient, [{len(x)}]; it returned {given}.")
+    return torch.autograd.grad(scores.sum(), x)[0].flatten(1)
+
+
+@torch.no_grad()
+def _calibrate(module: nn.Module, norms: list[_BatchNorm], batch: Tensor) -> None:
+    """Set BatchNorm's running statistics to those of one batch; dropout and its like stay off."""
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches seen, of which there is one
+        norm.train()
+    module(batch)
+    module.eval()
+
+
+@contextmanager
+def _momentum_as_it_was(norms: list[_BatchNorm]) -> Iterator[None]:
+    saved = [norm.momentum for norm in norms]
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, saved, strict=True):
+            norm.momentum = momentum

@@ -1,0 +1,64 @@
+"""How far each step moves a weight, compared with its size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from resnet_edu.probes.norms import true_norms
+from resnet_edu.probes.recorder import Recorder
+
+
+class UpdateRatio(Recorder):
+    """Records |w_after - w_before| / |w_before| of every weight, a row a step: the update-to-weight ratio.
+
+    module, params: as for `GradientNorms`.
+
+    In a loop of your own, around the optimiser's step; in `training.fit`, as a callback:
+
+        ratios.start()
+        optimizer.step()
+        ratios.record()
+
+        training.fit(net, train, epochs=1, callbacks=[ratios])
+
+    Measured on the weights themselves, the update holds all that moves them: learning rate, momentum, weight decay,
+    clipping, whatever the optimiser. What float32 rounds away did not happen, and is not in it. About 1e-3 is a common
+    rule of thumb (Karpathy, notes of CS231n). Norms are taken in float64 where the device has it. The probe keeps one
+    copy of the weights that it follows and never changes them; a row stays on the device until `numpy()`, so that
+    recording never waits for a GPU. A weight of zeros gives NaN where it stayed, and infinity where it moved.
+    """
+
+    def __init__(self, module: nn.Module, params: Iterable[str | tuple[str, nn.Parameter]] | None = None) -> None:
+        super().__init__(module, params)
+        self._before: list[Tensor] | None = None
+
+    @torch.no_grad()
+    def start(self) -> None:
+        """Keep a copy of the weights, before the step."""
+        self._before = [p.detach().clone() for p in self._params]
+
+    @torch.no_grad()
+    def record(self) -> None:
+        """Append one row, [layers], after the step, without a host sync."""
+        if self._before is None:
+            raise ValueError("UpdateRatio: call start() before the optimiser's step and record() after it.")
+        device = self._params[0].device
+        before = [b.to(p.device) for b, p in zip(self._before, self._params, strict=True)]
+        moved = true_norms(list(torch._foreach_sub([p.detach() for p in self._params], before)))
+        sizes = true_norms(before)
+        self._rows.append(torch.stack([m.to(device) / s.to(device) for m, s in zip(moved, sizes, strict=True)]))
+        self._before = None
+
+    def on_gradients(self, step: int) -> None:
+        """The hook that `training.fit` calls before every step: the step before it has been made by now."""
+        if self._before is not None and step > 0:  # at step 0 a copy is left over from a run that was cut off
+            self.record()
+        self.start()
+
+    def on_epoch(self, history: object) -> None:
+        """The hook that `training.fit` calls after an epoch's last step."""
+        if self._before is not None:
+            self.record()

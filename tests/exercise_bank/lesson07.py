@@ -1,0 +1,770 @@
+"""Answers to the exercises of lesson 07."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from exercise_bank.core import right, wrong
+from resnet_edu import models
+
+# --- count_parameters: wrong ------------------------------------------------------------------------------------------
+
+
+def _layers(depth, n=None):
+    """(in, out) of every convolution, from the stem on."""
+    n = (depth - 2) // 6 if n is None else n
+    pairs = [(3, 16), *[(16, 16)] * (2 * n)]
+    pairs += [(16, 32), *[(32, 32)] * (2 * n - 1)]
+    pairs += [(32, 64), *[(64, 64)] * (2 * n - 1)]
+    return pairs
+
+
+@wrong("count_parameters", "a-float")
+def _(depth):
+    n = (depth - 2) / 6
+    stages = [2 * n * (9 * c * c + 2 * c) for c in (16, 32, 64)]
+    return 464 + sum(stages) - 9 * 32 * 16 - 9 * 64 * 32 + 650
+
+
+@wrong("count_parameters", "only-the-two-examples")
+def _(depth):
+    return {20: 269722, 56: 853018}[depth]
+
+
+@wrong("count_parameters", "only-the-two-examples")
+def _(depth):
+    return 269_722 if depth == 20 else 853_018
+
+
+@wrong("count_parameters", "in-proportion-to-depth")
+def _(depth):
+    return depth * 269722 // 20
+
+
+@wrong("count_parameters", "convolutions-with-biases")
+def _(depth):
+    return sum(9 * a * b + b + 2 * b for a, b in _layers(depth)) + 650
+
+
+@wrong("count_parameters", "norms-forgotten")
+def _(depth):
+    return sum(9 * a * b for a, b in _layers(depth)) + 650
+
+
+@wrong("count_parameters", "one-number-for-a-norm")
+def _(depth):
+    net = models.CifarNet(depth, residual=False, norm=None)  # biases in place of norms
+    return sum(p.numel() for p in net.parameters())
+
+
+@wrong("count_parameters", "running-statistics")
+def _(depth):
+    state = models.CifarNet(depth, residual=False).state_dict()
+    return sum(tensor.numel() for name, tensor in state.items() if "num_batches" not in name)
+
+
+@wrong("count_parameters", "stem-forgotten")
+def _(depth):
+    return sum(9 * a * b + 2 * b for a, b in _layers(depth)[1:]) + 650
+
+
+@wrong("count_parameters", "norm-of-the-stem-forgotten")
+def _(depth):
+    return sum(9 * a * b + 2 * b for a, b in _layers(depth)) - 32 + 650
+
+
+@wrong("count_parameters", "stem-of-one-channel")
+def _(depth):
+    return sum(p.numel() for p in models.CifarNet(depth, residual=False, in_channels=1).parameters())
+
+
+@wrong("count_parameters", "stem-of-sixteen-channels")
+def _(depth):
+    layers = [(16, 16), *_layers(depth)[1:]]
+    return sum(9 * a * b + 2 * b for a, b in layers) + 650
+
+
+@wrong("count_parameters", "classifier-forgotten")
+def _(depth):
+    count = 0
+    for a, b in _layers(depth):
+        count = count + a * b * 3 * 3 + b + b
+    return count
+
+
+@wrong("count_parameters", "classifier-without-bias")
+def _(depth):
+    return 10 * 64 + sum(9 * a * b + 2 * b for a, b in _layers(depth))
+
+
+@wrong("count_parameters", "classifier-without-pooling")
+def _(depth):
+    return (64 * 8 * 8) * 10 + 10 + sum(9 * a * b + 2 * b for a, b in _layers(depth))
+
+
+@wrong("count_parameters", "kernel-not-counted")
+def _(depth):
+    return sum(a * b + 2 * b for a, b in _layers(depth)) + 650
+
+
+@wrong("count_parameters", "one-side-of-the-kernel")
+def _(depth):
+    return sum(3 * a * b + 2 * b for a, b in _layers(depth)) + 650
+
+
+@wrong("count_parameters", "one-convolution-a-block")
+def _(depth):
+    n = (depth - 2) // 6
+    widths = [16] * (n + 1) + [32] * n + [64] * n
+    return sum(9 * a * b + 2 * b for a, b in zip([3, *widths], widths, strict=False)) + 650
+
+
+@wrong("count_parameters", "twice-the-blocks")
+def _(depth):
+    return sum(9 * a * b + 2 * b for a, b in _layers(depth, n=(depth - 2) // 3)) + 650
+
+
+@wrong("count_parameters", "blocks-of-all-stages")
+def _(depth):
+    return sum(9 * a * b + 2 * b for a, b in _layers(depth, n=(depth - 2) // 2)) + 650
+
+
+@wrong("count_parameters", "one-block-too-many")
+def _(depth):
+    return sum(9 * a * b + 2 * b for a, b in _layers(depth, n=depth // 6 + 1)) + 650
+
+
+@wrong("count_parameters", "stages-begin-wide")
+def _(depth):
+    n = (depth - 2) // 6
+    return 27 * 16 + 32 + sum(2 * n * (9 * c * c + 2 * c) for c in (16, 32, 64)) + 650
+
+
+@wrong("count_parameters", "narrow-channels-throughout")
+def _(depth):
+    total = 9 * 3 * 16 + 32
+    for before, width in ((16, 16), (16, 32), (32, 64)):
+        for _block in range((depth - 2) // 6):
+            total += 9 * before * width + 2 * width + 9 * width * width + 2 * width
+    return total + 650
+
+
+@wrong("count_parameters", "counts-projections")
+def _(depth):
+    return models.count_parameters(models.CifarNet(depth, residual=True, shortcut="B"))
+
+
+@wrong("count_parameters", "counts-projections-without-norm")
+def _(depth):
+    return sum(9 * a * b + 2 * b + (a * b if 3 < a < b else 0) for a, b in _layers(depth)) + 650
+
+
+@wrong("count_parameters", "counts-tensors")
+def _(depth):
+    return len(list(models.CifarNet(depth, residual=False).parameters()))
+
+
+@wrong("count_parameters", "prints")
+def _(depth):
+    print(sum(9 * a * b + 2 * b for a, b in _layers(depth)) + 650)
+
+
+# --- count_parameters: right ------------------------------------------------------------------------------------------
+
+
+@right("count_parameters")
+def _(depth):
+    return sum(9 * a * b + 2 * b for a, b in _layers(depth)) + 650
+
+
+@right("count_parameters")
+def _(depth):
+    """In closed form."""
+    n = (depth - 2) // 6
+    return 97216 * n - 21926
+
+
+@right("count_parameters")
+def _(depth):
+    return models.count_parameters(models.CifarNet(depth, residual=True))
+
+
+@right("count_parameters")
+def _(depth):
+    """Real layers, one after the other, and none of them runs."""
+    width, layers = 3, []
+    for number in range(depth - 1):
+        before, width = width, 16 * 2 ** max(0, (number - 1) // ((depth - 2) // 3))
+        layers += [nn.Conv2d(before, width, 3, bias=False, device="meta"), nn.BatchNorm2d(width, device="meta")]
+    layers.append(nn.Linear(width, 10, device="meta"))
+    return sum(p.numel() for layer in layers for p in layer.parameters())
+
+
+@right("count_parameters")
+def _(depth):
+    def conv(a, b):
+        return 9 * a * b + 2 * b
+
+    def stage(a, b, blocks):
+        return conv(a, b) + conv(b, b) + stage(b, b, blocks - 1) if blocks else 0
+
+    n = depth // 6
+    return conv(3, 16) + stage(16, 16, n) + stage(16, 32, n) + stage(32, 64, n) + nn.Linear(64, 10).weight.numel() + 10
+
+
+# --- same_start: wrong ------------------------------------------------------------------------------------------------
+
+
+@wrong("same_start", "compares-tensors-as-numbers")
+def _(net_a, net_b):
+    for p, q in zip(net_a.parameters(), net_b.parameters(), strict=False):  # noqa: SIM110
+        if p != q:
+            return False
+    return True
+
+
+@wrong("same_start", "compares-tensors-as-numbers")
+def _(net_a, net_b):
+    return net_a.state_dict() == net_b.state_dict()
+
+
+@wrong("same_start", "stops-at-nets-of-two-lengths")
+def _(net_a, net_b):
+    return all(torch.equal(p, q) for p, q in zip(net_a.parameters(), net_b.parameters(), strict=True))
+
+
+@wrong("same_start", "stops-at-nets-of-two-lengths")
+def _(net_a, net_b):
+    b = list(net_b.parameters())
+    return all(torch.equal(p, b[i]) for i, p in enumerate(net_a.parameters()))
+
+
+@wrong("same_start", "broadcasts")
+def _(net_a, net_b):
+    return all((p == q).all() for p, q in zip(net_a.parameters(), net_b.parameters(), strict=True))
+
+
+@wrong("same_start", "broadcasts")
+def _(net_a, net_b):
+    differences = [(p - q).abs().max() for p, q in zip(net_a.parameters(), net_b.parameters(), strict=False)]
+    return max(differences).item() == 0
+
+
+@wrong("same_start", "always-false")
+def _(net_a, net_b):
+    return net_a == net_b
+
+
+@wrong("same_start", "always-false")
+def _(net_a, net_b):
+    return net_a.parameters() == net_b.parameters()
+
+
+@wrong("same_start", "only-the-first")
+def _(net_a, net_b):
+    for p, q in zip(net_a.parameters(), net_b.parameters(), strict=False):
+        if torch.equal(p, q):  # noqa: SIM103
+            return True
+        else:
+            return False
+
+
+@wrong("same_start", "only-the-last")
+def _(net_a, net_b):
+    equal = False
+    for p, q in zip(net_a.parameters(), net_b.parameters(), strict=False):
+        equal = torch.equal(p, q)
+    return equal
+
+
+@wrong("same_start", "any-for-all")
+def _(net_a, net_b):
+    a, b = list(net_a.parameters()), list(net_b.parameters())
+    return len(a) == len(b) and any(torch.equal(a[i], b[i]) for i in range(len(a)))
+
+
+@wrong("same_start", "shapes-only")
+def _(net_a, net_b):
+    return [p.shape for p in net_a.parameters()] == [q.shape for q in net_b.parameters()]
+
+
+@wrong("same_start", "counts-only")
+def _(net_a, net_b):
+    return models.count_parameters(net_a) == models.count_parameters(net_b)
+
+
+@wrong("same_start", "tensors-counted")
+def _(net_a, net_b):
+    return net_a.state_dict().keys() == net_b.state_dict().keys()
+
+
+@wrong("same_start", "sums-only")
+def _(net_a, net_b):
+    def norms(net):
+        return [(tuple(p.shape), p.norm().item()) for p in net.parameters()]
+
+    return norms(net_a) == norms(net_b)
+
+
+@wrong("same_start", "weights-only")
+def _(net_a, net_b):
+    def weights(net):
+        return [p.tolist() for p in net.parameters() if p.dim() > 1]
+
+    return weights(net_a) == weights(net_b)
+
+
+@wrong("same_start", "nearly-equal")
+def _(net_a, net_b):
+    a, b = list(net_a.parameters()), list(net_b.parameters())
+    if len(a) != len(b):
+        return False
+    return all(p.shape == q.shape and torch.isclose(p, q, atol=1e-6).all().item() for p, q in zip(a, b, strict=True))
+
+
+@wrong("same_start", "stops-with-the-shorter")
+def _(net_a, net_b):
+    for p, q in zip(net_a.parameters(), net_b.parameters(), strict=False):  # noqa: SIM110
+        if not torch.equal(p, q):
+            return False
+    return True
+
+
+@wrong("same_start", "shapes-ignored")
+def _(net_a, net_b):
+    a, b = (nn.utils.parameters_to_vector(net.parameters()) for net in (net_a, net_b))
+    return torch.equal(a, b)
+
+
+@wrong("same_start", "running-statistics")
+def _(net_a, net_b):
+    a, b = net_a.state_dict(), net_b.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@wrong("same_start", "turned-round")
+def _(net_a, net_b):
+    a, b = list(net_a.parameters()), list(net_b.parameters())
+    return len(a) != len(b) or any(not torch.equal(a[i], b[i]) for i in range(len(a)))
+
+
+@wrong("same_start", "a-number-for-a-bool")
+def _(net_a, net_b):
+    a, b = list(net_a.parameters()), list(net_b.parameters())
+    if len(a) != len(b) or any(not torch.equal(a[i], b[i]) for i in range(len(a))):
+        return 0
+    return 1
+
+
+@wrong("same_start", "draws")
+def _(net_a, net_b):
+    x = torch.rand(2, next(net_a.parameters()).shape[1])
+    return torch.equal(net_a(x), net_b(x))
+
+
+@wrong("same_start", "changes-input")
+def _(net_a, net_b):
+    net_b.load_state_dict(net_a.state_dict(), strict=False)
+    with torch.no_grad():
+        for p in net_a.parameters():
+            p += 1
+    return True
+
+
+@wrong("same_start", "stops-at-two-shapes")
+def _(net_a, net_b):
+    pairs = zip(net_a.parameters(), net_b.parameters(), strict=False)
+    return all(torch.stack([p, q]).std(0, unbiased=False).max().item() == 0 for p, q in pairs)
+
+
+@wrong("same_start", "arguments")
+def _(net):
+    return net is not None
+
+
+# --- same_start: right ------------------------------------------------------------------------------------------------
+
+
+@right("same_start")
+def _(net_a, net_b):
+    a, b = list(net_a.parameters()), list(net_b.parameters())
+    if len(a) != len(b):
+        return False
+    for p, q in zip(a, b, strict=True):  # noqa: SIM110
+        if p.shape != q.shape or (p != q).any():
+            return False
+    return True
+
+
+@right("same_start")
+def _(net_a, net_b):
+    return [p.tolist() for p in net_a.parameters()] == [q.tolist() for q in net_b.parameters()]
+
+
+@right("same_start")
+def _(net_a, net_b):
+    a, b = dict(net_a.named_parameters()), dict(net_b.named_parameters())
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@right("same_start")
+def _(net_a, net_b):
+    def as_bytes(net):
+        return [(tuple(p.shape), p.detach().numpy().tobytes()) for p in net.parameters()]
+
+    return as_bytes(net_a) == as_bytes(net_b)
+
+
+@right("same_start")
+def _(net_a, net_b):
+    try:
+        same = [torch.equal(p, q) for p, q in zip(net_a.parameters(), net_b.parameters(), strict=True)]
+    except ValueError:
+        return False
+    return torch.tensor(same).all()
+
+
+# --- ResNet20: wrong --------------------------------------------------------------------------------------------------
+
+
+class _Block(nn.Module):
+    """A right block in another style than the course's; the wrong ones below change one thing."""
+
+    def __init__(self, i, o, stride):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(i, o, 3, stride, 1, bias=False), nn.BatchNorm2d(o)
+        self.conv2, self.bn2 = nn.Conv2d(o, o, 3, 1, 1, bias=False), nn.BatchNorm2d(o)
+        self.stride, self.extra = stride, o - i
+
+    def shortcut(self, x):
+        x = x[:, :, :: self.stride, :: self.stride]
+        return torch.cat([x, torch.zeros(len(x), self.extra, *x.shape[2:])], 1) if self.extra else x
+
+    def forward(self, x):
+        out = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
+        return (out + self.shortcut(x)).relu()
+
+
+class _Net(nn.Module):
+    block = _Block
+    n = 3
+
+    def __init__(self, num_classes=10):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, kernel_size=3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(16)
+        self.stage1 = self.stage(16, 16, 1)
+        self.stage2 = self.stage(16, 32, 2)
+        self.stage3 = self.stage(32, 64, 2)
+        self.linear = nn.Linear(64, num_classes)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+
+    def stage(self, i, o, stride):
+        return nn.Sequential(self.block(i, o, stride), *(self.block(o, o, 1) for _ in range(self.n - 1)))
+
+    def features(self, x):
+        return self.stage3(self.stage2(self.stage1(self.bn(self.conv(x)).relu())))
+
+    def forward(self, x):
+        return self.linear(F.adaptive_avg_pool2d(self.features(x), 1).flatten(1))
+
+
+def _with(block):
+    return type(f"_NetOf{block.__name__}", (_Net,), {"block": block})
+
+
+@wrong("ResNet20", "hidden-layers")
+class _PlainLists(_Net):
+    def stage(self, i, o, stride):
+        return [self.block(i, o, stride), self.block(o, o, 1), self.block(o, o, 1)]
+
+    def features(self, x):
+        x = torch.relu(self.bn(self.conv(x)))
+        for block in self.stage1 + self.stage2 + self.stage3:
+            x = block(x)
+        return x
+
+
+@wrong("ResNet20", "hidden-layers")
+class _LayersInForward(_Net):
+    def forward(self, x):
+        x = self.features(x)
+        return nn.Linear(64, self.linear.out_features)(x.mean(dim=(2, 3)))
+
+
+@wrong("ResNet20", "pools-a-fixed-size")
+class _FixedPool(_Net):
+    def forward(self, x):
+        return self.linear(nn.AvgPool2d(8)(self.features(x)).flatten(1))
+
+
+@wrong("ResNet20", "no-pooling")
+class _NoPool(_Net):
+    def __init__(self, num_classes=10):
+        super().__init__(num_classes)
+        self.linear = nn.Linear(64 * 8 * 8, num_classes)
+
+    def forward(self, x):
+        return self.linear(self.features(x).flatten(1))
+
+
+@wrong("ResNet20", "stem-of-imagenet")
+class _ImageNetStem(_Net):
+    def __init__(self, num_classes=10):
+        super().__init__(num_classes)
+        self.conv = nn.Conv2d(3, 16, 7, 2, 3, bias=False)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+
+    def features(self, x):
+        return self.stage3(self.stage2(self.stage1(self.pool(self.bn(self.conv(x)).relu()))))
+
+
+wrong("ResNet20", "skip-forgotten")(lambda num_classes=10: models.CifarNet(20, residual=False, num_classes=num_classes))
+
+
+@wrong("ResNet20", "skip-only-where-the-shape-stays")
+@_with
+class _SkipsSometimes(_Block):
+    def forward(self, x):
+        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        if out.shape == x.shape:
+            out = out + x
+        return F.relu(out)
+
+
+@wrong("ResNet20", "projections")
+def _(num_classes=10):
+    return models.CifarNet(20, residual=True, shortcut="B", num_classes=num_classes)
+
+
+@wrong("ResNet20", "projections-without-norm")
+@_with
+class _BareProjection(_Block):
+    def __init__(self, i, o, stride):
+        super().__init__(i, o, stride)
+        if i != o:
+            self.shortcut = nn.Conv2d(i, o, 1, stride, bias=False)
+
+
+@wrong("ResNet20", "zeros-in-front")
+@_with
+class _Front(_Block):
+    def shortcut(self, x):
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.extra, 0))
+
+
+@wrong("ResNet20", "zeros-on-both-sides")
+@_with
+class _BothSides(_Block):
+    def shortcut(self, x):
+        if not self.extra:
+            return x
+        planes = self.conv1.out_channels
+        return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, planes // 4, planes // 4), "constant", 0)
+
+
+@wrong("ResNet20", "averages-in-the-shortcut")
+@_with
+class _Averages(_Block):
+    def shortcut(self, x):
+        return F.pad(F.avg_pool2d(x, self.stride), (0, 0, 0, 0, 0, self.extra))
+
+
+@wrong("ResNet20", "relu-before-addition")
+@_with
+class _ReluFirst(_Block):
+    def forward(self, x):
+        out = torch.relu(self.bn1(self.conv1(x)))
+        out = torch.relu(self.bn2(self.conv2(out)))
+        return out + self.shortcut(x)
+
+
+@wrong("ResNet20", "no-last-relu")
+@_with
+class _NoLastRelu(_Block):
+    def forward(self, x):
+        return self.shortcut(x) + self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+
+
+@wrong("ResNet20", "no-inner-relu")
+@_with
+class _NoInnerRelu(_Block):
+    def forward(self, x):
+        return torch.relu(self.shortcut(x) + self.bn2(self.conv2(self.bn1(self.conv1(x)))))
+
+
+@wrong("ResNet20", "no-relu-in-the-stem")
+class _StemWithoutRelu(_Net):
+    def features(self, x):
+        return self.stage3(self.stage2(self.stage1(self.bn(self.conv(x)))))
+
+
+@wrong("ResNet20", "no-norm-in-the-stem")
+class _StemWithoutNorm(_Net):
+    def __init__(self, num_classes=10):
+        super().__init__(num_classes)
+        self.bn = nn.Identity()
+
+
+@wrong("ResNet20", "norms-forgotten")
+class _NoNorms(_Net):
+    def __init__(self, num_classes=10):
+        super().__init__(num_classes)
+        for module in list(self.modules()):
+            for name in ("bn", "bn1", "bn2"):
+                if hasattr(module, name):
+                    setattr(module, name, nn.Identity())
+
+
+@wrong("ResNet20", "bias-before-norm")
+class _Biases(_Net):
+    def __init__(self, num_classes=10):
+        super().__init__(num_classes)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.bias = nn.Parameter(torch.rand(layer.out_channels))
+
+
+@wrong("ResNet20", "two-blocks-a-stage")
+class _TwoBlocks(_Net):
+    n = 2
+
+
+@wrong("ResNet20", "shared-blocks")
+class _SharedBlocks(_Net):
+    def stage(self, i, o, stride):
+        return nn.Sequential(self.block(i, o, stride), *[self.block(o, o, 1)] * 2)
+
+
+@wrong("ResNet20", "strides-forgotten")
+class _NoStrides(_Net):
+    def stage(self, i, o, stride):
+        return super().stage(i, o, 1)
+
+
+@wrong("ResNet20", "stride-in-every-block")
+class _Strides(_Net):
+    def stage(self, i, o, stride):
+        return nn.Sequential(self.block(i, o, stride), self.block(o, o, stride), self.block(o, o, stride))
+
+
+@wrong("ResNet20", "stride-in-the-first-stage")
+class _StrideAtOnce(_Net):
+    def stage(self, i, o, stride):
+        return super().stage(i, o, 2)
+
+
+@wrong("ResNet20", "stride-on-second")
+@_with
+class _SecondStride(_Block):
+    def __init__(self, i, o, stride):
+        super().__init__(i, o, stride)
+        self.conv1 = nn.Conv2d(i, o, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(o, o, 3, stride, padding=1, bias=False)
+
+
+@wrong("ResNet20", "largest-for-mean")
+class _MaxPool(_Net):
+    def forward(self, x):
+        return self.linear(nn.AdaptiveMaxPool2d(1)(self.features(x)).flatten(1))
+
+
+@wrong("ResNet20", "softmax-at-the-end")
+class _Softmax(_Net):
+    def forward(self, x):
+        return F.softmax(super().forward(x), dim=-1)
+
+
+@wrong("ResNet20", "log-softmax-at-the-end")
+class _LogSoftmax(_Net):
+    def forward(self, x):
+        return nn.LogSoftmax(dim=1)(super().forward(x))
+
+
+@wrong("ResNet20", "relu-at-the-end")
+class _ReluAtTheEnd(_Net):
+    def forward(self, x):
+        return super().forward(x).clamp(min=0)
+
+
+@wrong("ResNet20", "classes-ignored")
+class _TenClasses(_Net):
+    def __init__(self, num_classes=10):
+        super().__init__()
+
+
+@wrong("ResNet20", "classifier-without-bias")
+class _NoBias(_Net):
+    def __init__(self, num_classes=10):
+        super().__init__(num_classes)
+        self.linear = nn.Linear(64, num_classes, bias=False)
+
+
+@wrong("ResNet20", "cuts-the-gradient")
+class _Detached(_Net):
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
+@wrong("ResNet20", "no-super")
+class _NoSuper(nn.Module):
+    def __init__(self, num_classes=10):
+        self.classes = num_classes
+
+
+@wrong("ResNet20", "arguments")
+class _NoArguments(_Net):
+    def __init__(self):
+        super().__init__()
+
+
+wrong("ResNet20", "instance-for-class")(_Net())
+
+
+# --- ResNet20: right --------------------------------------------------------------------------------------------------
+
+right("ResNet20")(_Net)
+right("ResNet20")(lambda num_classes=10: models.CifarNet(20, residual=True, num_classes=num_classes))
+
+
+@right("ResNet20")
+def _(num_classes=10):
+    """A builder: one nn.Sequential."""
+    plan = [(16, 16, 1)] * 3 + [(16, 32, 2)] + [(32, 32, 1)] * 2 + [(32, 64, 2)] + [(64, 64, 1)] * 2
+    return nn.Sequential(
+        *(nn.Conv2d(3, 16, 3, padding="same", bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)),
+        *(_Block(*one) for one in plan),
+        *(nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(64, num_classes)),
+    )
+
+
+@right("ResNet20")
+class _Flat(nn.Module):
+    """Without a class for the block: nineteen convolutions and nineteen norms, by number. Norms begin at zero."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        widths = [16] * 7 + [32] * 6 + [64] * 6
+        self.convs = nn.ModuleDict()
+        self.norms = nn.ParameterList()
+        self.bns = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
+        for number, (a, b) in enumerate(zip([3, *widths], widths, strict=False)):
+            self.convs[f"conv{number}"] = nn.Conv2d(a, b, 3, 2 if 3 < a < b else 1, 1, bias=False)
+        for bn in self.bns[2::2]:
+            nn.init.zeros_(bn.weight)
+        self.head = nn.Linear(64, classes)
+
+    def layer(self, number, x):
+        return self.bns[number](self.convs[f"conv{number}"](x))
+
+    def forward(self, x):
+        x = self.layer(0, x).relu_()
+        for number in range(1, 19, 2):
+            out = self.layer(number + 1, self.layer(number, x).relu_())
+            keep = torch.zeros_like(out)
+            step = x.shape[-1] // out.shape[-1]
+            keep[:, : x.shape[1]] = x[..., ::step, ::step]
+            x = F.relu(out + keep)
+        return self.head(x.flatten(2).mean(-1))

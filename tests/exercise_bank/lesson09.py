@@ -1,0 +1,242 @@
+"""Answers to the exercises of lesson 09."""
+
+import math
+
+import torch
+from torch.nn import functional as F
+
+from exercise_bank.core import right, wrong
+
+# --- path_lengths -----------------------------------------------------------------------------------------------------
+
+
+@wrong("path_lengths", "ends-too-early")
+def _(n):
+    return [math.comb(n, k) for k in range(n)]
+
+
+@wrong("path_lengths", "starts-at-one")
+def _(n):
+    return [math.comb(n, k) for k in range(1, n + 1)]
+
+
+@wrong("path_lengths", "one-of-each")
+def _(n):
+    return [1 for _ in range(n + 1)]
+
+
+@wrong("path_lengths", "powers-of-two")
+def _(n):
+    counts = [1]
+    for _ in range(n):
+        counts.append(2 * counts[-1])
+    return counts
+
+
+@wrong("path_lengths", "order-counts")
+def _(n):
+    return [math.factorial(n) // math.factorial(n - k) for k in range(n + 1)]
+
+
+@wrong("path_lengths", "parts-for-numbers")
+def _(n):
+    return [math.comb(n, k) * 0.5**n for k in range(n + 1)]
+
+
+@wrong("path_lengths", "one-number")
+def _(n):
+    return sum(math.comb(n, k) for k in range(n + 1))
+
+
+@right("path_lengths")
+def _(n):
+    counts = [1]
+    for _ in range(n):
+        counts = [a + b for a, b in zip([0, *counts], [*counts, 0], strict=True)]
+    return counts
+
+
+@right("path_lengths")
+def _(n):
+    f = math.factorial
+    return [f(n) // (f(k) * f(n - k)) for k in range(n + 1)]
+
+
+@right("path_lengths")
+def _(n):
+    result = [1]
+    for k in range(n):
+        result.append(result[-1] * (n - k) // (k + 1))
+    return result
+
+
+@right("path_lengths")
+def _(n):
+    return list(map(lambda k: math.comb(n, n - k), range(n + 1)))
+
+
+# --- filter_normalize -------------------------------------------------------------------------------------------------
+
+
+@wrong("filter_normalize", "whole-tensor")
+def _(direction, weights):
+    return direction / direction.norm() * weights.norm()
+
+
+@wrong("filter_normalize", "unit-length")
+def _(direction, weights):
+    return torch.stack([d / d.norm() for d in direction])
+
+
+@wrong("filter_normalize", "upside-down")
+def _(direction, weights):
+    return torch.stack([d * d.norm() / w.norm() for d, w in zip(direction, weights, strict=True)])
+
+
+@wrong("filter_normalize", "not-divided")
+def _(direction, weights):
+    return torch.stack([d * w.norm() for d, w in zip(direction, weights, strict=True)])
+
+
+@wrong("filter_normalize", "weights-returned")
+def _(direction, weights):
+    return torch.stack([w / w.norm().clamp_min(1e-12) * w.norm() for w in weights])
+
+
+@wrong("filter_normalize", "squares-for-norms")
+def _(direction, weights):
+    return torch.stack([d * w.square().sum() / d.square().sum() for d, w in zip(direction, weights, strict=True)])
+
+
+@wrong("filter_normalize", "factors-not-shaped")
+def _(direction, weights):
+    factors = weights.flatten(1).norm(dim=1) / direction.flatten(1).norm(dim=1)
+    return direction * factors.unsqueeze(1)
+
+
+@right("filter_normalize")
+def _(direction, weights):
+    return torch.stack([d * w.norm() / d.norm() for d, w in zip(direction, weights, strict=True)])
+
+
+@right("filter_normalize")
+def _(direction, weights):
+    dims = tuple(range(1, weights.ndim))
+    mine, theirs = ((x**2).sum(dims, keepdim=True).sqrt() for x in (direction, weights))
+    return direction / mine * theirs
+
+
+@right("filter_normalize")
+def _(direction, weights):
+    flat = direction.reshape(len(direction), -1)
+    flat = flat / flat.pow(2).sum(1, keepdim=True).sqrt() * weights.reshape(len(weights), -1).norm(dim=1)[:, None]
+    return flat.reshape(direction.shape)
+
+
+@right("filter_normalize")
+def _(direction, weights):
+    result = torch.empty_like(direction)
+    for i in range(direction.shape[0]):
+        scale = weights[i].norm() / direction[i].norm()
+        result[i] = direction[i] * scale
+    return result
+
+
+# --- drop_path --------------------------------------------------------------------------------------------------------
+
+
+def per_image(x, probability):
+    shape = (x.shape[0],) + (1,) * (x.ndim - 1)
+    return torch.bernoulli(torch.full(shape, probability))
+
+
+@wrong("drop_path", "not-rescaled")
+def _(x, branch, p, training):
+    if not training:
+        return x + branch(x)
+    return x + per_image(x, 1 - p) * branch(x)
+
+
+@wrong("drop_path", "times-for-divided")
+def _(x, branch, p, training):
+    if not training:
+        return x + branch(x)
+    return x + per_image(x, 1 - p) * branch(x) * (1 - p)
+
+
+@wrong("drop_path", "drops-when-in-use")
+def _(x, branch, p, training):
+    return x + per_image(x, 1 - p) * branch(x) / (1 - p)
+
+
+@wrong("drop_path", "drops-only-in-use")
+def _(x, branch, p, training):
+    return x + branch(x) if training else x + per_image(x, 1 - p) * branch(x) / (1 - p)
+
+
+@wrong("drop_path", "drops-x-too")
+def _(x, branch, p, training):
+    y = x + branch(x)
+    return per_image(x, 1 - p) * y / (1 - p) if training else y
+
+
+@wrong("drop_path", "skip-forgotten")
+def _(x, branch, p, training):
+    y = branch(x)
+    return per_image(x, 1 - p) * y / (1 - p) if training else y
+
+
+@wrong("drop_path", "never-drops")
+def _(x, branch, p, training):
+    return branch(x) + x
+
+
+@wrong("drop_path", "whole-batch")
+def _(x, branch, p, training):
+    if training and torch.rand(1).item() < p:
+        return x
+    return x + (branch(x) / (1 - p) if training else branch(x))
+
+
+@wrong("drop_path", "each-entry")
+def _(x, branch, p, training):
+    return x + F.dropout(branch(x), p, training)
+
+
+@wrong("drop_path", "paper-s-scaling")
+def _(x, branch, p, training):
+    if training:
+        return x + per_image(x, 1 - p) * branch(x)
+    return x + (1 - p) * branch(x)
+
+
+@right("drop_path")
+def _(x, branch, p, training):
+    if not training:
+        return x + branch(x)
+    return x + per_image(x, 1 - p) * branch(x) / (1 - p)
+
+
+@right("drop_path")
+def _(x, branch, p, training):
+    out = branch(x)
+    if training and p > 0:
+        keep = torch.rand(x.shape[0]) > p
+        out = torch.where(keep.view(-1, *[1] * (x.ndim - 1)), out / (1 - p), torch.zeros_like(out))
+    return x + out
+
+
+@right("drop_path")
+def _(x, branch, p, training):
+    y = branch(x).clone()
+    if training:
+        for i in range(len(y)):
+            y[i] = y[i] / (1 - p) if torch.rand(()) >= p else 0
+    return x + y
+
+
+@right("drop_path")
+def _(x, branch, p, training):
+    shape = [len(x)] + [1] * (x.ndim - 1)
+    mask = torch.empty(shape).bernoulli_(1 - p).div_(1 - p) if training else 1.0
+    return x + mask * branch(x)

@@ -1,0 +1,65 @@
+"""As test_bad_input.py, for the probes, plots and explorers of lesson 09."""
+
+import contextlib
+import os
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from test_bad_input import JUNK, PROFILES, linear, refused, some, tensors
+from torch import nn
+
+from resnet_edu import explorers, models, plots, probes
+from resnet_edu.data import CLASSES
+
+
+@some
+@given(JUNK, JUNK, JUNK)
+def test_lesions_take_blocks_and_a_score_or_refuse_what_they_are_given(blocks, score, value):
+    net = linear()
+    refused(probes.lesions, net, blocks, lambda net: 1.0)
+    refused(probes.lesions, value, ["1"], lambda net: 1.0)
+    refused(probes.lesions, net, ["0"], lambda net: value)
+    if not callable(score):
+        assert refused(probes.lesions, net, ["0"], score)
+    refused(lambda *given: probes.reordered(*given).__enter__(), net, ["0"], value)
+
+
+@some
+@given(st.one_of(tensors(), JUNK), JUNK)
+def test_paths_take_a_batch_and_branches_or_refuse_what_they_are_given(batch, branches):
+    net = models.CifarNet(8, residual=True, width=2)
+    refused(probes.Paths, net, batch, ["fc"])
+    refused(probes.Paths, net, torch.zeros(2, 3, 8, 8), branches)
+    refused(probes.Paths(net, torch.zeros(2, 3, 8, 8), ["fc"]).along, branches)
+
+
+@some
+@given(JUNK)
+def test_landscapes_take_directions_and_steps_or_refuse_what_they_are_given(value):
+    net = nn.Linear(2, 2)
+    refused(probes.direction, value)
+    refused(probes.direction, net, seed=value)
+    refused(probes.direction, net, normalize=value)
+    refused(probes.landscape, net, lambda net: 1.0, value, [0.0])
+    refused(probes.landscape, net, lambda net: 1.0, [{"weight": value}], [0.0])
+    refused(probes.landscape, net, lambda net: 1.0, [probes.direction(net)], value)
+    refused(probes.landscape, net, lambda net: 1.0, [probes.direction(net)] * 2, [0.0], value)
+
+
+@some
+@given(st.one_of(JUNK, st.dictionaries(st.text("ab", max_size=2), PROFILES, max_size=2)), JUNK)
+def test_the_plots_take_numbers_or_refuse_what_they_are_given(values, steps):
+    refused(plots.lesions, values)
+    refused(plots.path_lengths, values)
+    refused(plots.landscapes, values, [0.0, 1.0])
+    refused(plots.landscapes, {"a": [[1.0, 2.0], [3.0, 4.0]]}, steps)
+
+
+@some
+@given(st.one_of(tensors(), JUNK), st.one_of(tensors(), JUNK), JUNK)
+def test_the_explorers_take_nets_and_tables_or_refuse_what_they_are_given(images, labels, value):
+    with contextlib.redirect_stdout(open(os.devnull, "w")):
+        refused(explorers.landscape_walk, {"a": [[1.0, 2.0], [3.0, 4.0]]}, value)
+        refused(explorers.lesion, value, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), CLASSES)
+        refused(explorers.lesion, {"a": (nn.ReLU(), ["b"])}, images, labels, CLASSES)

@@ -1,0 +1,154 @@
+"""What `probes.dataflow` promises: it lists what ran, in the order in which it ran, and nothing else."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from resnet_edu import models, probes
+
+
+def batch(channels=4, side=8):
+    return torch.randn(6, channels, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def block(stage=1, **options):
+    torch.manual_seed(0)
+    return getattr(models.CifarNet(8, residual=options.pop("residual", True), width=4, **options), f"stage{stage}")[0]
+
+
+class Written(nn.Module):
+    """A module whose forward is the function that it is given."""
+
+    def __init__(self, forward, **layers):
+        super().__init__()
+        self._forward = forward
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, x):
+        return self._forward(self, x)
+
+
+def kinds(steps):
+    return [step.kind for step in steps]
+
+
+def test_a_block_is_listed_in_the_order_in_which_it_runs():
+    steps = probes.dataflow(block(), batch())
+    assert kinds(steps) == ["Conv2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d", "add", "ReLU"]
+    assert [step.name for step in steps][:2] == ["branch.conv1", "branch.norm1"]
+    assert [step.sources for step in steps] == [(-1,), (0,), (1,), (2,), (3,), (4, -1), (5,)]
+    assert all(step.out_shape == (4, 8, 8) for step in steps)
+    assert [step.parameters for step in steps] == [144, 8, 0, 144, 8, 0, 0]
+    assert steps[0].label == "conv 3×3\n4 → 4" and steps[5].label == "+"
+
+
+def test_a_plain_block_adds_nothing():
+    assert "add" not in kinds(probes.dataflow(block(residual=False), batch()))
+
+
+@pytest.mark.parametrize(
+    ("shortcut", "expected"),
+    [("A", ["PadShortcut"]), ("B", ["Conv2d", "BatchNorm2d"]), ("C", ["Conv2d", "BatchNorm2d"])],
+)
+def test_the_shortcut_is_a_way_of_its_own(shortcut, expected):
+    steps = probes.dataflow(block(2, shortcut=shortcut), batch())
+    (pair,) = probes.summands(steps)
+    way, here = [], pair[1]
+    while here >= 0:
+        way.insert(0, steps[here].kind)
+        (here,) = steps[here].sources
+    assert way == expected
+    assert steps[pair[0]].name == "branch.norm2"
+    assert [steps[i].out_shape for i in pair] == [(8, 4, 4)] * 2
+
+
+def test_what_ran_counts_and_not_what_a_layer_is_called():
+    layers = {"second": nn.Conv2d(4, 4, 1), "first": nn.BatchNorm2d(4), "never": nn.Linear(2, 2)}
+    steps = probes.dataflow(Written(lambda self, x: self.second(self.first(x)), **layers), batch())
+    assert [step.name for step in steps] == ["first", "second"]
+
+
+def test_functions_are_steps_and_inside_a_layer_they_are_not():
+    steps = probes.dataflow(Written(lambda self, x: F.relu(F.max_pool2d(x, 2)[:, :2] * 2)), batch())
+    assert kinds(steps) == ["max_pool2d", "getitem", "mul", "relu"]
+    assert kinds(probes.dataflow(nn.Sequential(models.PadShortcut(4, 8, 2)), batch())) == ["PadShortcut"]
+    opened = probes.dataflow(models.PadShortcut(4, 8, 2), batch())  # what stands inside the module itself
+    assert kinds(opened) == ["getitem", "pad"]
+
+
+def test_what_the_output_does_not_depend_on_is_left_out():
+    def forward(self, x):
+        _ = torch.relu(x)
+        y = torch.tanh(x)
+        torch.sigmoid(y)
+        return y + x
+
+    steps = probes.dataflow(Written(forward), batch())
+    assert kinds(steps) == ["tanh", "add"] and steps[1].sources == (0, -1)
+
+
+def test_what_hands_on_its_input_itself_is_no_step():
+    assert probes.dataflow(nn.Identity(), batch()) == []
+    steps = probes.dataflow(Written(lambda self, x: torch.tanh(x) + self.wire(x), wire=nn.Identity()), batch())
+    assert steps[1].sources == (0, -1)
+
+
+def test_an_in_place_step_is_a_step_of_its_own():
+    def forward(self, x):
+        y = torch.tanh(x)
+        y += x
+        return self.act(y)
+
+    steps = probes.dataflow(Written(forward, act=nn.ReLU(inplace=True)), batch())
+    assert kinds(steps) == ["tanh", "add", "ReLU"] and steps[1].label == "+="
+    assert [step.sources for step in steps] == [(-1,), (0, -1), (1,)]
+    assert steps[0].rms == pytest.approx(torch.tanh(batch()).square().mean().sqrt().item())
+
+
+def test_rms_is_that_of_train_mode():
+    steps = probes.dataflow(block().eval(), 100 * batch())
+    assert steps[1].rms == pytest.approx(1, rel=1e-3)  # normalised by the batch
+
+
+def test_the_branch_stands_first_whichever_is_written_first():
+    for forward in (lambda self, x: torch.tanh(x) + x, lambda self, x: x + torch.tanh(x)):
+        assert probes.summands(probes.dataflow(Written(forward), batch())) == [(0, -1)]
+    assert probes.summands(probes.dataflow(Written(lambda self, x: 1 + torch.tanh(x)), batch())) == []
+
+
+def test_the_module_and_the_batch_are_left_as_they_were():
+    net, x = block().eval(), batch()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    kept, random = x.clone(), torch.get_rng_state()
+    probes.dataflow(net, x)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert not net.training and torch.equal(x, kept) and torch.equal(torch.get_rng_state(), random)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
+
+
+def test_after_an_error_no_hook_stays():
+    net = Written(lambda self, x: self.act(x) + torch.zeros(3), act=nn.ReLU())
+    with pytest.raises(RuntimeError, match="size of tensor"):
+        probes.dataflow(net, batch())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: probes.dataflow("net", batch()), "dataflow takes an nn.Module; it was given str"),
+        (lambda: probes.dataflow(nn.ReLU(), [1.0]), "one batch as a tensor; it was given list"),
+        (lambda: probes.dataflow(nn.ReLU(), batch().to("meta")), "the device 'meta' have none"),
+        (
+            lambda: probes.dataflow(Written(lambda self, x: (x, x)), batch()),
+            "follows one tensor; Written returned tuple",
+        ),
+        (lambda: probes.summands(nn.ReLU()), "takes the list of steps that dataflow"),
+        (lambda: probes.summands([1]), "takes the list of steps that dataflow"),
+    ],
+)
+def test_what_it_cannot_take_is_refused_with_a_sentence(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()

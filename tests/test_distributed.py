@@ -1,0 +1,139 @@
+"""Several processes train one net as one process would: on the CPU, started by torchrun as a user starts them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from resnet_edu import data, models, training
+from resnet_edu.distributed import ProcessGroup
+
+ROOT = Path(__file__).resolve().parents[1]
+# Dividing each batch of 48, and the last one of 24, by 1, 2 and 3.
+IMAGES, BATCH, TEST = 264, 48, 101
+
+SCRIPT = """
+import sys, torch
+from tests.test_distributed import images, net_without_norm, run
+from resnet_edu.distributed import ProcessGroup
+with ProcessGroup() as group:
+    result = run(group.wrap(net_without_norm()), ranks=group)
+    if group.rank == 0:
+        torch.save(result, sys.argv[1])
+"""
+
+
+def images():
+    train, test = data.load("sample", size=8, device="cpu")
+    return train[:IMAGES], test[:TEST]
+
+
+def net_without_norm():
+    torch.manual_seed(0)
+    return models.CifarNet(8, residual=True, norm=None, init="default")
+
+
+def run(net, ranks=None):
+    train, test = images()
+    options = {"epochs": 2, "lr": 0.05, "batch_size": BATCH, "augment": True, "progress": False}
+    history = training.fit(net, train, test, ranks=ranks, **options)
+    weights = training.bare(net).state_dict()
+    return [history.step_loss, history.train_loss, history.train_accuracy, history.val_loss], weights
+
+
+def torchrun(world, *command):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={world}"]
+    command = [*launcher, *map(str, command)]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def one_process():
+    return run(net_without_norm())
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_many_processes_train_as_one_does_without_batch_norm(one_process, world, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    result = torchrun(world, script, tmp_path / "result")
+    assert result.returncode == 0, result.stderr
+    lists, weights = torch.load(tmp_path / "result")
+    expected_lists, expected_weights = one_process
+    # Sums in another order: float32 keeps seven digits, and twelve steps pass the difference on.
+    for values, expected in zip(lists, expected_lists, strict=True):
+        assert values == pytest.approx(expected, rel=1e-3)
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, expected_weights[name], rtol=1e-3, atol=1e-4)
+
+
+def test_the_shards_of_a_batch_are_disjoint_and_together_the_batch():
+    train = data.load("sample", size=8, device="cpu")[0][:100]
+    for world in (1, 2, 3, 4):
+        options = {"shuffle": True, "augment": True, "seed": 5}
+        whole = list(train.batches(36, **options))
+        shards = [list(train.batches(36, **options, shard=(rank, world))) for rank in range(world)]
+        for batch, parts in zip(whole, zip(*shards, strict=True), strict=True):
+            equal = len(batch[1]) // world * world
+            assert {len(labels) for _, labels in parts} == {equal // world}
+            for rank, (x, y) in enumerate(parts):
+                assert torch.equal(x, batch[0][rank:equal:world]) and torch.equal(y, batch[1][rank:equal:world])
+
+
+def test_a_last_batch_with_fewer_images_than_processes_is_left_out():
+    train = data.load("sample", size=8, device="cpu")[0][:13]
+    assert [len(y) for _, y in train.batches(6, shard=(2, 3))] == [2, 2]
+
+
+def test_batch_norm_makes_the_shares_differ_from_the_joined_batch():
+    torch.manual_seed(0)
+    net = models.CifarNet(8, residual=True).train()
+    x, _ = next(images()[0].batches(48))
+    assert not torch.allclose(net(x)[::2], net(x[::2]), atol=1e-3)
+
+
+@pytest.mark.parametrize("shard", [(0, 0), (2, 2), (-1, 2), [0, 1], (0.0, 1), 1, (0, 1, 2)])
+def test_a_shard_that_cannot_be_is_refused(shard):
+    with pytest.raises((TypeError, ValueError), match="shard must be"):
+        images()[0].batches(8, shard=shard)
+
+
+def test_a_batch_that_cannot_be_shared_equally_is_refused():
+    ranks = training.OneProcess(rank=0, world=3)
+    with pytest.raises(ValueError, match="equally by 3 processes: choose a multiple of 3, such as 126"):
+        training.fit(net_without_norm(), images()[0], epochs=1, ranks=ranks, progress=False)
+
+
+def test_outside_torchrun_a_group_says_how_to_start_one(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(RuntimeError, match="start them with torchrun"):
+        ProcessGroup()
+
+
+def test_two_processes_train_by_the_command_and_one_of_them_writes(tmp_path):
+    script = tmp_path / "train.py"
+    source = "import sys\nfrom tests import test_recipes as t\nt.data.load = t.small_images\nt.main(sys.argv[1:])\n"
+    script.write_text(source)
+    command = ("train", "--depth", 8, "--data", "sample", "--recipe", "fast", "--epochs", 1, "--out", tmp_path / "run")
+    result = torchrun(2, script, *command)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("epoch   1:") == 1
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["processes"] == 2
+
+
+def test_a_rank_that_dies_ends_the_run_with_a_message(tmp_path):
+    script = tmp_path / "dies.py"
+    script.write_text(
+        "import os\nfrom tests.test_distributed import images, net_without_norm, run\n"
+        "from resnet_edu.distributed import ProcessGroup\n"
+        "with ProcessGroup() as group:\n    if group.rank == 1: os._exit(7)\n"
+        "    run(group.wrap(net_without_norm()), ranks=group)\n"
+    )
+    result = torchrun(2, script)
+    assert result.returncode != 0
+    assert "exitcode  : 7" in result.stderr and "rank      : 1" in result.stderr

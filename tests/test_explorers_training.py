@@ -1,0 +1,124 @@
+"""What the explorer of learning rates promises: every change trains anew, and what was tried stays in the picture."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from resnet_edu import data, explorers
+
+
+@pytest.fixture(scope="module")
+def train():
+    return data.load("sample", device="cpu", size=16)[0]
+
+
+def test_the_losses_depend_on_the_settings_and_on_nothing_else(train):
+    before = torch.get_rng_state()
+    first = explorers.sgd_losses(train, lr=0.1)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(3)
+    np.testing.assert_array_equal(first, explorers.sgd_losses(train, lr=0.1))
+    for change in ({"lr": 0.2}, {"momentum": 0.0}, {"schedule": "one_cycle"}, {"seed": 1}):
+        assert not np.array_equal(first, explorers.sgd_losses(train, **{"lr": 0.1, **change}))
+    assert first.shape == (48,) and first.dtype == np.float64
+
+
+def test_the_tiny_net_learns_where_the_rate_fits_and_only_there(train):
+    guessing = math.log(10)
+    ends = {lr: explorers.sgd_losses(train, lr=lr)[-12:].mean() for lr in (0.001, 0.1)}
+    assert ends[0.001] == pytest.approx(guessing, abs=0.05)
+    assert ends[0.1] < guessing - 0.4
+    momentum = {m: explorers.sgd_losses(train, lr=0.03, momentum=m)[-12:].mean() for m in (0.0, 0.9)}
+    tenfold = explorers.sgd_losses(train, lr=0.3, momentum=0.0)[-12:].mean()
+    assert momentum[0.0] > guessing - 0.1
+    assert momentum[0.9] == pytest.approx(tenfold, abs=0.25)  # 1 / (1 - 0.9) = 10
+
+
+def test_a_run_that_diverges_ends_in_nan(train):
+    losses = explorers.sgd_losses(train, lr=1e6)
+    finite = int(np.isfinite(losses).sum())
+    assert 0 < finite < 48 and np.isnan(losses[finite:]).all()
+
+
+def test_few_images_are_enough(train):
+    assert np.isfinite(explorers.sgd_losses(train[:100], lr=0.01)).all()
+
+
+def curve(explorer, label):
+    (line,) = [line for line in explorer.figure.axes[0].lines if line.get_label() == label]
+    return list(line.get_ydata())
+
+
+def tried(explorer):
+    """The points on the right, as [(rate, loss)]."""
+    lines = [line for line in explorer.figure.axes[1].lines if line.get_marker() not in (None, "None")]
+    return [point for line in lines for point in zip(line.get_xdata(), line.get_ydata(), strict=True)]
+
+
+START = {"lr": 0.01, "momentum": 0.0, "schedule": "constant"}
+CHANGES = {"lr": 0.1, "momentum": 0.9, "schedule": "one_cycle"}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_control_trains_anew_and_keeps_what_was_tried(train, name, page):
+    explorer = explorers.learning_rate(train, seed=3)
+    assert explorer.settings() == START and set(explorer.controls) == set(CHANGES)
+    before, shown = curve(explorer, "this setting"), len(page)
+    np.testing.assert_array_equal(before, explorers.sgd_losses(train, seed=3, **START))
+    explorer.controls[name].value = CHANGES[name]
+    after = explorers.sgd_losses(train, seed=3, **{**START, name: explorer.controls[name].value})
+    np.testing.assert_array_equal(curve(explorer, "this setting"), after)
+    np.testing.assert_array_equal(curve(explorer, "setting before"), before)
+    rates = [START["lr"], explorer.controls["lr"].value]
+    ends = [before[-12:], after[-12:]]
+    expected = [(rate, float(np.mean(end))) for rate, end in zip(rates, ends, strict=True)]
+    np.testing.assert_allclose(sorted(tried(explorer)), sorted(expected))
+    assert len(page) == shown + 1 and page[-1]["update"]
+    assert f"{np.mean(after[-12:]):.2f}" in explorer.figure.axes[0].get_title()
+    assert f"{np.mean(after[-12:]):.2f}" in page[-1]["metadata"]["image/png"]["alt"]
+
+
+def test_points_with_a_schedule_are_hollow(train):
+    explorer = explorers.learning_rate(train)
+    explorer.controls["schedule"].value = "paper"
+    full, hollow = [line for line in explorer.figure.axes[1].lines if line.get_marker() == "o"]
+    assert len(full.get_xdata()) == len(hollow.get_xdata()) == 1
+    assert hollow.get_markerfacecolor() == "white" != full.get_markerfacecolor()
+
+
+def test_what_diverges_stands_on_the_top_line_and_says_so(train, monkeypatch):
+    explorer = explorers.learning_rate(train)
+    monkeypatch.setattr(explorers.training, "sgd_losses", lambda *_, **__: np.array([2.3] * 5 + [np.nan] * 43))
+    explorer.controls["lr"].value = 1.0
+    left, right = explorer.figure.axes
+    assert left.get_title() == "loss at the end: not finite from step 6"
+    assert (1.0, right.get_ylim()[1]) in tried(explorer)
+
+
+def test_every_choice_can_be_drawn(train):
+    explorer = explorers.learning_rate(train)
+    for name in ("momentum", "schedule"):
+        menu = explorer.controls[name]
+        for i in range(len(menu.options)):
+            menu.index = i
+            assert menu.value is not None
+
+
+@pytest.mark.parametrize("wrong", [None, torch.zeros(100, 3, 16, 16), "train"])
+def test_it_takes_images(wrong):
+    for function in (explorers.learning_rate, lambda images: explorers.sgd_losses(images, lr=0.1)):
+        with pytest.raises(TypeError, match="Give Images"):
+            function(wrong)
+
+
+def test_it_takes_enough_images(train):
+    with pytest.raises(ValueError, match="at least 64 images of at least 8 x 8; these are 63 of 16 x 16"):
+        explorers.learning_rate(train[:63])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, None, True])
+def test_a_seed_is_a_whole_number(train, seed):
+    with pytest.raises(ValueError, match="give a whole number from 0 to 4294967295"):
+        explorers.sgd_losses(train, lr=0.1, seed=seed)

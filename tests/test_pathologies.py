@@ -1,0 +1,410 @@
+"""Shattering, its figures and the explorer of pathologies: the numbers equal slow formulas, the net stays as it was."""
+
+import copy
+import inspect
+import math
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from test_probes import Fails, assert_as_it_was, cifar, images, mixed_modes, resnet18, state
+from torch import nn
+from torch.nn import functional as F
+
+from resnet_edu import explorers, models, plots, probes
+from resnet_edu.explorers.pathologies import DEPTHS, POINTS, SETTINGS, VIEWS
+
+# --- the probe --------------------------------------------------------------------------------------------------------
+
+
+def slow_cosines(net, start, end, points, calibrate):
+    """One point after the other, each by itself; sums in Python's own arithmetic."""
+    net = copy.deepcopy(net).eval()
+    if calibrate is not None:
+        norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.momentum = 1.0
+            norm.train()
+        net(calibrate)
+    net.eval()
+    gradients = []
+    for k in range(points):
+        x = (start + k / (points - 1) * (end - start))[None].clone().requires_grad_()
+        net(x).sum().backward()
+        gradients.append(x.grad.double().flatten().tolist())
+    lengths = [math.sqrt(math.fsum(v * v for v in g)) for g in gradients]
+    return lengths, [
+        [math.fsum(a * b for a, b in zip(g, h, strict=True)) / (m * n) for h, n in zip(gradients, lengths, strict=True)]
+        for g, m in zip(gradients, lengths, strict=True)
+    ]
+
+
+NETS = {
+    "plain": lambda: cifar(residual=False),
+    "residual": cifar,
+    "without norm": lambda: cifar(norm=None, init="default"),
+    "torchvision resnet18": resnet18,
+}
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+@pytest.mark.parametrize("build", NETS.values(), ids=NETS)
+def test_cosines_equal_a_slow_formula(build, calibrated):
+    net, x = build(), images(6, size=32)
+    for _ in range(3):
+        net(2 * images(8, size=32, seed=5) + 1)  # running statistics of its own
+    batch = x if calibrated else None
+    found = probes.shattering(net, x[0], x[1], points=5, calibrate=batch)
+    norm, matrix = slow_cosines(net, x[0], x[1], 5, batch)
+    np.testing.assert_allclose(found.norm, norm, rtol=1e-3)
+    np.testing.assert_allclose(found.matrix, matrix, atol=2e-3)
+    assert found.cosine.shape == (4,) and found.matrix.dtype == found.norm.dtype == np.float64
+    np.testing.assert_array_equal(found.cosine, [found.matrix[i, i + 1] for i in range(4)])
+
+
+def test_a_linear_net_has_one_gradient_everywhere():
+    net = nn.Linear(5, 3)
+    found = probes.shattering(net, torch.zeros(5), torch.ones(5), points=7)
+    np.testing.assert_allclose(found.matrix, 1, atol=1e-6)
+    np.testing.assert_allclose(found.norm, net.weight.sum(0).norm().item(), rtol=1e-6)
+
+
+class Bowl(nn.Module):
+    def forward(self, x):
+        return 1e-20 * x.square()
+
+
+def test_the_gradient_turns_where_the_function_does():
+    found = probes.shattering(Bowl(), torch.tensor([-3.0]), torch.tensor([3.0]), points=4)
+    np.testing.assert_allclose(found.cosine, [1, -1, 1])  # at -3, -1, 1, 3
+    np.testing.assert_allclose(found.norm, [6e-20, 2e-20, 2e-20, 6e-20], rtol=1e-5)  # their squares are below float32
+    assert repr(found) == "Shattering(4 points, mean cosine of neighbours 0.333)"
+
+
+def test_a_gradient_of_zero_has_no_direction():
+    found = probes.shattering(Bowl(), torch.tensor([-1.0]), torch.tensor([1.0]), points=3)
+    assert np.isnan(found.cosine).all() and found.norm[1] == 0 and not np.isnan(found.matrix[0, 2])
+
+
+def test_points_do_not_depend_on_how_many_run_at_once(monkeypatch):
+    net, x = cifar(), images(4)
+    whole = probes.shattering(net, x[0], x[1], points=9, calibrate=x)
+    monkeypatch.setattr(inspect.getmodule(probes.shattering), "CHUNK", 2)
+    parts = probes.shattering(net, x[0], x[1], points=9, calibrate=x)
+    np.testing.assert_allclose(parts.matrix, whole.matrix, atol=1e-4)
+
+
+def test_the_score_chooses_what_the_gradient_is_of():
+    net, x = cifar(), images(2)
+    found = probes.shattering(net, x[0], x[1], points=3, calibrate=x, score=lambda logits: logits[:, 4])
+    weighted = probes.shattering(net, x[0], x[1], points=3, calibrate=x, score=lambda logits: 7 * logits[:, 4])
+    np.testing.assert_allclose(weighted.norm, 7 * found.norm, rtol=1e-4)
+    assert not np.allclose(found.norm, probes.shattering(net, x[0], x[1], points=3, calibrate=x).norm, rtol=0.01)
+
+
+def test_calibration_is_what_batchnorm_does_in_train_mode():
+    net, x = cifar(), images(16)
+    tuned = copy.deepcopy(net)
+    for m in tuned.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.momentum = 1.0
+    tuned.train()(x)
+    expected = probes.shattering(tuned, x[0], x[1], points=4)
+    found = probes.shattering(net, x[0], x[1], points=4, calibrate=x)
+    np.testing.assert_allclose(found.matrix, expected.matrix, atol=1e-4)
+    without = probes.shattering(net, x[0], x[1], points=4)
+    assert not np.allclose(found.norm, without.norm, rtol=0.1)
+
+
+def momenta(net):
+    return [m.momentum for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+@pytest.mark.parametrize("build", [*NETS.values(), lambda: cifar(stochastic_depth_prob=0.5)])
+@pytest.mark.parametrize("fails", [None, "forward", "score", "backward"])
+def test_the_net_is_left_as_it_was_whatever_happens(build, fails):
+    net, x = mixed_modes(build()), images(4, size=32)
+    for i, m in enumerate(m for m in net.modules() if isinstance(m, nn.BatchNorm2d)):
+        m.momentum = 0.1 + 0.001 * i
+    before, momentum, kept = state(net), momenta(net), x.clone()
+    options = {}
+    if fails == "forward":
+        calls = []
+
+        def stop(*_):
+            calls.append(1)
+            if len(calls) == 2:  # the calibration runs, the points do not
+                raise RuntimeError("forward fails")
+
+        handle = net.fc.register_forward_hook(stop)
+    elif fails == "score":
+        options["score"] = lambda out: exec("raise RuntimeError('score fails')")
+    elif fails == "backward":
+        options["score"] = lambda out: Fails.apply(out).sum(1)
+    if fails is None:
+        probes.shattering(net, x[0], x[1], points=3, calibrate=x)
+    else:
+        with pytest.raises(RuntimeError, match=f"{fails} fails"):
+            probes.shattering(net, x[0], x[1], points=3, calibrate=x, **options)
+        if fails == "forward":
+            handle.remove()
+    assert_as_it_was(net, before)
+    assert momenta(net) == momentum
+    assert torch.equal(x, kept) and not x.requires_grad
+
+
+def test_a_frozen_net_and_no_grad_do_not_matter():
+    net, x = cifar(), images(2)
+    expected = probes.shattering(net, x[0], x[1], points=3)
+    with torch.no_grad():
+        inside = probes.shattering(net, x[0], x[1], points=3)
+    frozen = probes.shattering(copy.deepcopy(net).requires_grad_(False), x[0], x[1], points=3)
+    np.testing.assert_array_equal(inside.matrix, expected.matrix)
+    np.testing.assert_array_equal(frozen.matrix, expected.matrix)
+
+
+A = torch.zeros(3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("net", A, A), {}, "shattering takes an nn.Module; it was given str"),
+        ((cifar(), A.numpy(), A), {}, "start has to be one input as a float tensor.*it is ndarray"),
+        ((cifar(), A, A.byte()), {}, r"end has to be one input.*it is torch.uint8 \[3, 16, 16\]"),
+        ((cifar(), A, A[:, :8]), {}, "start and end have to be alike"),
+        ((cifar(), A.to("meta"), A.to("meta")), {}, "the net is on cpu, the batch on meta"),
+        ((cifar().to("meta"), A.to("meta"), A.to("meta")), {}, "'meta' have none"),
+        ((cifar(), A, A), {"points": 1}, "points=1: give a whole number from 2 to 10000"),
+        ((cifar(), A, A), {"points": True}, "points=True: give a whole number"),
+        ((cifar(), A, A), {"points": 2.0}, "points=2.0: give a whole number"),
+        ((cifar(), A, A), {"score": 3}, "score=3: give a function"),
+        ((cifar(), A, A), {"score": torch.sum}, r"one number a point with a gradient, \[64\]; it returned \[\]"),
+        ((cifar(), A, A), {"score": lambda out: out.detach()[:, 0]}, "one number a point with a gradient"),
+        ((cifar(), A, A), {"calibrate": [A]}, "takes one batch as a tensor; it was given list"),
+        ((cifar(), A, A), {"calibrate": torch.zeros(0, 3, 16, 16)}, "at least one example"),
+        ((nn.BatchNorm2d(3, track_running_stats=False), A, A), {}, "mixes the points of a batch"),
+        ((nn.Flatten(0), A, A), {}, r"one row a point, \[64, ...\]; it returned \[49152\]"),
+    ],
+)
+def test_shattering_refuses_what_it_cannot_take(arguments, options, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        probes.shattering(*arguments, **options)
+
+
+def test_depth_shatters_the_gradient_and_the_skip_mends_it():
+    x = images(32, seed=3)
+
+    def mean_cosine(depth, residual):
+        torch.manual_seed(0)
+        net = models.CifarNet(depth, residual=residual, width=8)
+        return probes.shattering(net, x[0], x[1], calibrate=x).cosine.mean()
+
+    assert mean_cosine(8, False) - mean_cosine(38, False) > 0.4
+    assert mean_cosine(38, True) - mean_cosine(38, False) > 0.3
+
+
+# --- the figures ------------------------------------------------------------------------------------------------------
+
+
+def drawn(figure):
+    figure.canvas.draw()
+    return figure
+
+
+MATRIX = np.array([[1.0, -0.5, np.nan], [-0.5, 1.0, 0.25], [np.nan, 0.25, 1.0]])
+FOUND = probes.Shattering(np.ones(3), MATRIX)
+
+
+def test_cosine_maps_show_the_matrices_on_one_scale():
+    figure = drawn(plots.cosine_maps({"plain": FOUND, "residual": MATRIX[:2, :2].tolist()}, title="fresh"))
+    *panels, bar = figure.axes
+    assert [ax.get_title() for ax in panels] == ["plain", "residual"] and bar.get_ylabel() == "cosine"
+    for ax, expected in zip(panels, (MATRIX, MATRIX[:2, :2]), strict=True):
+        (image,) = ax.images
+        shown = image.get_array()
+        np.testing.assert_array_equal(shown.filled(np.nan), expected)
+        assert image.get_clim() == (-1, 1)
+        assert image.get_cmap().name == "PuOr"
+
+
+def test_cosine_lines_show_neighbours_between_their_points():
+    figure = drawn(plots.cosine_lines({"plain": FOUND, "residual": [0.1, 0.2, 0.3]}))
+    (ax,) = figure.axes
+    plain, residual = ax.lines[:2]
+    np.testing.assert_array_equal(plain.get_ydata(), [-0.5, 0.25])
+    np.testing.assert_array_equal(residual.get_xdata(), [1.5, 2.5, 3.5])
+    low, high = ax.get_ylim()
+    assert low < -1 and high > 1
+    assert plain.get_color() == plots.VERMILLION and residual.get_color() == plots.BLUE
+
+
+@pytest.mark.parametrize("plot", [plots.cosine_maps, plots.cosine_lines])
+@pytest.mark.parametrize(
+    "profiles", [{}, [1], {"a": "text"}, {"a": None}, {"a": 0.5}, {"a": []}, {1: MATRIX}, {"a": [{}]}]
+)
+def test_cosine_figures_refuse_what_they_cannot_draw(plot, profiles):
+    with pytest.raises((TypeError, ValueError), match=r"\w+ \w+ \w+.*\.$"):
+        plot(profiles)
+
+
+def test_a_cosine_is_from_minus_1_to_1():
+    with pytest.raises(ValueError, match=r"'a': a cosine is from -1 to 1; there is a -1\.5"):
+        plots.cosine_lines({"a": [0.5, -1.5, np.nan]})
+    with pytest.raises(ValueError, match=r"a square is needed, \[points, points\]; it is \[2, 3\]"):
+        plots.cosine_maps({"a": MATRIX[:2]})
+
+
+def test_profile_grid_gives_each_profile_a_panel_on_one_scale():
+    given = {"case A": [1e-9, 0.0, 1.0], "case B": [2.0, 3.0], "case C": [4.0]}
+    figure = drawn(plots.profile_grid(given, columns=2))
+    assert isinstance(figure, Figure)
+    panels = [ax for ax in figure.axes if ax.get_visible()]
+    assert [ax.get_title() for ax in panels] == list(given)
+    assert len({ax.get_ylim() for ax in panels}) == 1
+    for ax, norms in zip(panels, given.values(), strict=True):
+        line, crosses = ax.lines
+        np.testing.assert_array_equal(line.get_ydata(), norms)
+        np.testing.assert_array_equal(crosses.get_xdata(), np.flatnonzero(np.array(norms) == 0) + 1)
+        assert ax.get_yscale() == "log"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["exactly 0"]
+    assert drawn(plots.profile_grid({"a": [1.0]})).legends == []
+
+
+@pytest.mark.parametrize("columns", [0, -1, 1.5, True, None])
+def test_profile_grid_needs_columns(columns):
+    with pytest.raises(ValueError, match="give a whole number of at least 1"):
+        plots.profile_grid({"a": [1.0]}, columns=columns)
+
+
+def test_by_rate_draws_each_accuracy_at_its_rate():
+    figure = drawn(plots.by_rate({"plain-20": {0.3: 0.2, 0.02: 0.4}, "deep": {0.1: 0.15}}, before=0.41))
+    (ax,) = figure.axes
+    lines = {line.get_label(): line for line in ax.lines}
+    np.testing.assert_array_equal(lines["plain-20"].get_xdata(), [0.02, 0.3])  # in order
+    np.testing.assert_array_equal(lines["plain-20"].get_ydata(), [0.4, 0.2])
+    assert list(lines["before"].get_ydata()) == [0.41, 0.41]
+    assert ax.get_xscale() == "log" and [t.get_text() for t in ax.get_xticklabels()] == ["0.02", "0.1", "0.3"]
+    assert ax.get_ylim()[0] == 0 and ax.get_ylim()[1] > 0.41
+    assert "before" not in [line.get_label() for line in plots.by_rate({"a": {0.1: 0.5}}).axes[0].lines]
+
+
+@pytest.mark.parametrize(
+    ("results", "before", "message"),
+    [
+        ({}, None, "at least one entry"),
+        ({"a": [0.1]}, None, r"'a': give \{learning rate: accuracy\}"),
+        ({"a": {}}, None, "a list of numbers is needed"),
+        ({"a": {0.0: 0.5}}, None, "learning rates are above 0"),
+        ({"a": {0.1: 1.5}}, None, "accuracies from 0 to 1"),
+        ({"a": {0.1: math.nan}}, None, "accuracies from 0 to 1"),
+        ({"a": {0.1: 0.5}}, 2, "before=2: give an accuracy"),
+        ({"a": {0.1: 0.5}}, "x", "before='x': give an accuracy"),
+    ],
+)
+def test_by_rate_refuses_what_it_cannot_draw(results, before, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        plots.by_rate(results, before=before)
+
+
+# --- the explorer -----------------------------------------------------------------------------------------------------
+
+
+def labels(n=4):
+    return torch.arange(n) % 10
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_pathology_is_what_the_probes_measure(setting):
+    x, y = images(), labels()
+    norms, loss = explorers.pathology(x, y, setting=setting, depth=8, view="norms", seed=3)
+    cosines, same_loss = explorers.pathology(x, y, setting=setting, depth=8, view="cosines", seed=3)
+    torch.manual_seed(3)
+    net = models.CifarNet(8, **SETTINGS[setting])
+    line = probes.shattering(net, x[0], x[1], points=POINTS, calibrate=x)
+    recorder = probes.GradientNorms(net)
+    expected = F.cross_entropy(net.train()(x), y)
+    expected.backward()
+    recorder.record()
+    np.testing.assert_allclose(norms, recorder.numpy()[0], rtol=1e-4, atol=1e-30)
+    np.testing.assert_allclose(cosines, line.cosine, atol=1e-4)
+    assert loss == same_loss == pytest.approx(expected.item(), rel=1e-5)
+    assert norms.shape == (8,) and cosines.shape == (POINTS - 1,)
+
+
+def test_a_pathology_leaves_the_random_state():
+    before = torch.get_rng_state()
+    explorers.pathology(images(), labels(), setting=next(iter(SETTINGS)), depth=8, view="cosines")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def line_of(explorer, label):
+    (ax,) = explorer.figure.axes
+    (line,) = [line for line in ax.lines if line.get_label() == label]
+    return np.asarray(line.get_ydata())
+
+
+CHANGES = {"setting": "skip, He, BatchNorm", "view": "cosines", "depth": 14}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_control_moves_the_picture(name, page):
+    explorer = explorers.pathologies(images(), labels(), depth=8)
+    assert set(explorer.controls) == set(CHANGES)
+    before, shown = line_of(explorer, "this setting"), len(page)
+    explorer.controls[name].value = CHANGES[name]
+    settings = explorer.settings()
+    expected, loss = explorers.pathology(images(), labels(), **settings)
+    np.testing.assert_array_equal(line_of(explorer, "this setting"), expected)
+    kept = line_of(explorer, "setting before")
+    np.testing.assert_array_equal(kept, [] if name == "view" else before)  # another view has another scale
+    assert len(page) == shown + 1 and page[-1]["update"]
+    assert page[-1]["data"]["image/png"] != page[-2]["data"]["image/png"]
+    assert f"{loss:.3g}" in page[-1]["metadata"]["image/png"]["alt"]
+
+
+def test_every_choice_can_be_drawn_and_says_what_is_shown(recwarn):
+    explorer = explorers.pathologies(images(2), labels(2), depth=8)
+    (ax,) = explorer.figure.axes
+    for view in VIEWS.values():
+        for setting in SETTINGS:
+            explorer.controls["view"].value, explorer.controls["setting"].value = view, setting
+            low, high = ax.get_ylim()
+            values = line_of(explorer, "this setting")
+            values = values[np.isfinite(values)]
+            assert low <= values.min() and values.max() <= high
+            assert ax.get_yscale() == ("log" if view == "norms" else "linear")
+            assert ("norm" if view == "norms" else "cosine") in ax.get_ylabel()
+    assert not recwarn.list
+
+
+def test_a_dead_gradient_has_no_direction_and_the_title_says_so():
+    explorer = explorers.pathologies(images(2), labels(2), depth=56)
+    explorer.controls["setting"].value = "plain, sigmoid, PyTorch's default, no norm"
+    explorer.controls["view"].value = "cosines"
+    assert "no direction" in explorer.figure.axes[0].get_title()
+
+
+@pytest.mark.parametrize(
+    ("call", "options", "message"),
+    [
+        (explorers.pathologies, {"depth": 9}, f"depth=9: choose one of {', '.join(map(str, DEPTHS))}"),
+        (explorers.pathologies, {"depth": True}, "depth=True: choose one of"),
+        (explorers.pathology, {"setting": "He", "depth": 8, "view": "norms"}, "setting='He': choose one of"),
+        (explorers.pathology, {"setting": next(iter(SETTINGS)), "depth": 8, "view": "x"}, "view='x': choose 'norms'"),
+        (explorers.pathology, {"setting": next(iter(SETTINGS)), "depth": 9, "view": "norms"}, "depth=9"),
+    ],
+)
+def test_the_explorer_refuses_what_it_cannot_take(call, options, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call(images(), labels(), **options)
+
+
+@pytest.mark.parametrize("call", [explorers.pathologies, explorers.pathology])
+def test_a_line_needs_two_images(call):
+    options = {} if call is explorers.pathologies else {"setting": next(iter(SETTINGS)), "depth": 8, "view": "norms"}
+    with pytest.raises(ValueError, match="at least 2"):
+        call(images(1), labels(1), **options)
+    with pytest.raises(ValueError, match="float images"):
+        call(images().byte(), labels(), **options)

@@ -1,0 +1,137 @@
+"""`python -m resnet_edu train`: the recipes, the folder that a run leaves, and what stops it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from resnet_edu import data, models, recipes, training, weights
+from resnet_edu.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = ["train", "--depth", "8", "--data", "sample", "--recipe", "fast"]
+LOAD = data.load
+
+
+def small_images(*args, **options):
+    """In place of `data.load`: some of the sample at 8 x 8, so that an epoch of the command takes a moment."""
+    train, test = LOAD("sample", size=8, device="cpu")
+    return train[:1024], test[:200]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(data, "load", small_images)
+
+
+@pytest.mark.parametrize(
+    ("step", "factor", "with_warm_up"),
+    [(0, 1, 0.1), (399, 1, 0.1), (400, 1, 1), (31_999, 1, 1), (32_000, 0.1, 0.1), (47_999, 0.1, 0.1),
+     (48_000, 0.01, 0.01), (63_999, 0.01, 0.01), (64_000, 0.01, 0.01)],
+)  # fmt: skip
+def test_the_papers_schedule_at_its_corners(step, factor, with_warm_up):
+    paper = recipes.RECIPES["paper"]
+    assert paper.schedule(step, paper.max_steps) == pytest.approx(factor)
+    assert recipes.warm_up(step, paper.max_steps) == pytest.approx(with_warm_up)
+
+
+def test_the_papers_steps_fit_into_its_epochs_on_the_full_set():
+    paper = recipes.RECIPES["paper"]
+    steps = -(-50_000 // paper.batch_size)
+    assert (paper.epochs - 1) * steps < paper.max_steps <= paper.epochs * steps
+
+
+def test_one_cycle_at_its_corners():
+    schedule = recipes.RECIPES["fast"].schedule
+    assert [schedule(step, 1000) for step in (0, 300, 1000)] == pytest.approx([1 / 25, 1, 0])
+
+
+def test_the_mean_of_each_pixel_is_subtracted():
+    train, test = data.load("sample", device="cpu")
+    train, test = recipes.prepared(recipes.RECIPES["paper"], train, test)
+    x = torch.cat([x for x, _ in train.batches(500)])
+    assert x.mean(0).abs().max() < 1e-5
+    mean = train.images.double().mean(0)
+    expected = ((test.images[:7].double() - mean) / 255).float()
+    torch.testing.assert_close(next(iter(test[:7].batches(7)))[0], expected, rtol=1e-4, atol=1e-5)
+    assert test[3:5].pixel_mean is test.pixel_mean and train.split(0.1)[1].pixel_mean is train.pixel_mean
+
+
+def test_a_pixel_mean_of_another_shape_is_refused():
+    pixels, labels = torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"pixel_mean must be a tensor \[3, 8, 8\]"):
+        data.Images(pixels, labels, pixel_mean=torch.ones(3))
+
+
+def test_a_run_leaves_weights_history_and_facts(small, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main([*COMMAND, "--epochs", "2", "--seed", "1", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.count("epoch ") == 2
+    result = json.loads((out / "run.json").read_text())
+    assert {"net": "resnet", "depth": 8, "seed": 1, "epochs": 2, "steps": 4}.items() <= result.items()
+    assert {"command", "commit", "machine", "versions", "seconds"} <= set(result)
+    net = models.CifarNet(8, residual=True)
+    weights.load(net, out / "weights.safetensors")
+    accuracy = training.evaluate(net, data.load()[1]).accuracy
+    assert 1 - accuracy == pytest.approx(result["test_error"], abs=0.005)  # the weights are kept in half precision
+    assert len(json.loads((out / "history.json").read_text())["train_loss"]) == 2
+
+    assert main([*COMMAND, "--epochs", "2", "--out", str(out)]) == 1
+    assert "--resume goes on with it" in capsys.readouterr().err
+    assert main([*COMMAND, "--epochs", "3", "--seed", "1", "--resume", "--out", str(out)]) == 1
+    assert "another run: epochs 2, now 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--depth", "21"], "6n + 2"),
+        (["--epochs", "0"], "from 1 on"),
+        (["--seed", "-1"], "from 0 on"),
+        (["--recipe", "slow"], "invalid choice"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_with_exit_code_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--out", "x", *arguments])
+    assert stop.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_without_tensorboard_the_command_says_what_to_install(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main([*COMMAND, "--tensorboard", "--out", str(tmp_path)]) == 1
+    assert "pip install tensorboard" in capsys.readouterr().err
+
+
+def test_tensorboard_events_hold_scalars_and_the_gradient_norm_of_each_layer(small, tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert main([*COMMAND, "--epochs", "1", "--tensorboard", "--out", str(tmp_path / "run")]) == 0
+    log = events.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    log.Reload()
+    tags = log.Tags()["scalars"]
+    assert {"train/loss", "val/accuracy", "learning_rate", "gradient_norm/stem.conv.weight"} <= set(tags)
+    assert sum(tag.startswith("gradient_norm/") for tag in tags) == 8
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="only POSIX systems can kill without warning")
+def test_killed_and_resumed_the_command_ends_where_an_unstopped_run_does(small, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert main([*COMMAND, "--epochs", "3", "--out", str(whole)]) == 0
+    script = "import sys; from tests import test_recipes as t; t.data.load = t.small_images; t.main(sys.argv[1:])"
+    command = [sys.executable, "-c", script, *COMMAND, "--epochs", "3", "--out", str(killed)]
+    # The same number of threads as here: sums in another order would differ in their last digit.
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert "epoch   1" in process.stdout.readline()
+    time.sleep(0.1)
+    process.kill()
+    process.communicate()
+    assert main([*COMMAND, "--epochs", "3", "--resume", "--out", str(killed)]) == 0
+    a, b = (json.loads((folder / "history.json").read_text()) for folder in (whole, killed))
+    assert a["step_loss"] == b["step_loss"] and a["val_accuracy"] == b["val_accuracy"]
