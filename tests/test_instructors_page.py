@@ -19,6 +19,12 @@ def test_all_thirteen_lessons_have_a_row_and_those_that_are_there_a_link():
     assert {number: names for number, names in linked.items() if names} == {n: [name] for n, name in there.items()}
 
 
+def test_the_minutes_are_those_that_the_lesson_names():
+    for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"):
+        named = re.search(r"\*\*Time:\*\* about (\d+) minutes", path.read_text(encoding="utf-8"))
+        assert named and f"| {named[1]} |" in rows()[path.stem[:2]], path.stem
+
+
 def test_every_link_leads_somewhere():
     for link in re.findall(r"\]\(([^)]+)\)", PAGE):
         assert link.startswith("https://") or (NOTEBOOKS / link).resolve().is_relative_to(ROOT)
