@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import models, probes, training
+from resnet_edu import data, models, probes, training, weights
 
 
 def force(**options: Any) -> Callable[[pytest.MonkeyPatch], None]:
@@ -111,3 +112,85 @@ def memorised_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 plain_always, residual_always = force(residual=False), force(residual=True)
 he_always = force(init="he")
+
+
+def nothing_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `fit` that looks at one batch, lets the recorders see its gradients, and takes no step."""
+
+    def fit(net: nn.Module, train: Any, *_: Any, callbacks: Any = (), **__: Any) -> training.History:
+        x, y = next(iter(train.batches(128)))
+        F.cross_entropy(net.train()(x), y).backward()
+        for callback in callbacks:
+            if hasattr(callback, "on_gradients"):
+                callback.on_gradients(0)
+        net.zero_grad()
+        return training.History()
+
+    monkeypatch.setattr(training, "fit", fit)
+
+
+def deep_nets_are_perfect(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = training.evaluate
+
+    def evaluate(net: nn.Module, images: Any) -> training.Metrics:
+        return training.Metrics(0.0, 1.0) if net.depth == 56 else original(net, images)
+
+    monkeypatch.setattr(training, "evaluate", evaluate)
+
+
+def no_weights_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "load", lambda net, name: {})
+
+
+def no_part_of_a_state_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Module.load_state_dict
+
+    def load_state_dict(self: nn.Module, state: Any, strict: bool = True) -> Any:
+        return original(self, state) if strict else None
+
+    monkeypatch.setattr(nn.Module, "load_state_dict", load_state_dict)
+
+
+def always_eval(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Module.train
+    monkeypatch.setattr(nn.Module, "train", lambda self, mode=True: original(self, False))
+
+
+def recorder_of_powers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def record(self: probes.GradientNorms) -> None:
+        self._rows.append(10.0 ** torch.arange(len(self.names), dtype=torch.float64))
+
+    monkeypatch.setattr(probes.GradientNorms, "record", record)
+
+
+def recorder_without_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = probes.GradientNorms.__init__
+
+    def init(self: probes.GradientNorms, module: nn.Module) -> None:
+        original(self, module)
+        self.names.pop()
+
+    monkeypatch.setattr(probes.GradientNorms, "__init__", init)
+
+
+def opposite_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shattering(*_: Any, points: int = 64, **__: Any) -> probes.Shattering:
+        return probes.Shattering(np.ones(points), -np.ones((points, points)))
+
+    monkeypatch.setattr(probes, "shattering", shattering)
+
+
+def pixels_of_another_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "STD", tuple(100 * deviation for deviation in data.STD))
+
+
+def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.init, "constant_", lambda tensor, value: tensor)
+
+
+def together(*patches: Callable[[pytest.MonkeyPatch], None]) -> Callable[[pytest.MonkeyPatch], None]:
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        for one in patches:
+            one(monkeypatch)
+
+    return patch
