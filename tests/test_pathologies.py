@@ -12,7 +12,7 @@ from test_probes import Fails, assert_as_it_was, cifar, images, mixed_modes, res
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import explorers, models, plots, probes
+from resnet_edu import data, explorers, models, plots, probes
 from resnet_edu.explorers.pathologies import DEPTHS, POINTS, SETTINGS, VIEWS
 
 # --- the probe --------------------------------------------------------------------------------------------------------
@@ -408,3 +408,25 @@ def test_a_line_needs_two_images(call):
         call(images(1), labels(1), **options)
     with pytest.raises(ValueError, match="float images"):
         call(images().byte(), labels(), **options)
+
+
+def test_the_explorer_holds_what_lesson_05_says_of_it():
+    train, _ = data.load("sample", device="cpu", size=16)
+    x, y = next(iter(train.batches(32, shuffle=True, seed=0)))
+
+    def look(setting, view, depth=56):
+        return explorers.pathology(x, y, setting=setting, depth=depth, view=view)[0]
+
+    agreement = {depth: look("plain, He, BatchNorm", "cosines", depth).mean() for depth in (8, 20)}
+    assert agreement[8] > 0.5 > agreement[20]
+    vanished = look("plain, PyTorch's default, no norm", "norms")
+    assert vanished[0] / vanished[-2] < 1e-19
+    assert look("plain, PyTorch's default, no norm", "cosines").mean() > 0.8
+    passed = [
+        setting
+        for setting in SETTINGS
+        if (norms := look(setting, "norms")).max() < 100 * norms.min() and look(setting, "cosines").mean() > 0.5
+    ]
+    assert passed == ["skip, He, no norm", "skip, PyTorch's default, no norm"]
+    assert explorers.pathology(x, y, setting=passed[0], depth=56, view="norms")[1] > 1000
+    assert (look("skip, He, BatchNorm, zero gamma", "norms") == 0).sum() == 54

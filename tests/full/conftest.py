@@ -3,6 +3,7 @@
     pytest tests/full                           all of them
     pytest tests/full/test_wheel.py             1 minute: the package installed in every way, away from its clone
     pytest tests/full/test_seeds.py             2 minutes a lesson and seed: every claim holds for other random numbers
+    pytest tests/full/test_shattering.py        10 seconds: what lesson 05 says of shattered gradients, over ten seeds
     pytest tests/full -k "seeds and 03"         one lesson
     pytest tests/full/test_nbgrader.py          1 minute: nbgrader hands out, grades and gives feedback
 

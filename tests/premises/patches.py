@@ -282,3 +282,80 @@ def every_unit_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
         return probes.UnitHealth(found.names, found.kinds, found.units, ones, ones)
 
     monkeypatch.setattr(probes, "unit_health", unit_health)
+
+
+# --- degradation, shattering and its neighbours --------------------------------------------------------------------------
+
+
+def nothing_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `fit` that looks at one batch, lets the recorders see its gradients, and takes no step."""
+
+    def fit(net: nn.Module, train: Any, *_: Any, callbacks: Any = (), **__: Any) -> training.History:
+        x, y = next(iter(train.batches(128)))
+        F.cross_entropy(net.train()(x), y).backward()
+        for callback in callbacks:
+            if hasattr(callback, "on_gradients"):
+                callback.on_gradients(0)
+        net.zero_grad()
+        return training.History()
+
+    monkeypatch.setattr(training, "fit", fit)
+
+
+def deep_nets_are_perfect(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = training.evaluate
+
+    def evaluate(net: nn.Module, images: Any) -> training.Metrics:
+        return training.Metrics(0.0, 1.0) if net.depth == 56 else original(net, images)
+
+    monkeypatch.setattr(training, "evaluate", evaluate)
+
+
+def no_weights_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "load", lambda net, name: {})
+
+
+def no_part_of_a_state_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Module.load_state_dict
+
+    def load_state_dict(self: nn.Module, state: Any, strict: bool = True) -> Any:
+        return original(self, state) if strict else None
+
+    monkeypatch.setattr(nn.Module, "load_state_dict", load_state_dict)
+
+
+def always_eval(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Module.train
+    monkeypatch.setattr(nn.Module, "train", lambda self, mode=True: original(self, False))
+
+
+def recorder_of_powers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def record(self: probes.GradientNorms) -> None:
+        self._rows.append(10.0 ** torch.arange(len(self.names), dtype=torch.float64))
+
+    monkeypatch.setattr(probes.GradientNorms, "record", record)
+
+
+def recorder_without_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = probes.GradientNorms.__init__
+
+    def init(self: probes.GradientNorms, module: nn.Module) -> None:
+        original(self, module)
+        self.names.pop()
+
+    monkeypatch.setattr(probes.GradientNorms, "__init__", init)
+
+
+def opposite_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shattering(*_: Any, points: int = 64, **__: Any) -> probes.Shattering:
+        return probes.Shattering(np.ones(points), -np.ones((points, points)))
+
+    monkeypatch.setattr(probes, "shattering", shattering)
+
+
+def pixels_of_another_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "STD", tuple(100 * deviation for deviation in data.STD))
+
+
+def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.init, "constant_", lambda tensor, value: tensor)
