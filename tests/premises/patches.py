@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import data, models, probes, training, weights
+from resnet_edu import data, models, probes, training
 from resnet_edu.exercises import widgets
 
 
@@ -255,10 +255,6 @@ def shuffling_sorts(monkeypatch: pytest.MonkeyPatch) -> None:
         return original(images, batch_size, **options)
 
     monkeypatch.setattr(data.Images, "batches", batches)
-
-
-def untrained_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "load", lambda net, name: {})
 
 
 def no_uniform_noise(monkeypatch: pytest.MonkeyPatch) -> None:
