@@ -52,8 +52,7 @@ def progress_table(solved: set[str]) -> str:
         marks = ", ".join(f"<b>✓ {name}</b>" if name in solved else name for name in names)
         done = sum(name in solved for name in names)
         rows.append(f"<tr><td>{number:02d}</td><td>{done} of {len(names)}</td><td>{marks}</td></tr>")
-    names = ("lesson", "solved", "exercises")
-    head = "".join(f'<th style="text-align: left">{name}</th>' for name in names)
+    head = "".join(f'<th style="text-align: left">{title}</th>' for title in ("lesson", "solved", "exercises"))
     return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import data, models, probes, training
+from resnet_edu import data, models, probes, training, weights
 from resnet_edu.exercises import widgets
 
 
@@ -280,7 +280,7 @@ def every_unit_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "unit_health", unit_health)
 
 
-# --- degradation, shattering and its neighbours --------------------------------------------------------------------------
+# --- degradation, shattering and its neighbours -----------------------------------------------------------------------
 
 
 def nothing_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
