@@ -76,9 +76,11 @@ def test_slider_menu_and_numbers_move_the_picture_once_each(images, page):
     fields.fields[0][2].value = 7.0
     assert len(page) == shown + 3
     assert fields.menu.value == "your own" and panels(explorer)[1][0, 2] == 7
-    np.testing.assert_allclose(panels(explorer)[2], explorers.kernel_response(images.images[4], fields.value))
+    np.testing.assert_allclose(panels(explorer)[2], explorers.kernel_response(images.images[4], fields.value[1]))
     fields.menu.value = "identity"
     np.testing.assert_array_equal(panels(explorer)[1], explorers.KERNELS["identity"])
+    fields.menu.value = "your own"  # the same numbers, another title
+    assert len(page) == shown + 5 and "your own" in explorer.figure.axes[1].get_title()
 
 
 def test_a_kernel_of_zeros_can_be_typed(images):

@@ -63,7 +63,7 @@ def grey(image: torch.Tensor) -> torch.Tensor:
 
 
 class KernelFields(widgets.VBox):  # type: ignore[misc]
-    """A menu of kernels above nine number fields; `value` is the kernel, 3 x 3 numbers.
+    """A menu of kernels above nine number fields; `value` is the kernel's name and its 3 x 3 numbers.
 
     A choice from the menu fills the fields; a number typed into one of them makes the kernel the reader's own.
     """
@@ -83,19 +83,21 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
                 field.observe(self._read, names="value")
 
     def _fill(self, _change: Any = None) -> None:
-        if self.menu.value == OWN:
+        name = self.menu.value
+        if name == OWN:  # the reader starts from the numbers that stand there
+            self._read()
             return
         self._filling = True
-        for row, numbers in zip(self.fields, KERNELS[self.menu.value], strict=True):
+        for row, numbers in zip(self.fields, KERNELS[name], strict=True):
             for field, number in zip(row, numbers, strict=True):
                 field.value = round(number, 4)
         self._filling = False
-        self.value = KERNELS[self.menu.value]
+        self.value = (name, KERNELS[name])
 
-    def _read(self, _change: Any) -> None:
+    def _read(self, _change: Any = None) -> None:
         if not self._filling:
             self.menu.value = OWN
-            self.value = tuple(tuple(field.value for field in row) for row in self.fields)
+            self.value = (OWN, tuple(tuple(field.value for field in row) for row in self.fields))
 
 
 @plots.course_look
@@ -121,14 +123,14 @@ def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) 
     figure.subplots_adjust(left=0.01, right=0.99, top=0.9, bottom=0.08, wspace=0.06)
 
     @plots.course_look
-    def draw(image: int, kernel: tuple[tuple[float, ...], ...]) -> str:
+    def draw(image: int, kernel: tuple[str, tuple[tuple[float, ...], ...]]) -> str:
         for ax in axes:
             ax.clear()
         pixels = images.images[image]
-        weight = _numbers_3x3(kernel).numpy()
-        result = kernel_response(pixels, kernel)
+        chosen, numbers = kernel
+        weight = _numbers_3x3(numbers).numpy()
+        result = kernel_response(pixels, numbers)
         name = images.classes[int(images.labels[image])]
-        chosen = controls["kernel"].menu.value
         plots.draw_picture(axes[0], grey(pixels).numpy())
         plots.draw_kernel(axes[1], weight, float(np.abs(weight).max()) or 1.0)
         plots.draw_picture(axes[2], result)
