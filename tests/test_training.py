@@ -355,6 +355,15 @@ def interrupt(step):
     return action
 
 
+@pytest.fixture
+def hears_interrupts():
+    """A process that a shell started in the background ignores SIGINT; the stop button's kernel does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_interrupts")
 @pytest.mark.parametrize("step", [0, 2, 3, 4])
 def test_an_interrupt_keeps_net_and_history_together(step):
     net, whole = cifar(), cifar()
