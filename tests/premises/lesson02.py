@@ -96,6 +96,18 @@ def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "fit", fit)
 
 
+def ruinous_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net with dropout, or with more weight decay than usual, is not trained."""
+    original = training.fit
+
+    def fit(net: nn.Module, *args: Any, **options: Any) -> training.History:
+        drops = any(isinstance(m, nn.Dropout) and m.p > 0 for m in net.modules())
+        ruined = drops or options.get("weight_decay", 0) > 1e-3
+        return original(net, *args, **{**options, **({"lr": 0.0} if ruined else {})})
+
+    monkeypatch.setattr(training, "fit", fit)
+
+
 def perfect_on(count: int) -> Callable[[pytest.MonkeyPatch], None]:
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
         original = training.evaluate
@@ -291,6 +303,13 @@ PREMISES = [
             "validation loss: dropout / nothing",
             "validation loss: weight decay / nothing",
         ),
+        budget="laptop",
+    ),
+    Premise(
+        "dropout and weight decay ruin a net",
+        ruinous_remedies,
+        REMEDIES,
+        ("validation accuracy: dropout minus nothing", "validation accuracy: weight decay minus nothing"),
         budget="laptop",
     ),
     Premise(
