@@ -16,6 +16,9 @@ Read it in this order:
     __init__.py  `load`: a name in, two `Images` out
     sample.py    the bundled sample: PNG sheets, their manifest, and how both are rebuilt from the full set
     cifar10.py   the full set: where it is looked for, how it is downloaded and verified
+    scenes.py    pictures put on a background, with boxes and masks known by construction (lesson 13)
+    tones.py     made-up sounds that differ in how the pitch moves (lesson 13)
+    sentences.py sentences whose verb agrees with its subject, or does not (lesson 13)
 
 `sample` and `cifar10` speak one language: `Arrays`, the four numpy arrays in which CIFAR-10 is commonly handed on.
 Images and labels keep CIFAR-10's own order everywhere, so that image 17 is the same image in every program.
@@ -33,10 +36,14 @@ from torch import Tensor
 from .cifar10 import Arrays, cache_folder, course_folder, read_cifar10
 from .images import CLASSES, MEAN, STD, Images, crop_and_flip, normalize, pick_device
 from .sample import build_sample, read_sample, write_sample
+from .scenes import Scenes, compose_scenes
+from .sentences import LETTERS, NOUNS, Sentences, agreement_sentences
+from .tones import TONES, tone_words
 
 __all__ = [
-    "CLASSES", "MEAN", "STD", "Arrays", "Images", "build_sample", "cache_folder", "course_folder", "crop_and_flip",
-    "load", "normalize", "pick_device", "read_cifar10", "read_sample", "shrink", "write_sample",
+    "CLASSES", "LETTERS", "MEAN", "NOUNS", "STD", "TONES", "Arrays", "Images", "Scenes", "Sentences",
+    "agreement_sentences", "build_sample", "cache_folder", "compose_scenes", "course_folder", "crop_and_flip", "load",
+    "normalize", "pick_device", "read_cifar10", "read_sample", "shrink", "tone_words", "write_sample",
 ]  # fmt: skip
 
 SIZES = (32, 16, 8)

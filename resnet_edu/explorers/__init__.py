@@ -17,6 +17,8 @@ Read it in this order:
     blocks.py          the strength of the skip connection
     lesions.py         blocks taken out of trained nets, and what is left of their accuracy
     landscapes.py      a walk over loss landscapes
+    detection.py       a detector's threshold: the boxes that are left, precision and recall
+    sounds.py          a word in noise: its spectrogram, and what a net takes it for
 """
 
 from resnet_edu.explorers.blocks import skip_profile, skip_strength, skip_training
@@ -31,9 +33,11 @@ from resnet_edu.explorers.convolutions import (
     stack_of_convolutions,
 )
 from resnet_edu.explorers.core import Explorer
+from resnet_edu.explorers.detection import detection_threshold, precision_and_recall
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
 from resnet_edu.explorers.initialisation import initialisation, scale_profile
 from resnet_edu.explorers.landscapes import landscape_walk
 from resnet_edu.explorers.lesions import lesion, lesion_answers
 from resnet_edu.explorers.pathologies import pathologies, pathology
+from resnet_edu.explorers.sounds import tone_noise
 from resnet_edu.explorers.training import learning_rate, sgd_losses

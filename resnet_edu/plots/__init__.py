@@ -21,9 +21,11 @@ Read it in this order:
     matrices.py     tables: Jacobians, measurements and whether they are right
     lesions.py      what a net loses without a block; which paths its gradient came on
     landscapes.py   the loss on a plane through the weights
+    detection.py    scenes with boxes and regions on them; precision against recall
 """
 
 from resnet_edu.plots.curves import METRICS, by_rate, training_curves, value_and_slope
+from resnet_edu.plots.detection import box_patches, boxes, draw_precision_recall, precision_recall, regions
 from resnet_edu.plots.evaluation import confusion_matrix, gallery, sweep
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
 from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid

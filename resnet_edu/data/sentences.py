@@ -1,0 +1,78 @@
+"""Sentences whose verb agrees with its subject, or does not: a task about order, made of letters.
+
+    >>> sentences = data.agreement_sentences(4, data.NOUNS[:40], seed=0)
+    >>> sentences.texts[0], bool(sentences.labels[0]), bool(sentences.misleading[0])
+
+"the dogs near the old house run" is right, "the dogs near the old house runs" is wrong: its subject is "dogs", and
+"house" only stands closer. Linzen et al. 2016 (arXiv 1611.01368) ask language models this question and call a noun of
+the other number between subject and verb an *attractor*. Which nouns are used is the caller's choice, so that a test
+can use nouns that training never showed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+import torch
+from torch import Tensor
+
+#: Each makes its plural by an s, and none ends in one.
+NOUNS = (
+    "dog", "cat", "horse", "bird", "car", "ship", "truck", "plane", "tree", "house", "river", "king", "queen", "parent",
+    "farmer", "doctor", "teacher", "singer", "painter", "driver", "tiger", "rabbit", "spider", "monkey", "garden",
+    "window", "table", "letter", "picture", "engine", "robot", "guitar", "village", "mountain", "island", "student",
+    "sailor", "baker", "hunter", "lawyer", "eagle", "turtle", "camel", "snake", "bridge", "tower", "castle", "road",
+    "train", "boat", "pilot", "actor", "uncle", "neighbour", "cousin", "friend", "donkey", "pigeon", "lizard", "beetle",
+)  # fmt: skip
+VERBS = ("run", "sleep", "sing", "fall", "move", "shine", "wait", "turn", "jump", "grow", "work", "look")
+PREPOSITIONS = ("near", "behind", "under", "with", "above", "from")
+ADJECTIVES = ("old", "red", "tall", "quiet", "young", "green")
+LETTERS = " abcdefghijklmnopqrstuvwxyz"
+LONGEST = 72  # letters; every sentence is filled up with blanks at its end
+
+
+@dataclass(frozen=True, eq=False)
+class Sentences:
+    """texts: N sentences. letters: int64 [N, 72], indices into LETTERS. labels: int64 [N], 1 where the verb agrees.
+
+    misleading: bool [N], where the noun next to the verb says the opposite of the subject.
+    """
+
+    texts: list[str]
+    letters: Tensor
+    labels: Tensor
+    misleading: Tensor
+
+
+def agreement_sentences(count: int, nouns: Sequence[str] = NOUNS, *, seed: int = 0) -> Sentences:
+    """`count` sentences, half of them right on average: a subject, up to two more nouns, a verb.
+
+    Number, order and words are drawn by chance and independently of each other. The same arguments give the same
+    sentences. Raises ValueError for what cannot be.
+    """
+    for name, value, low in (("count", count, 1), ("seed", seed, 0)):
+        if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < low:
+            raise ValueError(f"{name}={value!r:.60}: give a whole number of at least {low}")
+    if isinstance(nouns, str) or not nouns or not set(nouns) <= set(NOUNS):
+        raise ValueError(f"nouns={nouns!r:.60}: give some of data.NOUNS")
+    rng = np.random.default_rng(seed)
+    texts, labels, misleading = [], [], []
+    for _ in range(count):
+        plurals = rng.integers(0, 2, 1 + rng.integers(0, 3))
+        phrases = []
+        for plural in plurals:
+            adjective = [str(rng.choice(ADJECTIVES))] if rng.random() < 0.3 else []
+            phrases.append(" ".join(["the", *adjective, str(rng.choice(nouns)) + "s" * int(plural)]))
+        text = phrases[0]
+        for phrase in phrases[1:]:
+            text += f" {rng.choice(PREPOSITIONS)} {phrase}"
+        right = int(rng.integers(0, 2))
+        plural_verb = int(plurals[0]) == right  # of a right sentence's verb, and of a wrong one's the opposite
+        texts.append(f"{text} {rng.choice(VERBS)}{'' if plural_verb else 's'}")
+        labels.append(right)
+        misleading.append(bool(plurals[-1] != plurals[0]))
+    codes = [[LETTERS.index(letter) for letter in text.ljust(LONGEST)] for text in texts]
+    return Sentences(texts, torch.tensor(codes), torch.tensor(labels), torch.tensor(misleading))

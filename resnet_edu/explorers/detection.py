@@ -1,0 +1,90 @@
+"""A detector's threshold: which boxes are left, and what that does to precision and recall."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from resnet_edu import plots
+from resnet_edu.explorers.core import Explorer
+
+SCENES = 4
+
+
+def precision_and_recall(scores: Tensor, hits: Tensor, positives: int, threshold: float) -> tuple[float, float]:
+    """(precision, recall) of the boxes with a score of at least `threshold`; the precision of no boxes is 1.
+
+    scores float [n], hits bool [n]: whether a box found an object that no better one had found; positives: how many
+    objects there are.
+    """
+    if scores.ndim != 1 or scores.shape != hits.shape or positives < 1:
+        raise ValueError(
+            f"give n scores, n hits and at least one object, not {scores.shape}, {hits.shape}, {positives}."
+        )
+    kept = hits[scores >= threshold].double()
+    return float(kept.mean()) if len(kept) else 1.0, float(kept.sum()) / positives
+
+
+@plots.course_look
+def detection_threshold(
+    images: Tensor,
+    found: Sequence[tuple[Tensor, Tensor, Tensor]],
+    classes: Sequence[str],
+    *,
+    scores: Tensor,
+    hits: Tensor,
+    positives: int,
+) -> Explorer:
+    """A slider for the smallest score: the boxes left on four scenes, and where that is on the precision-recall curve.
+
+    images: uint8 [N, 3, H, W], N at least 4. found: for each its boxes [k, 4], scores [k], and classes [k].
+    scores, hits, positives: over all scenes, as `precision_and_recall` takes them.
+    """
+    if len(images) < SCENES or len(found) < SCENES:
+        raise ValueError(f"detection_threshold draws {SCENES} scenes; it was given {len(images)} and {len(found)}.")
+    scores, hits = scores.cpu(), hits.cpu()
+    order = scores.argsort(descending=True)
+    right = hits[order].double().cumsum(0).numpy()
+    curve = {"every threshold": (right / positives, right / np.arange(1, len(right) + 1))}
+
+    figure = Figure(figsize=(plots.WIDTH, 4.0))
+    grid = figure.add_gridspec(2, 4, left=0.01, right=0.98, top=0.91, bottom=0.13, wspace=0.06, hspace=0.06)
+    scenes = [figure.add_subplot(grid[i // 2, i % 2]) for i in range(SCENES)]
+    ax = figure.add_axes((0.6, 0.13, 0.38, 0.76))
+    plots.draw_precision_recall(ax, curve)
+    (dot,) = ax.plot([0], [1], "o", color=plots.VERMILLION, markersize=10, label="this threshold")
+    ax.legend(loc="lower left")
+    drawn = []
+    for scene, picture, (corners, confidences, kinds) in zip(scenes, images, found, strict=False):
+        scene.imshow(picture.cpu().numpy().transpose(1, 2, 0), interpolation="nearest")
+        scene.set_axis_off()
+        for patch, score in zip(plots.box_patches(corners, kinds.tolist()), confidences.tolist(), strict=True):
+            drawn.append((scene.add_patch(patch), score))
+
+    controls = {
+        "threshold": widgets.FloatSlider(
+            value=0.4, min=0.05, max=0.95, step=0.05, description="threshold", continuous_update=False
+        )
+    }
+
+    @plots.course_look
+    def draw(threshold: float) -> str:
+        for patch, score in drawn:
+            patch.set_visible(score >= threshold)
+        precision, recall = precision_and_recall(scores, hits, positives, threshold)
+        dot.set_data([recall], [precision])
+        left = int((scores >= threshold).sum())
+        said = f"scores of at least {threshold:.2f}: {left} boxes, precision {precision:.2f}, recall {recall:.2f}"
+        colours = ", ".join(
+            f"{name}: {'solid orange' if k == 0 else 'dashed blue'}" for k, name in enumerate(classes[:2])
+        )
+        figure.suptitle(f"{said}\n{colours}", fontsize=10, y=0.995)
+        return f"Four scenes with boxes and a precision-recall curve; {said}."
+
+    explorer = Explorer(controls, figure, draw)
+    explorer.show()
+    return explorer
