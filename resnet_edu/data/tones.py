@@ -5,7 +5,8 @@
     (torch.Size([8, 1, 2048]), ('level', 'rising', 'falling', 'dipping'))
 
 A voice is a sum of harmonics of one pitch, with an envelope and noise. Each speaker has a pitch, a timbre, a speed and
-a place in time drawn by chance, so that neither the pitch itself nor the loudness tells the word: only the movement does.
+a place in time drawn by chance, so that neither the pitch itself nor the loudness tells the word: only the movement
+does.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ TOP_DOWN = Exercise(
     minutes=5,
     reference=top_down,
     probes=(
-        call(_COARSE, _FINE, _double, words="{name}(coarse [1, 1, 1, 2], fine [1, 1, 2, 4], lateral), lateral(x) = 2 x"),
+        call(_COARSE, _FINE, _double,
+             words="{name}(coarse [1, 1, 1, 2], fine [1, 1, 2, 4], lateral) with lateral(x) = 2 x"),
         call(_COARSE2, _FINE3, _first_two, words="{name}(coarse [2, 2, 3, 2], fine [2, 3, 6, 4], lateral)"),
     ),
     mistakes=(
@@ -70,7 +71,7 @@ TOP_DOWN = Exercise(
                 lambda c, f, g: c + F.avg_pool2d(g(f), 2)),
         Mistake("takes-every-second", "You take every second pixel of the fine map. It is the coarse one that has to "
                 "grow.", lambda c, f, g: c + g(f)[..., ::2, ::2]),
-        Mistake("not-enlarged", "The two maps do not fit: the coarse one has to become twice as high and as wide first.",
+        Mistake("not-enlarged", "The two maps do not fit: first make the coarse one twice as high and as wide.",
                 symptom=raises(RuntimeError, "must match the size of tensor", _COARSE2, _FINE3, _first_two)),
         Mistake("relu-added", "You apply a ReLU to the sum. The task asks for the sum alone.",
                 lambda c, f, g: F.relu(top_down(c, f, g))),

@@ -22,7 +22,7 @@ def spectrogram(sound: torch.Tensor) -> np.ndarray:
 
 @plots.course_look
 def tone_noise(net: nn.Module, *, seed: int = 0) -> Explorer:
-    """Two sliders, which of 16 words and how much noise: its spectrogram, and the net's probabilities of the four words.
+    """Two sliders, which of 16 words and how much noise: its spectrogram, and what the net takes it for.
 
     net: takes [N, 1, 2048] and gives four logits.
     """

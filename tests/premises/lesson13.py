@@ -1,0 +1,231 @@
+"""What the claims of lesson 13 rest on."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+from torch.nn import functional as F
+
+from premises.core import Premise
+from premises.patches import answer_with, no_weights_loaded, nothing_is_learned, recorder_of_powers, together
+from resnet_edu import data
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+START = ("imports", "scenes-run")
+PYRAMID = (*START, "stages-run", "exercise-top_down", "exercise-top_down-check", "pyramid-run")
+SEGMENT = (*PYRAMID, "nothing-run", "learn", "segment-run", "segment-claims")
+IOU = (*START, "exercise-box_iou", "exercise-box_iou-check", "iou-run")
+DETECT = (*SEGMENT[:-1], *IOU[2:], "detector-cells", "detector-run")
+PRECISION = (*DETECT, "exercise-average_precision", "exercise-average_precision-check", "ap-run")
+SIGNAL = (*START, "learn", "exercise-SignalBlock", "exercise-SignalBlock-check")
+
+
+def scenes_with(change: Callable[[data.Scenes], data.Scenes]) -> Patch:
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original = data.compose_scenes
+        monkeypatch.setattr(data, "compose_scenes", lambda *a, **options: change(original(*a, **options)))
+
+    return patch
+
+
+def full_of_objects(scenes: data.Scenes) -> data.Scenes:
+    return dataclasses.replace(scenes, masks=torch.ones_like(scenes.masks))
+
+
+def one_pixel_too_far(scenes: data.Scenes) -> data.Scenes:
+    return dataclasses.replace(scenes, masks=scenes.masks.roll(1, -1))
+
+
+def small_objects(scenes: data.Scenes) -> data.Scenes:
+    return dataclasses.replace(scenes, boxes=[torch.cat((b[:, :2], b[:, :2] + 2), 1) for b in scenes.boxes])
+
+
+def blended(coarse: torch.Tensor, fine: torch.Tensor, lateral: Any) -> torch.Tensor:
+    return F.interpolate(coarse, scale_factor=2, mode="bilinear") + lateral(fine)
+
+
+def over_larger(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    first, last = torch.maximum(a[:, None, :2], b[:, :2]), torch.minimum(a[:, None, 2:], b[:, 2:])
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (a, b)]
+    return (last - first).clamp(min=0).prod(2) / torch.maximum(areas[0][:, None], areas[1])
+
+
+def frozen_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features are made in train mode, so BatchNorm's statistics move."""
+    monkeypatch.setattr(nn.Module, "eval", lambda self: self.train())
+
+
+def no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, closure=None: None)
+
+
+def nothing_is_suppressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        torchvision.ops, "batched_nms", lambda boxes, scores, kinds, most: scores.argsort(descending=True)
+    )
+
+
+def guesses_are_all_hits(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_with(average_precision=lambda scores, hits, positives: 0.9)(monkeypatch)
+
+
+def words_of_one_pitch_and_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each word is the same sound whoever says it: a linear layer is enough."""
+
+    def tone_words(count: int, *, noise: float = 0.3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+        draw = torch.Generator().manual_seed(seed)
+        labels = torch.randint(4, (count,), generator=draw)
+        return torch.eye(4).repeat_interleave(512, 1)[labels][:, None], labels
+
+    monkeypatch.setattr(data, "tone_words", tone_words)
+
+
+def sentences_with(change: Callable[[data.Sentences], data.Sentences], nouns: Any = None) -> Patch:
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original = data.agreement_sentences
+        monkeypatch.setattr(
+            data,
+            "agreement_sentences",
+            lambda count, given, *, seed: change(original(count, nouns or given, seed=seed)),
+        )
+
+    return patch
+
+
+def never_misleading(sentences: data.Sentences) -> data.Sentences:
+    return dataclasses.replace(sentences, misleading=torch.zeros_like(sentences.misleading))
+
+
+def linear_with_wide_skip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every linear layer of 64 to 64 adds its input: a plain net that is none."""
+    original = nn.Linear.forward
+    monkeypatch.setattr(
+        nn.Linear,
+        "forward",
+        lambda self, x: original(self, x) + (x if self.in_features == self.out_features else 0),
+    )
+
+
+def residual_blocks_have_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Module.__setattr__
+
+    def setattr_(self: nn.Module, name: str, value: Any) -> None:
+        original(self, name, value)
+        if name == "residual" and value is True:
+            original(self, "extra", nn.Parameter(torch.zeros(3)))
+
+    monkeypatch.setattr(nn.Module, "__setattr__", setattr_)
+
+
+PREMISES = [
+    Premise(
+        "masks are moved by a pixel",
+        scenes_with(one_pixel_too_far),
+        (*START, "scenes-claims"),
+        ("pixels whose mask is not what the boxes say",),
+    ),
+    Premise(
+        "maps are blended",
+        answer_with(top_down=blended),
+        PYRAMID,
+        ("places of the finer map that one place of stage 3 reaches in one step down",),
+    ),
+    Premise(
+        "there is no background",
+        scenes_with(full_of_objects),
+        (*PYRAMID, "nothing-run"),
+        ("finding nothing: part of the pixels that are right", "finding nothing: mean IoU"),
+    ),
+    Premise(
+        "the backbone stays in train mode",
+        frozen_too_late,
+        SEGMENT,
+        ("numbers of the backbone that have changed",),
+    ),
+    Premise(
+        "boxes are compared by the larger one",
+        answer_with(box_iou=over_larger),
+        IOU,
+        ("moved by half of its width: IoU", "yours minus torchvision's, the largest difference"),
+    ),
+    Premise(
+        "the objects are of two pixels",
+        scenes_with(small_objects),
+        (*START, "detector-cells"),
+        ("fewest places that answer for an object",),
+    ),
+    Premise(
+        "every average precision is 0.9",
+        guesses_are_all_hits,
+        PRECISION,
+        ("guessed boxes: mAP",),
+    ),
+    Premise(
+        "each word is one sound",
+        words_of_one_pitch_and_phase,
+        (*SIGNAL, "signal-run"),
+        ("a linear layer on the samples: accuracy on new sounds (chance: 0.25)",),
+    ),
+    Premise(
+        "all sentences are about the same nouns, and none misleads",
+        sentences_with(never_misleading, data.NOUNS),
+        (*SIGNAL, "signal-run", "text-run"),
+        ("nouns that are in both sets", "the nearest noun decides: accuracy"),
+    ),
+    Premise(
+        "every linear layer has a skip, and residual blocks have more parameters",
+        together(linear_with_wide_skip, residual_blocks_have_more),
+        (*START, "dense-run", "dense-train"),
+        (
+            "parameters, residual minus plain",
+            "plain: first / last gradient",
+            "plain: training accuracy (chance: 0.1)",
+        ),
+    ),
+    Premise(
+        "the recorder gives powers of ten",
+        recorder_of_powers,
+        (*START, "dense-run"),
+        ("plain, He: first / last gradient", "residual: first / last gradient"),
+    ),
+    Premise(
+        "no step is taken",
+        no_step,
+        (*PRECISION, "segment-claims", *SIGNAL[-2:], "signal-run", "text-run"),
+        (
+            "trained backbone minus finding nothing, mean IoU",
+            "the detector: mAP",
+            "the detector minus guessed boxes, mAP",
+            "the residual net: accuracy on new sounds",
+            "the residual net: accuracy, with nouns it has never read",
+            "the same where the nearest noun misleads",
+        ),
+        budget="laptop",
+    ),
+    Premise(
+        "no weights are loaded",
+        no_weights_loaded,
+        SEGMENT,
+        ("trained minus untrained backbone, mean IoU",),
+        budget="laptop",
+    ),
+    Premise(
+        "nothing is suppressed",
+        nothing_is_suppressed,
+        DETECT,
+        ("boxes before / after non-maximum suppression",),
+        budget="laptop",
+    ),
+    Premise(
+        "the dense nets learn nothing",
+        nothing_is_learned,
+        (*START, "dense-run", "dense-train"),
+        ("residual: training accuracy", "residual minus plain with He's initialisation"),
+        budget="laptop",
+    ),
+]

@@ -1,0 +1,92 @@
+"""Boxes, regions and the explorers of lesson 13 draw what they are given."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from resnet_edu import data, explorers, plots
+
+IMAGES = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
+BOX = torch.tensor([[1.0, 2.0, 5.0, 8.0]])
+FOUND = [(BOX, torch.tensor([score]), torch.tensor([0])) for score in (0.9, 0.7, 0.5, 0.2)]
+
+
+def test_a_box_is_drawn_around_its_pixels():
+    (patch,) = plots.box_patches(BOX, [1])
+    assert (patch.get_x(), patch.get_y(), patch.get_width(), patch.get_height()) == (0.5, 1.5, 4.0, 6.0)
+
+
+def test_boxes_draws_every_box_and_names_every_kind():
+    figure = plots.boxes({"a": (IMAGES[0], BOX, [0]), "b": (IMAGES[1], BOX, [1])}, ("car", "cat"))
+    assert [len(ax.patches) for ax in figure.axes[:2]] == [1, 1]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["car", "cat"]
+
+
+def test_regions_have_the_colour_of_their_kind():
+    masks = torch.zeros(4, 8, 8, dtype=torch.int64)
+    masks[0, 2, 3] = 2
+    figure = plots.regions(IMAGES, {"truth": masks}, ("car", "cat"))
+    drawn = figure.axes[4].images[0].get_array()
+    assert np.allclose(drawn[2, 3], [0, 0x72 / 255, 0xB2 / 255]) and np.allclose(drawn[0, 0], 0.93)
+
+
+def test_precision_and_recall_against_counting():
+    scores, hits = torch.tensor([0.9, 0.8, 0.6, 0.3]), torch.tensor([True, False, True, True])
+    assert explorers.precision_and_recall(scores, hits, 5, 0.6) == (pytest.approx(2 / 3), pytest.approx(2 / 5))
+    assert explorers.precision_and_recall(scores, hits, 5, 0.95) == (1.0, 0.0)
+    assert explorers.precision_and_recall(scores, hits, 5, 0.8) == (0.5, 0.2)
+
+
+def test_the_threshold_hides_boxes_and_moves_the_dot():
+    scores, hits = torch.tensor([0.9, 0.7, 0.5, 0.2]), torch.tensor([True, True, False, True])
+    explorer = explorers.detection_threshold(IMAGES, FOUND, ("car", "cat"), scores=scores, hits=hits, positives=4)
+    for threshold, left in ((0.1, 4), (0.6, 2), (0.95, 0)):
+        explorer.controls["threshold"].value = threshold
+        assert sum(ax.patches[0].get_visible() for ax in explorer.figure.axes[:4]) == left
+    explorer.controls["threshold"].value = 0.6
+    dot = explorer.figure.axes[4].lines[-1]
+    assert (list(dot.get_xdata()), list(dot.get_ydata())) == ([0.5], [1.0])
+
+
+def test_a_word_in_noise_is_heard_by_the_net():
+    class Zero(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1))
+
+        def forward(self, x):
+            return torch.tensor([[0.0, 100.0, 0.0, 0.0]]).expand(len(x), 4) * (x.square().mean() > 2)
+
+    explorer = explorers.tone_noise(Zero())
+    bars = explorer.figure.axes[1].patches
+    assert [bar.get_height() for bar in bars] == pytest.approx([0.25] * 4)
+    explorer.controls["noise"].value = 4.0
+    assert [bar.get_height() for bar in bars] == pytest.approx([0, 1, 0, 0])
+
+
+def test_the_spectrogram_finds_a_tone():
+    tone = torch.sin(2 * torch.pi * 250 * torch.arange(2048) / 2000)
+    found = explorers.sounds.spectrogram(tone)
+    assert (
+        found.shape[0] == 129 and abs(found[:, 30].argmax() * 2000 / 256 - 250) < 8 and found.max() == pytest.approx(0)
+    )
+
+
+@pytest.mark.parametrize(("make", "words"), [
+    (lambda: plots.boxes({}, ("a",)), "at least one"),
+    (lambda: plots.boxes({"a": (IMAGES[0], BOX, [0, 1])}, ("a", "b")), "k, 4"),
+    (lambda: plots.regions(IMAGES, {"x": torch.zeros(4, 4, 4, dtype=torch.int64)}, ("a",)), "masks for these"),
+    (lambda: plots.regions(IMAGES, {"x": torch.zeros(4, 8, 8, dtype=torch.int64)}, "abc"), "classes"),
+    (lambda: plots.precision_recall({"x": ([0.0], [1.0, 1.0])}), "as many"),
+    (lambda: explorers.precision_and_recall(torch.zeros(2), torch.zeros(3), 1, 0.5), "n scores"),
+    (lambda: explorers.detection_threshold(IMAGES[:2], FOUND[:2], ("a",), scores=torch.zeros(1), hits=torch.zeros(1),
+                                           positives=1), "4 scenes"),
+])  # fmt: skip
+def test_what_cannot_be_is_refused(make, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        make()
+
+
+def test_the_four_tones_have_names():
+    assert len(data.TONES) == 4
