@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--net", choices=("resnet", "plain"), default="resnet", help="default: resnet")
     command.add_argument("--depth", type=net_depth, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
     command.add_argument("--data", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
+    command.add_argument("--classes", metavar="NAME", nargs="+", default=[], help="only these classes (default: all)")
     command.add_argument("--recipe", choices=("paper", "fast"), default="fast", help="default: fast")
     command.add_argument("--epochs", type=positive, help="in place of the recipe's length")
     command.add_argument("--seed", type=whole, default=0, help="default: 0")
@@ -230,6 +231,7 @@ def train_net(args: argparse.Namespace) -> int:
     from resnet_edu import distributed, recipes
 
     options = {"data_name": args.data, "out": args.out, "epochs": args.epochs, "seed": args.seed}
+    options |= {"classes": args.classes}
     options |= {"resume": args.resume, "tensorboard": args.tensorboard}
     try:
         if distributed.launched():

@@ -190,7 +190,7 @@ def fit(
     settings = {
         "images": len(train), "epochs": epochs, "batch_size": batch_size, "lr": lr, "schedule": _name(schedule),
         "momentum": momentum, "weight_decay": weight_decay, "augment": augment, "precision": precision, "seed": seed,
-        "max_steps": max_steps,
+        "max_steps": max_steps, "classes": list(train.classes),
     }  # fmt: skip
     schedule = _choose_schedule(schedule)
     on_gradients, on_epoch = _split_callbacks(callbacks)
@@ -337,19 +337,28 @@ def _logits(net: nn.Module, images: Images, batch_size: int) -> Tensor:
 def choose_precision(precision: str, device: torch.device) -> torch.dtype | None:
     """The autocast type for `precision` on `device`; None is plain float32.
 
-    "auto" takes bf16 on a GPU that has it in hardware, else fp16 on a GPU, else float32: a T4 only emulates bf16.
+    "auto" takes bf16 where the hardware computes with it, on a GPU or on a CPU; else fp16 on a GPU (a T4 only emulates
+    bf16), and float32 on everything else.
     """
     if not isinstance(device, torch.device):
         raise TypeError(f"device={device!r:.60}: give a torch.device, such as images.device.")
     if not isinstance(precision, str) or precision not in (*PRECISIONS, "auto"):
         raise ValueError(f"precision={precision!r}: choose one of 'fp32', 'bf16', 'fp16', 'auto'.")
     if precision == "auto":
+        if device.type == "cpu":
+            return torch.bfloat16 if _cpu_has_bf16() else None
         if device.type != "cuda":
             return None
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if precision == "fp16" and device.type == "cpu":
         raise ValueError("precision='fp16' needs a GPU: on a CPU choose 'fp32', or 'bf16'.")
     return PRECISIONS[precision]
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether this processor multiplies in bf16, as torch tells it; an older torch does not tell."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _memory_format(device: torch.device) -> torch.memory_format:

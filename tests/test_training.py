@@ -472,10 +472,14 @@ def test_precision_is_chosen_by_the_device(monkeypatch):
     assert (
         choose("fp32", cpu)
         is choose("fp32", cuda)
-        is choose("auto", cpu)
         is choose("auto", torch.device("mps"))
         is None
     )
+    for capability, expected in ((True, torch.bfloat16), (False, None)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda c=capability: {"avx512_bf16": c}, raising=False)
+        assert choose("auto", cpu) is expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # torch 2.9 has none
+    assert choose("auto", cpu) is None
     assert choose("bf16", cpu) is choose("bf16", cuda) is torch.bfloat16
     assert choose("fp16", cuda) is torch.float16
     for in_hardware, expected in ((True, torch.bfloat16), (False, torch.float16)):  # a T4 only emulates bf16
