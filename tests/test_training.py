@@ -469,12 +469,7 @@ def test_predict_changes_nothing():
 def test_precision_is_chosen_by_the_device(monkeypatch):
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     choose = training.choose_precision
-    assert (
-        choose("fp32", cpu)
-        is choose("fp32", cuda)
-        is choose("auto", torch.device("mps"))
-        is None
-    )
+    assert choose("fp32", cpu) is choose("fp32", cuda) is choose("auto", torch.device("mps")) is None
     for capability, expected in ((True, torch.bfloat16), (False, None)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda c=capability: {"avx512_bf16": c}, raising=False)
         assert choose("auto", cpu) is expected
