@@ -357,7 +357,7 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype | None
 
 def _cpu_has_bf16() -> bool:
     """Whether this processor multiplies in bf16, as torch tells it; an older torch does not tell."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
