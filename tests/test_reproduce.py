@@ -142,9 +142,7 @@ def test_what_has_not_ended_is_not_kept(course, tmp_path, capsys):
     assert "files that are not of a run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, run in recipes.recorded().items() if run["net"] in ("plain", "resnet")]
-)
+@pytest.mark.parametrize("name", recipes.recorded())
 def test_a_recorded_run_has_its_weights_and_they_reach_its_error(name):
     """The record was measured on 10,000 images, this is on 1,000 of them (600 of six classes): 4 standard errors."""
     run = recipes.recorded()[name]
