@@ -104,6 +104,7 @@ def train(
     callbacks: list[Any] = [*norms, *([print_epoch] if first else [])]
     if tensorboard and first:
         callbacks.append(TensorBoard(out / "tensorboard", norms[0]))
+    started_from = facts.facts(train_images.device)
     history = training.fit(
         wrapped,
         train_images,
@@ -142,7 +143,7 @@ def train(
             "training_error": round(1 - history.train_accuracy[-1], 4),
             "seconds": round(sum(history.seconds), 1),
             "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]),
-            **facts.facts(train_images.device),
+            **started_from,
         }
         made = f"models.CifarNet({depth}, residual={net_name == 'resnet'}, num_classes={len(train_images.classes)})"
         told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
