@@ -142,7 +142,8 @@ def train(
             "test_error": round(1 - history.val_accuracy[-1], 4),
             "training_error": round(1 - history.train_accuracy[-1], 4),
             "seconds": round(sum(history.seconds), 1),
-            "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]),
+            # Where the folder lies on this machine is nobody's business who reads the record.
+            "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]).replace(str(out), out.name),
             **started_from,
         }
         made = f"models.CifarNet({depth}, residual={net_name == 'resnet'}, num_classes={len(train_images.classes)})"

@@ -24,7 +24,7 @@ def test_a_compiled_net_trains_as_the_net_itself():
     plain, compiled = losses(False), losses(True)
     # Equal but for the order of float32 sums, which SGD then lets grow from step to step.
     assert compiled[0][0] == pytest.approx(plain[0][0], rel=1e-5)
-    assert compiled[2][0] == pytest.approx(plain[2][0], rel=1e-4)
+    assert compiled[2][0] == pytest.approx(plain[2][0], rel=2e-3)
     assert compiled[0] == pytest.approx(plain[0], rel=1e-2)
     assert compiled[1] == pytest.approx(plain[1], rel=5e-2)
     assert type(compiled[3]) is models.CifarNet and compiled[3].state_dict().keys() == plain[3].state_dict().keys()
