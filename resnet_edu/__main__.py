@@ -2,6 +2,7 @@
 
     python -m resnet_edu open                  # lesson 1, in JupyterLab on this machine
     python -m resnet_edu open 3                # lesson 03
+    python -m resnet_edu doctor                # what this machine has and lacks
     python -m resnet_edu data cifar10          # fetch the full CIFAR-10
     python -m resnet_edu train --out runs/1    # train a ResNet-20 on the full CIFAR-10
     python -m resnet_edu reproduce --out runs  # the paper's table and Figure 6
@@ -54,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--port", type=port_number, help=f"default: the first free one from {FIRST_PORT} on")
     command.add_argument("--no-browser", action="store_true", help="only print the address")
     command.set_defaults(run=open_course)
+
+    command = commands.add_parser("doctor", help="what this machine has and lacks, and what to do about it")
+    command.set_defaults(run=examine_machine)
 
     data = commands.add_parser("data", help="build or fetch the images").add_subparsers(metavar="WHAT", required=True)
     command = data.add_parser("cifar10", help="fetch the full CIFAR-10, 170 MB, unless it is on this machine")
@@ -215,6 +219,17 @@ def stop(server: subprocess.Popen[bytes]) -> None:
         server.wait(timeout=20)
     except subprocess.TimeoutExpired:
         server.kill()
+
+
+# ---- doctor ---------------------------------------------------------------------------------------------------------
+
+
+def examine_machine(args: argparse.Namespace) -> int:
+    from resnet_edu.doctor import examine
+
+    findings = examine()
+    print(*findings, sep="\n")
+    return int(any(finding.state == "missing" for finding in findings))
 
 
 # ---- data -----------------------------------------------------------------------------------------------------------
