@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnet_edu import __version__
-from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
+from resnet_edu.authoring.lessons import NOTEBOOKS, ROOT, Refusal, find_lesson, find_lessons, lessons
 
 FIRST_PORT = 8888  # JupyterLab's usual one; the next free one is taken
 START_TIMEOUT = 120.0  # seconds
@@ -105,6 +105,15 @@ def parser() -> argparse.ArgumentParser:
     command = authoring.add_parser("check", help="see that lessons keep the rules, without running them")
     command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
     command.set_defaults(run=check_lessons)
+    command = authoring.add_parser("address", help="write where the course is published into every lesson")
+    command.add_argument("address", metavar="URL", nargs="?", help="such as https://github.com/owner/course")
+    command.add_argument("--branch", default="main", help="the branch that Colab opens (default: main)")
+    command.add_argument("--remove", action="store_true", help="take the address out again")
+    command.set_defaults(run=stamp_address)
+    command = authoring.add_parser("new", help="begin a lesson of your own")
+    command.add_argument("number", metavar="NN", help="its number, such as 14")
+    command.add_argument("name", help="its name in small letters, such as my_topic")
+    command.set_defaults(run=begin_lesson)
     command = authoring.add_parser("keep", help="keep a run that has ended: data/runs/NAME.json and its weights")
     command.add_argument("run_folder", metavar="DIR", type=Path, help="the --out of `train`")
     command.add_argument("name", metavar="NAME", help="such as resnet20_cifar10")
@@ -326,6 +335,24 @@ def keep_run(args: argparse.Namespace) -> int:
     from resnet_edu.authoring.keep import keep
 
     print(*keep(args.run_folder, args.name), sep="\n")
+    return 0
+
+
+def stamp_address(args: argparse.Namespace) -> int:
+    from resnet_edu.authoring.address import stamp
+
+    if bool(args.address) == args.remove:
+        raise Refusal("Give an address, or --remove to take the present one out.")
+    changed = stamp(args.address or "", ROOT, args.branch)
+    print(f"{len(changed)} files changed; `git diff` shows how.")
+    return 0
+
+
+def begin_lesson(args: argparse.Namespace) -> int:
+    from resnet_edu.authoring.new import new
+
+    path = new(args.number, args.name, NOTEBOOKS)
+    print(f"{path} is there. Write, and run it: python -m resnet_edu authoring render {path.name[:2]}")
     return 0
 
 
