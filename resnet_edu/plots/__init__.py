@@ -24,7 +24,7 @@ Read it in this order:
     detection.py    scenes with boxes and regions on them; precision against recall
 """
 
-from resnet_edu.plots.curves import METRICS, by_rate, training_curves, value_and_slope
+from resnet_edu.plots.curves import METRICS, by_rate, error_curves, training_curves, value_and_slope
 from resnet_edu.plots.detection import box_patches, boxes, draw_precision_recall, precision_recall, regions
 from resnet_edu.plots.evaluation import confusion_matrix, gallery, sweep
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
