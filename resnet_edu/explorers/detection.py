@@ -51,10 +51,10 @@ def detection_threshold(
     right = hits[order].double().cumsum(0).numpy()
     curve = {"every threshold": (right / positives, right / np.arange(1, len(right) + 1))}
 
-    figure = Figure(figsize=(plots.WIDTH, 4.0))
-    grid = figure.add_gridspec(2, 4, left=0.01, right=0.98, top=0.91, bottom=0.13, wspace=0.06, hspace=0.06)
+    figure = Figure(figsize=(plots.WIDTH, 4.6))
+    grid = figure.add_gridspec(2, 2, left=0.01, right=0.47, top=0.88, bottom=0.02, wspace=0.04, hspace=0.06)
     scenes = [figure.add_subplot(grid[i // 2, i % 2]) for i in range(SCENES)]
-    ax = figure.add_axes((0.6, 0.13, 0.38, 0.76))
+    ax = figure.add_axes((0.56, 0.13, 0.42, 0.74))
     plots.draw_precision_recall(ax, curve)
     (dot,) = ax.plot([0], [1], "o", color=plots.VERMILLION, markersize=10, label="this threshold")
     ax.legend(loc="lower left")
