@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
 
@@ -304,9 +303,9 @@ def forward_lines(block: type[nn.Module]) -> str:
 class Skeleton(nn.Module):
     """A stem, two stages of `blocks` blocks, a classifier: everything but the block, which is given.
 
-    Takes float images [N, in_channels, H, W] with H and W of at least 4, returns logits [N, num_classes]. The stem halves the size,
-    the transition between the stages halves it again and doubles the channels, so that a block never has to change
-    the shape of the stream.
+    Takes float images [N, in_channels, H, W] with sides of at least 4, returns logits [N, num_classes]. The stem halves
+    the sides, the transition between the stages halves them again and doubles the channels: so a block never has to
+    change the shape of the stream.
 
     block: `(channels, hidden) -> module`, such as `relatives.Residual`. A block that changes the number of channels
         says so in `.out_channels`.
