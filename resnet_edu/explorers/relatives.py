@@ -58,7 +58,7 @@ def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
     says = text.text(0, 0.98, "", va="top", fontsize=10, linespacing=1.6)
     code = text.text(0, 0.6, "", va="top", fontsize=7.5, family="monospace", linespacing=1.6)
     ax.set(yscale="log", xlabel="block: 1 is next to the image", ylabel="norm of dL/dh behind the block")
-    ax.set(xlim=(0.5, 2 * DEPTHS[1] + 0.5), ylim=(1e-4, 10))
+    ax.set(xlim=(0.5, 2 * DEPTHS[1] + 0.5), ylim=(1e-3, 30))
     (before,) = ax.plot([], [], color=plots.GREY, linestyle="--", linewidth=1.2, label="choice before")
     (now,) = ax.plot([], [], color=plots.BLUE, marker="o", markersize=4, label="this block")
     ax.legend(loc="upper right", ncols=2)

@@ -46,8 +46,9 @@ def small_multiples(
         ax.errorbar(x, mean, [low, deviation], color=color, marker="o", markersize=3, capsize=2, linewidth=1.5)
         ax.set_title(label, fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for ax in axes[len(tables) :]:
-        ax.set_visible(False)
+    for k in range(len(tables), len(axes)):
+        axes[k].set_visible(False)
+        axes[k - COLUMNS].tick_params(labelbottom=True)  # now the lowest of its column
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
     return figure
