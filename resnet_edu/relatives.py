@@ -4,7 +4,7 @@
     >>> plain = relatives.Skeleton(relatives.Plain)
     >>> dense = relatives.Skeleton(relatives.Dense)
     >>> models.count_parameters(plain), models.count_parameters(dense)
-    (101890, 102218)
+    (71130, 73902)
 
 A block is a class `Block(channels, hidden)`: it takes the stream [N, channels, H, W] and hands on the stream, changed,
 at the same size. `hidden` is how wide it is inside; the skeleton chooses it so that every block costs the same.
@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.models import conv1x1, conv3x3, count_parameters
+from resnet_edu.models import _check_count, conv1x1, conv3x3, count_parameters
 
 #: Makes one block: `(channels, hidden) -> module` that maps [N, channels, H, W] to [N, its out_channels, H, W].
 MakeBlock = Callable[[int, int], nn.Module]
@@ -293,6 +293,8 @@ BLOCKS: dict[str, type[nn.Module]] = {
 
 def forward_lines(block: type[nn.Module]) -> str:
     """What a block does with x: the lines of its `forward`, without the first."""
+    if not isinstance(block, type) or not issubclass(block, nn.Module):
+        raise TypeError(f"forward_lines takes a class of modules, such as relatives.Residual, not {block!r:.60}.")
     source = textwrap.dedent(inspect.getsource(block.forward))
     return textwrap.dedent(source.split("\n", 1)[1]).rstrip()
 
@@ -311,6 +313,8 @@ class Skeleton(nn.Module):
         says so in `.out_channels`.
     hidden: the width inside the blocks of each stage. By default the one with which a stage has as many parameters as
         the stage of a plain net with hidden = channels.
+
+    Raises ValueError or TypeError where a setting cannot be.
     """
 
     def __init__(
@@ -324,6 +328,17 @@ class Skeleton(nn.Module):
         in_channels: int = 3,
     ) -> None:
         super().__init__()
+        for name, number in (
+            ("width", width), ("blocks", blocks), ("num_classes", num_classes), ("in_channels", in_channels),
+        ):  # fmt: skip
+            _check_count(name, number)
+        if not callable(block) or isinstance(block, nn.Module):
+            raise TypeError(f"block={block!r:.60}: give a class such as relatives.Residual, or what makes its blocks.")
+        if hidden is not None and (not isinstance(hidden, tuple) or len(hidden) != 2):
+            raise ValueError(f"hidden={hidden!r:.60}: give two widths, one a stage, or None for the budget's.")
+        for number in hidden or ():
+            _check_count("hidden", number)
+        self.in_channels = in_channels
         self.hidden = hidden or (matched(block, width, blocks), matched(block, 2 * width, blocks))
         self.stem = nn.Sequential(conv3x3(in_channels, width, stride=2), nn.BatchNorm2d(width), nn.ReLU())
         self.stage1, grown = _stage(block, width, blocks, self.hidden[0])
@@ -335,6 +350,7 @@ class Skeleton(nn.Module):
         self.fc = nn.Linear(grown, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        _check_images(x, self.in_channels)
         x = self.stem(x)  # [N, width, H / 2, W / 2]
         x = self.stage1(x)
         x = self.transition(x)  # [N, 2 width, H / 4, W / 4]
@@ -347,6 +363,8 @@ def _stage(block: MakeBlock, channels: int, blocks: int, hidden: int) -> tuple[n
     layers = []
     for _ in range(blocks):
         layers.append(block(channels, hidden))
+        if not isinstance(layers[-1], nn.Module):
+            raise TypeError(f"block({channels}, {hidden}) returned {type(layers[-1]).__name__}, and no nn.Module.")
         channels = getattr(layers[-1], "out_channels", channels)
     return nn.Sequential(*layers), channels
 
@@ -365,3 +383,13 @@ def matched(block: MakeBlock, channels: int, blocks: int) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if parameters(block, middle * step) >= budget else (middle + 1, high)
     return min((max(1, low - 1) * step, low * step), key=lambda hidden: abs(parameters(block, hidden) - budget))
+
+
+def _check_images(x: object, channels: int) -> None:
+    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != channels or not x.is_floating_point():
+        given = f"{x.dtype} {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"Skeleton takes float images [N, {channels}, H, W]; it was given {given}.")
+    if min(x.shape[2:]) < 4:
+        raise ValueError(
+            f"Skeleton needs sides of at least 4, for it halves them twice; these are {list(x.shape[2:])}."
+        )
