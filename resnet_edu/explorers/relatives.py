@@ -70,7 +70,8 @@ def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
         now.set_data(np.arange(1, len(norms) + 1), norms)
         name, blocks = settings["block"], settings["blocks"]
         made = relatives.BLOCKS[name]
-        hidden = [relatives.matched(made, channels, blocks) for channels in (16, 32)]
+        make: relatives.MakeBlock = made
+        hidden = [relatives.matched(make, channels, blocks) for channels in (16, 32)]
         says.set_text(
             f"{name}, {blocks} blocks a stage: {parameters:,} parameters\n"
             f"width inside: {hidden[0]} in stage 1, {hidden[1]} in stage 2\n"
