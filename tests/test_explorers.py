@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from torch.nn import functional as F
 
 from resnet_edu import explorers, models, plots, probes
+from resnet_edu.explorers.core import in_words
 
 
 def images(n=4):
@@ -315,3 +316,9 @@ def test_initialisation_offers_depths_that_exist(depth):
         explorers.initialisation(images(), labels(), depth=depth)
     with pytest.raises(ValueError, match="float images"):
         explorers.initialisation(images()[0], labels())
+
+
+def test_settings_are_told_in_words_not_as_a_dict():
+    settings = {"depth": 56, "norm": None, "skip": False, "strength": 1.0}
+    assert in_words(settings) == "depth 56, norm none, skip no, strength 1.0"
+    assert in_words({"layers": 1, "skip": True}) == "layers 1, skip yes"
