@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ RECIPES = {
     ),
     # Ours: fewer and larger steps, one cycle of the rate, the fastest arithmetic that the device has.
     "fast": Recipe(
-        lr=0.4, batch_size=512, schedule=training.one_cycle, weight_decay=5e-4, precision="auto", epochs=30,
+        lr=0.4, batch_size=256, schedule=training.one_cycle, weight_decay=5e-4, precision="auto", epochs=30,
     ),
 }  # fmt: skip
 
@@ -74,28 +74,37 @@ def train(
     *,
     data_name: str,
     out: Path,
+    classes: Sequence[str] = (),
     epochs: int | None = None,
     seed: int = 0,
     resume: bool = False,
     tensorboard: bool = False,
+    compile: bool = False,
     group: ProcessGroup | None = None,
 ) -> training.History:
-    """Train one net by a recipe; rank 0 writes the folder `out`. epochs: in place of the recipe's length."""
+    """Train one net by a recipe; rank 0 writes the folder `out`. epochs: in place of the recipe's length.
+
+    classes: train on the images of these classes only; by default on all.
+    """
     recipe = RECIPES[recipe_name]
     if recipe_name == "paper" and depth >= 110 and net_name == "resnet":
         recipe = replace(recipe, schedule=warm_up)
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs, max_steps=None)
     first = group is None or group.rank == 0
-    train_images, test_images = prepared(recipe, *data.load(data_name, device=None if group is None else group.device))
+    train_images, test_images = data.load(data_name, device=None if group is None else group.device)
+    if classes:
+        train_images, test_images = train_images.only(*classes), test_images.only(*classes)
+    train_images, test_images = prepared(recipe, train_images, test_images)
     torch.manual_seed(seed)
-    net: nn.Module = models.CifarNet(depth, residual=net_name == "resnet")
+    net: nn.Module = models.CifarNet(depth, residual=net_name == "resnet", num_classes=len(train_images.classes))
     wrapped = net if group is None else group.wrap(net)
 
     norms = [probes.GradientNorms(wrapped)] if tensorboard and first else []
     callbacks: list[Any] = [*norms, *([print_epoch] if first else [])]
     if tensorboard and first:
         callbacks.append(TensorBoard(out / "tensorboard", norms[0]))
+    started_from = facts.facts(train_images.device)
     history = training.fit(
         wrapped,
         train_images,
@@ -114,14 +123,15 @@ def train(
         callbacks=callbacks,
         progress=first and sys.stdout.isatty(),
         ranks=group,
+        compile=compile,
     )
     if first and not history.interrupted:
         history.save(out / "history.json")
-        weights.save(net, out / "weights.safetensors", net=f"models.CifarNet({depth}, residual={net_name == 'resnet'})")
         result = {
             "net": net_name,
             "depth": depth,
             "data": data_name,
+            "classes": list(train_images.classes),
             "recipe": recipe_name,
             "epochs": len(history.train_loss),
             "steps": len(history.step_loss),
@@ -132,11 +142,43 @@ def train(
             "test_error": round(1 - history.val_accuracy[-1], 4),
             "training_error": round(1 - history.train_accuracy[-1], 4),
             "seconds": round(sum(history.seconds), 1),
-            "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]),
-            **facts.facts(train_images.device),
+            # Where the folder lies on this machine is nobody's business who reads the record.
+            "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]).replace(str(out), out.name),
+            **started_from,
         }
+        made = f"models.CifarNet({depth}, residual={net_name == 'resnet'}, num_classes={len(train_images.classes)})"
+        told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
+        weights.save(net, out / "weights.safetensors", **{**told, "net": made})
         (out / "run.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return history
+
+
+# --- runs on record ---------------------------------------------------------------------------------------------------
+
+EPOCH_LISTS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
+
+
+def result_of(folder: Path) -> dict[str, Any] | None:
+    """What the run in `folder` came to, with "history", its lists of one number an epoch; None if it has not ended."""
+    if not (folder / "run.json").exists():
+        return None
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    result = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return {**result, "history": {name: history[name] for name in EPOCH_LISTS}}
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """The runs that the course keeps, by name: what `run.json` says, and "history", lists of one number an epoch.
+
+    >>> run = recipes.recorded()["resnet20_cifar10"]
+    >>> run["test_error"], run["epochs"], run["machine"], run["history"]["val_accuracy"]
+    """
+    files = sorted((data.course_folder() / "runs").glob("*.json"))
+    found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return {name: run for name, run in found.items() if "history" in run}
+
+
+# --- what a run tells while it goes on --------------------------------------------------------------------------------
 
 
 def print_epoch(history: training.History) -> None:

@@ -169,6 +169,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     ranks: Ranks | None = None,
+    compile: bool = False,
 ) -> History:
     """Train `net` on `train` with SGD and cross-entropy; returns the `History`.
 
@@ -181,16 +182,18 @@ def fit(
     `checkpoint` names a file that is written after every epoch; with `resume` a run goes on from it, on a CPU bit for
     bit as if it had not stopped, and starts where there is no such file yet. Without `resume` an existing file is
     refused, not written over. `ranks` shares each batch among several processes: see `resnet_edu.distributed`.
+    `compile` hands the net to torch.compile, on a GPU with CUDA graphs: for small nets that wait for their launches.
+    The first step then takes a minute, and the last bits of the result may differ.
 
     An interrupt (the stop button, Ctrl-C) ends the run with net and history as they are, `history.interrupted` True.
     Raises DivergenceError when the loss is no longer finite; TypeError or ValueError for a setting that cannot be.
     """
-    _check_settings(net, train, val, epochs, batch_size, lr, momentum, weight_decay, augment, seed, progress)
+    _check_settings(net, train, val, epochs, batch_size, lr, momentum, weight_decay, augment, seed, progress, compile)
     _check_run(max_steps, checkpoint, resume, batch_size, len(train), ranks)
     settings = {
         "images": len(train), "epochs": epochs, "batch_size": batch_size, "lr": lr, "schedule": _name(schedule),
         "momentum": momentum, "weight_decay": weight_decay, "augment": augment, "precision": precision, "seed": seed,
-        "max_steps": max_steps,
+        "max_steps": max_steps, "classes": list(train.classes),
     }  # fmt: skip
     schedule = _choose_schedule(schedule)
     on_gradients, on_epoch = _split_callbacks(callbacks)
@@ -199,6 +202,8 @@ def fit(
     layout = _memory_format(device)
 
     net.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    graphs = "reduce-overhead" if device.type == "cuda" else "default"
+    forward: Callable[[Tensor], Tensor] = torch.compile(net, mode=graphs, dynamic=False) if compile else net
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
     group: Ranks = ranks or OneProcess()
@@ -237,7 +242,7 @@ def fit(
 
                     x = x.contiguous(memory_format=layout)
                     with cast:
-                        logits = net(x)
+                        logits = forward(x)
                         if not history.step_lr:
                             _check_logits(logits, len(y), len(train.classes))
                         loss = F.cross_entropy(logits, y)
@@ -337,19 +342,28 @@ def _logits(net: nn.Module, images: Images, batch_size: int) -> Tensor:
 def choose_precision(precision: str, device: torch.device) -> torch.dtype | None:
     """The autocast type for `precision` on `device`; None is plain float32.
 
-    "auto" takes bf16 on a GPU that has it in hardware, else fp16 on a GPU, else float32: a T4 only emulates bf16.
+    "auto" takes bf16 where the hardware computes with it, on a GPU or on a CPU; else fp16 on a GPU (a T4 only emulates
+    bf16), and float32 on everything else.
     """
     if not isinstance(device, torch.device):
         raise TypeError(f"device={device!r:.60}: give a torch.device, such as images.device.")
     if not isinstance(precision, str) or precision not in (*PRECISIONS, "auto"):
         raise ValueError(f"precision={precision!r}: choose one of 'fp32', 'bf16', 'fp16', 'auto'.")
     if precision == "auto":
+        if device.type == "cpu":
+            return torch.bfloat16 if _cpu_has_bf16() else None
         if device.type != "cuda":
             return None
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if precision == "fp16" and device.type == "cpu":
         raise ValueError("precision='fp16' needs a GPU: on a CPU choose 'fp32', or 'bf16'.")
     return PRECISIONS[precision]
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether this processor multiplies in bf16, as torch tells it; an older torch does not tell."""
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _memory_format(device: torch.device) -> torch.memory_format:
@@ -440,6 +454,7 @@ def _check_settings(
     augment: bool,
     seed: int,
     progress: bool,
+    compile: bool,
 ) -> None:
     if not isinstance(net, nn.Module):
         raise TypeError(f"fit takes an nn.Module; it was given {type(net).__name__}.")
@@ -463,7 +478,7 @@ def _check_settings(
     _check_real("lr", lr, 0.0, math.inf)
     _check_real("momentum", momentum, 0.0, 1.0)
     _check_real("weight_decay", weight_decay, 0.0, math.inf)
-    for name, flag in (("augment", augment), ("progress", progress)):
+    for name, flag in (("augment", augment), ("progress", progress), ("compile", compile)):
         if not isinstance(flag, bool):
             raise TypeError(f"{name}={flag!r}: give True or False.")
 

@@ -380,6 +380,22 @@ def test_images_that_do_not_fit_their_labels_are_refused(images, labels, error, 
 # ---- split ----------------------------------------------------------------------------------------------------------
 
 
+def test_only_keeps_the_images_of_the_named_classes_and_counts_them_anew(bundled):
+    train, _ = bundled
+    some = train.only("dog", "airplane")
+    assert some.classes == ("dog", "airplane") and len(some) == 1000
+    for label, name in enumerate(some.classes):
+        assert torch.equal(some.images[some.labels == label], train.images[train.labels == train.classes.index(name)])
+    both = (train.labels == 0) | (train.labels == 5)
+    assert torch.equal(some.images, train.images[both])  # the official order stays
+
+
+@pytest.mark.parametrize("given", [(), ("dgo",), ("dog", "dog"), (5,), (["dog"],)])
+def test_only_refuses_what_is_no_set_of_classes(bundled, given):
+    with pytest.raises(ValueError, match=r"only takes classes, each once, out of airplane, .*; it was given"):
+        bundled[0].only(*given)
+
+
 def test_a_split_of_the_sample_holds_out_50_of_each_class(bundled):
     rest, held_out = bundled[0].split(0.1, seed=0)
     assert rest.labels.bincount().tolist() == [450] * 10 and held_out.labels.bincount().tolist() == [50] * 10

@@ -74,7 +74,7 @@ def test_a_run_leaves_weights_history_and_facts(small, tmp_path, capsys):
     assert main([*COMMAND, "--epochs", "2", "--seed", "1", "--out", str(out)]) == 0
     assert capsys.readouterr().out.count("epoch ") == 2
     result = json.loads((out / "run.json").read_text())
-    assert {"net": "resnet", "depth": 8, "seed": 1, "epochs": 2, "steps": 4}.items() <= result.items()
+    assert {"net": "resnet", "depth": 8, "seed": 1, "epochs": 2, "steps": 8}.items() <= result.items()
     assert {"command", "commit", "machine", "versions", "seconds"} <= set(result)
     net = models.CifarNet(8, residual=True)
     weights.load(net, out / "weights.safetensors")
@@ -86,6 +86,23 @@ def test_a_run_leaves_weights_history_and_facts(small, tmp_path, capsys):
     assert "--resume goes on with it" in capsys.readouterr().err
     assert main([*COMMAND, "--epochs", "3", "--seed", "1", "--resume", "--out", str(out)]) == 1
     assert "another run: epochs 2, now 3" in capsys.readouterr().err
+
+
+def test_a_net_can_be_trained_on_some_of_the_classes(small, tmp_path, capsys):
+    out = tmp_path / "run"
+    command = [*COMMAND, "--epochs", "1", "--out", str(out)]
+    assert main([*command, "--classes", "dog", "frog", "airplane"]) == 0
+    net = models.CifarNet(8, residual=True, num_classes=3)
+    told = weights.load(net, out / "weights.safetensors")
+    assert told["classes"] == "['dog', 'frog', 'airplane']"
+    test = small_images()[1].only("dog", "frog", "airplane")
+    error = json.loads((out / "run.json").read_text())["test_error"]
+    assert 1 - training.evaluate(net, test).accuracy == pytest.approx(error, abs=0.03)  # kept in half precision
+
+    assert main([*command, "--classes", "dog", "frog", "ship", "--resume"]) == 1
+    assert "another run" in capsys.readouterr().err
+    assert main([*command, "--classes", "dgo"]) == 1
+    assert "it was given 'dgo'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -469,13 +469,12 @@ def test_predict_changes_nothing():
 def test_precision_is_chosen_by_the_device(monkeypatch):
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     choose = training.choose_precision
-    assert (
-        choose("fp32", cpu)
-        is choose("fp32", cuda)
-        is choose("auto", cpu)
-        is choose("auto", torch.device("mps"))
-        is None
-    )
+    assert choose("fp32", cpu) is choose("fp32", cuda) is choose("auto", torch.device("mps")) is None
+    for capability, expected in ((True, torch.bfloat16), (False, None)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda c=capability: {"avx512_bf16": c}, raising=False)
+        assert choose("auto", cpu) is expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # torch 2.9 has none
+    assert choose("auto", cpu) is None
     assert choose("bf16", cpu) is choose("bf16", cuda) is torch.bfloat16
     assert choose("fp16", cuda) is torch.float16
     for in_hardware, expected in ((True, torch.bfloat16), (False, torch.float16)):  # a T4 only emulates bf16
@@ -492,6 +491,24 @@ def test_precision_is_chosen_by_the_device(monkeypatch):
     for wrong in ("float16", None, 16, ["fp32"], torch.float16):
         with pytest.raises(ValueError, match="choose one of 'fp32', 'bf16', 'fp16', 'auto'"):
             choose(wrong, cpu)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_on_a_gpu_waits_for_nothing():
+    """Between two looks at the loss, every 50 steps, the program hands out work and never waits for a result."""
+    train, _ = data.load("sample", size=16, device="cuda")
+    net = cifar()
+    norms = probes.GradientNorms(net)
+
+    def watch(step):
+        torch.cuda.set_sync_debug_mode("error" if 1 <= step < 45 else "default")
+
+    watcher = type("Watcher", (), {"on_gradients": staticmethod(watch)})()
+    try:
+        training.fit(net, train, epochs=1, batch_size=64, augment=True, callbacks=[watcher, norms], progress=False)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(norms.numpy()) == 79
 
 
 def test_channels_last_is_left_alone_where_it_is_wrong():

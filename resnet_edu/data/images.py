@@ -126,6 +126,22 @@ class Images:
             where = where.to(self.device)
         return Images(self.images[where], self.labels[where], self.classes, self.pixel_mean)
 
+    def only(self, *classes: str) -> Images:
+        """The images of these classes, in the official order; labels count the classes as they are named here.
+
+        >>> pets = train.only("cat", "dog")      # pets.classes == ("cat", "dog"), labels 0 and 1
+        """
+        unknown = [name for name in classes if name not in self.classes]
+        if not classes or unknown or len(set(classes)) < len(classes):
+            given = ", ".join(map(repr, classes)) or "nothing"
+            raise ValueError(f"only takes classes, each once, out of {', '.join(self.classes)}; it was given {given}")
+        new = torch.full((len(self.classes),), -1, device=self.device)
+        for label, name in enumerate(classes):
+            new[self.classes.index(name)] = label
+        labels = new[self.labels]
+        chosen = labels >= 0
+        return Images(self.images[chosen], labels[chosen], classes, self.pixel_mean)
+
     def split(self, fraction: float, seed: int = 0) -> tuple[Images, Images]:
         """(the rest, round(fraction * N) images held out): `train, val = train.split(0.1, seed=0)`.
 
