@@ -660,6 +660,25 @@ def test_signal_refuses_what_it_cannot_take(arguments, message):
         probes.signal(*arguments)
 
 
+def test_signal_hears_the_modules_that_are_named():
+    net = models.CifarNet(8, residual=True, width=4)
+    found = probes.signal(net, images(), labels(), layers=["stage1.0", "stage2.0", "stem"])
+    assert found.names == ["stem", "stage1.0", "stage2.0"]  # in the order in which they ran
+    streams = [net.stem(images())]
+    for stage in (net.stage1, net.stage2):
+        streams.append(stage(streams[-1]))
+    loss = F.cross_entropy(net.fc(net.head(net.stage3(streams[-1])).mean((2, 3))), labels())
+    expected = [g.double().norm().item() for g in torch.autograd.grad(loss, streams)]
+    np.testing.assert_allclose(found.gradient, expected, rtol=1e-4)
+    np.testing.assert_allclose(found.activation, [x.double().square().mean().sqrt().item() for x in streams], rtol=1e-5)
+
+
+@pytest.mark.parametrize("layers", [[], ["stage9"], [1], 7])
+def test_signal_refuses_names_of_no_module(layers):
+    with pytest.raises(ValueError, match="give names of modules of CifarNet"):
+        probes.signal(cifar(), images(), layers=layers)
+
+
 # --- layer_table ------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ Read it in this order:
     blocks.py          the strength of the skip connection
     lesions.py         blocks taken out of trained nets, and what is left of their accuracy
     landscapes.py      a walk over loss landscapes
+    relatives.py       a block put into the skeleton of lesson 11
     detection.py       a detector's threshold: the boxes that are left, precision and recall
     sounds.py          a word in noise: its spectrogram, and what a net takes it for
 """
@@ -39,5 +40,6 @@ from resnet_edu.explorers.initialisation import initialisation, scale_profile
 from resnet_edu.explorers.landscapes import landscape_walk
 from resnet_edu.explorers.lesions import lesion, lesion_answers
 from resnet_edu.explorers.pathologies import pathologies, pathology
+from resnet_edu.explorers.relatives import block_profile, swap_block
 from resnet_edu.explorers.sounds import tone_noise
 from resnet_edu.explorers.training import learning_rate, sgd_losses

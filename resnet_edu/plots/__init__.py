@@ -22,6 +22,7 @@ Read it in this order:
     lesions.py      what a net loses without a block; which paths its gradient came on
     landscapes.py   the loss on a plane through the weights
     detection.py    scenes with boxes and regions on them; precision against recall
+    panels.py       many nets side by side, with what their seeds differ by
 """
 
 from resnet_edu.plots.curves import METRICS, by_rate, error_curves, training_curves, value_and_slope
@@ -33,6 +34,7 @@ from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape
 from resnet_edu.plots.lesions import draw_lesions, lesions, path_lengths
 from resnet_edu.plots.matrices import checks, matrices
 from resnet_edu.plots.networks import blocks, network
+from resnet_edu.plots.panels import error_bars, small_multiples
 from resnet_edu.plots.pathologies import cosine_lines, cosine_maps, draw_cosines, profile_grid
 from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (
