@@ -5,8 +5,8 @@
     >>> facts = weights.load(net, "lesson07_resnet-56")      # trained in lesson 07; ships with the course
     >>> facts["epochs"], facts["torch"]
 
-`pretrained` takes torchvision's ImageNet weights, if they are to be had. `keep` is what a lesson calls at its end. A reader's own run writes to the cache folder, never into the clone; only
-`python -m resnet_edu authoring render` writes to the course's own `data/weights/`.
+`pretrained` takes torchvision's ImageNet weights, where they are to be had. `keep` is what a lesson calls at its end. A
+reader's own run writes to the cache folder, never into the clone; only `python -m resnet_edu authoring render` writes to the course's own `data/weights/`.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} is no whole file of weights ({error!s:.80}): remove it, and fetch it again.") from None
+        raise ValueError(
+            f"{path} is no whole file of weights ({error!s:.80}): remove it, and fetch it again."
+        ) from None
     try:
         net.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
@@ -136,7 +138,7 @@ def _downloaded(file: str, folder: Path) -> Path:
 
 
 def _fetched(url: str) -> bytes:
-    """The body of one answer. It is fetched in a thread of its own: not even a name that nobody resolves holds us up."""
+    """The body of one answer, fetched in a thread of its own: not even a name that nobody resolves holds us up."""
     import urllib.request
 
     body, failures = bytearray(), list[BaseException]()

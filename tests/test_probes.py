@@ -711,7 +711,9 @@ def test_the_table_needs_no_numbers_and_one_example_will_do():
 @pytest.mark.parametrize("transposed", [False, True])
 def test_the_table_s_multiply_adds_are_those_that_pytorch_counts(groups, transposed):
     kind = nn.ConvTranspose2d if transposed else nn.Conv2d
-    net = nn.Sequential(kind(4, 6, 3, stride=2, groups=groups), nn.Flatten(2), nn.Linear(16 if not transposed else 361, 5))
+    net = nn.Sequential(
+        kind(4, 6, 3, stride=2, groups=groups), nn.Flatten(2), nn.Linear(16 if not transposed else 361, 5)
+    )
     x = torch.randn(3, 4, 9, 9)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(x)

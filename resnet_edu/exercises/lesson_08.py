@@ -141,7 +141,7 @@ def _words(case: tuple[int, int, int]) -> str:
 
 
 def _runs(run: Callable[..., Tensor], *arguments: Any) -> Tensor:
-    """run(*arguments); where branch and shortcut do not fit, it says so in the same words, whichever of them comes first."""
+    """run(*arguments); where branch and shortcut do not fit, in the same words whichever of them comes first."""
     try:
         return run(*arguments)
     except RuntimeError as error:
@@ -347,9 +347,9 @@ BOTTLENECK = Exercise(
     task=(
         "Write torchvision's bottleneck: a 1 x 1 convolution to `channels`, a 3 x 3 convolution that takes the stride, "
         "a 1 x 1 convolution to 4 * channels. Each is followed by BatchNorm; a ReLU stands behind the first two, and "
-        "one after the addition. Where the shape changes, the shortcut is a 1 x 1 convolution with the stride, followed "
-        "by BatchNorm; else it is x itself. No convolution has a bias. Make the layers in the order in which data meets "
-        "them, each norm next to its convolution, the shortcut last: the next exercise needs that."
+        "one after the addition. Where the shape changes, the shortcut is a 1 x 1 convolution with the stride, "
+        "followed by BatchNorm; else it is x itself. No convolution has a bias. Make the layers in the order in which "
+        "data meets them, each norm next to its convolution, the shortcut last: the next exercise needs that."
     ),
     difficulty=4,
     minutes=20,
@@ -385,8 +385,8 @@ BOTTLENECK = Exercise(
                 _shortcut(lambda stride, channels: stride or channels, norm=False)),
         Mistake("projection-always", "Where the shape stays, the shortcut should be x itself, without weights.",
                 _shortcut(lambda stride, channels: True)),
-        Mistake("projects-only-for-stride", "The channels change without a stride, too: in the first block of the first "
-                "stage.", _shortcut(lambda stride, channels: stride)),
+        Mistake("projects-only-for-stride", "The channels change without a stride, too: in the first block of the "
+                "first stage.", _shortcut(lambda stride, channels: stride)),
         Mistake("projects-only-for-channels", "The size can change while the channels stay: the shortcut must follow.",
                 _shortcut(lambda stride, channels: channels)),
         Mistake("never-projects", "Where the shape changes, x cannot be added as it is.",
@@ -406,12 +406,12 @@ BOTTLENECK = Exercise(
         Mistake("shared-norm", "Two convolutions use one BatchNorm: each needs its own.", _SharedNorm),
         Mistake("no-padding", "Your 3 x 3 convolution lacks padding, so it cuts off the border.", _NoPadding),
         Mistake("pads-one-by-one", "Your 1 x 1 convolutions pad, so a border of zeros grows.", _PadsOneByOne),
-        Mistake("made-in-another-order", "What your block computes is right. Only make its layers in the order in which "
-                "data meets them: convolution, norm, convolution, norm, convolution, norm, shortcut.",
+        Mistake("made-in-another-order", "What your block computes is right. Only make its layers in the order in "
+                "which data meets them: convolution, norm, convolution, norm, convolution, norm, shortcut.",
                 symptom=_ordered_otherwise),
     ),
     hints=(
-        "It is the basic block of lesson 06 with another branch. What does the branch give, and with how many channels?",
+        "It is the basic block of lesson 06 with another branch. How many channels does that branch give?",
         "conv1: 1 x 1, in_channels to channels. conv2: 3 x 3 with the stride and padding=1. conv3: 1 x 1, to "
         "4 * channels. Each has its own BatchNorm2d.",
         "The shape changes if stride != 1 or in_channels != 4 * channels.",
@@ -515,8 +515,8 @@ def _by_sorted_names(block, state):
 
 LOAD_TORCHVISION = Exercise(
     task=(
-        "`state` is torchvision's state dict of a bottleneck: {'conv1.weight': tensor, 'bn1.weight': ...}. `block` is a "
-        "bottleneck whose layers were made in the same order, under other names. Copy every tensor of `state` into "
+        "`state` is torchvision's state dict of a bottleneck: {'conv1.weight': tensor, 'bn1.weight': ...}. `block` is "
+        "a bottleneck whose layers were made in the same order, under other names. Copy every tensor of `state` into "
         "`block`, in place."
     ),
     difficulty=3,
@@ -532,10 +532,10 @@ LOAD_TORCHVISION = Exercise(
         Probe("whether `state` stays as it was when the block is trained afterwards", _independent),
     ),
     mistakes=(
-        Mistake("nothing-loaded", "The block is as it was before. (load_state_dict with strict=False passes over every "
-                "name that it does not know, and says nothing.)", lambda block, state: None),
-        Mistake("statistics-forgotten", "BatchNorm's running statistics are not loaded. They are in the state dict, and "
-                "not among the parameters.",
+        Mistake("nothing-loaded", "The block is as it was before. (load_state_dict with strict=False passes over "
+                "every name that it does not know, and says nothing.)", lambda block, state: None),
+        Mistake("statistics-forgotten", "BatchNorm's running statistics are not loaded. They are in the state dict, "
+                "and not among the parameters.",
                 _load_some(lambda key: "running" not in key and "num_batches" not in key)),
         Mistake("counter-forgotten", "num_batches_tracked, BatchNorm's counter of batches, is not loaded.",
                 _load_some(lambda key: "num_batches" not in key)),
@@ -546,7 +546,7 @@ LOAD_TORCHVISION = Exercise(
         Mistake("shortcut-forgotten", "The shortcut's weights are not loaded.",
                 _load_some(lambda key: "downsample" not in key)),
         Mistake("goes-by-shape", "You go by the shapes. Several tensors have the same one.", _by_shape),
-        Mistake("goes-by-sorted-names", "You sort the names. Other names, another order: take the order that they have.",
+        Mistake("goes-by-sorted-names", "You sort the names. Other names sort otherwise: keep the order they have.",
                 symptom=raises(RuntimeError, "size mismatch", run=lambda answer: answer(_Other(4, 2, 1),
                                                                                         _state(4, 2, 1)))),
         Mistake("names-not-changed", "The names of torchvision are not those of this block. Which of them belong "

@@ -32,4 +32,14 @@ from resnet_edu.models.cifar import (
     initialise,
     make_shortcut,
 )
-from resnet_edu.models.imagenet import ResNet, ResNetBlock, resnet18, resnet34, resnet50, resnet101, resnet152
+from resnet_edu.models.imagenet import (
+    EXPANSION,
+    STEMS,
+    ResNet,
+    ResNetBlock,
+    resnet18,
+    resnet34,
+    resnet50,
+    resnet101,
+    resnet152,
+)

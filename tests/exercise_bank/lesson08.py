@@ -272,9 +272,7 @@ class _NoExpansion(_Base):
         self.skip = self.make_skip(in_channels, channels, stride)
 
     def make_branch(self, i, c, s):
-        return nn.Sequential(
-            *_conv_norm(i, c, 1), nn.ReLU(), *_conv_norm(c, c, 3, s), nn.ReLU(), *_conv_norm(c, c, 1)
-        )
+        return nn.Sequential(*_conv_norm(i, c, 1), nn.ReLU(), *_conv_norm(c, c, 3, s), nn.ReLU(), *_conv_norm(c, c, 1))
 
 
 @wrong("Bottleneck", "expands-early")
@@ -289,9 +287,7 @@ class _ExpandsEarly(_Base):
 class _NotNarrowed(_Base):
     def make_branch(self, i, c, s):
         w = 4 * c
-        return nn.Sequential(
-            *_conv_norm(i, w, 1), nn.ReLU(), *_conv_norm(w, w, 3, s), nn.ReLU(), *_conv_norm(w, w, 1)
-        )
+        return nn.Sequential(*_conv_norm(i, w, 1), nn.ReLU(), *_conv_norm(w, w, 3, s), nn.ReLU(), *_conv_norm(w, w, 1))
 
 
 @wrong("Bottleneck", "all-three-by-three")
@@ -435,9 +431,7 @@ class _StridedByHand(_Base):
                 return x[:, :, ::s, ::s]
 
         conv, norm = _conv_norm(c, c, 3)
-        return nn.Sequential(
-            *_conv_norm(i, c, 1), nn.ReLU(), conv, Every(), norm, nn.ReLU(), *_conv_norm(c, 4 * c, 1)
-        )
+        return nn.Sequential(*_conv_norm(i, c, 1), nn.ReLU(), conv, Every(), norm, nn.ReLU(), *_conv_norm(c, 4 * c, 1))
 
 
 @right("Bottleneck")
@@ -520,7 +514,7 @@ def _(block, state):
 def _(block, state):
     renamed = {}
     for name, tensor in block.state_dict().items():
-        renamed[name] = [given for given in state.values() if given.shape == tensor.shape][0]
+        renamed[name] = next(given for given in state.values() if given.shape == tensor.shape)
     block.load_state_dict(renamed)
 
 
