@@ -6,14 +6,14 @@
     >>> facts["epochs"], facts["torch"]
 
 `pretrained` takes torchvision's ImageNet weights, where they are to be had. `keep` is what a lesson calls at its end. A
-reader's own run writes to the cache folder, never into the clone; only `python -m resnet_edu authoring render` writes to the course's own `data/weights/`.
+reader's own run writes to the cache folder, never into the clone; only
+`python -m resnet_edu authoring render` writes to the course's own `data/weights/`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import tempfile
 import threading
 from pathlib import Path
@@ -112,7 +112,7 @@ def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
             return False
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged pickle raises whatever it comes upon
         raise ValueError(
             f"{path} is no whole file of weights ({error!s:.80}): remove it, and fetch it again."
         ) from None

@@ -223,7 +223,7 @@ PREMISES = [
         "nothing is learned",
         together(fit_with(lr=0.0), narrow),
         (*START, "stem-run", "train-run"),
-        ("CIFAR stem minus ImageNet stem, test accuracy",),
+        ("CIFAR stem minus ImageNet stem, training accuracy",),
         budget="laptop",
     ),
 ]
