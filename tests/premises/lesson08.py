@@ -10,7 +10,7 @@ import torchvision
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import answer_with, convolution_off_by_one_percent, fit_with, together
+from premises.patches import answer_with, convolution_off_by_one_percent, together
 from resnet_edu import models, probes
 from resnet_edu.exercises.lesson_08 import _NotNarrowed
 
@@ -218,12 +218,5 @@ PREMISES = [
             "CIFAR stem: side of the last stage's maps",
             "CIFAR stem: part of all weights whose gradient is exactly 0",
         ),
-    ),
-    Premise(
-        "nothing is learned",
-        together(fit_with(lr=0.0), narrow),
-        (*START, "stem-run", "train-run"),
-        ("CIFAR stem minus ImageNet stem, training accuracy",),
-        budget="laptop",
     ),
 ]
