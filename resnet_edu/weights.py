@@ -108,7 +108,8 @@ def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
         except (OSError, ValueError) as error:
             print(f"{SOURCE}{file} did not come: {error}")
         if path is None:
-            print(f"{name}: no trained weights here, so it keeps the random ones. To use them put {file} into {kept}.")
+            print(f"{name}: no trained weights here, so it keeps the random ones.")
+            print(f"To use them put {file} into data/weights/.")
             return False
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

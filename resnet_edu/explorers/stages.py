@@ -84,6 +84,7 @@ def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position
         heights = [getattr(row, what) / 1e6 for row in rows]
         bars.append(ax.bar(range(len(rows)), heights, color=plots.GREY))
         ax.set(ylabel=f"{label}, millions", xlabel="position: 0 is the stem")
+        ax.set_xticks(range(0, len(rows), 2))
         ax.grid(axis="x", visible=False)
     seen: dict[int, dict[str, torch.Tensor]] = {}
 
