@@ -79,6 +79,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     tensorboard: bool = False,
+    compile: bool = False,
     group: ProcessGroup | None = None,
 ) -> training.History:
     """Train one net by a recipe; rank 0 writes the folder `out`. epochs: in place of the recipe's length.
@@ -121,6 +122,7 @@ def train(
         callbacks=callbacks,
         progress=first and sys.stdout.isatty(),
         ranks=group,
+        compile=compile,
     )
     if first and not history.interrupted:
         history.save(out / "history.json")
@@ -147,6 +149,34 @@ def train(
         weights.save(net, out / "weights.safetensors", **{**told, "net": made})
         (out / "run.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return history
+
+
+# --- runs on record ---------------------------------------------------------------------------------------------------
+
+EPOCH_LISTS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
+
+
+def result_of(folder: Path) -> dict[str, Any] | None:
+    """What the run in `folder` came to, with "history", its lists of one number an epoch; None if it has not ended."""
+    if not (folder / "run.json").exists():
+        return None
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    result = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return {**result, "history": {name: history[name] for name in EPOCH_LISTS}}
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """The runs that the course keeps, by name: what `run.json` says, and "history", lists of one number an epoch.
+
+    >>> run = recipes.recorded()["resnet20_cifar10"]
+    >>> run["test_error"], run["epochs"], run["machine"], run["history"]["val_accuracy"]
+    """
+    files = sorted((data.course_folder() / "runs").glob("*.json"))
+    found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return {name: run for name, run in found.items() if "history" in run}
+
+
+# --- what a run tells while it goes on --------------------------------------------------------------------------------
 
 
 def print_epoch(history: training.History) -> None:

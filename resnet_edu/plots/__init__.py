@@ -23,7 +23,7 @@ Read it in this order:
     landscapes.py   the loss on a plane through the weights
 """
 
-from resnet_edu.plots.curves import METRICS, by_rate, training_curves, value_and_slope
+from resnet_edu.plots.curves import METRICS, by_rate, error_curves, training_curves, value_and_slope
 from resnet_edu.plots.evaluation import confusion_matrix, gallery, sweep
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
 from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
