@@ -21,6 +21,7 @@ Read it in this order:
     matrices.py     tables: Jacobians, measurements and whether they are right
     lesions.py      what a net loses without a block; which paths its gradient came on
     landscapes.py   the loss on a plane through the weights
+    practice.py     learning rates by step; images a second
 """
 
 from resnet_edu.plots.curves import METRICS, by_rate, error_curves, training_curves, value_and_slope
@@ -32,6 +33,7 @@ from resnet_edu.plots.lesions import draw_lesions, lesions, path_lengths
 from resnet_edu.plots.matrices import checks, matrices
 from resnet_edu.plots.networks import blocks, network
 from resnet_edu.plots.pathologies import cosine_lines, cosine_maps, draw_cosines, profile_grid
+from resnet_edu.plots.practice import schedules, throughput
 from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (
     BLACK,
