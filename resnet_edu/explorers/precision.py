@@ -70,7 +70,7 @@ def precision() -> Explorer:
     left.axhline(1, color=plots.GREY, linewidth=1)
     left.set(xlabel="step", ylabel="moved / should have moved", xlim=(0, STEPS), ylim=(-0.1, 2.1))
     right.set(
-        xlabel="size of the gradient", ylabel="relative error", xscale="log", yscale="log", ylim=(1e-9, 10),
+        xlabel="size of the gradient", ylabel="relative error", xscale="log", yscale="log", ylim=(1e-9, 1e2),
         title="what is left of a gradient",
     )  # fmt: skip
     sizes = np.logspace(-12, 8, 81)

@@ -38,23 +38,28 @@ def schedules(rates: Mapping[str, Any]) -> Figure:
 def throughput(rates: Mapping[str, Any], *, xlabel: str = "images a second") -> Figure:
     """How fast each way is: a bar to the median of its rounds, a point for each round, the first way on top.
 
-    rates: {label: numbers above 0, one a round}. Behind each bar stands the median, as a multiple of the first one's.
+    rates: {label: numbers above 0, one a round}, all measured in the same rounds. Behind each bar stand its median and
+    its gain: the median, over the rounds, of its rate divided by the first way's in the same round.
     """
     table = {label: vector(label, values) for label, values in nonempty(rates).items()}
     if odd := [label for label, values in table.items() if not (np.isfinite(values).all() and (values > 0).all())]:
         raise ValueError(f"{odd[0]!r}: a speed is a finite number above 0.")
-    medians = {label: float(np.median(values)) for label, values in table.items()}
-    first = next(iter(medians.values()))
+    first = next(iter(table.values()))
+    if odd := [label for label, values in table.items() if len(values) != len(first)]:
+        raise ValueError(
+            f"{odd[0]!r} has {len(table[odd[0]])} rounds, the first way {len(first)}: measure them in turn."
+        )
     figure = Figure(figsize=(WIDTH, 0.9 + 0.45 * len(table)), layout="constrained")
     ax = figure.subplots()
     widest = max(values.max() for values in table.values())
-    for row, (label, values) in enumerate(table.items()):
-        ax.barh(row, medians[label], height=0.6, color=BLUE if row else GREY)
+    for row, values in enumerate(table.values()):
+        median = np.median(values)
+        ax.barh(row, median, height=0.6, color=BLUE if row else GREY)
         ax.plot(values, [row] * len(values), "o", color=BLACK, markersize=4, markerfacecolor="white")
         ax.text(
-            max(values.max(), medians[label]) + 0.02 * widest,
+            values.max() + 0.02 * widest,
             row,
-            f"{medians[label]:.0f}  (x {medians[label] / first:.2f})",
+            f"{median:.0f}  (x {np.median(values / first):.2f})",
             va="center",
             fontsize=9,
         )
