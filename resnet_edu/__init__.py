@@ -12,7 +12,7 @@ A lesson reads like this:
 
 Read it in this order; each module may use those before it, never those after it:
 data, models, probes, checkpoints, training, weights, facts, plots, lesson, exercises, explorers, distributed,
-recipes, reproduce, authoring.
+recipes, reproduce, doctor, authoring.
 
 Importing `resnet_edu` alone imports nothing else, so `python -m resnet_edu` answers at once.
 """

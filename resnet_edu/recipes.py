@@ -104,6 +104,7 @@ def train(
     callbacks: list[Any] = [*norms, *([print_epoch] if first else [])]
     if tensorboard and first:
         callbacks.append(TensorBoard(out / "tensorboard", norms[0]))
+    started_from = facts.facts(train_images.device)
     history = training.fit(
         wrapped,
         train_images,
@@ -141,8 +142,9 @@ def train(
             "test_error": round(1 - history.val_accuracy[-1], 4),
             "training_error": round(1 - history.train_accuracy[-1], 4),
             "seconds": round(sum(history.seconds), 1),
-            "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]),
-            **facts.facts(train_images.device),
+            # Where the folder lies on this machine is nobody's business who reads the record.
+            "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]).replace(str(out), out.name),
+            **started_from,
         }
         made = f"models.CifarNet({depth}, residual={net_name == 'resnet'}, num_classes={len(train_images.classes)})"
         told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
