@@ -179,7 +179,7 @@ class _Watched(nn.Linear):
         with torch.no_grad():
             self.weight.copy_(torch.tensor([[0.5, -1.0, 0.25], [-0.5, 0.75, 1.0]]))
             self.bias.copy_(torch.tensor([0.1, -0.2]))
-        self.sizes: list[int] = []
+        self.sizes = []
 
     def forward(self, x):
         self.sizes.append(len(x))
