@@ -126,6 +126,15 @@ def the_paper_reports_fifty_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(reproduce.PAPER, 20, 50.0)
 
 
+def another_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = recipes.recorded
+
+    def recorded() -> dict[str, Any]:
+        return {name: {**run, "test_error": 0.5, "parameters": 1} for name, run in original().items()}
+
+    monkeypatch.setattr(recipes, "recorded", recorded)
+
+
 PREMISES = [
     Premise(
         "the rate is halved all the time",
@@ -247,5 +256,15 @@ PREMISES = [
         the_paper_reports_fifty_per_cent,
         ("imports", "noise-run"),
         ("standard error of a test error of 8.75 %, with 10,000 images, in points",),
+    ),
+    Premise(
+        "the record says something else",
+        another_record,
+        ("imports", "records-run", "records-claims"),
+        (
+            "parameters of ResNet-20 on record, minus those of the net built here",
+            "its weights on 1,000 of the test images: accuracy minus the recorded one, in points",
+            "recorded test error of ResNet-20 minus the paper's, in points",
+        ),
     ),
 ]
