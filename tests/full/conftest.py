@@ -9,6 +9,6 @@
     pytest tests/full/test_fork.py              1 minute: a fork's notebook, alone in a folder, fetches its package
     pytest tests/full/test_compile.py           1 minute: fit(compile=True), where there is a C++ compiler
 
-They need the `dev` extra. test_wheel.py and test_fork.py also need git, and fetch the build backend; test_nbgrader.py needs the
-`nbgrader` extra.
+They need the `dev` extra. test_wheel.py and test_fork.py also need git, and fetch the build backend; test_nbgrader.py
+needs the `nbgrader` extra.
 """

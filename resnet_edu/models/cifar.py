@@ -1,4 +1,4 @@
-"""Networks: plain and residual convolutional nets as one class with a switch.
+"""Plain and residual convolutional nets as one class with a switch.
 
 `CifarNet` is the net of He et al. 2015 for 32 x 32 images. Its two forms differ by one word:
 
@@ -388,8 +388,8 @@ def _zero_last_weight(branch: nn.Module) -> None:
         nn.init.zeros_(parameter)
 
 
-def _check_input(x: Tensor, channels: int, weight: Tensor | None) -> None:
-    expected = f"CifarNet takes float images [N, {channels}, H, W]"
+def _check_input(x: Tensor, channels: int, weight: Tensor | None, who: str = "CifarNet") -> None:
+    expected = f"{who} takes float images [N, {channels}, H, W]"
     if not isinstance(x, Tensor):
         raise TypeError(f"{expected}; it was given {type(x).__name__}.")
     given = f"{str(x.dtype).removeprefix('torch.')} {list(x.shape)}"
