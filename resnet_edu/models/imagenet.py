@@ -25,7 +25,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from resnet_edu.models.cifar import _check_choice, _check_count, _check_input, conv1x1, conv3x3
+from resnet_edu.models.cifar import check_choice, check_count, check_input, conv1x1, conv3x3
 
 #: Channels that a block gives, for each channel of its 3 x 3 convolution.
 EXPANSION = {"basic": 1, "bottleneck": 4}
@@ -42,8 +42,8 @@ class ResNetBlock(nn.Module):
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1, *, block: str, stride_on: str = "3x3") -> None:
         super().__init__()
-        _check_choice("block", block, EXPANSION)
-        _check_choice("stride_on", stride_on, STRIDE_ON)
+        check_choice("block", block, EXPANSION)
+        check_choice("stride_on", stride_on, STRIDE_ON)
         out_channels = EXPANSION[block] * channels
         self.bottleneck = block == "bottleneck"
         if self.bottleneck:
@@ -105,10 +105,10 @@ class ResNet(nn.Module):
         if not isinstance(blocks, Sequence) or isinstance(blocks, str) or len(blocks) != 4:
             raise ValueError(f"blocks={blocks!r:.60}: give four whole numbers, such as (2, 2, 2, 2).")
         for name, number in (*(("blocks", n) for n in blocks), ("width", width), ("num_classes", num_classes)):
-            _check_count(name, number)
-        _check_choice("block", block, EXPANSION)
-        _check_choice("stem", stem, STEMS)
-        _check_choice("stride_on", stride_on, STRIDE_ON)
+            check_count(name, number)
+        check_choice("block", block, EXPANSION)
+        check_choice("stem", stem, STEMS)
+        check_choice("stride_on", stride_on, STRIDE_ON)
 
         imagenet = stem == "imagenet"
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False) if imagenet else conv3x3(3, width)
@@ -131,7 +131,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        _check_input(x, 3, next(self.parameters(), None), who="ResNet")
+        check_input(x, 3, next(self.parameters(), None), who="ResNet")
         x = self.relu(self.bn1(self.conv1(x)))  # "imagenet": [N, width, H / 2, W / 2]
         x = self.maxpool(x)  # [N, width, H / 4, W / 4]
         x = self.layer1(x)  # [N, expansion * width, H / 4, W / 4]
