@@ -28,7 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.models import _check_count, conv1x1, conv3x3, count_parameters
+from resnet_edu.models import conv1x1, conv3x3, count_parameters
+from resnet_edu.models.cifar import check_count
 
 #: Makes one block: `(channels, hidden) -> module` that maps [N, channels, H, W] to [N, its out_channels, H, W].
 MakeBlock = Callable[[int, int], nn.Module]
@@ -331,13 +332,13 @@ class Skeleton(nn.Module):
         for name, number in (
             ("width", width), ("blocks", blocks), ("num_classes", num_classes), ("in_channels", in_channels),
         ):  # fmt: skip
-            _check_count(name, number)
+            check_count(name, number)
         if not callable(block) or isinstance(block, nn.Module):
             raise TypeError(f"block={block!r:.60}: give a class such as relatives.Residual, or what makes its blocks.")
         if hidden is not None and (not isinstance(hidden, tuple) or len(hidden) != 2):
             raise ValueError(f"hidden={hidden!r:.60}: give two widths, one a stage, or None for the budget's.")
         for number in hidden or ():
-            _check_count("hidden", number)
+            check_count("hidden", number)
         self.in_channels = in_channels
         self.hidden = hidden or (matched(block, width, blocks), matched(block, 2 * width, blocks))
         self.stem = nn.Sequential(conv3x3(in_channels, width, stride=2), nn.BatchNorm2d(width), nn.ReLU())

@@ -17,9 +17,11 @@ Read it in this order:
     blocks.py          the strength of the skip connection
     lesions.py         blocks taken out of trained nets, and what is left of their accuracy
     landscapes.py      a walk over loss landscapes
+    precision.py       what is rounded away in 16 bits
     relatives.py       a block put into the skeleton of lesson 11
     detection.py       a detector's threshold: the boxes that are left, precision and recall
     sounds.py          a word in noise: its spectrogram, and what a net takes it for
+    stages.py          the way of an image through a ResNet, block by block
 """
 
 from resnet_edu.explorers.blocks import skip_profile, skip_strength, skip_training
@@ -40,6 +42,8 @@ from resnet_edu.explorers.initialisation import initialisation, scale_profile
 from resnet_edu.explorers.landscapes import landscape_walk
 from resnet_edu.explorers.lesions import lesion, lesion_answers
 from resnet_edu.explorers.pathologies import pathologies, pathology
+from resnet_edu.explorers.precision import FORMATS, precision, rounded_path, rounding_error
 from resnet_edu.explorers.relatives import block_profile, swap_block
 from resnet_edu.explorers.sounds import tone_noise
+from resnet_edu.explorers.stages import block_maps, stages
 from resnet_edu.explorers.training import learning_rate, sgd_losses
