@@ -45,9 +45,9 @@ def test_a_name_that_is_none_is_told_with_all_that_there_are():
 
 @pytest.mark.parametrize("exercise", ALL, ids=lambda one: one.name)
 def test_the_reference_is_correct_and_a_stub_is_not_attempted(exercise):
-    started = time.perf_counter()
+    started = time.process_time()  # not of the wall clock, which other work on the machine moves
     assert exercise.check(exercise.reference) == Verdict("correct")
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     print(f"{exercise.name}: {took:.2f} s (bound 1 s)")
     assert took < 2
     verdict = exercise.check(stub(exercise))
@@ -386,9 +386,9 @@ def world():
 def test_whatever_an_answer_does_it_is_told_and_nothing_around_it_changes(what):
     slug, answer = HOSTILE[what]
     before = world()
-    started = time.perf_counter()
+    started = time.process_time()  # not of the wall clock, which other work on the machine moves
     verdict = toy(mistakes=()).check(answer)
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     assert world() == before
     assert verdict.mistake == slug, verdict.message
     assert verdict.status == ("wrong" if slug else "correct")
