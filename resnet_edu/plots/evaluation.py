@@ -181,6 +181,7 @@ def spread(
                 transform=ax.get_yaxis_transform())  # fmt: skip
     ax.set_xticks(settings, [f"{setting:g}" for setting in settings])
     ax.minorticks_off()
+    ax.set_xlim(settings[0] / 1.5, settings[-1] * 1.5)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(loc="best")
     return figure
@@ -222,10 +223,10 @@ def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10) -> Fi
         there = count > 0
         x = np.bincount(place, confidence, minlength=bins)[there] / count[there]
         y = np.bincount(place, right, minlength=bins)[there] / count[there]
-        upper.plot(x, y, label=label, markersize=6, **style)
+        upper.plot(x, y, label=label, markersize=6, clip_on=False, **style)
         lower.stairs(count / len(place), edges, color=style["color"], linestyle=style["linestyle"], linewidth=1.8)
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
-    lower.set(ylim=(0, 1), xlabel="confidence", ylabel="part of\nthe images")
+    lower.set(ylim=(0, None), xlabel="confidence", ylabel="part of\nthe images")
     upper.legend(loc="upper left")
     return figure
 
