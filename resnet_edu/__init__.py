@@ -11,8 +11,8 @@ A lesson reads like this:
     history = training.fit(resid, train, epochs=5, callbacks=[norms])
 
 Read it in this order; each module may use those before it, never those after it:
-data, models, probes, checkpoints, training, weights, facts, plots, lesson, exercises, explorers, authoring,
-distributed, recipes.
+data, models, probes, checkpoints, training, weights, facts, plots, lesson, exercises, explorers, distributed,
+recipes, reproduce, authoring.
 
 Importing `resnet_edu` alone imports nothing else, so `python -m resnet_edu` answers at once.
 """

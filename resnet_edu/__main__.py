@@ -4,6 +4,7 @@
     python -m resnet_edu open 3                # lesson 03
     python -m resnet_edu data cifar10          # fetch the full CIFAR-10
     python -m resnet_edu train --out runs/1    # train a ResNet-20 on the full CIFAR-10
+    python -m resnet_edu reproduce --out runs  # the paper's table and Figure 6
     python -m resnet_edu authoring check       # for instructors: see resnet_edu/authoring
 
 It exits with 0 when all went well, with 1 and a sentence when something was in the way, and with 2 when the command
@@ -74,7 +75,23 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder that the run writes")
     command.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
     command.add_argument("--tensorboard", action="store_true", help="write events for TensorBoard, too")
+    command.add_argument("--compile", action="store_true", help="torch.compile, on a GPU with CUDA graphs")
     command.set_defaults(run=train_net)
+
+    command = commands.add_parser("reproduce", help="the paper's table and Figure 6, in as many sittings as needed")
+    command.add_argument(
+        "--nets", choices=("resnet", "plain"), nargs="+", default=["plain", "resnet"], help="default: both"
+    )
+    command.add_argument("--depths", type=net_depth, nargs="+", default=[20, 32, 44, 56], help="default: 20 32 44 56")
+    command.add_argument("--seeds", type=positive, default=1, help="how many runs of each net (default: 1)")
+    command.add_argument("--data", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
+    command.add_argument("--recipe", choices=("paper", "fast"), default="paper", help="default: paper")
+    command.add_argument("--epochs", type=positive, help="in place of the recipe's length")
+    command.add_argument(
+        "--out", metavar="DIR", type=Path, required=True, help="the folder of the runs, table and figure"
+    )
+    command.add_argument("--compile", action="store_true", help="torch.compile, on a GPU with CUDA graphs")
+    command.set_defaults(run=reproduce_table)
 
     authoring = commands.add_parser("authoring", help="for instructors").add_subparsers(metavar="WHAT", required=True)
     command = authoring.add_parser("render", help="run lessons from top to bottom and store their outputs")
@@ -84,6 +101,10 @@ def parser() -> argparse.ArgumentParser:
     command = authoring.add_parser("check", help="see that lessons keep the rules, without running them")
     command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
     command.set_defaults(run=check_lessons)
+    command = authoring.add_parser("keep", help="keep a run that has ended: data/runs/NAME.json and its weights")
+    command.add_argument("run_folder", metavar="DIR", type=Path, help="the --out of `train`")
+    command.add_argument("name", metavar="NAME", help="such as resnet20_cifar10")
+    command.set_defaults(run=keep_run)
     command = authoring.add_parser("nbgrader", help="write the exercises as assignments for nbgrader")
     command.add_argument("out", metavar="OUT", type=Path, help="the folder of the nbgrader course, new or empty")
     command.set_defaults(run=write_assignments)
@@ -231,7 +252,7 @@ def train_net(args: argparse.Namespace) -> int:
     from resnet_edu import distributed, recipes
 
     options = {"data_name": args.data, "out": args.out, "epochs": args.epochs, "seed": args.seed}
-    options |= {"classes": args.classes}
+    options |= {"classes": args.classes, "compile": args.compile}
     options |= {"resume": args.resume, "tensorboard": args.tensorboard}
     try:
         if distributed.launched():
@@ -246,6 +267,23 @@ def train_net(args: argparse.Namespace) -> int:
     if history.interrupted:
         print(f"stopped in epoch {len(history.train_loss) + 1}; --resume goes on from the last whole epoch.")
         return 130
+    return 0
+
+
+def reproduce_table(args: argparse.Namespace) -> int:
+    from resnet_edu.reproduce import recipes, reproduce
+
+    options = {"nets": args.nets, "depths": args.depths, "seeds": range(args.seeds), "recipe": args.recipe}
+    options |= {"data": args.data, "epochs": args.epochs, "compile": args.compile}
+    try:
+        reproduce(args.out, **options)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last whole epoch.")
+        return 130
+    except (ValueError, OSError, recipes.training.DivergenceError) as error:
+        raise Refusal(str(error)) from error
+    print((args.out / "table.md").read_text(encoding="utf-8"))
+    print(f"The table, the numbers and Figure 6 are in {args.out}.")
     return 0
 
 
@@ -267,6 +305,13 @@ def check_lessons(args: argparse.Namespace) -> int:
     problems = [problem for path in paths for problem in check(path)]
     print("\n".join(problems) or f"{len(paths)} lessons keep every rule.")
     return 1 if problems else 0
+
+
+def keep_run(args: argparse.Namespace) -> int:
+    from resnet_edu.authoring.keep import keep
+
+    print(*keep(args.run_folder, args.name), sep="\n")
+    return 0
 
 
 def write_assignments(args: argparse.Namespace) -> int:

@@ -79,6 +79,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     tensorboard: bool = False,
+    compile: bool = False,
     group: ProcessGroup | None = None,
 ) -> training.History:
     """Train one net by a recipe; rank 0 writes the folder `out`. epochs: in place of the recipe's length.
@@ -103,6 +104,7 @@ def train(
     callbacks: list[Any] = [*norms, *([print_epoch] if first else [])]
     if tensorboard and first:
         callbacks.append(TensorBoard(out / "tensorboard", norms[0]))
+    started_from = facts.facts(train_images.device)
     history = training.fit(
         wrapped,
         train_images,
@@ -121,6 +123,7 @@ def train(
         callbacks=callbacks,
         progress=first and sys.stdout.isatty(),
         ranks=group,
+        compile=compile,
     )
     if first and not history.interrupted:
         history.save(out / "history.json")
@@ -139,14 +142,43 @@ def train(
             "test_error": round(1 - history.val_accuracy[-1], 4),
             "training_error": round(1 - history.train_accuracy[-1], 4),
             "seconds": round(sum(history.seconds), 1),
-            "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]),
-            **facts.facts(train_images.device),
+            # Where the folder lies on this machine is nobody's business who reads the record.
+            "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]).replace(str(out), out.name),
+            **started_from,
         }
         made = f"models.CifarNet({depth}, residual={net_name == 'resnet'}, num_classes={len(train_images.classes)})"
         told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
         weights.save(net, out / "weights.safetensors", **{**told, "net": made})
         (out / "run.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return history
+
+
+# --- runs on record ---------------------------------------------------------------------------------------------------
+
+EPOCH_LISTS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
+
+
+def result_of(folder: Path) -> dict[str, Any] | None:
+    """What the run in `folder` came to, with "history", its lists of one number an epoch; None if it has not ended."""
+    if not (folder / "run.json").exists():
+        return None
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    result = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return {**result, "history": {name: history[name] for name in EPOCH_LISTS}}
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """The runs that the course keeps, by name: what `run.json` says, and "history", lists of one number an epoch.
+
+    >>> run = recipes.recorded()["resnet20_cifar10"]
+    >>> run["test_error"], run["epochs"], run["machine"], run["history"]["val_accuracy"]
+    """
+    files = sorted((data.course_folder() / "runs").glob("*.json"))
+    found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return {name: run for name, run in found.items() if "history" in run}
+
+
+# --- what a run tells while it goes on --------------------------------------------------------------------------------
 
 
 def print_epoch(history: training.History) -> None:

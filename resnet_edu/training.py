@@ -169,6 +169,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     ranks: Ranks | None = None,
+    compile: bool = False,
 ) -> History:
     """Train `net` on `train` with SGD and cross-entropy; returns the `History`.
 
@@ -181,11 +182,13 @@ def fit(
     `checkpoint` names a file that is written after every epoch; with `resume` a run goes on from it, on a CPU bit for
     bit as if it had not stopped, and starts where there is no such file yet. Without `resume` an existing file is
     refused, not written over. `ranks` shares each batch among several processes: see `resnet_edu.distributed`.
+    `compile` hands the net to torch.compile, on a GPU with CUDA graphs: for small nets that wait for their launches.
+    The first step then takes a minute, and the last bits of the result may differ.
 
     An interrupt (the stop button, Ctrl-C) ends the run with net and history as they are, `history.interrupted` True.
     Raises DivergenceError when the loss is no longer finite; TypeError or ValueError for a setting that cannot be.
     """
-    _check_settings(net, train, val, epochs, batch_size, lr, momentum, weight_decay, augment, seed, progress)
+    _check_settings(net, train, val, epochs, batch_size, lr, momentum, weight_decay, augment, seed, progress, compile)
     _check_run(max_steps, checkpoint, resume, batch_size, len(train), ranks)
     settings = {
         "images": len(train), "epochs": epochs, "batch_size": batch_size, "lr": lr, "schedule": _name(schedule),
@@ -199,6 +202,8 @@ def fit(
     layout = _memory_format(device)
 
     net.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    graphs = "reduce-overhead" if device.type == "cuda" else "default"
+    forward: Callable[[Tensor], Tensor] = torch.compile(net, mode=graphs, dynamic=False) if compile else net
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
     group: Ranks = ranks or OneProcess()
@@ -237,7 +242,7 @@ def fit(
 
                     x = x.contiguous(memory_format=layout)
                     with cast:
-                        logits = net(x)
+                        logits = forward(x)
                         if not history.step_lr:
                             _check_logits(logits, len(y), len(train.classes))
                         loss = F.cross_entropy(logits, y)
@@ -449,6 +454,7 @@ def _check_settings(
     augment: bool,
     seed: int,
     progress: bool,
+    compile: bool,
 ) -> None:
     if not isinstance(net, nn.Module):
         raise TypeError(f"fit takes an nn.Module; it was given {type(net).__name__}.")
@@ -472,7 +478,7 @@ def _check_settings(
     _check_real("lr", lr, 0.0, math.inf)
     _check_real("momentum", momentum, 0.0, 1.0)
     _check_real("weight_decay", weight_decay, 0.0, math.inf)
-    for name, flag in (("augment", augment), ("progress", progress)):
+    for name, flag in (("augment", augment), ("progress", progress), ("compile", compile)):
         if not isinstance(flag, bool):
             raise TypeError(f"{name}={flag!r}: give True or False.")
 

@@ -209,7 +209,7 @@ def test_depth_shatters_the_gradient_and_the_skip_mends_it():
 
 
 def drawn(figure):
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return figure
 
 

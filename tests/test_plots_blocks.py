@@ -16,7 +16,7 @@ def flow(stage=1, residual=True, **options):
 
 
 def drawn(figure):
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return figure
 
 
@@ -143,7 +143,7 @@ def test_every_figure_has_the_course_s_width_and_leaves_matplotlib_s_settings_al
             r"'k': a matrix \[rows, columns\] of finite numbers is needed; got \[1\]",
         ),
         (lambda: plots.matrices({"k": [[np.nan]]}), "of finite numbers"),
-        (lambda: plots.matrices({"k": "abc"}), "'k': a matrix of numbers is needed, not 'abc'"),
+        (lambda: plots.matrices({"k": "abc"}), "'k': a plot takes numbers, not 'abc'"),
         (
             lambda: plots.checks({"a": {"b": ("1", True)}, "c": {"d": ("1", True)}}),
             "'c': every row needs .* b; it has d",

@@ -15,7 +15,7 @@ TABLES = {"plain-56": BOWL**3, "ResNet-56": BOWL}
 
 def drawn(figure):
     """Draw for real: some mistakes only show then."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return figure
 
 
@@ -84,7 +84,7 @@ def test_what_is_not_finite_is_drawn_as_the_highest():
         (lambda: plots.lesions({"plain": [0.1]}), "takes what probes.lesions returns; it was given list"),
         (lambda: plots.lesions({}), "at least one entry"),
         (lambda: plots.lesions({"plain": found(0.5)}), "'plain': a list of numbers is needed"),
-        (lambda: plots.path_lengths({"a": [np.nan]}), "one finite number a length"),
+        (lambda: plots.path_lengths({"a": [np.nan]}), "a list of finite numbers is needed"),
         (lambda: plots.path_lengths({"a": "abc"}), "'a': a plot takes numbers, not 'abc'"),
         (lambda: plots.landscapes({"a": BOWL}, STEPS[:3]), r"has to be \[len\(y\), len\(x\)\] = \[3, 3\]"),
         (lambda: plots.landscapes({"a": BOWL}, STEPS[::-1]), "at least two increasing steps"),

@@ -493,6 +493,24 @@ def test_precision_is_chosen_by_the_device(monkeypatch):
             choose(wrong, cpu)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_on_a_gpu_waits_for_nothing():
+    """Between two looks at the loss, every 50 steps, the program hands out work and never waits for a result."""
+    train, _ = data.load("sample", size=16, device="cuda")
+    net = cifar()
+    norms = probes.GradientNorms(net)
+
+    def watch(step):
+        torch.cuda.set_sync_debug_mode("error" if 1 <= step < 45 else "default")
+
+    watcher = type("Watcher", (), {"on_gradients": staticmethod(watch)})()
+    try:
+        training.fit(net, train, epochs=1, batch_size=64, augment=True, callbacks=[watcher, norms], progress=False)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(norms.numpy()) == 79
+
+
 def test_channels_last_is_left_alone_where_it_is_wrong():
     assert training._memory_format(torch.device("cpu")) is training._memory_format(torch.device("cuda"))
     assert training._memory_format(torch.device("cpu")) is torch.channels_last

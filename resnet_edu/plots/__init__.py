@@ -24,7 +24,7 @@ Read it in this order:
     landscapes.py   the loss on a plane through the weights
 """
 
-from resnet_edu.plots.curves import METRICS, by_rate, side_by_side, training_curves, value_and_slope
+from resnet_edu.plots.curves import METRICS, by_rate, error_curves, side_by_side, training_curves, value_and_slope
 from resnet_edu.plots.evaluation import confusion_matrix, gallery, reliability, spread, sweep
 from resnet_edu.plots.explanations import draw_heat, grey, heat_maps, strength
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables

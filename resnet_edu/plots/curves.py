@@ -7,10 +7,11 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import BLACK, GREY, course_look, finite, line_styles, new_figure, nonempty, vector
+from resnet_edu.plots.style import BLACK, GREY, MARKERS, course_look, finite, line_styles, new_figure, nonempty, vector
 
 METRICS = {
     "train_accuracy": "training accuracy",
@@ -60,6 +61,33 @@ def training_curves(
     ax.set(xlabel="epoch", ylabel=METRICS.get(metric, metric))
     corner = "upper left" if metric.endswith("accuracy") else "upper right"
     ax.legend(loc="best" if metric in PAIRS else corner)  # of a pair one line may rise where the other falls
+    return figure
+
+
+@course_look
+def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Errors in per cent by epoch, one panel beside the other on one scale, as Figure 6 of He et al. 2015.
+
+    panels: {title: {label: History with training and validation}}. The error on unseen images is a solid line with
+    markers, the training error a dashed one in the same colour; the deeper the later in the legend.
+    """
+    figure, axes = new_figure(3.8, columns=len(nonempty(panels)))
+    top = 0.0
+    for ax, (title, histories) in zip(axes, panels.items(), strict=True):
+        lines = _both(histories, "accuracy")
+        colors = colormaps["viridis"](np.linspace(0, 0.8, len(histories)))
+        for k, label in enumerate(histories):
+            for part, style in zip(PARTS, ({"linestyle": "--"}, {"linestyle": "-", "marker": MARKERS[k]}), strict=True):
+                error = 100 * (1 - lines[f"{label}, {part}"])
+                every = max(1, len(error) // 8)
+                epochs, shown = range(1, len(error) + 1), label if part == "validation" else None
+                ax.plot(epochs, error, color=colors[k], label=shown, markevery=every, markersize=5, **style)
+                top = max(top, float(np.nanmax(error)))
+        ax.set(title=title, xlabel="epoch", ylabel="error (%)")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.legend(title="solid: test; dashed: training", title_fontsize=8)
+    for ax in axes:
+        ax.set_ylim(0, min(100.0, 1.05 * top))
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import GREY, course_look, line_styles, new_figure, nonempty, vector
+from resnet_edu.plots.style import GREY, course_look, finite, line_styles, new_figure, nonempty, vector
 
 
 @course_look
@@ -52,7 +52,7 @@ def path_lengths(shares: Mapping[str, Any], *, ylabel: str = "part of the whole"
 
     shares: {label: one number a length}. A share of the gradient may be a little below zero.
     """
-    lines = {label: _signed(label, values) for label, values in nonempty(shares).items()}
+    lines = {label: finite(label, values) for label, values in nonempty(shares).items()}
     figure, (ax,) = new_figure(3.2)
     for label, style in line_styles(lines).items():
         ax.plot(range(len(lines[label])), lines[label], label=label, markersize=5, linewidth=1.5, **style)
@@ -67,15 +67,3 @@ def _lesion_rows(label: str, lesion: Any) -> tuple[float, np.ndarray]:
     if not hasattr(lesion, "intact") or not hasattr(lesion, "scores"):
         raise TypeError(f"{label!r}: lesions takes what probes.lesions returns; it was given {type(lesion).__name__}.")
     return float(vector(label, [lesion.intact])[0]), vector(label, lesion.scores)
-
-
-def _signed(label: str, values: Any) -> np.ndarray:
-    """One finite number a length, of either sign."""
-    try:
-        values = values.detach().cpu().double() if hasattr(values, "detach") else values
-        numbers = np.asarray(values.numpy() if hasattr(values, "numpy") else values, dtype=np.float64)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{label!r}: a plot takes numbers, not {values!r:.60}.") from None
-    if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
-        raise ValueError(f"{label!r}: one finite number a length is needed; these are {list(numbers.shape)}.")
-    return numbers

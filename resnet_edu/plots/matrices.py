@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from resnet_edu.plots.style import course_look, new_figure, nonempty
+from resnet_edu.plots.style import course_look, float64, new_figure, nonempty
 
 
 @course_look
@@ -34,11 +34,7 @@ def matrices(tables: Mapping[str, Any]) -> Figure:
 
 
 def _matrix(title: str, values: Any) -> np.ndarray:
-    try:
-        values = values.detach().cpu().double() if hasattr(values, "detach") else values
-        grid = np.asarray(values.numpy() if hasattr(values, "numpy") else values, dtype=np.float64)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{title!r}: a matrix of numbers is needed, not {values!r:.60}.") from None
+    grid = float64(title, values)
     if grid.ndim != 2 or 0 in grid.shape or not np.isfinite(grid).all():
         raise ValueError(f"{title!r}: a matrix [rows, columns] of finite numbers is needed; got {list(grid.shape)}.")
     return grid

@@ -17,6 +17,7 @@ from resnet_edu.plots.style import (
     VERMILLION,
     WIDTH,
     course_look,
+    float64,
     line_styles,
     log_limits,
     new_figure,
@@ -111,11 +112,7 @@ def profile_grid(profiles: Mapping[str, Any], *, columns: int = 4) -> Figure:
 
 
 def _cosines(label: str, values: Any, ndim: int) -> np.ndarray:
-    try:
-        values = values.detach().cpu().double() if hasattr(values, "detach") else values
-        cosines = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{label!r}: a plot takes numbers, not {values!r:.60}.") from None
+    cosines = float64(label, values)
     if cosines.ndim != ndim or not cosines.size:
         raise ValueError(f"{label!r}: cosines of {ndim} dimension(s) are needed; these are {list(cosines.shape)}.")
     if (np.abs(cosines) > 1 + 1e-6).any():

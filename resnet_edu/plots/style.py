@@ -75,7 +75,7 @@ def nonempty(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return mapping
 
 
-def _float64(label: str, values: Any) -> np.ndarray:
+def float64(label: str, values: Any) -> np.ndarray:
     """float64, from a recorder, a tensor, an array or a list of numbers."""
     try:
         values = values.detach().cpu().double() if hasattr(values, "detach") else values
@@ -86,7 +86,7 @@ def _float64(label: str, values: Any) -> np.ndarray:
 
 def numbers_of(label: str, values: Any) -> np.ndarray:
     """float64, from a recorder, a tensor, an array or a list of numbers that are not negative."""
-    numbers = _float64(label, values)
+    numbers = float64(label, values)
     if (numbers < 0).any():
         raise ValueError(f"{label!r}: nothing that is drawn here can be negative; there is a {numbers.min():g}.")
     return numbers
@@ -94,7 +94,7 @@ def numbers_of(label: str, values: Any) -> np.ndarray:
 
 def finite(label: str, values: Any) -> np.ndarray:
     """float64 [n], numbers of any sign, none of them NaN or infinite."""
-    numbers = _float64(label, values)
+    numbers = float64(label, values)
     if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
         raise ValueError(f"{label!r}: a list of finite numbers is needed; these have the shape {list(numbers.shape)}.")
     return numbers

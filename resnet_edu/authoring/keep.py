@@ -1,0 +1,36 @@
+"""`authoring keep`: a run that has ended, kept with the course: its record, and its weights.
+
+    python -m resnet_edu train --data cifar10 --out runs/resnet20
+    python -m resnet_edu authoring keep runs/resnet20 resnet20_cifar10
+
+writes `data/runs/NAME.json`, which `recipes.recorded` reads, and `data/weights/NAME.safetensors`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from resnet_edu import recipes
+from resnet_edu.authoring.lessons import Refusal
+from resnet_edu.authoring.render import write_atomically, write_checksums
+from resnet_edu.data import course_folder
+
+
+def keep(folder: Path, name: str) -> list[Path]:
+    """The two files that were written. Raises Refusal for a folder without a run that has ended, or for a bad name."""
+    if not re.fullmatch(r"[a-z0-9_]+", name):
+        raise Refusal(f"{name!r} is no name for a run: use small letters, digits and _, such as resnet20_cifar10.")
+    try:
+        result = recipes.result_of(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise Refusal(f"{folder} holds files that are not of a run: {error}.") from None
+    if result is None:
+        raise Refusal(f"{folder} holds no run that has ended: there is no run.json in it.")
+    runs, weights = (course_folder() / part for part in ("runs", "weights"))
+    shutil.copyfile(folder / "weights.safetensors", weights / f"{name}.safetensors")
+    write_checksums(weights)
+    write_atomically(runs / f"{name}.json", json.dumps(result, indent=1) + "\n")
+    return [runs / f"{name}.json", weights / f"{name}.safetensors"]

@@ -1,0 +1,106 @@
+"""The paper's table and its Figure 6, run again: plain and residual nets of every depth, in several sittings.
+
+    python -m resnet_edu reproduce --out runs/paper
+    python -m resnet_edu reproduce --out runs/try --data sample --depths 20 32 --epochs 2
+
+Each net trains in a folder of its own. A net that has ended is not run again, one that was stopped goes on from its
+checkpoint, and after each one `table.md`, `results.json` and `figure6.png` are written anew from all that there is.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from resnet_edu import plots, recipes, training
+
+#: Test error in per cent, He et al. 2015, table 6. The plain nets are in its Figure 6 only.
+PAPER = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43}
+NAMES = {"plain": "plain", "resnet": "ResNet"}
+Result = dict[str, Any]
+
+
+def reproduce(
+    out: Path,
+    *,
+    nets: Sequence[str] = ("plain", "resnet"),
+    depths: Sequence[int] = (20, 32, 44, 56),
+    seeds: Iterable[int] = (0,),
+    recipe: str = "paper",
+    data: str = "cifar10",
+    epochs: int | None = None,
+    compile: bool = False,
+) -> list[Result]:
+    """Train what is not trained yet, smallest nets first; returns the results of all runs in `out`.
+
+    Raises ValueError when `out` holds runs of another recipe, other data or another length; KeyboardInterrupt when it
+    was stopped.
+    """
+    for earlier in results(out):
+        asked = {"recipe": recipe, "data": data, **({} if epochs is None else {"epochs": epochs})}
+        if odd := [f"{key} {earlier[key]}" for key, value in asked.items() if earlier[key] != value]:
+            raise ValueError(f"{out} holds runs with {', '.join(odd)}: choose another folder, or ask for the same.")
+    for seed, depth, net in product(seeds, sorted(depths), nets):
+        folder = out / f"{net}{depth}_seed{seed}"
+        if recipes.result_of(folder) is None:
+            print(f"{NAMES[net]}-{depth}, seed {seed}", flush=True)
+            options: dict[str, Any] = {"data_name": data, "epochs": epochs, "seed": seed, "compile": compile}
+            if recipes.train(net, depth, recipe, out=folder, resume=True, **options).interrupted:
+                raise KeyboardInterrupt
+        write(out)
+    return results(out)
+
+
+def results(out: Path) -> list[Result]:
+    """The runs in `out` that have ended, by net, depth and seed."""
+    found = [run for folder in sorted(out.glob("*_seed*")) if (run := recipes.result_of(folder)) is not None]
+    return sorted(found, key=lambda run: (run["net"], run["depth"], run["seed"]))
+
+
+def write(out: Path) -> None:
+    """Table, numbers and figure from all runs in `out`."""
+    found = results(out)
+    (out / "table.md").write_text(table(found), encoding="utf-8")
+    (out / "results.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    plots.error_curves(curves(found)).savefig(out / "figure6.png", dpi=150)
+
+
+def table(found: Sequence[Result]) -> str:
+    """In Markdown: one line a net; over several seeds the mean of the last epochs' errors, and their deviation."""
+    lines = [
+        "| net | parameters | paper: test error | test error | training error | runs | epochs | minutes a run |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    groups = defaultdict(list)
+    for run in found:
+        groups[run["net"], run["depth"]].append(run)
+    for (net, depth), runs in groups.items():
+        paper = f"{PAPER[depth]:.2f} %" if net == "resnet" and depth in PAPER else "figure only"
+        test, training_error = (spread([run[key] for run in runs]) for key in ("test_error", "training_error"))
+        minutes = statistics.mean(run["seconds"] for run in runs) / 60
+        lines.append(
+            f"| {NAMES[net]}-{depth} | {runs[0]['parameters']:,} | {paper} | {test} | {training_error} | {len(runs)} "
+            f"| {runs[0]['epochs']} | {minutes:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def spread(parts: Sequence[float]) -> str:
+    """Per cent: the mean, and with several numbers their standard deviation."""
+    percent = [100 * part for part in parts]
+    deviation = f" ± {statistics.stdev(percent):.2f}" if len(percent) > 1 else ""
+    return f"{statistics.mean(percent):.2f}{deviation} %"
+
+
+def curves(found: Sequence[Result]) -> dict[str, dict[str, training.History]]:
+    """For `plots.error_curves`: a panel for each kind of net, a line a depth, from the first seed of each."""
+    panels: dict[str, dict[str, training.History]] = defaultdict(dict)
+    for run in found:
+        title = f"{NAMES[run['net']]} nets"
+        panels[title].setdefault(f"{NAMES[run['net']]}-{run['depth']}", training.History(**run["history"]))
+    return dict(panels)

@@ -1,0 +1,155 @@
+"""`python -m resnet_edu reproduce`: the grid, its table and figure; `authoring keep`, which puts a run on record."""
+
+import json
+
+import pytest
+
+from resnet_edu import data, models, plots, recipes, reproduce, training, weights
+from resnet_edu.__main__ import main
+from resnet_edu.authoring import keep as keep_room
+from tests.test_recipes import COMMAND, small  # noqa: F401 - a fixture
+
+SMALL = ["reproduce", "--data", "sample", "--recipe", "fast", "--epochs", "2", "--depths", "8"]
+
+
+@pytest.fixture
+def grid(small, tmp_path):  # noqa: F811
+    out = tmp_path / "grid"
+    assert main([*SMALL, "--out", str(out)]) == 0
+    return out
+
+
+def test_the_grid_leaves_table_numbers_and_figure(grid, capsys):
+    runs = json.loads((grid / "results.json").read_text())
+    assert [(run["net"], run["depth"]) for run in runs] == [("plain", 8), ("resnet", 8)]
+    assert all(len(run["history"]["val_accuracy"]) == 2 and run["commit"] for run in runs)
+    assert "| ResNet-8 | 75,290 |" in (grid / "table.md").read_text()
+    assert (grid / "figure6.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_has_ended_is_not_run_again_and_another_seed_joins_it(grid, monkeypatch, capsys):
+    trained = []
+    real = recipes.train
+    monkeypatch.setattr(recipes, "train", lambda *args, **options: trained.append(args[:2]) or real(*args, **options))
+    assert main([*SMALL, "--out", str(grid)]) == 0 and trained == []
+    assert main([*SMALL, "--out", str(grid), "--nets", "plain", "--seeds", "2"]) == 0
+    assert trained == [("plain", 8)]
+    errors = [100 * run["test_error"] for run in reproduce.results(grid) if run["net"] == "plain"]
+    mean, deviation = sum(errors) / 2, abs(errors[0] - errors[1]) / 2**0.5
+    assert f"| {mean:.2f} ± {deviation:.2f} % |" in (grid / "table.md").read_text()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--recipe", "paper"), ("--data", "cifar10"), ("--epochs", "3")])
+def test_runs_of_two_kinds_are_not_mixed(grid, option, value, capsys):
+    command = [*SMALL, "--out", str(grid)]
+    command[command.index(option) + 1] = value
+    assert main(command) == 1
+    assert "choose another folder, or ask for the same" in capsys.readouterr().err
+
+
+def test_a_grid_that_is_stopped_goes_on_from_the_last_whole_epoch(small, tmp_path, monkeypatch, capsys):  # noqa: F811
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert main([*SMALL, "--out", str(whole)]) == 0
+
+    def stop_once(history, real=recipes.print_epoch):
+        monkeypatch.setattr(recipes, "print_epoch", real)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipes, "print_epoch", stop_once)
+    assert main([*SMALL, "--out", str(stopped)]) == 130
+    assert "goes on from the last whole epoch" in capsys.readouterr().out
+    assert main([*SMALL, "--out", str(stopped)]) == 0
+    a, b = (reproduce.results(folder) for folder in (whole, stopped))
+    assert [run["history"]["val_loss"] for run in a] == [run["history"]["val_loss"] for run in b]
+
+
+def test_the_paper_starts_resnet_110_with_its_warm_up(monkeypatch, tmp_path):
+    asked = {}
+
+    def fit(net, *args, schedule, **options):
+        asked[models.count_parameters(net)] = schedule
+        raise ValueError("enough")
+
+    monkeypatch.setattr(training, "fit", fit)
+    for depth in (56, 110):
+        with pytest.raises(ValueError, match="enough"):
+            recipes.train("resnet", depth, "paper", data_name="sample", out=tmp_path)
+    assert asked == {853_018: training.paper, 1_727_962: recipes.warm_up}
+
+
+# --- the figure -------------------------------------------------------------------------------------------------------
+
+
+def history(errors, training_errors):
+    lists = {"val_accuracy": [1 - e for e in errors], "train_accuracy": [1 - e for e in training_errors]}
+    return training.History(**lists)
+
+
+def test_the_figure_has_both_errors_of_each_net_in_per_cent_on_one_scale():
+    nets = {"plain-20": history([0.5, 0.25], [0.6, 0.2]), "plain-32": history([0.7, 0.4], [0.8, 0.3])}
+    figure = plots.error_curves({"plain nets": nets, "ResNet nets": {"ResNet-20": history([0.3, 0.1], [0.4, 0.05])}})
+    figure.draw_without_rendering()
+    left, right = figure.axes
+    drawn = [(line.get_linestyle(), [round(y, 6) for y in line.get_ydata()]) for line in left.lines]
+    assert drawn == [("--", [60, 20]), ("-", [50, 25]), ("--", [80, 30]), ("-", [70, 40])]
+    assert left.get_ylim() == right.get_ylim() and left.get_ylim()[0] == 0
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["ResNet-20"]
+
+
+def test_a_history_without_test_images_is_refused():
+    with pytest.raises(ValueError, match="here is not both"):
+        plots.error_curves({"plain nets": {"plain-20": training.History(train_accuracy=[0.1])}})
+
+
+# --- runs on record ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    folder = tmp_path / "course"
+    (folder / "runs").mkdir(parents=True)
+    (folder / "weights").mkdir()
+    (folder / "runs" / "lessons.json").write_text('{"01_convolutional_networks": {"seconds": 10}}')
+    for room in (data, keep_room):
+        monkeypatch.setattr(room, "course_folder", lambda: folder)
+    return folder
+
+
+def test_a_run_that_has_ended_is_kept_with_the_course(small, course, tmp_path, capsys):  # noqa: F811
+    out = tmp_path / "run"
+    assert main([*COMMAND, "--epochs", "1", "--out", str(out)]) == 0
+    assert main(["authoring", "keep", str(out), "resnet8"]) == 0
+    (run,) = recipes.recorded().values()
+    assert run["depth"] == 8 and len(run["history"]["val_accuracy"]) == 1
+    assert run["test_error"] == pytest.approx(1 - run["history"]["val_accuracy"][-1], abs=1e-4)
+    net = models.CifarNet(8, residual=True)
+    weights.load(net, course / "weights" / "resnet8.safetensors")
+    assert "resnet8.safetensors" in (course / "weights" / "SHA256SUMS").read_text()
+
+
+@pytest.mark.parametrize("name", ["../up", "Resnet", "a b", ""])
+def test_a_run_is_kept_under_a_plain_name(course, tmp_path, name, capsys):
+    assert main(["authoring", "keep", str(tmp_path), name]) == 1
+    assert "is no name for a run" in capsys.readouterr().err
+
+
+def test_what_has_not_ended_is_not_kept(course, tmp_path, capsys):
+    assert main(["authoring", "keep", str(tmp_path), "resnet8"]) == 1
+    assert "no run that has ended" in capsys.readouterr().err
+    (tmp_path / "run.json").write_text("{")
+    (tmp_path / "history.json").write_text("{}")
+    assert main(["authoring", "keep", str(tmp_path), "resnet8"]) == 1
+    assert "files that are not of a run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", recipes.recorded())
+def test_a_recorded_run_has_its_weights_and_they_reach_its_error(name):
+    """The record was measured on 10,000 images, this is on 1,000 of them (600 of six classes): 4 standard errors."""
+    run = recipes.recorded()[name]
+    net = models.CifarNet(run["depth"], residual=run["net"] == "resnet", num_classes=len(run["classes"]))
+    weights.load(net, name)
+    _, test = data.load("sample", device="cpu")
+    some = test.only(*run["classes"])
+    error = 1 - training.evaluate(net, some).accuracy
+    assert error == pytest.approx(run["test_error"], abs=4 * (run["test_error"] / len(some)) ** 0.5)
+    assert {"commit", "command", "seed", "machine", "versions", "seconds"} <= run.keys() and run["commit"]
