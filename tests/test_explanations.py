@@ -26,7 +26,8 @@ def pixels(n=3, size=8):
 @pytest.mark.parametrize("form", [torch.tensor, np.array, list])
 def test_each_map_lies_over_its_grey_image_as_parts_of_its_largest_number(form):
     one, other = np.arange(12.0).reshape(3, 2, 2), np.zeros((3, 4, 4))
-    figure = drawn(plots.heat_maps(pixels(), {"a": form(one.tolist()), "b": form(other.tolist())}, captions=list("xyz")))
+    maps = {"a": form(one.tolist()), "b": form(other.tolist())}
+    figure = drawn(plots.heat_maps(pixels(), maps, captions=list("xyz")))
     assert [ax.get_title() for ax in figure.axes] == ["x", "y", "z"] + [""] * 6
     assert [text.get_text() for text in figure.texts] == ["image", "a", "b"]
     for i, image in enumerate(pixels().numpy()):

@@ -180,11 +180,12 @@ def _step(fresh: Callable[[], nn.Module], words: str) -> Probe:
         fits(answer, net)
         returned = answer(net)
         if returned is None:
-            raise Wrong("returns-nothing", "it returns nothing (None). The optimiser needs the parameters to be trained.")
+            raise Wrong("returns-nothing", "it returns nothing (None). The optimiser needs the parameters to train.")
         try:
             returned = [returned] if isinstance(returned, Tensor) else list(returned)
         except TypeError:
-            raise Wrong("no-list", f"it should give a list of parameters, and yours gives {type(returned).__name__}.")
+            kind = type(returned).__name__
+            raise Wrong("no-list", f"it should give a list of parameters, and yours gives {kind}.") from None
         if returned and isinstance(returned[0], tuple):
             raise Wrong("names-too", "it gives pairs of names and parameters. SGD takes the parameters alone.")
         taking = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
@@ -222,7 +223,7 @@ def _then(*does: str) -> Callable[[nn.Module], Any]:
         "body": lambda net: net.requires_grad_(False),
         "head": lambda net: net.fc.requires_grad_(True),
         "eval": lambda net: net.eval(),
-        "kernels": lambda net: [p.requires_grad_(False) for n, p in net.named_parameters() if p.ndim > 1 and "fc" not in n],
+        "kernels": lambda net: net.conv.requires_grad_(False),  # type: ignore[union-attr]
         "still": lambda net: [setattr(m, "momentum", 0.0) for m in net.modules() if isinstance(m, nn.BatchNorm2d)],
     }  # fmt: skip
 
@@ -240,18 +241,19 @@ def _then(*does: str) -> Callable[[nn.Module], Any]:
 
 FREEZE = Exercise(
     task=(
-        "Prepare a net for a step of a linear probe, whatever was done to it before. Only the parameters of net.fc take "
-        "gradients, and BatchNorm uses and keeps its running statistics. Return a list of the parameters to be trained."
+        "Prepare a net for a step of a linear probe, whatever was done to it before. Only the parameters of net.fc "
+        "take gradients, and BatchNorm uses and keeps its running statistics. Return a list of the parameters to be "
+        "trained."
     ),
     difficulty=3,
     minutes=6,
     reference=freeze,
     probes=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where all was frozen, and one step of SGD")),
     mistakes=(
-        Mistake("statistics-move", "No weight of the body moves, but its BatchNorm does: in train mode it normalises by "
-                "the batch and moves its running statistics.", _then("body", "head")),
-        Mistake("batch-statistics", "The running statistics stay, but the body does not use them: it still normalises by "
-                "the batch.", _then("body", "head", "still")),
+        Mistake("statistics-move", "No weight of the body moves, but its BatchNorm does: in train mode it normalises "
+                "by the batch and moves its running statistics.", _then("body", "head")),
+        Mistake("batch-statistics", "The running statistics stay, but the body does not use them: it still normalises "
+                "by the batch.", _then("body", "head", "still")),
         Mistake("body-takes-gradients", "The modes are right, but the body still takes gradients. (On a net, the line "
                 "`net.requires_grad = False` sets a name that nobody reads.)", _then("eval")),
         Mistake("nothing-frozen", "Nothing is frozen: the body takes gradients, and its BatchNorm is in train mode.",
@@ -260,8 +262,8 @@ FREEZE = Exercise(
         Mistake("body-for-head", "You freeze the head and let the body learn. It is the other way round.",
                 symptom=lambda answer: "conv.weight" in (takes := _STEP.run(answer)["take a gradient"])
                 and "fc.weight" not in takes),
-        Mistake("norm-still-learns", "The convolutions are frozen, but the scales and shifts of BatchNorm are parameters, "
-                "too, and still take gradients.", _then("kernels", "eval")),
+        Mistake("norm-still-learns", "The convolutions are frozen, but the scales and shifts of BatchNorm are "
+                "parameters, too, and still take gradients.", _then("kernels", "eval")),
         Mistake("returns-all", "You return all the parameters. The task asks for those that are to be trained.",
                 _then("body", "head", "eval", "all")),
         Mistake("freezes-a-copy", "You prepare a copy. The net that was handed in is the one that will be trained.",
@@ -274,7 +276,7 @@ FREEZE = Exercise(
     ),
     hints=(
         "Two things in a body can move: its parameters, by gradients; and its buffers, without any. What moves those?",
-        "net.requires_grad_(False) is for all the parameters of a net; net.fc.requires_grad_(True) for those of its head.",
+        "net.requires_grad_(False) is for all the parameters of a net; net.fc has the same method for its own.",
         "In train mode BatchNorm updates its running statistics, whatever requires_grad says. Which mode does not?",
     ),
 )  # fmt: skip
@@ -317,7 +319,8 @@ GRAD_CAM = Exercise(
     mistakes=(
         Mistake("no-relu", "You keep what is negative. The task asks for what speaks for the class.",
                 lambda a, g: _weighted(g.mean((2, 3), keepdim=True), a)),
-        Mistake("relu-too-early", "You drop what speaks against the class, channel by channel. The ReLU stands behind the sum.",
+        Mistake("relu-too-early", "You drop what speaks against the class, channel by channel. The ReLU stands behind "
+                "the sum.",
                 lambda a, g: (g.mean((2, 3), keepdim=True) * a).relu().sum(1)),
         Mistake("gradients-cut", "You cut the gradients before you average them. Only the finished map is cut.",
                 lambda a, g: _weighted(g.relu().mean((2, 3), keepdim=True), a)),
@@ -336,8 +339,8 @@ GRAD_CAM = Exercise(
         Mistake("gradients-alone", "The activations do not enter your map.", lambda a, g: g.sum(1).relu()),
         Mistake("mean-over-the-batch", "You average over the images as well. Each image has weights of its own.",
                 lambda a, g: _weighted(g.mean((0, 2, 3), keepdim=True), a).relu()),
-        Mistake("divided-by-the-largest", "You scale the map to a largest value of 1. The task does not ask for that, and "
-                "it hides how strong a map is.",
+        Mistake("divided-by-the-largest", "You scale the map to a largest value of 1. The task does not ask for that, "
+                "and it hides how strong a map is.",
                 lambda a, g: grad_cam(a, g) / grad_cam(a, g).amax((1, 2), keepdim=True).clamp_min(1e-12)),
         Mistake(
             "weights-not-shaped",
@@ -411,8 +414,8 @@ _MANY = (
 CALIBRATION_ERROR = Exercise(
     task=(
         "confidence [N] holds a net's largest probability for each image, right [N] whether it was right (True or "
-        "False). Cut 0 to 1 into `bins` equal parts. For each part with images in it: how far is the mean confidence from "
-        "the accuracy there? Give the mean of these distances, each weighted by its share of the images; 1 is in "
+        "False). Cut 0 to 1 into `bins` equal parts. For each part with images in it: how far is the mean confidence "
+        "from the accuracy there? Give the mean of these distances, each weighted by its share of the images; 1 is in "
         "the last part."
     ),
     difficulty=3,
@@ -430,12 +433,13 @@ CALIBRATION_ERROR = Exercise(
         Mistake("unweighted", "You take the plain mean of the parts. A part with one image counts there as much as one "
                 "with a thousand.",
                 _binned(lambda c, r, w, n, b: (c - r).abs(), lambda found: torch.stack(found).mean())),
-        Mistake("divided-by-all-bins", "You divide by the number of parts, the empty ones among them. Weight each by its "
-                "share of the images.",
+        Mistake("divided-by-all-bins", "You divide by the number of parts, the empty ones among them. Weight each by "
+                "its share of the images.",
                 _binned(lambda c, r, w, n, b: (c - r).abs() / b)),
         Mistake("gaps-added-up", "You add the distances up and do not weight them: your error can be above 1.",
                 _binned(lambda c, r, w, n, b: (c - r).abs())),
-        Mistake("signs-cancel", "You add gaps with their signs: too sure in one part and too modest in another then cancel.",
+        Mistake("signs-cancel", "You add gaps with their signs: too sure in one part and too modest in another then "
+                "cancel.",
                 _binned(lambda c, r, w, n, b: w * (c - r))),
         Mistake("signs-cancel-within", "You take all the images as one part: too sure here and too modest there then "
                 "cancel. Cut first.",
@@ -444,8 +448,8 @@ CALIBRATION_ERROR = Exercise(
                 _binned(lambda c, r, w, n, b: (c - r).abs(), max)),
         Mistake("loses-the-certain", "The images with a confidence of exactly 1 are in none of your parts.",
                 _without_the_certain),
-        Mistake("middle-of-the-bin", "You take the middle of a part for its confidence. Take the mean of the confidences "
-                "in it.", _binned(lambda c, r, w, n, b: w * ((n + 0.5) / b - r).abs())),
+        Mistake("middle-of-the-bin", "You take the middle of a part for its confidence. Take the mean of the "
+                "confidences in it.", _binned(lambda c, r, w, n, b: w * ((n + 0.5) / b - r).abs())),
         Mistake("squares", "You square the distances. The task asks for the distances.",
                 _binned(lambda c, r, w, n, b: w * (c - r) ** 2)),
         Mistake("image-by-image", "You measure how far each image's confidence is from 0 or 1, and never form parts. A "

@@ -22,7 +22,8 @@ def class_map_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One image's map for a class, and the net's probabilities: (float64 [h, w], float64 [classes]).
 
-    image: an `Images` of length 1. The net answers in eval mode. Raises ValueError where the map is no map of one image.
+    image: an `Images` of length 1. The net answers in eval mode. Raises ValueError where the map is none of
+    one image.
     """
     if not isinstance(image, data.Images) or len(image) != 1:
         raise ValueError("class_map_of takes an Images of length 1, such as test[7].")

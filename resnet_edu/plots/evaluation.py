@@ -157,7 +157,7 @@ def _sweep_line(label: str, result: Any) -> tuple[np.ndarray, np.ndarray]:
 def spread(
     results: Mapping[str, Mapping[float, Sequence[float]]], *, xlabel: str, ylabel: str, chance: float | None = None
 ) -> Figure:
-    """Results of several runs by a setting on a log axis: each run a dot, a line through the means, bars of one deviation.
+    """Results of several runs by a setting on a log axis: a dot a run, a line through the means, bars of one deviation.
 
     results: {label: {setting: the result of each run}}, settings above 0. Bars need at least two runs. chance: a thin
     line at this result.

@@ -64,7 +64,7 @@ def _(net, classes):
 @wrong("replace_head", "number-only")
 def _(net, classes):
     other = copy.deepcopy(net)
-    setattr(other.fc, "out_features", classes)
+    other.fc.out_features = classes
     return other
 
 
@@ -105,7 +105,7 @@ def _(net, classes):
 def _(net, classes):
     other = copy.deepcopy(net)
     features = net.fc.weight.shape[1]
-    setattr(other, "fc", nn.Linear(features, classes, device=net.fc.weight.device, dtype=net.fc.weight.dtype))
+    other.fc = nn.Linear(features, classes, device=net.fc.weight.device, dtype=net.fc.weight.dtype)
     return other
 
 
