@@ -88,23 +88,23 @@ def _head_of(features: int, classes: int) -> Probe:
     return Probe(f"{{name}}(net, {classes}), with net.fc of {features} features", run)
 
 
-def _headed(made: nn.Module, head: nn.Module) -> nn.Module:
+def _headed(made: Any, head: nn.Module) -> Any:
     made.fc = head
     return made
 
 
-def _frozen_copy(net: nn.Module, classes: int) -> nn.Module:
+def _frozen_copy(net: Any, classes: int) -> Any:
     copied = copy.deepcopy(net).requires_grad_(False)
     return _headed(copied, nn.Linear(net.fc.in_features, classes))
 
 
-def _renamed(net: nn.Module, classes: int) -> nn.Module:
+def _renamed(net: Any, classes: int) -> Any:
     copied = copy.deepcopy(net)
     copied.fc.out_features = classes
     return copied
 
 
-def _cut(net: nn.Module, classes: int) -> nn.Module:
+def _cut(net: Any, classes: int) -> Any:
     """The first rows of the old head; where there are too few, new ones behind them."""
     made = replace_head(net, classes)
     rows = min(classes, len(net.fc.weight))
@@ -113,7 +113,7 @@ def _cut(net: nn.Module, classes: int) -> nn.Module:
     return made
 
 
-def _shared(net: nn.Module, classes: int) -> nn.Module:
+def _shared(net: Any, classes: int) -> Any:
     made = copy.copy(net)
     made._modules = dict(net._modules)
     return _headed(made, nn.Linear(net.fc.in_features, classes))
@@ -217,24 +217,22 @@ def _all_frozen(net: nn.Module) -> nn.Module:
 _STEP = _step(lambda: _trained().train(), "{name}(net), and one step of SGD")
 
 
-def _then(*does: str) -> Callable[[nn.Module], Any]:
-    """An answer of these parts, in this order."""
-    parts: dict[str, Callable[[nn.Module], Any]] = {
-        "body": lambda net: net.requires_grad_(False),
-        "head": lambda net: net.fc.requires_grad_(True),
-        "eval": lambda net: net.eval(),
-        "kernels": lambda net: net.conv.requires_grad_(False),  # type: ignore[union-attr]
-        "still": lambda net: [setattr(m, "momentum", 0.0) for m in net.modules() if isinstance(m, nn.BatchNorm2d)],
-    }  # fmt: skip
+def _then(*does: str) -> Callable[[Any], Any]:
+    """An answer of these parts, in this order; it returns the head's parameters, or with "all" those of the net."""
 
-    def answer(net: nn.Module) -> Any:
-        returns: Any = list(net.fc.parameters())
+    def answer(net: Any) -> Any:
         for name in does:
-            if name == "all":
-                returns = list(net.parameters())
-            else:
-                parts[name](net)
-        return returns
+            if name == "body":
+                net.requires_grad_(False)
+            elif name == "head":
+                net.fc.requires_grad_(True)
+            elif name == "kernels":
+                net.conv.requires_grad_(False)
+            elif name == "eval":
+                net.eval()
+            elif name == "still":
+                net.norm.momentum = 0.0
+        return list(net.parameters() if "all" in does else net.fc.parameters())
 
     return answer
 

@@ -65,7 +65,7 @@ def one_class_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def only(self: data.Images, *classes: str) -> data.Images:
         images = original(self, *classes)
-        return data.Images(images.images, torch.zeros_like(images.labels), images.classes)
+        return data.Images(images.images, torch.full_like(images.labels, len(classes) - 1), images.classes)
 
     monkeypatch.setattr(data.Images, "only", only)
 
@@ -108,7 +108,7 @@ PREMISES = [
     Premise(
         "the net is not trained",
         nothing_is_loaded,
-        (*TRANSFER, "unseen-run", "channels-run", "depth-run"),
+        (*TRANSFER, "unseen-run", "layers-run", "channels-run", "depth-run"),
         (
             "six classes: accuracy on test images",
             "trucks that it calls automobile, as a part",
@@ -143,7 +143,12 @@ PREMISES = [
         ),
         budget="laptop",
     ),
-    Premise("all images are of one class", one_class_only, (*FEATURES, "channels-run"), ("the same by chance",)),
+    Premise(
+        "all images are of one class",
+        one_class_only,
+        (*FEATURES, "layers-run", "channels-run"),
+        ("the same by chance",),
+    ),
     Premise(
         "gradients are noise",
         gradients_are_noise,
