@@ -43,7 +43,7 @@ def _trained(features: int = 6) -> _Net:
     net = _Net(features)
     with torch.no_grad():
         net.conv.weight.mul_(1.5)
-        net.norm.running_mean.fill_(0.25)
+        net.state_dict()["norm.running_mean"].fill_(0.25)
     return net
 
 
