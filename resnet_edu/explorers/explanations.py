@@ -56,18 +56,17 @@ def class_maps(net: nn.Module, class_map: ClassMap, images: data.Images, layers:
         ),
     }
     figure = Figure(figsize=(plots.WIDTH, 3.4))
-    left, middle, right = figure.subplots(1, 3)
-    figure.subplots_adjust(left=0.01, right=0.985, top=0.86, bottom=0.14, wspace=0.12)
-    right.set_position((0.73, 0.14, 0.25, 0.72))  # room for the names of the classes
+    places = ((0.0, 0.08, 0.29, 0.77), (0.3, 0.08, 0.29, 0.77), (0.72, 0.15, 0.265, 0.7))  # room for the classes' names
+    left, middle, right = (figure.add_axes(place) for place in places)
     first = images.images[0].cpu().numpy()
     picture = left.imshow(first.transpose(1, 2, 0))
     left.set(xticks=[], yticks=[])
     left.grid(False)
     below, heat = plots.draw_heat(middle, first, np.zeros((1, 1)))
-    places = np.arange(len(images.classes))
-    bars = right.barh(places, np.zeros(len(places)), 0.7)
+    rows = np.arange(len(images.classes))
+    bars = right.barh(rows, np.zeros(len(rows)), 0.7)
     right.set(xlim=(0, 1), xlabel="probability")
-    right.set_yticks(places, images.classes)
+    right.set_yticks(rows, images.classes)
     right.invert_yaxis()
 
     @plots.course_look
@@ -78,13 +77,13 @@ def class_maps(net: nn.Module, class_map: ClassMap, images: data.Images, layers:
         picture.set_data(pixels.transpose(1, 2, 0))
         below.set_data(plots.grey(pixels))
         heat.set_data(plots.strength(values))
-        for place, (bar, part) in enumerate(zip(bars, probabilities, strict=True)):
+        for k, (bar, part) in enumerate(zip(bars, probabilities, strict=True)):
             bar.set_width(part)
-            bar.set_color(plots.BLUE if place == number else plots.GREY)
-            bar.set_hatch("//" if place == number else "")
+            bar.set_facecolor(plots.BLUE if k == number else plots.GREY)
+            bar.set_hatch("//" if k == number else "")
         left.set_title(f"image {image}: {images.classes[true]}")
         size = " × ".join(map(str, values.shape))
-        middle.set_title(f"for “{label}” at {layer} ({size}), up to {values.max():.2g}", fontsize=10)
+        middle.set_title(f"for {label}, {layer} ({size}), up to {values.max():.2g}", fontsize=10)
         right.set_title(f"the net says {images.classes[int(probabilities.argmax())]}", fontsize=10)
         row, column = np.unravel_index(int(values.argmax()), values.shape)
         where = f"brightest in row {row + 1}, column {column + 1} of {size}" if values.max() > 0 else "empty"

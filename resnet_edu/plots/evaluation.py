@@ -175,6 +175,7 @@ def spread(
         for setting in x:
             runs = lines[label][setting]
             ax.plot(np.full(len(runs), setting * aside), runs, ".", color=style["color"], markersize=4, alpha=0.6)
+    ax.margins(y=0.08)
     if chance is not None:
         ax.axhline(chance, color=GREY, linewidth=1)
         ax.text(0.995, chance, "chance", ha="right", va="bottom", color="#595959", fontsize=9,

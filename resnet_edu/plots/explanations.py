@@ -20,7 +20,7 @@ HEAT = "inferno"  # dark where the map is 0, as bright as it is strong, in grey 
 def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] | None = None) -> Figure:
     """Images in a row, and below it a row for each kind of map, laid over the images in grey.
 
-    images: uint8 [N, 3, H, W], at most 12. maps: {label: [N, h, w]}, numbers of at least 0, stretched over the image.
+    images: uint8 [N, 3, H, W], at most 12. maps: {label: [N, h, w]}, numbers of at least 0, as cells over the image.
     captions: N of them, above the images. Each map is scaled by its own largest number: compare where they are bright,
     not how bright. A map of zeros is dark all over.
     """
@@ -32,7 +32,7 @@ def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] |
     rows = {label: _map(label, values, len(pixels)) for label, values in nonempty(maps).items()}
     if captions is not None and len(captions) != len(pixels):
         raise ValueError(f"heat_maps: {len(pixels)} images need {len(pixels)} captions; there are {len(captions)}.")
-    left, count = 0.14, len(pixels)
+    left, count = 0.15, len(pixels)
     side = WIDTH * (1 - left) / max(count, 6)
     head = 0.04 + (0.16 * max(caption.count("\n") + 1 for caption in captions) if captions else 0.0)
     height = head + (len(rows) + 1) * side
@@ -58,7 +58,7 @@ def draw_heat(ax: Axes, image: np.ndarray, values: np.ndarray) -> tuple[AxesImag
     height, width = image.shape[1:]
     over = (-0.5, width - 0.5, height - 0.5, -0.5)
     below = ax.imshow(grey(image), cmap="gray", vmin=0, vmax=255)
-    heat = ax.imshow(strength(values), cmap=HEAT, vmin=0, vmax=1, alpha=0.6, extent=over, interpolation="bilinear")
+    heat = ax.imshow(strength(values), cmap=HEAT, vmin=0, vmax=1, alpha=0.6, extent=over)
     _no_ticks(ax)
     return below, heat
 

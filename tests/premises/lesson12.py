@@ -139,6 +139,7 @@ PREMISES = [
             "fine-tuned minus from scratch, mean over all numbers of labels",
             "the same, smallest of all single runs",
             "linear probe minus from scratch, fewest labels",
+            "fine-tuned minus linear probe, fewest labels",
             "fine-tuned minus from scratch with three times the epochs",
         ),
         budget="laptop",
