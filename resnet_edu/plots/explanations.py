@@ -33,7 +33,7 @@ def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] |
     if captions is not None and len(captions) != len(pixels):
         raise ValueError(f"heat_maps: {len(pixels)} images need {len(pixels)} captions; there are {len(captions)}.")
     left, count = 0.15, len(pixels)
-    side = WIDTH * (1 - left) / max(count, 6)
+    side = WIDTH * (1 - left) / max(count, 5)
     head = 0.04 + (0.16 * max(caption.count("\n") + 1 for caption in captions) if captions else 0.0)
     height = head + (len(rows) + 1) * side
     figure = Figure(figsize=(WIDTH, height), layout=None)
