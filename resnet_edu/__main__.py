@@ -2,6 +2,7 @@
 
     python -m resnet_edu open                  # lesson 1, in JupyterLab on this machine
     python -m resnet_edu open 3                # lesson 03
+    python -m resnet_edu doctor                # what this machine has and lacks
     python -m resnet_edu data cifar10          # fetch the full CIFAR-10
     python -m resnet_edu train --out runs/1    # train a ResNet-20 on the full CIFAR-10
     python -m resnet_edu reproduce --out runs  # the paper's table and Figure 6
@@ -26,7 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resnet_edu import __version__
-from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
+from resnet_edu.authoring.lessons import NOTEBOOKS, ROOT, Refusal, find_lesson, find_lessons, lessons
 
 FIRST_PORT = 8888  # JupyterLab's usual one; the next free one is taken
 START_TIMEOUT = 120.0  # seconds
@@ -54,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--port", type=port_number, help=f"default: the first free one from {FIRST_PORT} on")
     command.add_argument("--no-browser", action="store_true", help="only print the address")
     command.set_defaults(run=open_course)
+
+    command = commands.add_parser("doctor", help="what this machine has and lacks, and what to do about it")
+    command.set_defaults(run=examine_machine)
 
     data = commands.add_parser("data", help="build or fetch the images").add_subparsers(metavar="WHAT", required=True)
     command = data.add_parser("cifar10", help="fetch the full CIFAR-10, 170 MB, unless it is on this machine")
@@ -101,6 +105,15 @@ def parser() -> argparse.ArgumentParser:
     command = authoring.add_parser("check", help="see that lessons keep the rules, without running them")
     command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
     command.set_defaults(run=check_lessons)
+    command = authoring.add_parser("address", help="write where the course is published into every lesson")
+    command.add_argument("address", metavar="URL", nargs="?", help="such as https://github.com/owner/course")
+    command.add_argument("--branch", default="main", help="the branch that Colab opens (default: main)")
+    command.add_argument("--remove", action="store_true", help="take the address out again")
+    command.set_defaults(run=stamp_address)
+    command = authoring.add_parser("new", help="begin a lesson of your own")
+    command.add_argument("number", metavar="NN", help="its number, such as 14")
+    command.add_argument("name", help="its name in small letters, such as my_topic")
+    command.set_defaults(run=begin_lesson)
     command = authoring.add_parser("keep", help="keep a run that has ended: data/runs/NAME.json and its weights")
     command.add_argument("run_folder", metavar="DIR", type=Path, help="the --out of `train`")
     command.add_argument("name", metavar="NAME", help="such as resnet20_cifar10")
@@ -217,6 +230,17 @@ def stop(server: subprocess.Popen[bytes]) -> None:
         server.kill()
 
 
+# ---- doctor ---------------------------------------------------------------------------------------------------------
+
+
+def examine_machine(args: argparse.Namespace) -> int:
+    from resnet_edu.doctor import examine
+
+    findings = examine()
+    print(*findings, sep="\n")
+    return int(any(finding.state == "missing" for finding in findings))
+
+
 # ---- data -----------------------------------------------------------------------------------------------------------
 
 
@@ -311,6 +335,24 @@ def keep_run(args: argparse.Namespace) -> int:
     from resnet_edu.authoring.keep import keep
 
     print(*keep(args.run_folder, args.name), sep="\n")
+    return 0
+
+
+def stamp_address(args: argparse.Namespace) -> int:
+    from resnet_edu.authoring.address import stamp
+
+    if bool(args.address) == args.remove:
+        raise Refusal("Give an address, or --remove to take the present one out.")
+    changed = stamp(args.address or "", ROOT, args.branch)
+    print(f"{len(changed)} files changed; `git diff` shows how.")
+    return 0
+
+
+def begin_lesson(args: argparse.Namespace) -> int:
+    from resnet_edu.authoring.new import new
+
+    path = new(args.number, args.name, NOTEBOOKS)
+    print(f"{path} is there. Write, and run it: python -m resnet_edu authoring render {path.name[:2]}")
     return 0
 
 

@@ -100,18 +100,23 @@ def claim(sentence: str, value: Any, *, within: tuple[float, float], since: str 
     number = _as_number(value)
     low, high = _as_bounds(within)
     holds = low <= number <= high  # NaN never does
-    bounds = f"from {low:.4g} to {high:.4g}"
+    bounds = f"from {_written(low)} to {_written(high)}"
     if math.isinf(low) or math.isinf(high):
-        bounds = f"at most {high:.4g}" if math.isinf(low) else f"at least {low:.4g}"
+        bounds = f"at most {_written(high)}" if math.isinf(low) else f"at least {_written(low)}"
     if BUDGETS.index(budget_name()) < BUDGETS.index(since):
-        print(f"– {sentence}: {number:.4g} (counts from the budget '{since}' on)")
+        print(f"– {sentence}: {_written(number)} (counts from the budget '{since}' on)")
         return
     if not holds:
         raise ClaimError(
-            f"{sentence}: measured {number:.4g}, expected {bounds}. If you changed something above, this is what your "
-            "change did. If you did not, please report it with your versions: the lesson is wrong on your machine."
+            f"{sentence}: measured {_written(number)}, expected {bounds}. If you changed something above, this is what "
+            "your change did. If you did not, please report it with your versions: the lesson is wrong on your machine."
         )
-    print(f"✓ {sentence}: {number:.4g} ({bounds})")
+    print(f"✓ {sentence}: {_written(number)} ({bounds})")
+
+
+def _written(number: float) -> str:
+    """Four significant digits; a count in full, such as the 24,234 parameters of a net."""
+    return f"{number:,.0f}" if number.is_integer() and 1e4 <= abs(number) < 1e7 else f"{number:.4g}"
 
 
 def _as_number(value: Any) -> float:

@@ -5,14 +5,17 @@
     >>> facts = weights.load(net, "lesson07_resnet-56")      # trained in lesson 07; ships with the course
     >>> facts["epochs"], facts["torch"]
 
-`keep` is what a lesson calls at its end. A reader's own run writes to the cache folder, never into the clone; only
+`pretrained` takes torchvision's ImageNet weights, where they are to be had. `keep` is what a lesson calls at its end. A
+reader's own run writes to the cache folder, never into the clone; only
 `python -m resnet_edu authoring render` writes to the course's own `data/weights/`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 import torch
@@ -21,6 +24,17 @@ from safetensors.torch import save_file
 from torch import nn
 
 from resnet_edu.data import cache_folder, course_folder
+
+#: torchvision's weights IMAGENET1K_V1. A name ends in the first eight digits of the file's SHA-256.
+OFFICIAL = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet34": "resnet34-b627a593.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
+    "resnet152": "resnet152-394f9c45.pth",
+}
+SOURCE = "https://download.pytorch.org/models/"
+ANSWER, LIMIT = 5.0, 90.0  # seconds until a server has to answer, and until the whole file has to be here
 
 
 def save(net: nn.Module, path: str | os.PathLike[str], /, **facts: object) -> Path:
@@ -74,6 +88,83 @@ def keep(net: nn.Module, name: str, /, **facts: object) -> Path | None:
         return None
     print(f"kept {path.name}")
     return path
+
+
+def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
+    """Fill `net` with torchvision's ImageNet weights of `name` ("resnet18" ... "resnet152"); say whether, and why not.
+
+    The official file is looked for in the course's `data/weights/`, in the cache folder and where torch.hub keeps its
+    files; else it is downloaded (45 to 230 MB) into the cache, unless `download` is False. Where there is no network
+    the answer comes after seconds. Raises ValueError when a file is damaged or belongs to another net.
+    """
+    if not isinstance(name, str) or name not in OFFICIAL:
+        raise ValueError(f"pretrained(name={name!r:.60}): choose one of {', '.join(OFFICIAL)}.")
+    file, kept = OFFICIAL[name], cache_folder() / "weights"
+    folders = (course_folder() / "weights", kept, Path(torch.hub.get_dir()) / "checkpoints")
+    path = next((folder / file for folder in folders if (folder / file).is_file()), None)
+    if path is None:
+        try:
+            path = _downloaded(file, kept) if download else None
+        except (OSError, ValueError) as error:
+            print(f"{SOURCE}{file} did not come: {error}")
+        if path is None:
+            print(f"{name}: no trained weights here, so it keeps the random ones.")
+            print(f"To use them put {file} into data/weights/.")
+            return False
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle raises whatever it comes upon
+        raise ValueError(
+            f"{path} is no whole file of weights ({error!s:.80}): remove it, and fetch it again."
+        ) from None
+    try:
+        net.load_state_dict(state)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"{path} does not fit this {type(net).__name__}: {error!s:.200}") from None
+    print(f"{name}: torchvision's weights, trained on ImageNet, from {path.name}")
+    return True
+
+
+def _downloaded(file: str, folder: Path) -> Path:
+    """The official file, verified, in `folder`. Raises OSError or ValueError."""
+    body = _fetched(f"{SOURCE}{file}")
+    expected = Path(file).stem.rpartition("-")[2]
+    if not hashlib.sha256(body).hexdigest().startswith(expected):
+        raise ValueError(f"its SHA-256 does not begin with {expected}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as draft:
+        (Path(draft) / file).write_bytes(body)
+        os.replace(Path(draft) / file, folder / file)
+    return folder / file
+
+
+def _fetched(url: str) -> bytes:
+    """The body of one answer, fetched in a thread of its own: not even a name that nobody resolves holds us up."""
+    import urllib.request
+
+    body, failures = bytearray(), list[BaseException]()
+    answered, given_up = threading.Event(), threading.Event()
+
+    def fetch() -> None:
+        try:
+            with urllib.request.urlopen(url, timeout=ANSWER) as reply:
+                answered.set()
+                while (part := reply.read1(1 << 20)) and not given_up.is_set():
+                    body.extend(part)
+        except Exception as error:  # whatever it is, the lesson goes on without the weights
+            failures.append(error)
+        answered.set()
+
+    thread = threading.Thread(target=fetch, daemon=True)
+    thread.start()
+    in_time = answered.wait(2 * ANSWER)
+    thread.join(LIMIT if in_time else 0)
+    given_up.set()
+    if thread.is_alive():
+        raise TimeoutError(f"it was not here after {LIMIT:g} seconds" if in_time else "no server answered")
+    if failures:
+        raise ConnectionError(" ".join(str(failures[0]).split()) or type(failures[0]).__name__)
+    return bytes(body)
 
 
 def _small(tensor: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from resnet_edu.authoring import lessons as course
+from resnet_edu.authoring.address import SETUP
 from resnet_edu.authoring.check import RULES, bare_call, check
 from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
 from resnet_edu.authoring.normalise import as_a_terminal_shows_it, normalise, to_text
@@ -47,6 +48,7 @@ def good_lesson() -> NotebookNode:
     ]
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"
+    cells.append(new_code_cell(SETUP, id="setup", execution_count=3))
     return new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
 
 
@@ -84,6 +86,8 @@ BREAKS: list[tuple[str, str, Callable[[NotebookNode], None]]] = [
     ("is_small", "has 1,0", edit(0, source=TITLE + " " * 1_000_000)),
     ("runs_on_python3", "python3", lambda n: n.metadata.kernelspec.update(name="conda-env-me")),
     ("stores_no_widget_state", "widget state", lambda n: n.metadata.update(widgets={})),
+    ("sets_itself_up", "no cell with the id setup", edit(6, id="start")),
+    ("sets_itself_up", "no cell with the id setup", edit(6, source=SETUP.replace("--no-deps", "--upgrade"))),
     ("has_cell_ids", "text (## Papers): it has no id", lambda n: n.cells[5].pop("id")),
     ("has_cell_ids", "cell [2] (show(x)): its id cell-1", edit(3, id="cell-1")),
     ("is_executed_in_order", "cell [2] (show(x)): it was not run", edit(3, execution_count=None)),
@@ -230,7 +234,7 @@ def test_counts_are_numbered_from_one() -> None:
     notebook.cells[1].update(execution_count=4, outputs=[new_output("execute_result", {"text/plain": "1"})])
     notebook.cells[3].execution_count = 9
     result = normalise(notebook)
-    assert [cell.execution_count for cell in result.cells if cell.cell_type == "code"] == [1, 2, None]
+    assert [cell.execution_count for cell in result.cells if cell.cell_type == "code"] == [1, 2, None, 3]
     assert result.cells[1].outputs[0].execution_count == 1
 
 

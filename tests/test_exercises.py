@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from resnet_edu import exercises
 from resnet_edu.authoring.render import run_notebook
 from resnet_edu.exercises.core import Exercise, Mistake, Probe, Verdict, built, call, gradient, integers, normal
-from resnet_edu.exercises.harness import SECONDS, attempt
+from resnet_edu.exercises.harness import SECONDS, Trouble, attempt
 from resnet_edu.exercises.values import difference, same, shown
 
 ALL = exercises.all_exercises()
@@ -497,21 +497,47 @@ def test_the_same(found, expected):
 @pytest.mark.parametrize(
     ("found", "expected", "slug"),
     [
-        (3.0, 3, "result"), (4, 3, "result"), (True, 1, "result"), (1, True, "result"), (None, 3, "returns-nothing"),
-        (0.6, 0.5, "result"), ("0.5", 0.5, "result"), (0.0, 1e-24, "result"), (float("nan"), 0.5, "result"),
+        (3.0, 3, "kind"), (4, 3, "result"), (True, 1, "kind"), (1, True, "kind"), (None, 3, "returns-nothing"),
+        (0.6, 0.5, "result"), ("0.5", 0.5, "kind"), (1, 0.5, "result"), ((1, 3), [1, 2], "result"), ([3], 3, "kind"),
+        (torch.ones(1), 1, "kind"), (0.0, 1e-24, "result"), (float("nan"), 0.5, "result"),
         (torch.ones(3), ONES, "shape"), (torch.ones(2, 1), ONES, "shape"), (np.ones(2), ONES, "numpy"),
         ([1.0, 1.0], ONES, "kind"), (ONES.long(), ONES, "kind"), (ONES, ONES.long(), "kind"),
         (torch.zeros(2), ONES, "result"), (torch.zeros(50), torch.ones(50), "result"),
         (torch.zeros(2, device="meta"), ONES, "result"),
         ([1], [1, 2], "result"), ({"a": 1}, {"a": 1, "b": 2}, "result"), ({"a": 2}, {"a": 1}, "result"),
         ({"a": 1, "c": 1}, {"a": 1}, "result"),
-        (nn.ReLU, ONES, "class-for-instance"), (nn.ReLU(), ONES, "kind"), (object(), 3, "result"),
+        (nn.ReLU, ONES, "class-for-instance"), (nn.ReLU(), ONES, "layer-for-result"), (object(), 3, "kind"),
     ],
 )  # fmt: skip
 def test_not_the_same_and_told_in_a_sentence(found, expected, slug):
     assert not same(found, expected)
     trouble = difference(found, expected)
     assert trouble.slug == slug and trouble.sentence.endswith((".", "`.")) and " at 0x" not in trouble.sentence
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "sentence"),
+    [
+        (3.0, 3, "it should give 3, an int, and yours gives 3, a float."),
+        ("3", 3, "it should give 3, an int, and yours gives '3', a string."),
+        ((3, 3), 3, "it should give 3, an int, and yours gives (3, 3), a tuple."),
+        (1, True, "it should give True, a bool, and yours gives 1, an int."),
+        ([5.0], {"w": 5.0}, "it should give {'w': 5}, a dict, and yours gives [5], a list."),
+        (0.5, torch.tensor(0.5), "it should give a tensor of the shape [], and yours gives 0.5, a float."),
+    ],
+)
+def test_where_the_kind_is_wrong_the_sentence_names_both_kinds(found, expected, sentence):
+    assert difference(found, expected) == Trouble("kind", sentence)
+
+
+def test_no_number_is_told_as_minus_zero():
+    assert shown(torch.tensor([-0.0, -1.0])) == "[0, -1]" and shown(-0.0) == "0"
+
+
+def test_long_numbers_are_told_by_the_first_wrong_one():
+    expected = torch.linspace(0, 1, 20)
+    sentence = difference(expected + 1, expected).sentence
+    assert sentence == "20 of 20 numbers are wrong, first at [0]: there it should be 0, and yours is 1."
 
 
 def test_a_large_difference_is_told_by_its_first_place():

@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from torch.nn import functional as F
 
 from resnet_edu import explorers, models, plots, probes
+from resnet_edu.explorers.core import in_words
 
 
 def images(n=4):
@@ -90,7 +91,7 @@ def test_every_control_moves_the_picture(name, page):
     assert len(page) == shown + 1
     assert page[-1]["update"] and page[-1]["transient"] == page[-2]["transient"]  # in place
     assert page[-1]["data"]["image/png"] != page[-2]["data"]["image/png"]
-    assert repr(CHANGES[name]) in page[-1]["metadata"]["image/png"]["alt"]
+    assert in_words({name: CHANGES[name]}) in page[-1]["metadata"]["image/png"]["alt"]
 
 
 def test_every_choice_of_every_control_can_be_drawn():
@@ -315,3 +316,9 @@ def test_initialisation_offers_depths_that_exist(depth):
         explorers.initialisation(images(), labels(), depth=depth)
     with pytest.raises(ValueError, match="float images"):
         explorers.initialisation(images()[0], labels())
+
+
+def test_settings_are_told_in_words_not_as_a_dict():
+    settings = {"depth": 56, "norm": None, "skip": False, "strength": 1.0}
+    assert in_words(settings) == "depth 56, norm none, skip no, strength 1.0"
+    assert in_words({"layers": 1, "skip": True}) == "layers 1, skip yes"

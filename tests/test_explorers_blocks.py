@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from resnet_edu import data, explorers, models, probes
+from resnet_edu.explorers.core import in_words
 
 START = {"strength": 1.0, "depth": 8, "norm": None}
 
@@ -74,7 +75,7 @@ def test_every_control_moves_the_picture(name, page):
     np.testing.assert_array_equal(curve(explorer, "this setting")[1], after)
     np.testing.assert_array_equal(curve(explorer, "setting before")[1], before)
     assert f"{loss:.3g}" in explorer.figure.axes[0].get_title()
-    assert page[-1]["update"] and repr(CHANGES[name]) in page[-1]["metadata"]["image/png"]["alt"]
+    assert page[-1]["update"] and in_words({name: CHANGES[name]}) in page[-1]["metadata"]["image/png"]["alt"]
 
 
 def test_the_button_trains_and_its_curves_stay(page, monkeypatch):

@@ -111,6 +111,17 @@ def test_a_claim_within_its_bounds_is_printed_with_its_number(value, capsys):
     assert capsys.readouterr().out == f"✓ the ratio is moderate: {value:.4g} (from 0.1 to 2)\n"
 
 
+def test_a_claimed_count_is_printed_in_full(capsys):
+    claim("parameters", 24_234, within=(24_234, 30_000))
+    claim("a factor", 2.5e15, within=(1e12, 1e18))
+    claim("a measured number", 12_345.6, within=(0, math.inf))
+    assert capsys.readouterr().out == (
+        "✓ parameters: 24,234 (from 24,234 to 30,000)\n"
+        "✓ a factor: 2.5e+15 (from 1e+12 to 1e+18)\n"
+        "✓ a measured number: 1.235e+04 (at least 0)\n"
+    )
+
+
 @pytest.mark.parametrize("value", [0.0999, 2.0001, -1, math.inf, -math.inf, math.nan])
 def test_a_claim_outside_its_bounds_fails(value, capsys):
     with pytest.raises(

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_edu import models, probes
 
@@ -660,18 +661,40 @@ def test_signal_refuses_what_it_cannot_take(arguments, message):
         probes.signal(*arguments)
 
 
+def test_signal_hears_the_modules_that_are_named():
+    net = models.CifarNet(8, residual=True, width=4)
+    found = probes.signal(net, images(), labels(), layers=["stage1.0", "stage2.0", "stem"])
+    assert found.names == ["stem", "stage1.0", "stage2.0"]  # in the order in which they ran
+    streams = [net.stem(images())]
+    for stage in (net.stage1, net.stage2):
+        streams.append(stage(streams[-1]))
+    loss = F.cross_entropy(net.fc(net.head(net.stage3(streams[-1])).mean((2, 3))), labels())
+    expected = [g.double().norm().item() for g in torch.autograd.grad(loss, streams)]
+    np.testing.assert_allclose(found.gradient, expected, rtol=1e-4)
+    np.testing.assert_allclose(found.activation, [x.double().square().mean().sqrt().item() for x in streams], rtol=1e-5)
+
+
+@pytest.mark.parametrize("layers", [[], ["stage9"], [1], 7])
+def test_signal_refuses_names_of_no_module(layers):
+    with pytest.raises(ValueError, match="give names of modules of CifarNet"):
+        probes.signal(cifar(), images(), layers=layers)
+
+
 # --- layer_table ------------------------------------------------------------------------------------------------------
 
 
 def test_the_table_lists_every_layer_with_its_shapes_and_parameters():
     net = cifar(14, shortcut="B")
     table = {row.name: row for row in probes.layer_table(net, images(size=32))}
-    assert table["stem.conv"] == probes.Layer("stem.conv", "Conv2d", (3, 32, 32), (4, 32, 32), 108)
+    assert table["stem.conv"] == probes.Layer(
+        "stem.conv", "Conv2d", (3, 32, 32), (4, 32, 32), 108, 108 * 32 * 32, 4 * 4 * 32 * 32
+    )
     assert table["stage2.0.branch.conv1"].out_shape == (8, 16, 16)
     assert table["stage3.0.shortcut.conv"] == probes.Layer(
-        "stage3.0.shortcut.conv", "Conv2d", (8, 16, 16), (16, 8, 8), 8 * 16
+        "stage3.0.shortcut.conv", "Conv2d", (8, 16, 16), (16, 8, 8), 8 * 16, 8 * 16 * 8 * 8, 4 * 16 * 8 * 8
     )
-    assert table["fc"] == probes.Layer("fc", "Linear", (16,), (10,), 170)
+    assert table["fc"] == probes.Layer("fc", "Linear", (16,), (10,), 170, 160, 40)
+    assert table["stem.norm"].multiply_adds == table["stem.act"].multiply_adds == 0
     assert [next(iter(table)), list(table)[-1]] == ["stem.conv", "fc"]
 
 
@@ -701,6 +724,41 @@ def test_the_table_needs_no_numbers_and_one_example_will_do():
     with torch.device("meta"):
         shapes = torch.zeros(1, 3, 16, 16)
     assert probes.layer_table(copy.deepcopy(net).to("meta"), shapes) == expected
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_the_table_s_multiply_adds_are_those_that_pytorch_counts(groups, transposed):
+    kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+    net = nn.Sequential(
+        kind(4, 6, 3, stride=2, groups=groups), nn.Flatten(2), nn.Linear(16 if not transposed else 361, 5)
+    )
+    x = torch.randn(3, 4, 9, 9)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(x)
+    assert 2 * 3 * sum(row.multiply_adds for row in probes.layer_table(net, x)) == counter.get_total_flops()
+
+
+def test_groups_of_the_table_add_up_and_keep_the_order():
+    net = cifar(14)
+    table = probes.layer_table(net, images(size=32))
+    stages = probes.layer_groups(table)
+    assert [row.name for row in stages] == ["stem", "stage1", "stage2", "stage3", "head", "fc"]
+    assert [row.out_shape for row in stages] == [(4, 32, 32), (4, 32, 32), (8, 16, 16), (16, 8, 8), (16, 8, 8), (10,)]
+    assert stages[2].in_shape == (4, 32, 32) and stages[2].kind == "15 layers"
+    assert stages[-1] == table[-1]
+    blocks = probes.layer_groups(table, 2)
+    assert [row.name for row in blocks][2:6] == ["stem.act", "stage1.0", "stage1.1", "stage2.0"]
+    for what in ("parameters", "multiply_adds", "out_bytes"):
+        whole = sum(getattr(row, what) for row in table)
+        assert sum(getattr(row, what) for row in stages) == sum(getattr(row, what) for row in blocks) == whole
+
+
+def test_groups_refuse_what_they_cannot_take():
+    with pytest.raises(TypeError, match="layer_groups takes the table"):
+        probes.layer_groups(cifar())
+    with pytest.raises(ValueError, match="level=0: give a whole number"):
+        probes.layer_groups([], 0)
 
 
 def test_the_table_refuses_what_it_cannot_take():

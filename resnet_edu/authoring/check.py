@@ -18,6 +18,7 @@ from urllib.parse import unquote
 import nbformat
 from nbformat import NotebookNode
 
+from resnet_edu.authoring.address import setup_address
 from resnet_edu.authoring.lessons import ROOT, cell_name
 from resnet_edu.authoring.normalise import KERNELSPEC
 
@@ -120,6 +121,12 @@ def runs_on_python3(notebook: NotebookNode, path: Path) -> list[str]:
 
 def stores_no_widget_state(notebook: NotebookNode, path: Path) -> list[str]:
     return [f"stores widget state, which does not show anywhere. {RENDER}"] if "widgets" in notebook.metadata else []
+
+
+def sets_itself_up(notebook: NotebookNode, path: Path) -> list[str]:
+    if setup_address(notebook) is not None:
+        return []
+    return ["has no cell with the id setup like the other lessons. Copy it from resnet_edu.authoring.address.SETUP."]
 
 
 def has_cell_ids(notebook: NotebookNode, path: Path) -> list[str]:
@@ -296,6 +303,7 @@ RULES: tuple[Rule, ...] = (
     is_small,
     runs_on_python3,
     stores_no_widget_state,
+    sets_itself_up,
     has_cell_ids,
     is_executed_in_order,
     ends_in_no_error,

@@ -27,8 +27,9 @@ import torch
 from torch import Tensor, nn
 
 from resnet_edu.exercises.harness import SECONDS, Outcome, Wrong, attempt, attempt_trusted
-from resnet_edu.exercises.values import difference, same, shown
+from resnet_edu.exercises.values import difference, layer_for_result, same, shown
 
+NO_SUPER = "its __init__ does not call super().__init__(), which has to stand before any layer."
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
 
 
@@ -231,6 +232,8 @@ def called(answer: Any, *arguments: Any) -> Any:
     fits(answer, *arguments)
     copies = [argument if isinstance(argument, nn.Module) else copy.deepcopy(argument) for argument in arguments]
     result = answer(*copies)
+    if isinstance(answer, nn.Module) and isinstance(result, nn.Module):
+        raise Wrong("layer-for-result", layer_for_result(result))
     for number, (before, after) in enumerate(zip(arguments, copies, strict=True)):
         if not isinstance(before, nn.Module) and not same(after, before):
             raise Wrong(
@@ -257,11 +260,16 @@ def fits(answer: Any, *arguments: Any) -> None:
 def built(answer: Any, *arguments: Any) -> nn.Module:
     """The module that a class or a builder makes of these arguments, every weight filled anew (see `fill`)."""
     fits(answer, *arguments)
-    module = answer(*arguments)
+    try:
+        module = answer(*arguments)
+    except AttributeError as error:
+        if "before Module.__init__() call" in str(error):
+            raise Wrong("no-super", NO_SUPER) from None
+        raise
     if not isinstance(module, nn.Module):
         raise Wrong("no-module", f"it should make an nn.Module, and yours makes {shown(module)}.")
     if not hasattr(module, "_parameters"):
-        raise Wrong("no-super", "its __init__ does not call super().__init__().")
+        raise Wrong("no-super", NO_SUPER)
     fill(module)
     return module
 

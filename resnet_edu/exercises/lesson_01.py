@@ -434,6 +434,11 @@ RECEPTIVE_FIELD = Exercise(
             lambda layers: _walk(layers, own_stride=True),
         ),
         Mistake(
+            "own-stride-only",
+            "Each layer counts with its own stride. It is the strides of the layers before it that spread its kernel.",
+            lambda layers: 1 + sum((kernel - 1) * stride for kernel, stride in layers),
+        ),
+        Mistake(
             "kernel-not-minus-one",
             "You add the whole kernel for each layer. One of its pixels has been counted before.",
             lambda layers: _walk(layers, less=0),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits
 from resnet_edu.exercises.harness import Wrong
 from resnet_edu.exercises.symptoms import does_as_on, raises, right_but_not_on
+from resnet_edu.exercises.values import same
 
 # --- norms of gradients -----------------------------------------------------------------------------------------------
 
@@ -96,6 +97,22 @@ def _measures(slug: str, sentence: str, wrong: Callable[[Any], Any]) -> Mistake:
     return Mistake(slug, sentence, symptom=does_as_on(wrong, _ONE, _ALL))
 
 
+_TINY = _norms(
+    "the entries of stem.weight's gradient are 3e-30 and -4e-30",
+    **_FULL | {"stem_weight": torch.tensor([[3e-30, -4e-30]])},
+)
+_HUGE = _norms(
+    "the entries of stem.weight's gradient are 3e30 and -4e30",
+    **_FULL | {"stem_weight": torch.tensor([[3e30, -4e30]])},
+)
+
+
+def _one_factor_for_all(answer: Callable[[Any], Any]) -> bool:
+    """What is tiny comes out right, and something larger is infinite."""
+    tiny, ordinary, huge = (probe.run(answer)["stem.weight"] for probe in (_TINY, _ONE, _HUGE))
+    return same(tiny, 5e-30) and math.inf in (ordinary, huge)
+
+
 LAYER_NORMS = Exercise(
     task=(
         "Give a dict {name: L2 norm of the gradient, as a float} for the parameters of the net, by their names in "
@@ -109,14 +126,8 @@ LAYER_NORMS = Exercise(
         _ONE,
         _ALL,
         _norms("the gradient of stem.weight is [[0, 0]]", **_FULL | {"stem_weight": torch.zeros(1, 2)}),
-        _norms(
-            "the entries of stem.weight's gradient are 3e-30 and -4e-30",
-            **_FULL | {"stem_weight": torch.tensor([[3e-30, -4e-30]])},
-        ),
-        _norms(
-            "the entries of stem.weight's gradient are 3e30 and -4e30",
-            **_FULL | {"stem_weight": torch.tensor([[3e30, -4e30]])},
-        ),
+        _TINY,
+        _HUGE,
         _norms("no parameter has a gradient"),
     ),
     mistakes=(
@@ -130,6 +141,12 @@ LAYER_NORMS = Exercise(
             "You square in float32: 1e-30 squared is 1e-60, which becomes 0 there. (And 1e30 squared is infinite.) "
             "Making a float64 of the result comes too late.",
             _each(lambda gradient: gradient.norm().item()),
+        ),
+        Mistake(
+            "one-factor-for-all",
+            "You scale every gradient by the same factor. What lifts 1e-30 makes a larger gradient infinite: take the "
+            "factor from the gradient itself.",
+            symptom=_one_factor_for_all,
         ),
         Mistake(
             "divides-by-zero",

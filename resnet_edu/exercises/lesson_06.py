@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, gradient, integers
-from resnet_edu.exercises.symptoms import does_as
+from resnet_edu.exercises.symptoms import does_as, does_as_on, raises
 
 # --- residual forward -------------------------------------------------------------------------------------------------
 
@@ -47,6 +47,8 @@ RESIDUAL_FORWARD = Exercise(
         Probe("the gradient of (y * y).sum() by x = [1, 2, -3], y = {name}(x, branch), branch(x) = 3 x", _gradient),
     ),
     mistakes=(
+        Mistake("branch-not-called", "branch is a function, and you use it without calling it.",
+                symptom=raises(TypeError, "function", X, _zero)),
         Mistake("skip-forgotten", "You do not add x: this is a plain block.", lambda x, branch: F.relu(branch(x))),
         Mistake("skip-twice", "You add x twice.", lambda x, branch: F.relu(branch(x) + x + x)),
         Mistake("no-relu", "After the addition a ReLU is missing.", lambda x, branch: branch(x) + x),
@@ -191,6 +193,8 @@ PAD_SHORTCUT = Exercise(
                 symptom=lambda answer: (
                     does_as(_strides_channels, EVEN)(answer)
                     or does_as(lambda x, *_: F.pad(x[:, ::2, ::2], (0, 0, 0, 0, 0, 2)), EVEN)(answer)
+                    or does_as(lambda x, *_: F.pad(x[::2, ::2], (0, 0, 0, 0, 0, 3)), EVEN)(answer)
+                    or does_as(lambda x, *_: F.pad(x[::2, ::2], (0, 0, 0, 0, 0, 2)), EVEN)(answer)
                 )),
         Mistake("averages", "You take the mean of each window. Option A takes one pixel of it as it is.",
                 symptom=does_as(lambda x, *_: F.avg_pool2d(x, 2), PIXELS)),
@@ -422,6 +426,11 @@ class _ReluFirst(BasicBlock):
         return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))) + self.shortcut(x)
 
 
+class _ReluInTheBranch(BasicBlock):
+    def forward(self, x):
+        return F.relu(F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))) + self.shortcut(x))
+
+
 class _NoLastRelu(BasicBlock):
     def forward(self, x):
         return self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + self.shortcut(x)
@@ -471,6 +480,42 @@ class _ProjectionWithoutNorm(BasicBlock):
             self.shortcut = self.shortcut[0]
 
 
+class _ProjectionAnew(BasicBlock):
+    """The shortcut's layers, put in place of the reference's."""
+
+    def __init__(self, in_channels, out_channels, stride=1):
+        super().__init__(in_channels, out_channels, stride)
+        if isinstance(self.shortcut, nn.Sequential):
+            self.shortcut = nn.Sequential(*self.layers(in_channels, out_channels, stride))
+
+
+class _ProjectionOfThree(_ProjectionAnew):
+    def layers(self, i, o, stride):
+        return nn.Conv2d(i, o, 3, stride, padding=1, bias=False), nn.BatchNorm2d(o)
+
+
+class _ProjectionWithBias(_ProjectionAnew):
+    def layers(self, i, o, stride):
+        convolution = nn.Conv2d(i, o, 1, stride)
+        nn.init.zeros_(convolution.bias)  # whatever it is: only the count shows it
+        return convolution, nn.BatchNorm2d(o)
+
+
+class _ProjectionWithRelu(_ProjectionAnew):
+    def layers(self, i, o, stride):
+        return nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o), nn.ReLU()
+
+
+class _OptionA(BasicBlock):
+    def __init__(self, in_channels, out_channels, stride=1):
+        super().__init__(in_channels, out_channels, stride)
+        self.shortcut, self.shape = nn.Identity(), (out_channels, stride)
+
+    def forward(self, x):
+        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(out + pad_shortcut(x, *self.shape))
+
+
 class _ProjectionAlways(BasicBlock):
     def __init__(self, in_channels, out_channels, stride=1):
         super().__init__(in_channels, out_channels, stride)
@@ -505,6 +550,18 @@ class _WithBiases(BasicBlock):
             layer.bias = nn.Parameter(torch.zeros(out_channels))
 
 
+class _FirstNormForgotten(BasicBlock):
+    def __init__(self, in_channels, out_channels, stride=1):
+        super().__init__(in_channels, out_channels, stride)
+        self.bn1 = nn.Identity()
+
+
+class _SecondNormForgotten(BasicBlock):
+    def __init__(self, in_channels, out_channels, stride=1):
+        super().__init__(in_channels, out_channels, stride)
+        self.bn2 = nn.Identity()
+
+
 class _NoPadding(BasicBlock):
     def __init__(self, in_channels, out_channels, stride=1):
         super().__init__(in_channels, out_channels, stride)
@@ -515,6 +572,27 @@ class _NoNorms(BasicBlock):
     def __init__(self, in_channels, out_channels, stride=1):
         super().__init__(in_channels, out_channels, stride)
         self.bn1, self.bn2 = nn.Identity(), nn.Identity()
+
+
+def _adds_x_at_any_shape(answer: Any) -> bool:
+    """It works where the shape stays, and wherever it changes two shapes meet that do not match."""
+
+    def crashes(case: tuple[int, int, int]) -> bool:
+        return raises(RuntimeError, "must match the size", run=_shape(case).run)(answer)
+
+    return not crashes((4, 4, 1)) and all(crashes(case) for case in CASES if case != (4, 4, 1))
+
+
+def _makes_layers_in_forward(answer: Any) -> bool:
+    """Asked twice, in eval mode, it gives two answers."""
+    block = built(answer, 4, 8, 2).eval()
+    return not torch.equal(block(SMALL), block(SMALL))
+
+
+def _has_biases(answer: Any) -> bool:
+    """Its sizes are right, and it has one number more for each output of its two convolutions."""
+    sizes = does_as_on(BasicBlock, *(_shape(case) for case in CASES))
+    return sizes(answer) and does_as_on(_WithBiases, _parameters((4, 4, 1)))(answer)
 
 
 BASIC_BLOCK = Exercise(
@@ -538,6 +616,8 @@ BASIC_BLOCK = Exercise(
         Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.", _SkipForgotten),
         Mistake("skip-twice", "The shortcut is added twice.", _SkipTwice),
         Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs behind it.", _ReluFirst),
+        Mistake("relu-in-the-branch", "Your branch ends in a ReLU, so it can only add. BatchNorm is its last layer.",
+                _ReluInTheBranch),
         Mistake("no-last-relu", "After the addition a ReLU is missing.", _NoLastRelu),
         Mistake("no-inner-relu", "Between the two convolutions a ReLU is missing.", _NoInnerRelu),
         Mistake(
@@ -548,10 +628,23 @@ BASIC_BLOCK = Exercise(
         Mistake("stride-twice", "Both convolutions take the stride: the branch shrinks twice.", _StrideTwice),
         Mistake("stride-on-neither", "Neither convolution of the branch takes the stride.", _StrideNowhere),
         Mistake("stride-on-second", "The second convolution takes the stride; the first one should.", _StrideOnSecond),
+        Mistake("no-projection", "You add x as it is, also where the branch changes the shape. Project it there.",
+                symptom=_adds_x_at_any_shape),
+        Mistake("projection-made-in-forward",
+                "Your projection is made in forward: it is new at each call, and never learns. Make it in __init__.",
+                symptom=_makes_layers_in_forward),
+        Mistake("option-a", "Your shortcut has no parameters: that is option A. Here the task asks for a projection.",
+                _OptionA),
         Mistake("projection-without-stride", "The 1 x 1 convolution of the shortcut lacks the stride.",
                 _ProjectionWithoutStride),
         Mistake("projection-without-norm", "The shortcut's convolution is not followed by BatchNorm.",
                 _ProjectionWithoutNorm),
+        Mistake("projection-of-three", "The shortcut's kernel is 3 x 3. A projection looks at one pixel at a time.",
+                _ProjectionOfThree),
+        Mistake("projection-with-bias", "The shortcut's convolution has a bias. BatchNorm subtracts it again.",
+                _ProjectionWithBias),
+        Mistake("projection-with-relu", "Your projection ends in a ReLU. The only ReLU for x comes after the addition.",
+                _ProjectionWithRelu),
         Mistake("projection-always", "Where the shape stays, the shortcut should be x itself, without weights.",
                 _ProjectionAlways),
         Mistake("projects-only-for-stride", "The channels can change without a stride: the shortcut has to follow.",
@@ -560,7 +653,9 @@ BASIC_BLOCK = Exercise(
                 _ProjectsOnlyForChannels),
         Mistake("shared-norm", "Both convolutions use one BatchNorm: each needs its own.", _SharedNorm),
         Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
-                _WithBiases),
+                symptom=_has_biases),
+        Mistake("first-norm-forgotten", "The first convolution is not followed by BatchNorm.", _FirstNormForgotten),
+        Mistake("second-norm-forgotten", "The second convolution is not followed by BatchNorm.", _SecondNormForgotten),
         Mistake("no-padding", "Your convolutions lack padding, so each one cuts off the border.", _NoPadding),
         Mistake("norm-forgotten", "The convolutions are not followed by BatchNorm.", _NoNorms),
     ),

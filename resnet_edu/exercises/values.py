@@ -19,6 +19,8 @@ from resnet_edu.exercises.harness import Trouble
 
 RTOL, ATOL = 1e-4, 1e-5  # what another order of summation changes in float32
 FEW = 24  # numbers that are shown as they are
+ALIKE = {("an int", "a float"), ("a list", "a tuple"), ("a tuple", "a list")}  # the first passes for the second
+LONG = 100  # characters, beyond which a tensor is no longer read: then only its first wrong number is shown
 
 
 def same(found: Any, expected: Any) -> bool:
@@ -90,11 +92,13 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
     if isinstance(found, Generator | Coroutine):
         return Trouble("yields", "it gives a generator. Write `return`, not `yield`, and `def` without `async`.")
     if isinstance(expected, Tensor):
+        if isinstance(found, nn.Module):
+            return Trouble("layer-for-result", layer_for_result(found))
         if isinstance(found, np.ndarray):
             return Trouble("numpy", "it gives a NumPy array. Stay in torch: autograd cannot follow NumPy.")
         if not isinstance(found, Tensor):
             return Trouble(
-                "kind", f"it should give a tensor of the shape {list(expected.shape)}, yours {shown(found)}."
+                "kind", f"it should give a tensor of the shape {list(expected.shape)}, and yours gives {_told(found)}."
             )
         if found.shape != expected.shape:
             return Trouble(
@@ -104,7 +108,7 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
             )
         if found.dtype != expected.dtype and not (found.is_floating_point() and expected.is_floating_point()):
             return Trouble("kind", f"it should give {_dtype(expected)}, and yours gives {_dtype(found)}.")
-        if expected.numel() > FEW:
+        if expected.numel() > FEW or len(shown(expected)) > LONG:
             wrong = ~torch.isclose(found.double(), expected.double(), rtol=RTOL, atol=ATOL, equal_nan=True)
             at = tuple(wrong.nonzero()[0].tolist())
             there = (
@@ -119,7 +123,38 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
                 inner = difference(found[key], expected[key])
                 return Trouble(inner.slug, f"{key}: {inner.sentence}")
         return Trouble("result", f"it should have {shown(list(expected))}, and yours has {shown(list(found))}.")
+    kinds = _kind(found), _kind(expected)
+    if kinds[0] != kinds[1] and kinds not in ALIKE:  # such as 3.0 and 3, which read the same
+        return Trouble("kind", f"it should give {_told(expected)}, and yours gives {_told(found)}.")
     return Trouble("result", f"it should give {shown(expected)}, and yours gives {shown(found)}.")
+
+
+def layer_for_result(layer: nn.Module) -> str:
+    """Somebody wrote nn.ReLU(x)."""
+    name = type(layer).__name__
+    return f"it gives the layer {name} itself. One pair of brackets makes a layer, a second applies it: {name}()(x)."
+
+
+def _kind(value: Any) -> str:
+    """What sort of value it is, where `same` tells sorts apart: "an int", "a list"; "" where its name says it."""
+    value = plain(value)
+    kinds: dict[Any, str] = {
+        bool: "a bool",
+        Integral: "an int",
+        Real: "a float",
+        str: "a string",
+        list: "a list",
+        tuple: "a tuple",
+        Mapping: "a dict",
+        Tensor: "a tensor",
+    }
+    return next((name for kind, name in kinds.items() if isinstance(value, kind)), "")
+
+
+def _told(value: Any) -> str:
+    """A value and its kind."""
+    kind = _kind(value)
+    return f"{shown(value)}, {kind}" if kind else shown(value)
 
 
 def shown(value: Any) -> str:
@@ -158,7 +193,7 @@ def _numbers(nested: Any) -> str:
 
 def _number(value: Any) -> str:
     value = plain(value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value + 0.0:.6g}" if isinstance(value, float) else str(value)  # + 0.0: nobody asks for -0
 
 
 def _dtype(tensor: Tensor) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from resnet_edu import data, models, plots, probes, training
-from resnet_edu.explorers.core import Explorer
+from resnet_edu.explorers.core import Explorer, in_words
 from resnet_edu.explorers.gradients import _check_batch
 
 DEPTHS = (8, 20, 32, 44, 56)
@@ -119,7 +119,7 @@ def skip_strength(
     right.set_yticks([2, 3, 5], ["2", "3", "5"])
     right.minorticks_off()
     right.axhline(np.log(10), color=plots.GREY, linewidth=1)
-    right.text(STEPS + 0.5, np.log(10), "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
+    right.text(STEPS + 0.5, np.log(10), "guessing ", ha="right", va="bottom", color="#595959", fontsize=9)
     right.set_visible(train is not None)
     hint = right.text(STEPS / 2, 3, "press the button to train", ha="center", color="#595959", fontsize=9)
     curves: dict[str, list[float]] = {}
@@ -133,7 +133,7 @@ def skip_strength(
             ratio = norms[0] / norms[-2]  # the last convolution stands before the classifier
         title = f"first / last convolution: {ratio:.2g}      loss: {loss:.3g}"
         left.set_title(title)
-        return f"Gradient norm by layer of a fresh net, {settings}. {title}."
+        return f"Gradient norm by layer of a fresh net: {in_words(settings)}. {title}."
 
     @plots.course_look
     def train_it(**settings: Any) -> str:

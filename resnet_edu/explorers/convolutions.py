@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from resnet_edu import models, plots, probes
 from resnet_edu.data import Images
-from resnet_edu.explorers.core import Explorer
+from resnet_edu.explorers.core import Explorer, in_words
 
 #: Kernels that image processing has used for decades, as rows of numbers.
 KERNELS: dict[str, tuple[tuple[float, ...], ...]] = {
@@ -277,7 +277,7 @@ def receptive_fields(*, layers: int = 3, kernel: int = 3, stride: int = 1, dilat
         cut = "" if formula <= span else " (the pictures show its middle)"
         words = f"measured {measured.size[0]} × {measured.size[1]}, formula {formula} × {formula}{cut}"
         figure.suptitle(words, fontsize=11)
-        return f"Receptive field of {settings}: {words}."
+        return f"Receptive field for {in_words(settings)}: {words}."
 
     explorer = Explorer(controls, figure, draw)
     explorer.show()

@@ -13,6 +13,15 @@ from matplotlib.figure import Figure
 from resnet_edu.lesson import put
 
 
+def in_words(settings: Mapping[str, Any]) -> str:
+    """The settings as a reader sees them: "depth 56, norm none, skip no"."""
+    words = {None: "none", True: "yes", False: "no"}
+    return ", ".join(
+        f"{name} {words[value] if value is None or isinstance(value, bool) else value}"
+        for name, value in settings.items()
+    )
+
+
 class Explorer:
     """Controls, a function that redraws a figure from their values, and the picture on the page.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from resnet_edu import models, plots, probes
-from resnet_edu.explorers.core import Explorer
+from resnet_edu.explorers.core import Explorer, in_words
 
 
 @plots.course_look
@@ -117,7 +117,7 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
             ratio = norms[0] / norms[-2]  # the last convolution stands before the classifier
         title = f"first / last convolution: {ratio:.2g}      loss: {loss:.3g}"
         ax.set_title(title)
-        return f"Gradient norm by layer of a fresh net, {settings}. {title}."
+        return f"Gradient norm by layer of a fresh net: {in_words(settings)}. {title}."
 
     explorer = Explorer(controls, figure, draw)
     explorer.show()

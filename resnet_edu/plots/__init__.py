@@ -22,6 +22,7 @@ Read it in this order:
     matrices.py     tables: Jacobians, measurements and whether they are right
     lesions.py      what a net loses without a block; which paths its gradient came on
     landscapes.py   the loss on a plane through the weights
+    panels.py       many nets side by side, with what their seeds differ by
 """
 
 from resnet_edu.plots.curves import METRICS, by_rate, error_curves, side_by_side, training_curves, value_and_slope
@@ -32,7 +33,8 @@ from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, ker
 from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape_tables, landscapes
 from resnet_edu.plots.lesions import draw_lesions, lesions, path_lengths
 from resnet_edu.plots.matrices import checks, matrices
-from resnet_edu.plots.networks import blocks, network
+from resnet_edu.plots.networks import blocks, network, shares
+from resnet_edu.plots.panels import error_bars, small_multiples
 from resnet_edu.plots.pathologies import cosine_lines, cosine_maps, draw_cosines, profile_grid
 from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (

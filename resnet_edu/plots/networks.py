@@ -1,4 +1,4 @@
-"""A network, drawn from the table of its layers; a block, drawn from the steps that its data takes."""
+"""A network, drawn from the table of its layers; where its costs are; a block, drawn from the steps of its data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Rectangle
 
-from resnet_edu.plots.style import BLUE, GREY, WIDTH, course_look, new_figure, nonempty
+from resnet_edu.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    WIDTH,
+    course_look,
+    new_figure,
+    nonempty,
+)
 
 
 @course_look
@@ -49,6 +60,33 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
         ax.text((at[0] + at[-1] + 1) / 2, -0.58, text, ha="center", va="top", fontsize=9 if len(shapes) < 6 else 7.5)
     ax.set(xlim=(-0.5, len(boxes) + 0.5), ylim=(-0.85, 0.75), title=title)
     ax.axis("off")
+    return figure
+
+
+@course_look
+def shares(numbers: Mapping[str, Mapping[str, float]], *, title: str = "") -> Figure:
+    """Where a net has its parameters, its work, its memory: bars side by side, each kind in parts of its own sum.
+
+    numbers: {kind: {part of the net: number}}, every kind with the same parts.
+    """
+    kinds = {kind: dict(nonempty(parts)) for kind, parts in nonempty(numbers).items()}
+    parts = list(next(iter(kinds.values())))
+    for kind, given in kinds.items():
+        if list(given) != parts:
+            raise ValueError(f"{kind!r}: every kind needs the parts {', '.join(parts)}; it has {', '.join(given)}.")
+        if not all(np.isfinite(n) and n >= 0 for n in given.values()) or not sum(given.values()):
+            raise ValueError(f"{kind!r}: shares are made of numbers of at least 0, and not of zeros alone.")
+    figure, (ax,) = new_figure(2.9)
+    width = 0.8 / len(kinds)
+    looks = zip((BLUE, ORANGE, GREEN, PURPLE, SKY), ("", "///", "...", "xx", "\\\\"), strict=True)
+    for i, ((kind, given), (color, hatch)) in enumerate(zip(kinds.items(), looks, strict=False)):
+        at = np.arange(len(parts)) + (i - (len(kinds) - 1) / 2) * width
+        share = np.array(list(given.values()), dtype=np.float64) / sum(given.values())
+        ax.bar(at, share, 0.92 * width, label=kind, color=color, hatch=hatch, edgecolor="white", linewidth=0)
+    ax.set_xticks(range(len(parts)), parts)
+    ax.set(ylabel="part of the whole", title=title)
+    ax.grid(axis="x", visible=False)
+    ax.legend()
     return figure
 
 

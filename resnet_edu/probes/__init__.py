@@ -19,7 +19,7 @@ The two can tell different stories; lesson 03 shows when.
 
 Read it in this order:
 
-    layers.py      the table of layers
+    layers.py      the table of layers: shapes, parameters, multiply-adds, memory
     field.py       the receptive field of an output
     gradients.py   gradients by the weights
     signal.py      activations, and gradients by them
@@ -40,7 +40,7 @@ from resnet_edu.probes.field import ReceptiveField, receptive_field, receptive_f
 from resnet_edu.probes.gradients import GradientNorms
 from resnet_edu.probes.health import UnitHealth, unit_health
 from resnet_edu.probes.landscape import direction, landscape, moved
-from resnet_edu.probes.layers import Layer, layer_table
+from resnet_edu.probes.layers import Layer, layer_groups, layer_table
 from resnet_edu.probes.lesion import Lesions, PassOn, lesions, reordered, without
 from resnet_edu.probes.paths import Paths
 from resnet_edu.probes.shattering import Shattering, shattering

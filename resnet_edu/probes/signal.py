@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
 
-from resnet_edu.probes.care import as_it_was, labels_for, listening, numbered, unwrapped, weighted_layers
+from resnet_edu.probes.care import as_it_was, labels_for, listed, listening, numbered, unwrapped, weighted_layers
 from resnet_edu.probes.norms import l2, rms
 
 
@@ -34,8 +34,12 @@ def signal(
     batch: Tensor,
     labels: Tensor | None = None,
     loss_fn: Callable[..., Tensor] = F.cross_entropy,
+    *,
+    layers: Iterable[str] | None = None,
 ) -> Signal:
     """The scale of each layer's output h and of dL/dh, for every layer that has a weight of two or more dimensions.
+
+    layers: names of modules to listen to in place of those, such as the blocks of a net.
 
     batch: one input batch, such as float images [N, C, H, W]. labels: int64 [N], given to `loss_fn(output, labels)`.
     Without labels, cross-entropy takes 0, 1, 2, ... in turn, for a net that has not learned anything cannot tell, and
@@ -50,6 +54,7 @@ def signal(
         raise ValueError("signal measures numbers, and tensors on the device 'meta' have none.")
     if not callable(loss_fn):
         raise TypeError(f"loss_fn={loss_fn!r}: give a function (output, labels) -> loss.")
+    heard_layers = weighted_layers(module) if layers is None else _named(module, layers)
 
     names: list[str] = []
     scales: list[float] = []
@@ -68,7 +73,7 @@ def signal(
         x = batch.detach().clone()
         if x.is_floating_point():
             x.requires_grad_()  # so that a frozen net has a graph, too
-        with listening(weighted_layers(module), heard):
+        with listening(heard_layers, heard):
             output = module(x)
         if loss_fn is F.cross_entropy:
             labels = labels_for(output, labels)
@@ -80,6 +85,14 @@ def signal(
         grads = iter(torch.autograd.grad(loss, wanted, allow_unused=True) if wanted else ())
     gradient = [torch.nan if (g := None if edge is None else next(grads)) is None else l2(g) for edge in edges]
     return Signal(names, np.array(scales, dtype=np.float64), np.array(gradient, dtype=np.float64))
+
+
+def _named(module: nn.Module, names: Iterable[str]) -> list[tuple[str, nn.Module]]:
+    known, wanted = dict(module.named_modules()), listed(names)
+    if not wanted or (odd := [name for name in wanted if not isinstance(name, str) or name not in known]):
+        what = f"{odd[0]!r} is none" if wanted else "there are none"
+        raise ValueError(f"layers={names!r:.60}: give names of modules of {type(module).__name__}; {what}.")
+    return [(name, known[name]) for name in wanted]
 
 
 def first_nonfinite_layer(module: nn.Module, batch: Tensor) -> tuple[str | None, bool]:

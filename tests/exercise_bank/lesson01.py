@@ -424,6 +424,14 @@ def _(layers):
     return field
 
 
+@wrong("receptive_field", "own-stride-only")
+def _(layers):
+    size = 1
+    for k, s in layers:
+        size += s * (k - 1)
+    return size
+
+
 @wrong("receptive_field", "own-stride-too-soon")
 def _(layers):
     r, jump = 1, 1

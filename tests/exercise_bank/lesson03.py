@@ -11,6 +11,18 @@ from exercise_bank.core import right, wrong
 # --- layer_norms: wrong -----------------------------------------------------------------------------------------------
 
 
+@wrong("layer_norms", "one-factor-for-all")
+def _(net):
+    return {n: (p.grad * 1e20).norm().item() * 1e-20 for n, p in net.named_parameters() if p.grad is not None}
+
+
+@wrong("layer_norms", "one-factor-for-all")
+def _(net):
+    """1e15 is enough for what is tiny, and leaves room for ordinary gradients."""
+    grads = {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+    return {name: (1e15 * grad).norm().item() / 1e15 for name, grad in grads.items()}
+
+
 @wrong("layer_norms", "squares-underflow")
 def _(net):
     norms = {}

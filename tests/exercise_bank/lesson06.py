@@ -84,6 +84,21 @@ def _(x, branch):
         return F.relu(branch(x) + x)
 
 
+@wrong("residual_forward", "branch-not-called")
+def _(x, branch):
+    return F.relu(branch + x)
+
+
+@wrong("residual_forward", "branch-not-called")
+def _(x, branch):
+    return F.relu(branch) + x
+
+
+@wrong("residual_forward", "layer-for-result")
+def _(x, branch):
+    return nn.ReLU(branch(x) + x)
+
+
 @wrong("residual_forward", "prints")
 def _(x, branch):
     print(F.relu(branch(x) + x))
@@ -258,6 +273,97 @@ class _Biases(_Base):
     def layers(self, i, o, stride):
         first, second = nn.Conv2d(i, o, 3, stride, 1), nn.Conv2d(o, o, 3, padding=1)
         return [first, nn.BatchNorm2d(o), nn.ReLU(), second, nn.BatchNorm2d(o)]
+
+
+@wrong("BasicBlock", "bias-before-norm")
+class _BiasesAndNoNormOnTheShortcut(_Biases):
+    def projection(self, i, o, stride):
+        return [nn.Conv2d(i, o, 1, stride)]
+
+
+@wrong("BasicBlock", "no-projection")
+class _NoProjection(_Base):
+    def changes(self, i, o, stride):
+        return False
+
+
+@wrong("BasicBlock", "no-projection")
+class _NoProjectionAndBiases(_Biases):
+    def changes(self, i, o, stride):
+        return False
+
+
+@wrong("BasicBlock", "projection-of-three")
+class _ProjectionOfThree(_Base):
+    def projection(self, i, o, stride):
+        return _conv_norm(i, o, 3, stride)
+
+
+@wrong("BasicBlock", "projection-with-bias")
+class _ProjectionWithBias(_Base):
+    def projection(self, i, o, stride):
+        return [nn.Conv2d(i, o, 1, stride), nn.BatchNorm2d(o)]
+
+
+@wrong("BasicBlock", "projection-with-relu")
+class _ProjectionWithRelu(_Base):
+    def projection(self, i, o, stride):
+        return [*_conv_norm(i, o, 1, stride), nn.ReLU()]
+
+
+@wrong("BasicBlock", "projection-made-in-forward")
+class _ProjectionMadeInForward(nn.Module):
+    def __init__(self, i, o, stride=1):
+        super().__init__()
+        self.branch = nn.Sequential(*_conv_norm(i, o, 3, stride), nn.ReLU(), *_conv_norm(o, o, 3))
+        self.shape = i, o, stride
+
+    def forward(self, x):
+        out = self.branch(x)
+        if out.shape != x.shape:
+            x = nn.Sequential(*_conv_norm(self.shape[0], self.shape[1], 1, self.shape[2]))(x)
+        return F.relu(out + x)
+
+
+@wrong("BasicBlock", "option-a")
+class _OptionA(_Base):
+    def changes(self, i, o, stride):
+        return False
+
+    def forward(self, x):
+        out = self.branch(x)
+        x = x[:, :, ::2, ::2] if out.shape[2] < x.shape[2] else x
+        return F.relu(out + _append(x, out.shape[1] - x.shape[1]))
+
+
+@wrong("BasicBlock", "relu-in-the-branch")
+class _ReluInTheBranch(_Base):
+    def layers(self, i, o, stride):
+        return [*super().layers(i, o, stride), nn.ReLU()]
+
+
+@wrong("BasicBlock", "first-norm-forgotten")
+class _FirstNormForgotten(_Base):
+    def layers(self, i, o, stride):
+        return [_conv_norm(i, o, 3, stride)[0], nn.ReLU(), *_conv_norm(o, o, 3)]
+
+
+@wrong("BasicBlock", "second-norm-forgotten")
+class _SecondNormForgotten(_Base):
+    def layers(self, i, o, stride):
+        return [*_conv_norm(i, o, 3, stride), nn.ReLU(), _conv_norm(o, o, 3)[0]]
+
+
+@wrong("BasicBlock", "layer-for-result")
+class _LayerForResult(_Base):
+    def forward(self, x):
+        return nn.ReLU(self.branch(x) + self.skip(x))
+
+
+@wrong("BasicBlock", "no-super")
+class _LayersWithoutSuper(nn.Module):
+    def __init__(self, i, o, stride=1):
+        self.branch = nn.Sequential(*_conv_norm(i, o, 3, stride))
 
 
 @wrong("BasicBlock", "norm-forgotten")
@@ -484,6 +590,17 @@ def _(x, out_channels, stride):
 def _(x, out_channels, stride):
     missing = out_channels - x.shape[1]
     return _append(x[:, ::stride, ::stride, :], missing)
+
+
+@wrong("pad_shortcut", "strides-the-channels")
+def _(x, out_channels, stride):
+    return _append(x[::stride, ::stride], out_channels - x.shape[1])
+
+
+@wrong("pad_shortcut", "strides-the-channels")
+def _(x, out_channels, stride):
+    y = x[::stride, ::stride]
+    return _append(y, out_channels - y.shape[1])
 
 
 @wrong("pad_shortcut", "averages")

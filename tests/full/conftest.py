@@ -6,7 +6,9 @@
     pytest tests/full/test_shattering.py        10 seconds: what lesson 05 says of shattered gradients, over ten seeds
     pytest tests/full -k "seeds and 03"         one lesson
     pytest tests/full/test_nbgrader.py          1 minute: nbgrader hands out, grades and gives feedback
+    pytest tests/full/test_fork.py              1 minute: a fork's notebook, alone in a folder, fetches its package
+    pytest tests/full/test_compile.py           1 minute: fit(compile=True), where there is a C++ compiler
 
-They need the `dev` extra. test_wheel.py also needs git, and fetches the build backend; test_nbgrader.py needs the
-`nbgrader` extra.
+They need the `dev` extra. test_wheel.py and test_fork.py also need git, and fetch the build backend; test_nbgrader.py
+needs the `nbgrader` extra.
 """

@@ -24,7 +24,7 @@ from premises.patches import (
 
 START = ("imports", "data", "exercise-he_normal", "exercise-he_normal-check", "mlp-run", "conv-run")
 BATCH_NORM = ("exercise-batch_norm", "exercise-batch_norm-check")
-COLLAPSE = (*START, "explode-run", "factor-run", "collapse-run", "collapse-claims", "why-run")
+COLLAPSE = (*START, "explode-run", "factor-run", "collapse-run", "collapse-claims", "why-run", "lengths-run")
 DRAWS = ("default", "Xavier", "He", "orthogonal")
 
 PREMISES = [
@@ -52,7 +52,10 @@ PREMISES = [
         "random matrices are rotations",
         random_matrices_are_rotations,
         ("imports", "directions-run"),
-        ("independent: part of the directions below a hundredth of the strongest",),
+        (
+            "independent: part of the directions below a hundredth of the strongest",
+            "independent: part of the squares that belongs to the strongest tenth",
+        ),
     ),
     Premise(
         "tanh is the identity",
@@ -105,6 +108,12 @@ PREMISES = [
         ),
     ),
     Premise(
+        "every activation is a sigmoid",
+        force(activation="sigmoid"),
+        (*START, "factor-run"),
+        ("plain-56: the factor in stage 3, with its 4 x 4 maps, over that in stage 1",),
+    ),
+    Premise(
         "every net has BatchNorm",
         force(norm="batch"),
         (*START, "explode-run"),
@@ -119,6 +128,8 @@ PREMISES = [
             "first / last gradient by the weights, step 5 over step 0",
             "factor of dL/dh in stage 1 after one step",
             "stage 1: median growth of the weight norms in the first step",
+            "old lengths, new directions: first / last gradient, over the start's",
+            "new lengths, old directions: first / last gradient, over the start's",
             "lr 0.1: dead part of layers 2 to 4",
         ),
     ),
@@ -201,7 +212,6 @@ PREMISES = [
         (
             "lr 0.1: with BatchNorm minus without",
             "BatchNorm: median ratio at lr 0.1 / at lr 0.01",
-            "BatchNorm: median weight norm after the run, at lr 0.1 / at lr 0.01",
         ),
         budget="laptop",
     ),

@@ -82,7 +82,7 @@ PREMISES = [
         "the depths are swapped",
         swap_depths,
         (*TRAINED, "moved-run"),
-        ("plain-56: largest relative change / plain-20's",),
+        ("plain-56: largest relative change / plain-20's", "plain-56: largest relative change"),
     ),
     # --- the constructed net ---
     Premise(
@@ -112,7 +112,7 @@ PREMISES = [
         "every rate is 0.5",
         fit_with(lr=0.5),
         CONTINUED,
-        ("rate 0.001: constructed, after minus before",),
+        ("rate 0.001: constructed, after minus before", "rate 0.001: plain-20 continued, after minus before"),
     ),
     Premise(
         "the recorder returns powers of ten",
@@ -147,6 +147,7 @@ PREMISES = [
             "plain-56, the furthest from 0",
             "plain-56, a line 3,969 times shorter: cosine",
             "A: cosine without its sign",
+            "B: cosine",
             "E: cosine",
             "G: cosine",
         ),
@@ -170,7 +171,10 @@ PREMISES = [
             "G: smallest norm / largest",
         ),
     ),
-    Premise("no trained case", no_weights_loaded, CASES, ("B: loss", "G: loss minus B's")),
+    Premise(
+        "no trained case", no_weights_loaded, CASES, ("B: loss", "G: loss", "G: loss minus plain-20's, as long trained")
+    ),
+    Premise("every net has BatchNorm", force(norm="batch"), CASES, ("D: loss",)),
     Premise("every net has He's initialisation", he_always, CASES, ("C: layers whose recorded norm is 0",)),
     Premise(
         "every activation is a sigmoid",

@@ -212,7 +212,7 @@ PREMISES = [
         "ResNet-20 is plain-20",
         both(plain_always, loading(lambda name: name.replace("resnet", "plain"))),
         (*LESIONS, "order-run"),
-        ("ResNet-20: mean cost of swapping two neighbours",),
+        ("ResNet-20 minus ResNet-56, mean cost", "ResNet-20: mean cost of swapping two neighbours"),
     ),
     Premise(
         "BatchNorm does nothing",
@@ -322,7 +322,6 @@ PREMISES = [
         lesson_07_instead_of_training,
         (*LESIONS, *DEPTH, "depth-claims"),
         (
-            "with stochastic depth: mean cost of a block",
             "ResNet-20 minus stochastic depth, accuracy of the whole net",
             "ResNet-20 minus stochastic depth, mean cost",
         ),

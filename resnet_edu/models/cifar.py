@@ -1,4 +1,4 @@
-"""Networks: plain and residual convolutional nets as one class with a switch.
+"""Plain and residual convolutional nets as one class with a switch.
 
 `CifarNet` is the net of He et al. 2015 for 32 x 32 images. Its two forms differ by one word:
 
@@ -254,12 +254,12 @@ class CifarNet(nn.Module):
             if not isinstance(flag, bool):
                 raise TypeError(f"{name}={flag!r}: give True or False.")
         for name, number in (("width", width), ("num_classes", num_classes), ("in_channels", in_channels)):
-            _check_count(name, number)
-        _check_choice("shortcut", shortcut, SHORTCUTS)
-        _check_choice("norm", norm, NORMS)
-        _check_choice("activation", activation, ACTIVATIONS)
+            check_count(name, number)
+        check_choice("shortcut", shortcut, SHORTCUTS)
+        check_choice("norm", norm, NORMS)
+        check_choice("activation", activation, ACTIVATIONS)
         if not callable(block):
-            _check_choice("block", block, BRANCHES, "or a callable that builds the branch")
+            check_choice("block", block, BRANCHES, "or a callable that builds the branch")
         _check_number("skip_scale", skip_scale, -1e3, 1e3)
         _check_number("stochastic_depth_prob", stochastic_depth_prob, 0.0, 1.0)
         if stochastic_depth_prob == 1:
@@ -315,7 +315,7 @@ class CifarNet(nn.Module):
                     _zero_last_weight(module.branch)
 
     def forward(self, x: Tensor) -> Tensor:
-        _check_input(x, self.in_channels, next(self.parameters(), None))
+        check_input(x, self.in_channels, next(self.parameters(), None))
         x = self.stem(x)  # [N, width, H, W]
         x = self.stage1(x)  # [N, width, H, W]
         x = self.stage2(x)  # [N, 2 width, H / 2, W / 2]
@@ -334,7 +334,7 @@ def initialise(module: nn.Module, init: str | Callable[[Tensor], object]) -> Non
     """
     _check_module(module)
     if not callable(init):
-        _check_choice("init", init, ("he", "xavier", "default"), "or a callable that fills a weight tensor")
+        check_choice("init", init, ("he", "xavier", "default"), "or a callable that fills a weight tensor")
     if init == "default":
         return
     for layer in module.modules():
@@ -388,8 +388,8 @@ def _zero_last_weight(branch: nn.Module) -> None:
         nn.init.zeros_(parameter)
 
 
-def _check_input(x: Tensor, channels: int, weight: Tensor | None) -> None:
-    expected = f"CifarNet takes float images [N, {channels}, H, W]"
+def check_input(x: Tensor, channels: int, weight: Tensor | None, who: str = "CifarNet") -> None:
+    expected = f"{who} takes float images [N, {channels}, H, W]"
     if not isinstance(x, Tensor):
         raise TypeError(f"{expected}; it was given {type(x).__name__}.")
     given = f"{str(x.dtype).removeprefix('torch.')} {list(x.shape)}"
@@ -411,14 +411,14 @@ def _check_module(module: object) -> None:
         raise TypeError(f"An nn.Module is needed; {type(module).__name__} was given.")
 
 
-def _check_choice(name: str, value: object, choices: object, also: str = "") -> None:
+def check_choice(name: str, value: object, choices: object, also: str = "") -> None:
     possible = list(choices)  # type: ignore[call-overload]
     if not any(type(value) is type(choice) and value == choice for choice in possible):
         listed = ", ".join(repr(choice) for choice in possible)
         raise ValueError(f"{name}={value!r}: choose one of {listed}{', ' + also if also else ''}.")
 
 
-def _check_count(name: str, value: object) -> None:
+def check_count(name: str, value: object) -> None:
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{name}={value!r}: give a whole number of at least 1.")
     if value < 1:

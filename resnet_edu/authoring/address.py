@@ -1,0 +1,110 @@
+"""Where the course was published: written into every lesson and the README, and taken out again.
+
+    python -m resnet_edu authoring address https://github.com/owner/course
+    python -m resnet_edu authoring address --remove
+
+The cell `setup` is the same in all lessons (`SETUP`), but for one line: the address that the package can be
+installed from when the notebook lies alone in a folder, as in Colab. Colab opens notebooks from GitHub, so only an
+address there also gives a badge. Nothing is made up: the course as it is written has neither.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode, v4
+
+from resnet_edu.authoring.lessons import Refusal, lessons, write_atomically
+from resnet_edu.authoring.normalise import to_text
+
+SETUP = """\
+# Setup: in a clone there is nothing to do. Opened elsewhere, this cell fetches the package.
+import importlib.util
+import pathlib
+import subprocess
+import sys
+
+ADDRESS = ""  # where the course is published
+
+if importlib.util.find_spec("resnet_edu") is None:
+    here = pathlib.Path.cwd()
+    clone = next(
+        (p for p in (here, *here.parents) if (p / "resnet_edu" / "__init__.py").exists()),
+        None,
+    )
+    if clone is not None:
+        sys.path.insert(0, str(clone))
+    elif ADDRESS:  # --no-deps: an installed torch stays as it is
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        subprocess.run([*pip, f"git+{ADDRESS}"], check=True)
+        importlib.invalidate_caches()
+    else:
+        raise ModuleNotFoundError(
+            "This notebook needs the course's package: see 'Open the course' in its README."
+        )"""
+
+LINE = re.compile(r'^ADDRESS = "([^"]*)"', re.MULTILINE)
+BADGE = re.compile(r"\n\n\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)")
+GITHUB = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?")
+PICTURE = "https://colab.research.google.com/assets/colab-badge.svg"
+
+
+def stamp(address: str, root: Path, branch: str = "main") -> list[Path]:
+    """Write the address into every lesson and the README below `root`; "" takes it out. Returns the changed files.
+
+    Raises Refusal for what pip could not install from, and for a lesson whose setup cell is not the course's.
+    """
+    if address and not re.fullmatch(r"(https?|ssh|file)://[^\s\"'\\]+", address):
+        raise Refusal(f"{address!r} is no address of a git repository: give https://..., ssh://... or file:///...")
+    paths = lessons(root / "notebooks")
+    texts = {path: stamped(path, address, branch) for path in paths}
+    readme = root / "README.md"
+    texts[readme] = with_badge(readme.read_text(encoding="utf-8"), badge(address, branch, paths[0].name))
+    changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+    for path in changed:
+        write_atomically(path, texts[path])
+    return changed
+
+
+def stamped(path: Path, address: str, branch: str) -> str:
+    """The lesson's text with this address."""
+    notebook = nbformat.read(path, as_version=4)
+    if setup_address(notebook) is None:
+        raise Refusal(f"{path.name}: it has no setup cell like the other lessons, so no address fits into it.")
+    cell = setup_cell(notebook)
+    cell.source = LINE.sub(lambda _: f'ADDRESS = "{address}"', cell.source)
+    title = notebook.cells[0]
+    title.source = with_badge(title.source, badge(address, branch, path.name))
+    return to_text(notebook)
+
+
+def setup_address(notebook: NotebookNode) -> str | None:
+    """The address in the lesson's setup cell; None where that is not the course's."""
+    cell = setup_cell(notebook)
+    found = LINE.search(cell.source)
+    if found is None or LINE.sub('ADDRESS = ""', cell.source) != SETUP:
+        return None
+    return found[1]
+
+
+def setup_cell(notebook: NotebookNode) -> NotebookNode:
+    """The code cell with the id "setup"; an empty one if there is none."""
+    found = (cell for cell in notebook.cells if cell.cell_type == "code" and cell.get("id") == "setup")
+    return next(found, v4.new_code_cell())
+
+
+def badge(address: str, branch: str, lesson: str) -> str:
+    """Markdown that opens the lesson in Colab; "" for an address that Colab cannot open."""
+    found = GITHUB.fullmatch(address)
+    if not found:
+        return ""
+    page = f"https://colab.research.google.com/github/{found[1]}/{found[2]}/blob/{branch}/notebooks/{lesson}"
+    return f"[![Open in Colab]({PICTURE})]({page})"
+
+
+def with_badge(text: str, new: str) -> str:
+    """The text with this badge below its first line, in place of one that is there; "" takes it out."""
+    first, line_end, rest = BADGE.sub("", text, count=1).partition("\n")
+    return first + (f"\n\n{new}" if new else "") + line_end + rest

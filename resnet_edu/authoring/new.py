@@ -1,0 +1,69 @@
+"""`authoring new 14 my_topic`: a lesson of one's own, in the form of the others and ready to run.
+
+It has every section that `authoring check` asks for, a budget, a seed, a question, a prediction, one claim and one
+figure. Replace them one by one; `authoring render 14` runs what you have.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nbformat import v4
+
+from resnet_edu.authoring.address import SETUP
+from resnet_edu.authoring.lessons import Refusal, lessons, write_atomically
+from resnet_edu.authoring.normalise import normalise, to_text
+
+CELLS = (
+    ("title", "# {number} · {title}\n\nWhat is the question of this lesson? Ask it here, in two or three sentences."),
+    (
+        "objectives",
+        "## Objectives\n\nAfter this lesson you can\n\n- say what you will be able to do.\n\n"
+        "**You need** the lessons that come before it.\n\n"
+        "**Before you run anything:** ask for a guess that the lesson will answer.",
+    ),
+    ("setup", SETUP),
+    (
+        "imports",
+        "import torch\nfrom resnet_edu import data, models, plots, probes\n"
+        "from resnet_edu.lesson import budget, claim, seed, show\nfrom torch.nn import functional as F\n\n"
+        'run = budget(smoke={{"depth": 8}}, laptop={{"depth": 20}})',
+    ),
+    (
+        "predict",
+        "## How large are the gradients of a residual net?\n\n"
+        "**Predict.** By which factor do the first and the last convolution differ?",
+    ),
+    (
+        "measure",
+        'train, test = data.load("sample", size=16)\nx, y = next(iter(train.batches(32, shuffle=True, seed=seed())))\n'
+        "torch.manual_seed(seed())\nnet = models.CifarNet(run.depth, residual=True).to(x.device)\n"
+        "norms = probes.GradientNorms(net)\nF.cross_entropy(net(x), y).backward()\nnorms.record()\n\n"
+        'show(\n    plots.gradient_norms({{"residual": norms}}),\n'
+        '    alt="Gradient norm by layer of a residual net before training: all of one order of magnitude.",\n)\n'
+        'claim(\n    "the first and the last gradient are within a factor of 100",\n    norms.ratio(),\n'
+        "    within=(1e-2, 1e2),\n)",
+    ),
+    ("explain", "Explain what was seen, in words that stay true when the numbers shift."),
+    ("recap", "## Recap\n\n- What holds, in one line each."),
+    ("papers", "## Papers\n\n- Who found it, where, and when."),
+)
+
+
+def new(number: str, name: str, folder: Path) -> Path:
+    """Write `folder/NN_name.ipynb`. Raises Refusal for a number or a name that a lesson cannot have."""
+    if not re.fullmatch(r"\d{1,2}", number) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise Refusal(f"{number!r} {name!r}: give a number and a name in small letters, such as 14 my_topic.")
+    path = folder / f"{int(number):02d}_{name}.ipynb"
+    for taken in lessons(folder):
+        if taken.name[:2] == path.name[:2]:
+            raise Refusal(f"There is a lesson {path.name[:2]} already: {taken.name}. Choose another number.")
+    title = name.replace("_", " ").capitalize()
+    cells = []
+    for id_, source in CELLS:
+        make = v4.new_code_cell if id_ in ("setup", "imports", "measure") else v4.new_markdown_cell
+        text = source if id_ == "setup" else source.format(number=path.name[:2], title=title)
+        cells.append(make(text, id=id_))
+    write_atomically(path, to_text(normalise(v4.new_notebook(cells=cells))))
+    return path

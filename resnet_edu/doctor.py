@@ -1,0 +1,203 @@
+"""`python -m resnet_edu doctor`: what this machine has, what it lacks, and what to do about it.
+
+    ✓ PyTorch      2.15.0 with torchvision 0.29.2
+    – CIFAR-10     not here. The sample is enough for every lesson; ...
+
+One small function a line. It returns what it found, or raises Lack: something that a lesson needs (✗), or that one can
+do without (–). Whatever else goes wrong in one of them becomes a line too: the doctor always answers to the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+MARKS = {"fine": "✓", "optional": "–", "missing": "✗"}
+FREE = 2e9  # bytes: the full CIFAR-10, its cache, and some runs
+INSTALL = "`pip install -r requirements.txt` in the course's folder, in a fresh environment."
+
+
+class Lack(Exception):
+    """What is not as it should be, and what to do about it."""
+
+    def __init__(self, what: str, remedy: str, *, needed: bool = True) -> None:
+        super().__init__(f"{what} {remedy}")
+        self.needed = needed
+
+
+@dataclass(frozen=True)
+class Finding:
+    name: str
+    state: str  # "fine", "optional" or "missing"
+    text: str
+
+    def __str__(self) -> str:
+        return f"{MARKS[self.state]} {self.name:<12} {self.text}"
+
+
+def examine() -> list[Finding]:
+    """Every check, in order."""
+    return [_finding(name, check) for name, check in CHECKS.items()]
+
+
+def _finding(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Finding(name, "fine", check())
+    except Lack as lack:
+        return Finding(name, "missing" if lack.needed else "optional", str(lack))
+    except Exception as error:  # a broken install can raise anything
+        if isinstance(error, ImportError) and error.name == "torch" and name != "PyTorch":
+            return Finding(name, "missing", "needs PyTorch: see above.")
+        told = " ".join(str(error).split())[:200]
+        return Finding(name, "missing", f"{type(error).__name__}: {told}. Install again: {INSTALL}")
+
+
+def python() -> str:
+    return f"{platform.python_version()} in {sys.prefix}"
+
+
+def pytorch() -> str:
+    import torch
+
+    try:
+        from torchvision import ops
+
+        ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([1.0]), 0.5)
+        installed = version("torchvision")
+    except Exception as error:  # a pair that does not match fails while it is imported, in several ways
+        raise Lack(
+            f"torch {torch.__version__} works, torchvision does not ({' '.join(str(error).split())[:80]}).",
+            "They have to be a pair: `pip install --upgrade --force-reinstall torch torchvision`.",
+        ) from None
+    return f"{torch.__version__} with torchvision {installed}"
+
+
+def device() -> str:
+    import torch
+
+    from resnet_edu.data import images
+    from resnet_edu.training import choose_precision
+
+    chosen = images.pick_device(None)
+    kind = {torch.bfloat16: "bf16", torch.float16: "fp16", None: "fp32"}[choose_precision("auto", chosen)]
+    if chosen.type == "cuda":
+        memory = torch.cuda.get_device_properties(chosen).total_memory / 2**30
+        return f"{torch.cuda.get_device_name(chosen)}, {memory:.0f} GiB; the fastest precision there is {kind}"
+    return f"no GPU that PyTorch can use; CPU with {torch.get_num_threads()} threads, fastest precision {kind}"
+
+
+def notebooks() -> str:
+    found = {}
+    for name in ("jupyterlab", "ipywidgets", "ipykernel", "matplotlib"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            raise Lack(f"{name} is not installed.", f"Install it: {INSTALL}") from None
+    if int(found["ipywidgets"].split(".")[0]) < 8 and int(found["jupyterlab"].split(".")[0]) >= 4:
+        raise Lack(
+            f"ipywidgets {found['ipywidgets']} has no front end for JupyterLab {found['jupyterlab']}.",
+            "`pip install 'ipywidgets>=8.1'`, and start JupyterLab again.",
+        )
+    return ", ".join(f"{name} {number}" for name, number in found.items())
+
+
+def sample() -> str:
+    from resnet_edu import data
+
+    train, test = data.load("sample", device="cpu")
+    return f"{len(train):,} training and {len(test):,} test images, every pixel as published"
+
+
+def full_set() -> str:
+    from resnet_edu.data.cifar10 import ARCHIVE, cache_folder, course_folder
+
+    for folder in (course_folder(), cache_folder()):
+        for name in ("cifar10.npz", ARCHIVE):
+            if (folder / name).is_file():
+                return str(folder / name)
+    raise Lack(
+        "not here. The sample is enough for every lesson;",
+        "`python -m resnet_edu data cifar10` fetches the full set (170 MB).",
+        needed=False,
+    )
+
+
+def weights() -> str:
+    from resnet_edu.data import course_folder
+
+    folder = course_folder() / "weights"
+    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        digest, name = line.split(maxsplit=1)
+        file = folder / name
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+            state = "damaged" if file.is_file() else "missing"
+            raise Lack(f"{name} is {state}.", "`git checkout data/weights` brings it back, in a clone.")
+    return f"{len(lines)} trained nets, checksums right"
+
+
+def disk() -> str:
+    place = _cache()
+    free = shutil.disk_usage(place).free
+    if free < FREE:
+        raise Lack(
+            f"{free / 1e9:.1f} GB are free in {place}, long runs and the full set want {FREE / 1e9:.0f}.",
+            "Make room, or set RESNET_EDU_CACHE to a folder on another disk.",
+            needed=False,
+        )
+    return f"{free / 1e9:.0f} GB free in {place}"
+
+
+def write_access() -> str:
+    for folder, remedy in (
+        (_cache(), "Set RESNET_EDU_CACHE to a folder of yours: nets that you train are kept there."),
+        (Path.cwd(), "Notebooks that you change cannot be saved here: copy the course to a folder of yours."),
+    ):
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise Lack(f"{folder} cannot be written ({error.strerror}).", remedy, needed=False) from None
+    return f"yes, in {_cache()} and here"
+
+
+def budget() -> str:
+    from resnet_edu.lesson import BUDGETS
+
+    chosen = os.environ.get("RESNET_EDU_BUDGET")
+    if chosen and chosen not in BUDGETS:
+        raise Lack(f"RESNET_EDU_BUDGET={chosen!r} is none.", f"Unset it, or choose one of {', '.join(BUDGETS)}.")
+    return f"RESNET_EDU_BUDGET={chosen}" if chosen else "not set: gpu where there is one, else laptop"
+
+
+def _cache() -> Path:
+    """The cache folder, or the nearest one above it that is there already."""
+    from resnet_edu.data import cache_folder
+
+    folder = cache_folder().absolute()
+    return next(place for place in (folder, *folder.parents) if place.is_dir())
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "Python": python,
+    "PyTorch": pytorch,
+    "device": device,
+    "notebooks": notebooks,
+    "sample": sample,
+    "CIFAR-10": full_set,
+    "weights": weights,
+    "disk": disk,
+    "write access": write_access,
+    "budget": budget,
+}

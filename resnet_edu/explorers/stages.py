@@ -1,0 +1,118 @@
+"""The way of an image through a ResNet, block by block: shapes, parameters, multiply-adds, feature maps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch.nn import functional as F
+
+from resnet_edu import data, models, plots, probes
+from resnet_edu.explorers.core import Explorer
+from resnet_edu.probes.care import as_it_was, listening
+
+SHOWN = 12  # feature maps of a block
+
+
+def block_maps(net: models.ResNet, images: data.Images, image: int, size: int) -> dict[str, torch.Tensor]:
+    """What the stem and each block give for one image, enlarged to size x size: {name: [C, H, W]}, from the image on.
+
+    net: it runs in eval mode and is left as it was.
+    """
+    found: dict[str, torch.Tensor] = {}
+
+    def heard(name: str, _layer: Any, _inputs: Any, output: torch.Tensor) -> None:
+        found["stem" if name == "maxpool" else name] = output[0].cpu()
+
+    parts = [(n, m) for n, m in net.named_modules() if n == "maxpool" or isinstance(m, models.ResNetBlock)]
+    x = F.interpolate(data.normalize(images.images[image][None]), (size, size), mode="bilinear", antialias=True)
+    device = next(net.parameters()).device
+    with as_it_was(net), torch.no_grad(), listening(parts, heard):
+        net.eval()(x.to(device))
+    return found
+
+
+def costs(net: models.ResNet, size: int) -> list[probes.Layer]:
+    """The stem and each block as one row: shapes, parameters, multiply-adds."""
+    x = torch.zeros(1, 3, size, size, device=next(net.parameters()).device)
+    rows = probes.layer_groups(probes.layer_table(net, x), 2)
+    first = next(i for i, row in enumerate(rows) if row.name.startswith("layer"))
+    whole = probes.layer_groups([replace(row, name="stem") for row in rows[:first]])
+    return whole + [row for row in rows if row.name.startswith("layer")]
+
+
+@plots.course_look
+def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position: int = 0, image: int = 0) -> Explorer:
+    """A slider walks from the stem to the last block, another one picks the image: what each block makes of it.
+
+    net: `models.resnet50()` or one of its family. images: `data.Images`; one of them is enlarged to size x size pixels
+    and runs once. The position stands for the stem (0) or a block.
+    """
+    if not isinstance(net, models.ResNet):
+        raise TypeError(f"stages takes one of models.resnet18() to resnet152(); it was given {type(net).__name__}.")
+    if not isinstance(images, data.Images) or not len(images):
+        raise TypeError(f"stages takes Images, such as data.load returns; it was given {type(images).__name__}.")
+    rows = costs(net, size)
+    for name, value, most in (("position", position, len(rows) - 1), ("image", image, len(images) - 1)):
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            raise ValueError(f"{name}={value!r:.60}: give a whole number from 0 to {most}.")
+    wide = {"description_width": "110px"}
+    controls = {
+        name: widgets.IntSlider(value=value, min=0, max=most, description=name, continuous_update=False, style=wide)
+        for name, value, most in (("position", position, len(rows) - 1), ("image", image, len(images) - 1))
+    }
+    figure = Figure(figsize=(plots.WIDTH, 5.2))
+    grid = figure.add_gridspec(3, 8, height_ratios=(1, 1, 1.15), hspace=0.12, wspace=0.06)
+    figure.subplots_adjust(left=0.075, right=0.99, top=0.9, bottom=0.09)
+    given = figure.add_subplot(grid[:2, :2])
+    panels = [figure.add_subplot(grid[i // 6, 2 + i % 6]) for i in range(SHOWN)]
+    for ax in (given, *panels):
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.grid(False)
+        ax.spines[:].set_visible(False)
+    photo = given.imshow(np.zeros((1, 1, 3), dtype=np.uint8), extent=(0, 1, 0, 1))
+    maps = [ax.imshow(np.zeros((1, 1)), cmap="gray", extent=(0, 1, 0, 1), interpolation="nearest") for ax in panels]
+    below = grid[2, :].subgridspec(1, 2, wspace=0.22)
+    bars = []
+    for column, (what, label) in enumerate((("parameters", "parameters"), ("multiply_adds", "multiply-adds"))):
+        ax = figure.add_subplot(below[column])
+        heights = [getattr(row, what) / 1e6 for row in rows]
+        bars.append(ax.bar(range(len(rows)), heights, color=plots.GREY))
+        ax.set(ylabel=f"{label}, millions", xlabel="position: 0 is the stem")
+        ax.set_xticks(range(0, len(rows), 2))
+        ax.grid(axis="x", visible=False)
+    seen: dict[int, dict[str, torch.Tensor]] = {}
+
+    @plots.course_look
+    def draw(position: int, image: int) -> str:
+        if image not in seen:
+            seen.clear()
+            seen[image] = block_maps(net, images, image, size)
+        row = rows[position]
+        output = seen[image][row.name].numpy()
+        photo.set_data(images.images[image].cpu().numpy().transpose(1, 2, 0))
+        given.set_xlabel(f"image {image}: {images.classes[int(images.labels[image])]}")
+        low, high = float(output[:SHOWN].min()), float(output[:SHOWN].max())
+        for picture, channel in zip(maps, output[:SHOWN], strict=False):
+            picture.set_data(channel)
+            picture.set_clim(low, high if high > low else low + 1)
+        for container in bars:
+            for i, bar in enumerate(container):
+                bar.set_color(plots.BLUE if i == position else plots.GREY)
+                bar.set_hatch("//" if i == position else "")
+        shape, stride = " × ".join(map(str, row.out_shape)), row.in_shape[-1] // row.out_shape[-1]
+        words = (
+            f"{row.name}: {shape}, stride {stride}, {row.parameters:,} parameters, "
+            f"{row.multiply_adds / 1e6:,.0f} M multiply-adds"
+        )
+        figure.suptitle(words, fontsize=11)
+        return f"The first {min(SHOWN, len(output))} feature maps of {words}; below, those costs for all blocks."
+
+    explorer = Explorer(controls, figure, draw)
+    explorer.show()
+    return explorer

@@ -1,0 +1,167 @@
+"""ResNet-18 to 152, the ImageNet family of He et al. 2015: our own code, with torchvision's names.
+
+    >>> from resnet_edu import models
+    >>> net = models.resnet50()                                  # takes torchvision's state dict, and gives its logits
+    >>> small = models.resnet18(10, width=16, stem="cifar")      # narrow, and for images of 32 x 32
+
+           blocks in stages 1 to 4    parameters    multiply-adds at 224 x 224, as torchvision publishes them
+    18     2   2    2   2  basic      11,689,512     1.814 G
+    34     3   4    6   3  basic      21,797,672     3.664 G
+    50     3   4    6   3  bottleneck 25,557,032     4.089 G
+    101    3   4   23   3  bottleneck 44,549,160     7.801 G
+    152    3   8   36   3  bottleneck 60,192,808    11.514 G
+
+The paper and torchvision differ in one place, and here that is a switch. In a bottleneck that halves the size,
+torchvision's 3 x 3 convolution takes the stride ("v1.5"); in the paper the first 1 x 1 convolution does ("v1"), which
+is cheaper.
+
+Source: He et al. 2015 (arXiv 1512.03385), table 1 and figure 5, with projections where the shape changes (option B).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from resnet_edu.models.cifar import check_choice, check_count, check_input, conv1x1, conv3x3
+
+#: Channels that a block gives, for each channel of its 3 x 3 convolution.
+EXPANSION = {"basic": 1, "bottleneck": 4}
+STEMS = ("imagenet", "cifar")
+STRIDE_ON = ("3x3", "1x1")
+
+
+class ResNetBlock(nn.Module):
+    """relu(F(x) + shortcut(x)): [N, in_channels, H, W] -> [N, expansion * channels, H / stride, W / stride].
+
+    F of a "basic" block: two 3 x 3 convolutions. F of a "bottleneck": 1 x 1, 3 x 3, and a 1 x 1 back up to four times
+    the channels. The shortcut is x itself, or where the shape changes a 1 x 1 convolution with its norm.
+    """
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1, *, block: str, stride_on: str = "3x3") -> None:
+        super().__init__()
+        check_choice("block", block, EXPANSION)
+        check_choice("stride_on", stride_on, STRIDE_ON)
+        out_channels = EXPANSION[block] * channels
+        self.bottleneck = block == "bottleneck"
+        if self.bottleneck:
+            first, second = (1, stride) if stride_on == "3x3" else (stride, 1)
+            self.conv1 = conv1x1(in_channels, channels, first)
+            self.bn1 = nn.BatchNorm2d(channels)
+            self.conv2 = conv3x3(channels, channels, second)
+            self.bn2 = nn.BatchNorm2d(channels)
+            self.conv3 = conv1x1(channels, out_channels)
+            self.bn3 = nn.BatchNorm2d(out_channels)
+        else:
+            self.conv1 = conv3x3(in_channels, channels, stride)
+            self.bn1 = nn.BatchNorm2d(channels)
+            self.conv2 = conv3x3(channels, channels)
+            self.bn2 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU()
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.downsample = nn.Sequential(conv1x1(in_channels, out_channels, stride), nn.BatchNorm2d(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        if self.bottleneck:
+            out = self.bn3(self.conv3(self.relu(out)))
+        return self.relu(out + self.downsample(x))
+
+
+class ResNet(nn.Module):
+    """A stem, four stages of blocks, global average pooling, one linear layer: [N, 3, H, W] -> logits [N, num_classes].
+
+    blocks: how many blocks each of the four stages has; from the second stage on the first of them halves the size.
+    block: "basic" or "bottleneck". width: channels of the stem and of the first stage's 3 x 3 convolutions; they double
+        from stage to stage.
+    stem: "imagenet" is a 7 x 7 convolution with stride 2 and a 3 x 3 max-pool with stride 2: the stages work at a
+        quarter of the side. "cifar" is one 3 x 3 convolution: they work at the full side.
+    stride_on: which convolution of a bottleneck takes the stride, "3x3" (torchvision, v1.5) or "1x1" (the paper, v1).
+
+    Weights start as in He et al. 2015 (arXiv 1502.01852), with the fan-out, as torchvision's do.
+    Raises ValueError or TypeError with the possible values.
+    """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
+    def __init__(
+        self,
+        blocks: Sequence[int],
+        *,
+        block: str = "basic",
+        width: int = 64,
+        stem: str = "imagenet",
+        stride_on: str = "3x3",
+        num_classes: int = 1000,
+    ) -> None:
+        super().__init__()
+        if not isinstance(blocks, Sequence) or isinstance(blocks, str) or len(blocks) != 4:
+            raise ValueError(f"blocks={blocks!r:.60}: give four whole numbers, such as (2, 2, 2, 2).")
+        for name, number in (*(("blocks", n) for n in blocks), ("width", width), ("num_classes", num_classes)):
+            check_count(name, number)
+        check_choice("block", block, EXPANSION)
+        check_choice("stem", stem, STEMS)
+        check_choice("stride_on", stride_on, STRIDE_ON)
+
+        imagenet = stem == "imagenet"
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False) if imagenet else conv3x3(3, width)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1) if imagenet else nn.Identity()
+        channels = width
+        for stage, count in enumerate(blocks):
+            layers = []
+            for i in range(count):
+                stride = 2 if stage > 0 and i == 0 else 1
+                layers.append(ResNetBlock(channels, width * 2**stage, stride, block=block, stride_on=stride_on))
+                channels = EXPANSION[block] * width * 2**stage
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*layers))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(channels, num_classes)
+
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_input(x, 3, next(self.parameters(), None), who="ResNet")
+        x = self.relu(self.bn1(self.conv1(x)))  # "imagenet": [N, width, H / 2, W / 2]
+        x = self.maxpool(x)  # [N, width, H / 4, W / 4]
+        x = self.layer1(x)  # [N, expansion * width, H / 4, W / 4]
+        x = self.layer2(x)  # [N, 2 expansion * width, H / 8, W / 8]
+        x = self.layer3(x)  # [N, 4 expansion * width, H / 16, W / 16]
+        x = self.layer4(x)  # [N, 8 expansion * width, H / 32, W / 32]
+        x = self.avgpool(x).flatten(1)  # [N, 8 expansion * width]
+        return self.fc(x)  # [N, num_classes]
+
+
+def resnet18(num_classes: int = 1000, **options: Any) -> ResNet:
+    """ResNet-18; options as `ResNet` has them (width, stem, stride_on)."""
+    return ResNet((2, 2, 2, 2), block="basic", num_classes=num_classes, **options)
+
+
+def resnet34(num_classes: int = 1000, **options: Any) -> ResNet:
+    """ResNet-34; options as `ResNet` has them."""
+    return ResNet((3, 4, 6, 3), block="basic", num_classes=num_classes, **options)
+
+
+def resnet50(num_classes: int = 1000, **options: Any) -> ResNet:
+    """ResNet-50: the blocks of ResNet-34, as bottlenecks; options as `ResNet` has them."""
+    return ResNet((3, 4, 6, 3), block="bottleneck", num_classes=num_classes, **options)
+
+
+def resnet101(num_classes: int = 1000, **options: Any) -> ResNet:
+    """ResNet-101; options as `ResNet` has them."""
+    return ResNet((3, 4, 23, 3), block="bottleneck", num_classes=num_classes, **options)
+
+
+def resnet152(num_classes: int = 1000, **options: Any) -> ResNet:
+    """ResNet-152; options as `ResNet` has them."""
+    return ResNet((3, 8, 36, 3), block="bottleneck", num_classes=num_classes, **options)

@@ -1,0 +1,396 @@
+"""The relatives of the residual block: one skeleton, one budget of parameters, and eleven blocks to put into it.
+
+    >>> from resnet_edu import models, relatives
+    >>> plain = relatives.Skeleton(relatives.Plain)
+    >>> dense = relatives.Skeleton(relatives.Dense)
+    >>> models.count_parameters(plain), models.count_parameters(dense)
+    (71130, 73902)
+
+A block is a class `Block(channels, hidden)`: it takes the stream [N, channels, H, W] and hands on the stream, changed,
+at the same size. `hidden` is how wide it is inside; the skeleton chooses it so that every block costs the same.
+
+Read it from the top, and of each block the `forward` first: it says what the block does with x. First come the blocks
+that differ in what they do with x (Plain to Dense), then those that differ in F (ResNeXt to MobileNetV3), then the two
+that come from outside of the family of 3 x 3 convolutions (ConvNeXt, Transformer), then the skeleton.
+
+The blocks are the papers' ideas at the size of a lesson, not copies of their networks: widths, depth and recipe are
+the skeleton's. What is left out stands with each block.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resnet_edu.models import conv1x1, conv3x3, count_parameters
+from resnet_edu.models.cifar import check_count
+
+#: Makes one block: `(channels, hidden) -> module` that maps [N, channels, H, W] to [N, its out_channels, H, W].
+MakeBlock = Callable[[int, int], nn.Module]
+
+
+# --- what they do with x ----------------------------------------------------------------------------------------------
+
+
+class Plain(nn.Module):
+    """y = relu(F(x)): two 3 x 3 convolutions, and no way around them."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            conv3x3(channels, hidden),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            conv3x3(hidden, channels),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.branch(x))
+
+
+class Residual(Plain):
+    """y = relu(x + F(x)): He et al. 2015 (arXiv 1512.03385)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.branch(x))
+
+
+class PreActivation(nn.Module):
+    """y = x + F(x), with norm and ReLU in front of each convolution: He et al. 2016 (arXiv 1603.05027)."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            conv3x3(channels, hidden),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            conv3x3(hidden, channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.branch(x)
+
+
+class Highway(Plain):
+    """y = T(x) relu(F(x)) + (1 - T(x)) x: Srivastava et al. 2015 (arXiv 1505.00387).
+
+    The gate T, one number from 0 to 1 at each place of the stream, is learned; its bias starts below 0, so that most
+    of x passes. The paper's layers have no BatchNorm, which is the branch's here.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__(channels, hidden)
+        self.gate = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        nn.init.constant_(self.gate.bias, -2.0)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        t = torch.sigmoid(self.gate(x))
+        return t * F.relu(self.branch(x)) + (1 - t) * x
+
+
+class Dense(nn.Module):
+    """y = [x, F(x)]: Huang et al. 2017 (arXiv 1608.06993), with its bottleneck. The stream grows by `hidden` channels.
+
+    The skeleton's transition between stages brings it back to the width of the others.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.out_channels = channels + hidden
+        self.branch = nn.Sequential(
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            conv1x1(channels, 4 * hidden),
+            nn.BatchNorm2d(4 * hidden),
+            nn.ReLU(),
+            conv3x3(4 * hidden, hidden),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, self.branch(x)], dim=1)
+
+
+# --- what F is --------------------------------------------------------------------------------------------------------
+
+
+class ResNeXt(nn.Module):
+    """y = relu(x + F(x)), F a bottleneck whose 3 x 3 convolution has 8 groups: Xie et al. 2017 (arXiv 1611.05431)."""
+
+    groups = 8
+    step = groups  # hidden is a multiple of it
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            conv1x1(channels, hidden),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, kernel_size=3, padding=1, groups=self.groups, bias=False),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            conv1x1(hidden, channels),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.branch(x))
+
+
+class ChannelGate(nn.Sequential):
+    """One factor from 0 to 1 for each channel, from the means of all channels: [N, C, H, W] -> [N, C, 1, 1].
+
+    Squeeze (the mean over all places), excite (two linear layers, here as 1 x 1 convolutions, with a quarter of the
+    channels between them): Hu et al. 2018 (arXiv 1709.01507).
+    """
+
+    def __init__(self, channels: int, gate: nn.Module | None = None) -> None:
+        squeezed = max(1, channels // 4)
+        super().__init__(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, squeezed, kernel_size=1),
+            nn.ReLU(),
+            nn.Conv2d(squeezed, channels, kernel_size=1),
+            gate or nn.Sigmoid(),
+        )
+
+
+class SqueezeExcitation(Plain):
+    """y = relu(x + s(F(x)) F(x)): the residual block, with a factor s for each channel of F."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__(channels, hidden)
+        self.gate = ChannelGate(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        f = self.branch(x)
+        return F.relu(x + self.gate(f) * f)
+
+
+def depthwise(channels: int, kernel: int) -> nn.Conv2d:
+    """A convolution in which each channel sees itself alone, at the same size."""
+    return nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
+
+
+class Xception(nn.Module):
+    """y = x + F(x), F of separable convolutions: Chollet 2017 (arXiv 1610.02357).
+
+    A separable convolution is a depthwise one (3 x 3, each channel alone) and a 1 x 1 (each place alone). The paper
+    has three of them in a block, and the same width inside.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            nn.ReLU(),
+            depthwise(channels, 3),
+            conv1x1(channels, hidden),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            depthwise(hidden, 3),
+            conv1x1(hidden, channels),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.branch(x)
+
+
+class MobileNetV3(nn.Module):
+    """y = x + F(x), F an inverted residual: Howard et al. 2019 (arXiv 1905.02244).
+
+    1 x 1 up, depthwise 3 x 3, squeeze and excite, 1 x 1 down. Inside it is wide where a bottleneck is narrow, and
+    nothing but a norm follows the last convolution.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.expand = nn.Sequential(conv1x1(channels, hidden), nn.BatchNorm2d(hidden), nn.Hardswish())
+        self.spatial = nn.Sequential(depthwise(hidden, 3), nn.BatchNorm2d(hidden), nn.Hardswish())
+        self.gate = ChannelGate(hidden, nn.Hardsigmoid())
+        self.project = nn.Sequential(conv1x1(hidden, channels), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.spatial(self.expand(x))
+        return x + self.project(self.gate(h) * h)
+
+
+# --- from convolution to attention ------------------------------------------------------------------------------------
+
+
+class ChannelNorm(nn.LayerNorm):
+    """LayerNorm over the channels of each place: [N, C, H, W] -> [N, C, H, W]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ConvNeXt(nn.Module):
+    """y = x + scale F(x), F: depthwise 7 x 7, LayerNorm, 1 x 1 up, GELU, 1 x 1 down: Liu et al. 2022 (2201.03545).
+
+    `scale`, one number for each channel, is learned and starts at 1e-6: the block starts as the identity.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            depthwise(channels, 7),
+            ChannelNorm(channels),
+            conv1x1(channels, hidden),
+            nn.GELU(),
+            conv1x1(hidden, channels),
+        )
+        self.scale = nn.Parameter(torch.full((channels, 1, 1), 1e-6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * self.branch(x)
+
+
+class Transformer(nn.Module):
+    """y = x + attention(x), then y + mlp(y): Vaswani et al. 2017 (arXiv 1706.03762), norms in front.
+
+    Each place of the map, which sees a patch of the image, is a token, as in Dosovitskiy et al. 2021 (2010.11929).
+    There is no position embedding: only the skeleton's convolutions know what is beside what.
+    """
+
+    heads = 2
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.attention = nn.MultiheadAttention(channels, self.heads, batch_first=True)
+        self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)  # [N, H W, channels]
+        n = self.norm1(tokens)
+        tokens = tokens + self.attention(n, n, n, need_weights=False)[0]
+        tokens = tokens + self.mlp(self.norm2(tokens))
+        return tokens.transpose(1, 2).reshape(x.shape)
+
+
+BLOCKS: dict[str, type[nn.Module]] = {
+    "plain": Plain,
+    "residual": Residual,
+    "pre-activation": PreActivation,
+    "Highway": Highway,
+    "DenseNet": Dense,
+    "ResNeXt": ResNeXt,
+    "squeeze-excite": SqueezeExcitation,
+    "Xception": Xception,
+    "MobileNetV3": MobileNetV3,
+    "ConvNeXt": ConvNeXt,
+    "transformer": Transformer,
+}
+
+
+def forward_lines(block: type[nn.Module]) -> str:
+    """What a block does with x: the lines of its `forward`, without the first."""
+    if not isinstance(block, type) or not issubclass(block, nn.Module):
+        raise TypeError(f"forward_lines takes a class of modules, such as relatives.Residual, not {block!r:.60}.")
+    source = textwrap.dedent(inspect.getsource(block.forward))
+    return textwrap.dedent(source.split("\n", 1)[1]).rstrip()
+
+
+# --- the skeleton -----------------------------------------------------------------------------------------------------
+
+
+class Skeleton(nn.Module):
+    """A stem, two stages of `blocks` blocks, a classifier: everything but the block, which is given.
+
+    Takes float images [N, in_channels, H, W] with sides of at least 4, returns logits [N, num_classes]. The stem halves
+    the sides, the transition between the stages halves them again and doubles the channels: so a block never has to
+    change the shape of the stream.
+
+    block: `(channels, hidden) -> module`, such as `relatives.Residual`. A block that changes the number of channels
+        says so in `.out_channels`.
+    hidden: the width inside the blocks of each stage. By default the one with which a stage has as many parameters as
+        the stage of a plain net with hidden = channels.
+
+    Raises ValueError or TypeError where a setting cannot be.
+    """
+
+    def __init__(
+        self,
+        block: MakeBlock,
+        *,
+        width: int = 16,
+        blocks: int = 3,
+        hidden: tuple[int, int] | None = None,
+        num_classes: int = 10,
+        in_channels: int = 3,
+    ) -> None:
+        super().__init__()
+        for name, number in (
+            ("width", width), ("blocks", blocks), ("num_classes", num_classes), ("in_channels", in_channels),
+        ):  # fmt: skip
+            check_count(name, number)
+        if not callable(block) or isinstance(block, nn.Module):
+            raise TypeError(f"block={block!r:.60}: give a class such as relatives.Residual, or what makes its blocks.")
+        if hidden is not None and (not isinstance(hidden, tuple) or len(hidden) != 2):
+            raise ValueError(f"hidden={hidden!r:.60}: give two widths, one a stage, or None for the budget's.")
+        for number in hidden or ():
+            check_count("hidden", number)
+        self.in_channels = in_channels
+        self.hidden = hidden or (matched(block, width, blocks), matched(block, 2 * width, blocks))
+        self.stem = nn.Sequential(conv3x3(in_channels, width, stride=2), nn.BatchNorm2d(width), nn.ReLU())
+        self.stage1, grown = _stage(block, width, blocks, self.hidden[0])
+        self.transition = nn.Sequential(
+            nn.AvgPool2d(2), conv1x1(grown, 2 * width), nn.BatchNorm2d(2 * width), nn.ReLU()
+        )
+        self.stage2, grown = _stage(block, 2 * width, blocks, self.hidden[1])
+        self.head = nn.Sequential(nn.BatchNorm2d(grown), nn.ReLU())
+        self.fc = nn.Linear(grown, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _check_images(x, self.in_channels)
+        x = self.stem(x)  # [N, width, H / 2, W / 2]
+        x = self.stage1(x)
+        x = self.transition(x)  # [N, 2 width, H / 4, W / 4]
+        x = self.stage2(x)
+        return self.fc(self.head(x).mean((2, 3)))
+
+
+def _stage(block: MakeBlock, channels: int, blocks: int, hidden: int) -> tuple[nn.Sequential, int]:
+    """`blocks` blocks one after the other, and how many channels the last one hands on."""
+    layers = []
+    for _ in range(blocks):
+        layers.append(block(channels, hidden))
+        if not isinstance(layers[-1], nn.Module):
+            raise TypeError(f"block({channels}, {hidden}) returned {type(layers[-1]).__name__}, and no nn.Module.")
+        channels = getattr(layers[-1], "out_channels", channels)
+    return nn.Sequential(*layers), channels
+
+
+@cache
+def matched(block: MakeBlock, channels: int, blocks: int) -> int:
+    """The `hidden` with which a stage of these blocks comes closest to the parameters of a plain one."""
+
+    def parameters(block: MakeBlock, hidden: int) -> int:
+        with torch.device("meta"):  # nothing is filled, so it takes no time
+            return count_parameters(_stage(block, channels, blocks, hidden)[0])
+
+    budget, step = parameters(Plain, channels), getattr(block, "step", 1)
+    low, high = 1, 32 * channels // step
+    while low < high:  # the smallest that reaches the budget
+        middle = (low + high) // 2
+        low, high = (low, middle) if parameters(block, middle * step) >= budget else (middle + 1, high)
+    return min((max(1, low - 1) * step, low * step), key=lambda hidden: abs(parameters(block, hidden) - budget))
+
+
+def _check_images(x: object, channels: int) -> None:
+    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != channels or not x.is_floating_point():
+        given = f"{x.dtype} {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"Skeleton takes float images [N, {channels}, H, W]; it was given {given}.")
+    if min(x.shape[2:]) < 4:
+        raise ValueError(
+            f"Skeleton needs sides of at least 4, for it halves them twice; these are {list(x.shape[2:])}."
+        )

@@ -1,0 +1,100 @@
+"""`authoring address` and `authoring new`: what a fork's instructor does first."""
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from resnet_edu.authoring import lessons as course
+from resnet_edu.authoring.address import SETUP, setup_address, stamp
+from resnet_edu.authoring.check import check
+from resnet_edu.authoring.lessons import Refusal
+from resnet_edu.authoring.new import new
+from resnet_edu.authoring.render import render
+
+GITHUB, LOCAL = "https://github.com/ada/course.git", "file:///srv/git/my course"
+
+
+@pytest.fixture
+def fork(tmp_path: Path) -> Path:
+    shutil.copytree(course.NOTEBOOKS, tmp_path / "notebooks")
+    shutil.copy(course.ROOT / "README.md", tmp_path)
+    return tmp_path
+
+
+def files(fork: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(fork.rglob("*")) if path.is_file()}
+
+
+def test_the_course_as_it_is_written_has_no_address_and_no_badge() -> None:
+    for path in course.lessons():
+        assert setup_address(nbformat.read(path, 4)) == "", path.name
+        assert "colab-badge" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("address", [GITHUB, "https://example.org/course.git", "file:///srv/course"])
+def test_an_address_is_taken_out_without_a_trace(fork: Path, address: str) -> None:
+    before = files(fork)
+    assert len(stamp(address, fork)) >= len(course.lessons())
+    assert stamp(address, fork) == []  # it is there already
+    for path in course.lessons(fork / "notebooks"):
+        assert setup_address(nbformat.read(path, 4)) == address
+    stamp("https://example.org/other.git", fork)
+    stamp("", fork)
+    assert files(fork) == before
+
+
+def test_an_address_at_github_gives_each_lesson_a_badge_of_its_own(fork: Path) -> None:
+    stamp(GITHUB, fork, branch="autumn")
+    page = "https://colab.research.google.com/github/ada/course/blob/autumn/notebooks"
+    for path in course.lessons(fork / "notebooks"):
+        title = nbformat.read(path, 4).cells[0].source.splitlines()
+        assert title[0].startswith("# ") and title[2].endswith(f"({page}/{path.name})") and title[1] == title[3] == ""
+    assert f"({page}/01_convolutional_networks.ipynb)" in (fork / "README.md").read_text(encoding="utf-8")
+
+
+def test_elsewhere_there_is_no_badge(fork: Path) -> None:
+    stamp("https://example.org/course.git", fork)
+    assert all(b"colab-badge" not in text for text in files(fork).values())
+
+
+@pytest.mark.parametrize("address", ["github.com/ada/course", LOCAL, 'https://x.org/"', "ftp://x.org/c", "course"])
+def test_what_is_no_address_is_refused_and_nothing_is_written(fork: Path, address: str) -> None:
+    before = files(fork)
+    with pytest.raises(Refusal, match="is no address of a git repository"):
+        stamp(address, fork)
+    assert files(fork) == before
+
+
+def test_a_lesson_with_a_setup_cell_of_its_own_stops_the_stamp(fork: Path) -> None:
+    path = course.lessons(fork / "notebooks")[1]
+    path.write_text(path.read_text(encoding="utf-8").replace("--no-deps", "--upgrade"), encoding="utf-8")
+    before = files(fork)
+    with pytest.raises(Refusal, match=f"{path.name}: it has no setup cell like the other lessons"):
+        stamp(GITHUB, fork)
+    assert files(fork) == before
+
+
+# ---- A lesson of one's own ------------------------------------------------------------------------------------------
+
+
+def test_a_new_lesson_runs_and_keeps_every_rule(fork: Path) -> None:
+    path = new("20", "my_topic", fork / "notebooks")
+    assert path.name == "20_my_topic.ipynb" and check(path)  # not run yet
+    render(path, budget="smoke", root=fork)
+    assert check(path) == []
+    cells = {cell.id: cell for cell in nbformat.read(path, 4).cells}
+    assert cells["title"].source.startswith("# 20 · My topic") and cells["setup"].source == SETUP
+    assert any("✓" in output.get("text", "") for output in cells["measure"].outputs)
+
+
+@pytest.mark.parametrize(("number", "name"), [("x", "topic"), ("14", "My topic"), ("100", "topic"), ("14", "../up")])
+def test_a_lesson_needs_a_number_and_a_name(fork: Path, number: str, name: str) -> None:
+    with pytest.raises(Refusal, match="such as 14 my_topic"):
+        new(number, name, fork / "notebooks")
+
+
+def test_a_number_that_is_taken_is_refused(fork: Path) -> None:
+    with pytest.raises(Refusal, match="There is a lesson 03 already: 03_vanishing_gradients"):
+        new("3", "other", fork / "notebooks")

@@ -1,0 +1,108 @@
+"""torchvision's weights: from a file under the official name, or over the network; without either in seconds."""
+
+import hashlib
+import io
+import time
+
+import pytest
+import torch
+from torchvision.models import get_model_weights, resnet18
+
+from resnet_edu import models, weights
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Empty folders in all the places that are looked in: (course, cache)."""
+    course, cache = tmp_path / "course", tmp_path / "cache"
+    monkeypatch.setattr(weights, "course_folder", lambda: course)
+    monkeypatch.setattr(weights, "cache_folder", lambda: cache)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(weights, "SOURCE", "http://127.0.0.1:9/")  # nobody listens there
+    return course, cache
+
+
+@pytest.fixture(scope="module")
+def official():
+    torch.manual_seed(0)
+    return resnet18()
+
+
+def test_the_files_are_those_of_torchvision():
+    for name, file in weights.OFFICIAL.items():
+        assert get_model_weights(name).IMAGENET1K_V1.url == weights.SOURCE + file
+
+
+@pytest.mark.parametrize("place", ["course", "cache"])
+def test_a_file_under_the_official_name_is_used(place, places, official, capsys):
+    folder = places[place == "cache"] / "weights"
+    folder.mkdir(parents=True)
+    torch.save(official.state_dict(), folder / "resnet18-f37072fd.pth")
+    net = models.resnet18()
+    assert weights.pretrained(net, "resnet18")
+    assert all(torch.equal(net.state_dict()[key], tensor) for key, tensor in official.state_dict().items())
+    assert capsys.readouterr().out.endswith("trained on ImageNet, from resnet18-f37072fd.pth\n")
+
+
+@pytest.mark.parametrize("download", [True, False])
+def test_without_a_network_the_net_stays_as_it_is(download, places, capsys):
+    net = models.resnet18(width=4)
+    before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
+    started = time.perf_counter()
+    assert not weights.pretrained(net, "resnet18", download=download)
+    assert time.perf_counter() - started < 10
+    assert all(torch.equal(net.state_dict()[key], tensor) for key, tensor in before.items())
+    said = capsys.readouterr().out
+    assert "keeps the random ones" in said and "resnet18-f37072fd.pth" in said
+    assert ("refused" in said) == download
+
+
+def test_a_server_that_never_answers_is_given_up(places, monkeypatch, capsys):
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: time.sleep(5))
+    monkeypatch.setattr(weights, "ANSWER", 0.1)
+    assert not weights.pretrained(models.resnet18(width=4), "resnet18")
+    assert "no server answered" in capsys.readouterr().out
+
+
+class Slow(io.BytesIO):
+    def read1(self, size=-1):
+        time.sleep(0.05)
+        return b"x"
+
+
+def test_a_file_that_takes_too_long_is_given_up(places, monkeypatch, capsys):
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: Slow())
+    monkeypatch.setattr(weights, "LIMIT", 0.3)
+    assert not weights.pretrained(models.resnet18(width=4), "resnet18")
+    assert "it was not here after 0.3 seconds" in capsys.readouterr().out
+
+
+def test_a_download_is_verified_and_kept(places, official, monkeypatch, capsys):
+    file = io.BytesIO()
+    torch.save(official.state_dict(), file)
+    body = file.getvalue()
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: io.BytesIO(body))
+    assert not weights.pretrained(models.resnet18(width=4), "resnet18")
+    assert "its SHA-256 does not begin with f37072fd" in capsys.readouterr().out
+    assert not list(places[1].rglob("*.pth"))
+
+    right = f"resnet18-{hashlib.sha256(body).hexdigest()[:8]}.pth"
+    monkeypatch.setitem(weights.OFFICIAL, "resnet18", right)
+    net = models.resnet18()
+    assert weights.pretrained(net, "resnet18")
+    assert torch.equal(net.fc.weight, official.fc.weight)
+    assert [path.name for path in (places[1] / "weights").iterdir()] == [right]
+
+
+def test_a_damaged_file_and_another_net_are_refused(places, official):
+    folder = places[0] / "weights"
+    folder.mkdir(parents=True)
+    path = folder / "resnet18-f37072fd.pth"
+    path.write_bytes(b"half a file")
+    with pytest.raises(ValueError, match=r"f37072fd.pth is no whole file of weights"):
+        weights.pretrained(models.resnet18(width=4), "resnet18")
+    torch.save(official.state_dict(), path)
+    with pytest.raises(ValueError, match="does not fit this ResNet"):
+        weights.pretrained(models.resnet18(10), "resnet18")
+    with pytest.raises(ValueError, match="choose one of resnet18"):
+        weights.pretrained(models.resnet18(width=4), "resnet19")
