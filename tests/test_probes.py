@@ -745,7 +745,8 @@ def test_groups_of_the_table_add_up_and_keep_the_order():
     stages = probes.layer_groups(table)
     assert [row.name for row in stages] == ["stem", "stage1", "stage2", "stage3", "head", "fc"]
     assert [row.out_shape for row in stages] == [(4, 32, 32), (4, 32, 32), (8, 16, 16), (16, 8, 8), (16, 8, 8), (10,)]
-    assert stages[2].in_shape == (4, 32, 32) and stages[2].kind == "15 layers"
+    # Two blocks of two convolutions, two norms, two activations and a shortcut.
+    assert stages[2].in_shape == (4, 32, 32) and stages[2].kind == "14 layers"
     assert stages[-1] == table[-1]
     blocks = probes.layer_groups(table, 2)
     assert [row.name for row in blocks][2:6] == ["stem.act", "stage1.0", "stage1.1", "stage2.0"]

@@ -18,6 +18,7 @@ Read it in this order:
     lesions.py         blocks taken out of trained nets, and what is left of their accuracy
     explanations.py    maps of an image by class and layer
     landscapes.py      a walk over loss landscapes
+    precision.py       what is rounded away in 16 bits
     relatives.py       a block put into the skeleton of lesson 11
     stages.py          the way of an image through a ResNet, block by block
 """
@@ -40,6 +41,7 @@ from resnet_edu.explorers.initialisation import initialisation, scale_profile
 from resnet_edu.explorers.landscapes import landscape_walk
 from resnet_edu.explorers.lesions import lesion, lesion_answers
 from resnet_edu.explorers.pathologies import pathologies, pathology
+from resnet_edu.explorers.precision import FORMATS, precision, rounded_path, rounding_error
 from resnet_edu.explorers.relatives import block_profile, swap_block
 from resnet_edu.explorers.stages import block_maps, stages
 from resnet_edu.explorers.training import learning_rate, sgd_losses

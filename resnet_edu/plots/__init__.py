@@ -22,6 +22,7 @@ Read it in this order:
     matrices.py     tables: Jacobians, measurements and whether they are right
     lesions.py      what a net loses without a block; which paths its gradient came on
     landscapes.py   the loss on a plane through the weights
+    practice.py     learning rates by step; images a second
     panels.py       many nets side by side, with what their seeds differ by
 """
 
@@ -36,6 +37,7 @@ from resnet_edu.plots.matrices import checks, matrices
 from resnet_edu.plots.networks import blocks, network, shares
 from resnet_edu.plots.panels import error_bars, small_multiples
 from resnet_edu.plots.pathologies import cosine_lines, cosine_maps, draw_cosines, profile_grid
+from resnet_edu.plots.practice import schedules, throughput
 from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (
     BLACK,

@@ -1,0 +1,276 @@
+"""The exercises of lesson 10: the paper's learning rate with warm-up, a batch shared out, a batch in small pieces."""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from resnet_edu.exercises.core import Exercise, Mistake, Probe, Wrong, call, called, fits, normal
+from resnet_edu.exercises.symptoms import agrees, raises
+
+# --- the schedule -----------------------------------------------------------------------------------------------------
+
+
+def paper_rate(step):
+    """The learning rate at a step, counted from 0: He et al. 2015, section 4.2, with the warm-up of ResNet-110."""
+    if step < 400:
+        return 0.01
+    if step < 32_000:
+        return 0.1
+    return 0.01 if step < 48_000 else 0.001
+
+
+def _steps(first, drop, again, rates=(0.01, 0.1, 0.01, 0.001)):
+    """A schedule of four levels."""
+    return lambda step: rates[(step >= first) + (step >= drop) + (step >= again)]
+
+
+def _ramps(answer):
+    rises = answer(0) <= answer(100) < answer(300) <= 0.1
+    return rises and all(agrees(answer, paper_rate, (step,)) for step in (400, 20_000, 40_000, 50_000))
+
+
+def _remembers(answer):
+    rates = [answer(step) for step in (1_000, 32_000, 48_000, 1_000, 32_000, 48_000)]
+    return rates[:3] != rates[3:]
+
+
+PAPER_RATE = Exercise(
+    task=(
+        "Give the learning rate at a step, counted from 0: 0.01 for the first 400 steps, then 0.1, divided by 10 from "
+        "step 32,000 on, and by 10 once more from step 48,000 on."
+    ),
+    difficulty=1,
+    minutes=4,
+    reference=paper_rate,
+    probes=(
+        *(call(step) for step in (1_000, 0, 399, 400, 31_999, 32_000, 47_999, 48_000, 63_999)),
+        Probe(
+            "{name}(50_000), and then {name}(0) and {name}(40_000)",
+            lambda answer: [called(answer, step) for step in (50_000, 0, 40_000)],
+        ),
+    ),
+    mistakes=(
+        Mistake("no-warm-up", "Your first 400 steps have the full rate. They take a tenth of it.",
+                _steps(0, 32_000, 48_000)),
+        Mistake("one-late", "Your levels end one step late: steps count from 0, so that the first 400 are 0 to 399.",
+                _steps(401, 32_001, 48_001)),
+        Mistake("one-early", "Your levels end one step early: steps count from 0, so that the first 400 are 0 to 399.",
+                _steps(399, 31_999, 47_999)),
+        Mistake("shifted", "You count 32,000 and 48,000 from the end of the warm-up. They count from step 0.",
+                _steps(400, 32_400, 48_400)),
+        Mistake("one-drop", "Your rate is divided once. From step 48,000 on it is divided by 10 again.",
+                _steps(400, 32_000, 48_000, (0.01, 0.1, 0.01, 0.01))),
+        Mistake("drops-too-far", "Your second division is by 100. It is by 10 once more.",
+                _steps(400, 32_000, 48_000, (0.01, 0.1, 0.01, 0.0001))),
+        Mistake("factor-for-rate", "You give what the rate is multiplied by. The task asks for the rate itself.",
+                _steps(400, 32_000, 48_000, (0.1, 1.0, 0.1, 0.01))),
+        Mistake("stays-small", "After the warm-up your rate stays at 0.01. From step 400 on it is 0.1.",
+                _steps(64_000, 64_000, 48_000, (0.01, 0.001, 0.001, 0.001))),
+        Mistake("ramps", "Your rate rises little by little. In the paper the warm-up is one level, 0.01, and then a "
+                "jump.", symptom=_ramps),
+        Mistake("remembers", "Your function remembers how often it was called: the same step has another rate the next "
+                "time. A run that resumes would go on with the wrong one.", symptom=_remembers),
+    ),
+    hints=(
+        "There are four levels, and three steps at which one ends. Write them on a line.",
+        "Ask in the order of the line: `if step < 400: return ...`, then the next bound.",
+        "`step < 400` is true for 0 to 399: those are 400 steps.",
+    ),
+)  # fmt: skip
+
+
+# --- a batch shared among processes -----------------------------------------------------------------------------------
+
+
+def shard(order, rank, world):
+    """int64 [n] -> int64 [n // world]: every world-th entry from number `rank` on, as many for each rank."""
+    equal = len(order) // world * world
+    return order[rank:equal:world]
+
+
+_SIX = torch.tensor([4, 0, 5, 2, 1, 3])
+_SEVEN = torch.tensor([6, 2, 4, 0, 5, 1, 3])
+_EIGHT = torch.tensor([7, 2, 4, 0, 5, 1, 3, 6])
+
+
+def _overlaps(answer):
+    """As many as there should be for each rank, out of the order, but some of them twice."""
+    overlap = False
+    for order, world in ((_SIX, 2), (_SIX, 3), (_EIGHT, 2)):
+        shares = [called(answer, order, rank, world).tolist() for rank in range(world)]
+        if any(len(set(share)) != len(order) // world or not set(share) <= set(order.tolist()) for share in shares):
+            return False
+        if any(share == shares[0] for share in shares[1:]):
+            return False
+        overlap = overlap or len(set().union(*shares)) < len(order)
+    return overlap
+
+
+SHARD = Exercise(
+    task=(
+        "order is a batch, int64 [n]: the same permutation in every process. Give the share of the process `rank` of "
+        "`world`, counted from 0: every world-th entry from number rank on, in their order. All shares have the same "
+        "length; what is left over at the end belongs to nobody."
+    ),
+    difficulty=2,
+    minutes=5,
+    reference=shard,
+    probes=(
+        call(_SIX, 0, 2), call(_SIX, 1, 2), call(_SIX, 2, 3), call(_SIX, 0, 1), call(_EIGHT, 1, 4),
+        call(_SEVEN, 0, 2), call(_SEVEN, 0, 3), call(_SEVEN, 2, 3), call(_EIGHT, 1, 3),
+    ),
+    mistakes=(
+        Mistake("blocks", "You cut the batch into blocks. They are disjoint, too; but the task asks for every world-th "
+                "entry.", lambda order, rank, world: order[
+                    rank * (len(order) // world) : (rank + 1) * (len(order) // world)]),
+        Mistake("uneven", "Some of your shares are longer than others. Each step would wait for a process that has no "
+                "image left.", lambda order, rank, world: order[rank::world].clone()),
+        Mistake("front-left-out", "What is left over stands at the end; you leave out the front.",
+                lambda order, rank, world: order[len(order) % world :][rank::world].clone()),
+        Mistake("everything", "You give every process the whole batch.", lambda order, rank, world: order.clone()),
+        Mistake("all-the-same", "You give every process the same share: the rank does not matter to you.",
+                lambda order, rank, world: order[: len(order) // world * world : world].clone()),
+        Mistake("the-same-front", "You give every process the front of the batch: the rank does not matter to you.",
+                lambda order, rank, world: order[: len(order) // world].clone()),
+        Mistake("counts-from-one", "You count the ranks from 1. They count from 0.",
+                lambda order, rank, world: order[: len(order) // world * world][rank - 1 :: world].clone()),
+        Mistake("leaves-rank-out", "You begin one entry too late: rank 0 begins at entry 0.",
+                lambda order, rank, world: order[: len(order) // world * world][rank + 1 :: world].clone()),
+        Mistake("step-of-rank", "Your step depends on the rank. Everybody goes on by `world` entries.",
+                lambda order, rank, world: order[rank :: rank + 1].clone()),
+        Mistake("positions", "You give the places in the batch. The task asks for what stands there.",
+                lambda order, rank, world: torch.arange(len(order))[: len(order) // world * world][rank::world]),
+        Mistake("sorts", "You sort the share. The order of the permutation stays.",
+                lambda order, rank, world: shard(order, rank, world).sort().values),
+        Mistake("values-for-places", "You go by the numbers in the batch, not by their places: whether a number leaves "
+                "the remainder `rank`.", lambda order, rank, world: order[order % world == rank]),
+        Mistake("exchanged", "You begin at `world` and go on by `rank`: exchange the two.",
+                symptom=raises(ValueError, "slice step cannot be zero", _SIX, 0, 2)),
+        Mistake("shuffles-again", "Some images are in two of your shares, and others in none: each process has another "
+                "permutation. All of them have to go by the order that they are given.", symptom=_overlaps),
+    ),
+    hints=(
+        "Write down a batch of six and two processes. Which entries does rank 0 get, which rank 1?",
+        "A slice can have a step: order[begin:end:step].",
+        "For shares of one length, cut the order first: how many entries can be shared out equally?",
+    ),
+)  # fmt: skip
+
+
+# --- a batch in small pieces ------------------------------------------------------------------------------------------
+
+
+def accumulate(net, x, y, size):
+    """Leave in `.grad` the gradient of the mean cross-entropy over x [N, ...], at most `size` images at a time."""
+    for start in range(0, len(x), size):
+        logits = net(x[start : start + size])
+        loss = F.cross_entropy(logits, y[start : start + size], reduction="sum") / len(x)
+        loss.backward()
+
+
+class _Watched(nn.Linear):
+    """A tiny net that remembers how many images it was given at once."""
+
+    def __init__(self):
+        super().__init__(3, 2)
+        with torch.no_grad():
+            self.weight.copy_(torch.tensor([[0.5, -1.0, 0.25], [-0.5, 0.75, 1.0]]))
+            self.bias.copy_(torch.tensor([0.1, -0.2]))
+        self.sizes = []
+
+    def forward(self, x):
+        self.sizes.append(len(x))
+        return super().forward(x)
+
+
+def _gradient(count, size):
+    """The probe that lets the answer go over `count` images in pieces of `size`, and reads .grad."""
+    x, y = normal(count, 3, seed=count), torch.arange(count) % 3 % 2
+
+    def run(answer):
+        net = _Watched()
+        before = net.weight.detach().clone()
+        fits(answer, net, x, y, size)
+        answer(net, x.clone(), y.clone(), size)
+        if not net.sizes:
+            raise Wrong("net-not-used", "it never calls net(...).")
+        if max(net.sizes) > size:
+            raise Wrong(
+                "too-large", f"it gives the net {max(net.sizes)} images at once, and only {size} fit into the memory."
+            )
+        if not torch.equal(net.weight, before):
+            raise Wrong(
+                "takes-steps", "it changes the weights. The step is taken later, once, with the whole gradient."
+            )
+        if net.weight.grad is None:
+            raise Wrong("no-gradient", "there is nothing in .grad afterwards: nobody has called backward().")
+        return {"net.weight.grad": net.weight.grad.clone(), "net.bias.grad": net.bias.grad.clone()}
+
+    return Probe(f"{{name}}(net, x, y, {size}) with {count} images", run)
+
+
+def _pieces(weigh, *, clear=False, whole_only=False, first_only=False):
+    """A wrong answer. weigh: (mean loss of a piece, its length, N, size) -> what is sent back."""
+
+    def answer(net, x, y, size):
+        for start in range(0, len(x) - (size - 1 if whole_only else 0), size):
+            if clear:
+                net.zero_grad()
+            part = slice(start, start + size)
+            weigh(F.cross_entropy(net(x[part]), y[part]), len(x[part]), len(x), size).backward()
+            if first_only:
+                return
+
+    return answer
+
+
+def _only_the_last(answer):
+    """What the first piece is does not show in the gradient."""
+    x, y = normal(6, 3, seed=6), torch.tensor([0, 1, 0, 1, 0, 1])
+    found = []
+    for first in (x[:2], 5 - x[:2]):
+        net = _Watched()
+        answer(net, torch.cat([first, x[2:]]), y, 2)
+        found.append(net.weight.grad.clone())
+    return torch.equal(*found) and len(net.sizes) == 3
+
+
+ACCUMULATE = Exercise(
+    task=(
+        "Leave in the .grad of each parameter what one backward pass through the mean cross-entropy over all N images "
+        "would leave there, but give the net at most `size` images at a time. The last piece may be shorter. The "
+        "gradients are None at the start; return nothing."
+    ),
+    difficulty=3,
+    minutes=8,
+    reference=accumulate,
+    probes=(_gradient(4, 4), _gradient(4, 2), _gradient(6, 2), _gradient(5, 2), _gradient(7, 3)),
+    mistakes=(
+        Mistake("sum-of-means", "You add up the means of the pieces: with k pieces the gradient is k times too long.",
+                _pieces(lambda mean, n, total, size: mean)),
+        Mistake("mean-of-means", "Your pieces count alike. The last one is shorter: its images weigh more than others.",
+                _pieces(lambda mean, n, total, size: mean / -(-total // size))),
+        Mistake("whole-pieces-counted", "You divide by the number of whole pieces, and forget the shorter one.",
+                _pieces(lambda mean, n, total, size: mean / (total // size))),
+        Mistake("sum-for-mean", "You add up the losses of all images. The task asks for their mean.",
+                _pieces(lambda mean, n, total, size: mean * n)),
+        Mistake("divided-by-size", "You divide by the size of a piece. The mean is over all N images.",
+                _pieces(lambda mean, n, total, size: mean * n / size)),
+        Mistake("mean-divided-by-n", "You divide a mean by N: it was divided by the length of the piece already.",
+                _pieces(lambda mean, n, total, size: mean / total)),
+        Mistake("only-the-last", "You clear the gradient before every piece: only the last one is left in it.",
+                symptom=_only_the_last),
+        Mistake("only-the-first", "You stop after the first piece. Is there a `return` inside of the loop?",
+                _pieces(lambda mean, n, total, size: mean * n / total, first_only=True)),
+        Mistake("last-left-out", "You leave out the last, shorter piece.",
+                _pieces(lambda mean, n, total, size: mean * n / total, whole_only=True)),
+    ),
+    hints=(
+        "backward() adds to what is in .grad. What has to be added, so that the sum is the mean over N images?",
+        "Each image has the weight 1 / N, whatever piece it is in.",
+        'F.cross_entropy(..., reduction="sum") gives the sum of a piece. Divide it by N, not by its length.',
+    ),
+)  # fmt: skip

@@ -1,0 +1,113 @@
+"""What 16 bits do to a training: updates that are rounded away, and gradients that are too small to be held."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from resnet_edu import plots
+from resnet_edu.explorers.core import Explorer
+
+FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+STEPS = 200
+
+
+def rounded_path(update: float, dtype: torch.dtype, steps: int = STEPS) -> np.ndarray:
+    """A weight that starts at 1 and gets the same update at every step, held in `dtype`: float64 [steps + 1].
+
+    update: what is added at each step, a finite number. The sum is rounded to `dtype` each time.
+    """
+    _check_dtype(dtype)
+    if not isinstance(update, Real) or isinstance(update, bool) or not math.isfinite(update):
+        raise ValueError(f"update={update!r:.60}: give a finite number, such as 0.001.")
+    if not isinstance(steps, Integral) or isinstance(steps, bool) or steps < 1:
+        raise ValueError(f"steps={steps!r:.60}: give a whole number of at least 1.")
+    weight = torch.ones((), dtype=dtype)
+    path = [1.0]
+    for _ in range(int(steps)):
+        weight = (weight.double() + update).to(dtype)  # the exact sum, then the nearest number that there is
+        path.append(weight.item())
+    return np.array(path)
+
+
+def rounding_error(sizes: Any, dtype: torch.dtype, *, scale: float = 1.0) -> np.ndarray:
+    """Relative error of numbers that are multiplied by `scale`, held in `dtype` and divided again: float64, as sizes.
+
+    1 where the number has become 0; infinite where it has overflowed.
+    """
+    _check_dtype(dtype)
+    if not isinstance(scale, Real) or isinstance(scale, bool) or not 0 < scale < math.inf:
+        raise ValueError(f"scale={scale!r:.60}: give a number above 0.")
+    exact = torch.as_tensor(np.asarray(sizes, dtype=np.float64))
+    held = (exact * scale).to(dtype).double() / scale
+    return ((held - exact).abs() / exact.abs()).numpy()
+
+
+@plots.course_look
+def precision() -> Explorer:
+    """Left: a weight that gets equal updates, held in 32 and in 16 bits. Right: how well gradients of any size fit."""
+    wide = {"description_width": "150px"}
+    layout = widgets.Layout(width="420px")
+    controls = {
+        "update": widgets.FloatLogSlider(
+            value=1e-3, base=10, min=-5, max=-1, step=0.25, readout_format=".1e", description="update / weight",
+            style=wide, layout=layout,
+        ),
+        "log2_scale": widgets.IntSlider(
+            value=0, min=0, max=24, step=2, description="log2 of the loss scale", style=wide, layout=layout,
+        ),
+    }  # fmt: skip
+    figure = Figure(figsize=(plots.WIDTH, 3.5))
+    left, right = figure.subplots(1, 2)
+    figure.subplots_adjust(left=0.08, right=0.98, top=0.88, bottom=0.15, wspace=0.24)
+    styles = plots.line_styles(FORMATS)
+    left.axhline(1, color=plots.GREY, linewidth=1)
+    left.set(xlabel="step", ylabel="moved / should have moved", xlim=(0, STEPS), ylim=(-0.1, 2.1))
+    right.set(
+        xlabel="size of the gradient", ylabel="relative error", xscale="log", yscale="log", ylim=(1e-9, 1e2),
+        title="what is left of a gradient",
+    )  # fmt: skip
+    sizes = np.logspace(-12, 8, 81)
+    within = sizes[:, None] * np.linspace(1, 10**0.25, 9)[None]  # the worst of several: a rounding error is ragged
+    right.set_xlim(sizes[0], sizes[-1])
+    paths, errors = {}, {}
+    for name, style in styles.items():
+        (paths[name],) = left.plot([], [], label=name, markevery=25, markersize=5, **style)
+        (errors[name],) = right.plot([], [], label=name, markevery=8, markersize=5, **style)
+    left.legend(loc="upper right", ncols=3)
+    right.legend(loc="upper center", ncols=3)
+    right.axhline(1, color=plots.GREY, linewidth=1)
+
+    @plots.course_look
+    def draw(update: float, log2_scale: int) -> str:
+        said = []
+        for name, dtype in FORMATS.items():
+            moved = (rounded_path(update, dtype)[1:] - 1) / (update * np.arange(1, STEPS + 1))
+            paths[name].set_data(np.arange(1, STEPS + 1), moved)
+            scale = 2.0**log2_scale if name == "fp16" else 1.0
+            worst = rounding_error(within, dtype, scale=scale).max(axis=1)
+            errors[name].set_data(sizes, np.where(np.isfinite(worst), worst, np.nan))
+            said.append(f"{name} {moved[-1]:.2f}")
+        left.set_title(f"a weight held in each format, update {update:.1e}")
+        errors["fp16"].set_label(f"fp16, loss x 2^{log2_scale}")
+        right.legend(loc="upper center", ncols=3)
+        return (
+            f"After {STEPS} updates of {update:.1e} a weight of 1 has moved by this part of the whole way: "
+            f"{', '.join(said)}. Beside it the relative error of gradients by their size, fp16 with the loss times "
+            f"2^{log2_scale}."
+        )
+
+    explorer = Explorer(controls, figure, draw)
+    explorer.show()
+    return explorer
+
+
+def _check_dtype(dtype: object) -> None:
+    if dtype not in FORMATS.values():
+        raise ValueError(f"dtype={dtype!r:.60}: choose one of {', '.join(map(str, FORMATS.values()))}.")

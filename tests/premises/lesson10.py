@@ -1,0 +1,270 @@
+"""What the claims of lesson 10 rest on."""
+
+import contextlib
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchvision import transforms
+
+from premises.core import Premise
+from premises.patches import answer_with, fit_with
+from resnet_edu import checkpoints, models, recipes, reproduce, training
+
+START = ("imports", "images")
+SCHEDULE = ("imports", "exercise-paper_rate", "exercise-paper_rate-check", "schedule-run", "schedule-claims")
+RESUME = ("imports", "resume-run", "resume-claims")
+SHARD = ("imports", "resume-run", "exercise-shard", "exercise-shard-check", "shard-run")
+PIECES = (*SHARD, "exercise-accumulate", "exercise-accumulate-check", "accumulate-run")
+
+
+def half_the_rate_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipes, "warm_up", lambda step, total: 0.5)
+
+
+def fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(recipes.RECIPES, "paper", replace(recipes.RECIPES["paper"], max_steps=50_000))
+
+
+def crops_to_one_corner(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["resnet_edu.data.images"]
+    batched, drawn = module.crop_and_flip, transforms.RandomCrop.get_params
+
+    def crop(x: torch.Tensor, offsets: torch.Tensor, flips: torch.Tensor, padding: int) -> torch.Tensor:
+        return batched(x, offsets.clamp(max=padding), flips, padding)
+
+    def params(*args: Any) -> tuple[int, ...]:
+        top, left, *size = drawn(*args)
+        return (min(top, 4), min(left, 4), *size)
+
+    monkeypatch.setattr(module, "crop_and_flip", crop)
+    monkeypatch.setattr(transforms.RandomCrop, "get_params", staticmethod(params))
+
+
+def batchnorm_wrong_in_channels_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.BatchNorm2d.forward
+
+    def forward(self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
+        return original(self, x) * (1.0 if x.is_contiguous() else 1.1)
+
+    monkeypatch.setattr(nn.BatchNorm2d, "forward", forward)
+
+
+def sixteen_bits_are_thirty_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "bfloat16", torch.float32)
+
+
+def float32_has_sixteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torch.Tensor.to
+
+    def to(self: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
+        return original(self, *args, **options) if args != (torch.float32,) else original(self, torch.bfloat16)
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+
+
+def bf16_starts_elsewhere_and_ends_in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = training.fit
+
+    def fit(net: nn.Module, *args: Any, **options: Any) -> training.History:
+        if options["precision"] != "bf16":
+            return original(net, *args, **options)
+        torch.manual_seed(7)
+        net.load_state_dict(models.CifarNet(8, residual=True).state_dict())
+        history = original(net, *args, **{**options, "seed": 7, "lr": 1.0})
+        net.bfloat16()
+        return history
+
+    monkeypatch.setattr(training, "fit", fit)
+
+
+def read_as(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[pytest.MonkeyPatch], None]:
+    """What a checkpoint says is changed by `change`; a damaged one is read as the one before."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original, last = checkpoints.read, [{}]
+
+        def read(path: Any) -> dict[str, Any]:
+            with contextlib.suppress(ValueError):
+                last.append(original(path))
+            return change(last[-1])
+
+        monkeypatch.setattr(checkpoints, "read", read)
+
+    return patch
+
+
+def weights_a_little_larger(state: dict[str, Any]) -> dict[str, Any]:
+    larger = {name: t * 1.001 if t.is_floating_point() else t for name, t in state["net"].items()}
+    return {**state, "net": larger}
+
+
+def every_seed_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: original(0))
+
+
+def mean_of_means(net: nn.Module, x: torch.Tensor, y: torch.Tensor, size: int) -> None:
+    pieces = list(zip(x.split(size), y.split(size), strict=True))
+    for images, labels in pieces:
+        (F.cross_entropy(net(images), labels) / len(pieces)).backward()
+
+
+def batchnorm_without_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forward(self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
+        return x * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
+
+    monkeypatch.setattr(nn.BatchNorm2d, "forward", forward)
+
+
+def the_paper_reports_fifty_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(reproduce.PAPER, 20, 50.0)
+
+
+def another_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = recipes.recorded
+
+    def recorded() -> dict[str, Any]:
+        return {name: {**run, "test_error": 0.5, "parameters": 1} for name, run in original().items()}
+
+    monkeypatch.setattr(recipes, "recorded", recorded)
+
+
+PREMISES = [
+    Premise(
+        "the rate is halved all the time",
+        half_the_rate_all_the_time,
+        SCHEDULE,
+        (
+            "the rate that `train` uses at step 0",
+            "the rate that `train` uses at step 400",
+            "the rate that `train` uses at step 32,000",
+            "the rate that `train` uses at step 48,000",
+            "steps at which your schedule and that of `train` differ",
+            "part of the sum of the paper's rates before step 32,000",
+        ),
+    ),
+    Premise(
+        "the recipe ends early",
+        fewer_steps,
+        SCHEDULE,
+        ("number of steps of the paper's recipe",),
+    ),
+    Premise(
+        "crops go to one corner",
+        crops_to_one_corner,
+        (*START, "augment-run"),
+        (
+            "batched: different windows, of 9 x 9 x 2",
+            "batched: unevenness, about 1 where all windows are equally likely",
+            "PIL, one by one: different windows, of 9 x 9 x 2",
+            "PIL, one by one: unevenness, about 1 where all windows are equally likely",
+        ),
+    ),
+    Premise(
+        "BatchNorm is wrong in channels last",
+        batchnorm_wrong_in_channels_last,
+        (*START, "layout-run"),
+        ("channels last: largest difference of a logit, as a part of the largest logit",),
+    ),
+    Premise(
+        "16 bits are 32",
+        sixteen_bits_are_thirty_two,
+        (*START, "storage-run"),
+        ("weights in bf16 that the step does not move",),
+    ),
+    Premise(
+        "float32 has 16 bits",
+        float32_has_sixteen_bits,
+        (*START, "storage-run"),
+        ("weights in fp32 that the step does not move",),
+    ),
+    Premise(
+        "training is always in fp32",
+        fit_with(precision="fp32"),
+        ("imports", "autocast-run"),
+        ("bf16 against fp32: mean difference of the loss at a step",),
+    ),
+    Premise(
+        "the run in bf16 starts elsewhere, and leaves its weights in bf16",
+        bf16_starts_elsewhere_and_ends_in_bf16,
+        ("imports", "autocast-run"),
+        (
+            "difference by bf16 / difference by another seed",
+            "part of the weights that are held in float32 after training in bf16",
+        ),
+    ),
+    Premise(
+        "the stop button does nothing",
+        fit_with(callbacks=()),
+        RESUME,
+        ("whole epochs that the stopped run had saved",),
+    ),
+    Premise(
+        "the checkpoint gives back other weights",
+        read_as(weights_a_little_larger),
+        RESUME,
+        (
+            "stopped and resumed: tensors that differ in any bit",
+            "stopped and resumed: steps whose loss differs in any bit",
+        ),
+    ),
+    Premise(
+        "every seed is zero",
+        every_seed_is_zero,
+        RESUME,
+        ("tensors in which the new net differs from the one that was stopped, at their starts",),
+    ),
+    Premise(
+        "there is no momentum",
+        fit_with(momentum=0.0),
+        (*RESUME, "forget-run"),
+        ("momentum forgotten: part of the tensors that differ",),
+    ),
+    Premise(
+        "a damaged checkpoint is taken for the one before",
+        read_as(lambda state: state),
+        (*RESUME, "forget-run"),
+        ("half a checkpoint is refused (1 = yes)",),
+    ),
+    Premise(
+        "every process takes the front of the batch, and short pieces weigh like long ones",
+        answer_with(shard=lambda order, rank, world: order[: len(order) // world], accumulate=mean_of_means),
+        PIECES,
+        (
+            "images that are in exactly one share, of 128",
+            "no normalisation: mean of the shares' gradients differs from the whole one by",
+            "no normalisation: pieces of 32, 32, 32 and 4 differ from the whole batch by",
+        ),
+    ),
+    Premise(
+        "BatchNorm has no statistics",
+        batchnorm_without_statistics,
+        PIECES,
+        (
+            "BatchNorm: mean of the shares' gradients differs from the whole one by",
+            "BatchNorm: pieces of 32, 32, 32 and 4 differ from the whole batch by",
+        ),
+    ),
+    Premise(
+        "the paper reports fifty per cent",
+        the_paper_reports_fifty_per_cent,
+        ("imports", "noise-run"),
+        ("standard error of a test error of 8.75 %, with 10,000 images, in points",),
+    ),
+    Premise(
+        "the record says something else",
+        another_record,
+        ("imports", "records-run", "records-claims"),
+        (
+            "parameters of ResNet-20 on record, minus those of the net built here",
+            "its weights on 1,000 of the test images: accuracy minus the recorded one, in points",
+            "recorded test error of ResNet-20 minus the paper's, in points",
+        ),
+    ),
+]
