@@ -127,8 +127,8 @@ def separable_cost(in_channels, out_channels, kernel, size):
 SEPARABLE_COST = Exercise(
     task=(
         "A separable convolution is two: a depthwise one, kernel x kernel with each input channel by itself, and a 1 x "
-        "1 from in_channels to out_channels. The maps are size x size and stay so. How many multiplications does it "
-        "take for one image?"
+        "1 from in_channels to out_channels. The maps are size x size and stay so. Count the multiplications "
+        "for one image."
     ),
     difficulty=2,
     minutes=5,

@@ -16,6 +16,7 @@ Read it in this order:
     pathologies.py     what goes wrong with depth in a fresh net, by how it is built
     blocks.py          the strength of the skip connection
     lesions.py         blocks taken out of trained nets, and what is left of their accuracy
+    explanations.py    maps of an image by class and layer
     landscapes.py      a walk over loss landscapes
     precision.py       what is rounded away in 16 bits
     relatives.py       a block put into the skeleton of lesson 11
@@ -37,6 +38,7 @@ from resnet_edu.explorers.convolutions import (
 )
 from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.detection import detection_threshold, precision_and_recall
+from resnet_edu.explorers.explanations import ClassMap, class_map_of, class_maps
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
 from resnet_edu.explorers.initialisation import initialisation, scale_profile
 from resnet_edu.explorers.landscapes import landscape_walk

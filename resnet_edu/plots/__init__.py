@@ -14,7 +14,8 @@ Read it in this order:
     images.py       the data, kernels and feature maps as pictures
     networks.py     a network, drawn from the table of its layers; a block, from the steps that its data takes
     curves.py       training and validation by epoch; what each learning rate reaches; functions and their slopes
-    evaluation.py   which classes a net confuses, images with captions, a sweep of a setting
+    evaluation.py   which classes a net confuses, images with captions, sweeps of a setting, how sure it is
+    explanations.py maps over images: where a net is said to look
     gradients.py    gradient norms by layer and step; which layers moved
     signals.py      scale of the signal by layer, update ratios by step, saturated and dead units
     pathologies.py  cosines of gradients along a line; profiles to be told apart
@@ -26,9 +27,10 @@ Read it in this order:
     panels.py       many nets side by side, with what their seeds differ by
 """
 
-from resnet_edu.plots.curves import METRICS, by_rate, error_curves, training_curves, value_and_slope
+from resnet_edu.plots.curves import METRICS, by_rate, error_curves, side_by_side, training_curves, value_and_slope
 from resnet_edu.plots.detection import box_patches, boxes, draw_precision_recall, precision_recall, regions
-from resnet_edu.plots.evaluation import confusion_matrix, gallery, sweep
+from resnet_edu.plots.evaluation import confusion_matrix, gallery, reliability, spread, sweep
+from resnet_edu.plots.explanations import draw_heat, grey, heat_maps, strength
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
 from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
 from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape_tables, landscapes

@@ -190,3 +190,26 @@ def _pair(label: str, pair: Any, at: np.ndarray) -> tuple[np.ndarray, np.ndarray
     if len(value) != len(at) or len(slope) != len(at):
         raise ValueError(f"{label!r}: x has {len(at)} numbers, the values {len(value)}, the slopes {len(slope)}.")
     return value, slope
+
+
+@course_look
+def side_by_side(panels: Mapping[str, Mapping[str, Any]], *, xlabel: str, ylabel: str, top: float = 1.0) -> Figure:
+    """Several pictures with one scale, each with lines by 0, 1, 2, ...; a label has one style in all of them.
+
+    panels: {title: {label: numbers from 0 to `top`}}, at most 4.
+    """
+    lines = {
+        title: {label: vector(label, y) for label, y in nonempty(of).items()} for title, of in nonempty(panels).items()
+    }
+    if len(lines) > 4:
+        raise ValueError(f"side_by_side draws at most 4 pictures; there are {len(lines)}.")
+    figure, axes = new_figure(3.2, columns=len(lines))
+    styles = line_styles(dict.fromkeys(label for of in lines.values() for label in of))
+    for ax, (title, of) in zip(axes, lines.items(), strict=True):
+        for label, y in of.items():
+            ax.plot(range(len(y)), y, label=label, markersize=6, **styles[label])
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set(ylim=(0, top), xlabel=xlabel, title=title)
+    axes[0].set_ylabel(ylabel)
+    axes[0].legend(loc="lower left")
+    return figure

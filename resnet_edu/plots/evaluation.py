@@ -1,4 +1,4 @@
-"""What a trained net does: which classes it confuses, images with captions, and what a sweep found."""
+"""What a trained net does: which classes it confuses, images with captions, what sweeps found, how sure it is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from resnet_edu.plots.style import BLACK, LOOK, WIDTH, course_look, line_styles, new_figure, nonempty
+from resnet_edu.plots.style import BLACK, GREY, LOOK, WIDTH, course_look, line_styles, new_figure, nonempty
 
 # --- the confusion matrix ---------------------------------------------------------------------------------------------
 
@@ -148,3 +148,98 @@ def _sweep_line(label: str, result: Any) -> tuple[np.ndarray, np.ndarray]:
     if not (np.isfinite(x) & (x > 0)).all():
         raise ValueError(f"{label!r}: a log axis holds settings above 0 only; the smallest is {x.min():g}.")
     return x, np.array([result[key] for key in sorted(result)], dtype=np.float64)
+
+
+# --- several runs of each setting -------------------------------------------------------------------------------------
+
+
+@course_look
+def spread(
+    results: Mapping[str, Mapping[float, Sequence[float]]], *, xlabel: str, ylabel: str, chance: float | None = None
+) -> Figure:
+    """Results of several runs by a setting on a log axis: a dot a run, a line through the means, bars of one deviation.
+
+    results: {label: {setting: the result of each run}}, settings above 0. Bars need at least two runs. chance: a thin
+    line at this result.
+    """
+    lines = {label: _runs(label, result) for label, result in nonempty(results).items()}
+    figure, (ax,) = new_figure(3.6)
+    ax.set_xscale("log")
+    settings = sorted({setting for line in lines.values() for setting in line})
+    for i, (label, style) in enumerate(line_styles(lines).items()):
+        aside = 1.04 ** (i - (len(lines) - 1) / 2)  # else the bars of several lines lie on one another
+        x = np.array(sorted(lines[label]))
+        means = np.array([lines[label][setting].mean() for setting in x])
+        bars = [lines[label][setting].std(ddof=1) if len(lines[label][setting]) > 1 else 0.0 for setting in x]
+        ax.errorbar(x * aside, means, bars, label=label, capsize=4, markersize=7, **style)
+        for setting in x:
+            runs = lines[label][setting]
+            ax.plot(np.full(len(runs), setting * aside), runs, ".", color=style["color"], markersize=4, alpha=0.6)
+    ax.margins(y=0.08)
+    if chance is not None:
+        ax.axhline(chance, color=GREY, linewidth=1)
+        ax.text(0.995, chance, "chance", ha="right", va="bottom", color="#595959", fontsize=9,
+                transform=ax.get_yaxis_transform())  # fmt: skip
+    ax.set_xticks(settings, [f"{setting:g}" for setting in settings])
+    ax.minorticks_off()
+    ax.set_xlim(settings[0] / 1.5, settings[-1] * 1.5)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend(loc="best")
+    return figure
+
+
+def _runs(label: str, result: Any) -> dict[float, np.ndarray]:
+    if not isinstance(result, Mapping) or not result:
+        raise TypeError(f"{label!r}: give {{setting: [the result of each run]}}; it was given {result!r:.60}.")
+    line = {float(setting): _array(runs, f"{label!r} takes lists of numbers") for setting, runs in result.items()}
+    for setting, runs in line.items():
+        if not setting > 0 or runs.ndim != 1 or not len(runs) or not np.isfinite(runs).all():
+            raise ValueError(
+                f"{label!r}: a setting is a number above 0, its results a list of at least one finite number; "
+                f"at {setting:g} they are {runs!r:.60}."
+            )
+    return line
+
+
+# --- is a net as often right as it is sure? ---------------------------------------------------------------------------
+
+
+@course_look
+def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10) -> Figure:
+    """Accuracy by confidence, and below it how many images have it (Guo et al. 2017, figure 1).
+
+    answers: {label: (confidence [N] from 0 to 1, right [N] of truth values)}. bins: equal parts of 0 to 1; a part
+    without images has no point. On the dashed line a net is as often right as it is sure.
+    """
+    if not isinstance(bins, Integral) or isinstance(bins, bool) or not 2 <= bins <= 50:
+        raise ValueError(f"bins={bins!r}: give a whole number from 2 to 50.")
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    upper.plot([0, 1], [0, 1], color=BLACK, linewidth=1, linestyle=(0, (6, 3)), label="as often right as sure")
+    edges = np.linspace(0, 1, bins + 1)
+    for label, style in line_styles(nonempty(answers)).items():
+        confidence, right = _answers(label, answers[label])
+        place = np.minimum((confidence * bins).astype(int), bins - 1)
+        count = np.bincount(place, minlength=bins)
+        there = count > 0
+        x = np.bincount(place, confidence, minlength=bins)[there] / count[there]
+        y = np.bincount(place, right, minlength=bins)[there] / count[there]
+        upper.plot(x, y, label=label, markersize=6, clip_on=False, **style)
+        lower.stairs(count / len(place), edges, color=style["color"], linestyle=style["linestyle"], linewidth=1.8)
+    upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
+    lower.set(ylim=(0, None), xlabel="confidence", ylabel="part of\nthe images")
+    upper.legend(loc="upper left")
+    return figure
+
+
+def _answers(label: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"{label!r}: give a pair, the confidences and whether each answer was right.")
+    confidence, right = (_array(values, f"{label!r} takes numbers").astype(np.float64) for values in pair)
+    if confidence.ndim != 1 or not len(confidence) or confidence.shape != right.shape:
+        raise ValueError(
+            f"{label!r}: confidence and right are [N] both; they are {list(confidence.shape)} and {list(right.shape)}."
+        )
+    if not ((confidence >= 0) & (confidence <= 1)).all() or not np.isin(right, (0, 1)).all():
+        raise ValueError(f"{label!r}: confidences are from 0 to 1, and right is true or false.")
+    return confidence, right

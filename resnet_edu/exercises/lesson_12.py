@@ -1,0 +1,467 @@
+"""The exercises of lesson 12: a new head, a frozen body, the Grad-CAM map, and the expected calibration error."""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resnet_edu.exercises.core import Exercise, Mistake, Probe, Wrong, call, fits, integers, normal
+from resnet_edu.exercises.symptoms import raises
+
+# --- a new head -------------------------------------------------------------------------------------------------------
+
+
+def replace_head(net, classes):
+    """A copy of `net` with a fresh linear layer `fc` for `classes` classes; `net` stays as it is."""
+    copied = copy.deepcopy(net)
+    copied.fc = nn.Linear(net.fc.in_features, classes)
+    return copied
+
+
+class _Net(nn.Module):
+    """A convolution, BatchNorm, and a head: small enough to be looked at whole."""
+
+    def __init__(self, features: int = 6, classes: int = 3) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.conv = nn.Conv2d(3, features, 3, bias=False)
+            self.norm = nn.BatchNorm2d(features)
+            self.fc = nn.Linear(features, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.norm(self.conv(x)).relu().mean((2, 3)))
+
+
+def _trained(features: int = 6) -> _Net:
+    """One whose body is no fresh one any more."""
+    net = _Net(features)
+    with torch.no_grad():
+        net.conv.weight.mul_(1.5)
+        net.state_dict()["norm.running_mean"].fill_(0.25)
+    return net
+
+
+_IMAGES = normal(4, 3, 5, 5, seed=3)
+
+
+def _body(net: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in net.state_dict().items() if not name.startswith("fc.")}
+
+
+def _equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _head_of(features: int, classes: int) -> Probe:
+    def run(answer: Any) -> Any:
+        net = _trained(features)
+        body, weight = _body(net), net.fc.weight.detach().clone()
+        fits(answer, net, classes)
+        made = answer(net, classes)
+        if not isinstance(made, nn.Module):
+            raise Wrong("no-module", f"it should give a net, and yours gives a {type(made).__name__}.")
+        if isinstance(made, nn.Sequential):
+            raise Wrong("head-on-head", "it puts a layer behind the net. The old head has to go, not to be built upon.")
+        head = getattr(made, "fc", None)
+        if not isinstance(head, nn.Linear):
+            raise Wrong("no-fc", "the net that it gives has no linear layer named fc.")
+        theirs = {parameter.data_ptr() for parameter in net.parameters()}
+        rows = min(len(head.weight), len(weight))
+        known = head.weight.shape[1:] == weight.shape[1:] and torch.equal(head.weight[:rows], weight[:rows])
+        return {
+            "the head's features and classes": [head.in_features, head.out_features],
+            "the head has a bias": head.bias is not None,
+            "net keeps its own head": torch.equal(net.fc.weight, weight) if net.fc.out_features == 3 else False,
+            "all but the head is as in net": _equal(_body(made), body),
+            "the head is new": not known,
+            "parameters shared with net": sum(p.data_ptr() in theirs for p in made.parameters()),
+            "parameters that take no gradient": sum(not p.requires_grad for p in made.parameters()),
+            "logits": list(made.eval()(_IMAGES).shape),
+        }
+
+    return Probe(f"{{name}}(net, {classes}), with net.fc of {features} features", run)
+
+
+def _headed(made: Any, head: nn.Module) -> Any:
+    made.fc = head
+    return made
+
+
+def _frozen_copy(net: Any, classes: int) -> Any:
+    copied = copy.deepcopy(net).requires_grad_(False)
+    return _headed(copied, nn.Linear(net.fc.in_features, classes))
+
+
+def _renamed(net: Any, classes: int) -> Any:
+    copied = copy.deepcopy(net)
+    copied.fc.out_features = classes
+    return copied
+
+
+def _cut(net: Any, classes: int) -> Any:
+    """The first rows of the old head; where there are too few, new ones behind them."""
+    made = replace_head(net, classes)
+    rows = min(classes, len(net.fc.weight))
+    with torch.no_grad():
+        made.fc.weight[:rows] = net.fc.weight[:rows]
+    return made
+
+
+def _shared(net: Any, classes: int) -> Any:
+    made = copy.copy(net)
+    made._modules = dict(net._modules)
+    return _headed(made, nn.Linear(net.fc.in_features, classes))
+
+
+REPLACE_HEAD = Exercise(
+    task=(
+        "net ends in a linear layer `net.fc`. Give a copy of net in which fc is a fresh linear layer for `classes` "
+        "classes, with a bias, and all else as in net. net itself stays as it is."
+    ),
+    difficulty=2,
+    minutes=4,
+    reference=replace_head,
+    probes=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5)),
+    mistakes=(
+        Mistake("changes-net", "You exchange the head of net itself. Then the six classes are gone: work on a copy.",
+                lambda net, classes: _headed(net, nn.Linear(net.fc.in_features, classes))),
+        Mistake("features-fixed", "You write 64 features. How many there are, the old head can tell you.",
+                symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
+        Mistake("old-rows", "Your head begins with rows of the old one. Class 0 is no airplane any more: start anew.",
+                _cut),
+        Mistake("fresh-net", "All the weights are new, not the head's alone. What the net has learned is lost.",
+                symptom=lambda answer: _body(answer(_trained(), 3)).keys() == _body(_trained()).keys()
+                and not _equal(_body(answer(_trained(), 3)), _body(_trained()))),
+        Mistake("shares-weights", "Your copy shares its layers with net: to train one is to train both. Copy deeply.",
+                _shared),
+        Mistake("frozen", "You freeze the rest. That is a matter for later: here all weights go on taking gradients.",
+                _frozen_copy),
+        Mistake("number-only", "You change the number `out_features`, which is a label. The weights stay as they were.",
+                _renamed),
+        Mistake("no-bias", "Your head has no bias.",
+                lambda net, classes: _headed(copy.deepcopy(net), nn.Linear(net.fc.in_features, classes, bias=False))),
+        Mistake("the-wrong-way-round", "Features and classes are exchanged: first what goes in, then what comes out.",
+                symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 4),
+        Mistake("classes-of-net", "Your head has as many classes as the old one. How many it should have is an input.",
+                lambda net, classes: replace_head(net, net.fc.out_features)),
+    ),
+    hints=(
+        "Copy first, then exchange one layer of the copy. What does copy.copy share that copy.deepcopy does not?",
+        "A layer is exchanged by assigning to its name: copied.fc = ...",
+        "nn.Linear takes the number of features, then the number of classes. The old head knows its in_features.",
+    ),
+)  # fmt: skip
+
+
+# --- a frozen body ----------------------------------------------------------------------------------------------------
+
+
+def freeze(net):
+    """Before each step of a linear probe: only net.fc learns, and BatchNorm keeps to what it has stored."""
+    net.requires_grad_(False)
+    net.fc.requires_grad_(True)
+    net.eval()
+    return list(net.fc.parameters())
+
+
+def _step(fresh: Callable[[], nn.Module], words: str) -> Probe:
+    """What one step of SGD on the parameters that the answer returns changes in the net."""
+
+    def run(answer: Any) -> Any:
+        net = fresh()
+        names = {id(parameter): name for name, parameter in net.named_parameters()}
+        before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+        fits(answer, net)
+        returned = answer(net)
+        if returned is None:
+            raise Wrong("returns-nothing", "it returns nothing (None). The optimiser needs the parameters to train.")
+        try:
+            returned = [returned] if isinstance(returned, Tensor) else list(returned)
+        except TypeError:
+            kind = type(returned).__name__
+            raise Wrong("no-list", f"it should give a list of parameters, and yours gives {kind}.") from None
+        if returned and isinstance(returned[0], tuple):
+            raise Wrong("names-too", "it gives pairs of names and parameters. SGD takes the parameters alone.")
+        taking = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
+        with torch.no_grad():
+            alone, among = net(_IMAGES[:1])[0], net(_IMAGES)[0]
+        net.load_state_dict(before)
+        if taking:
+            net(_IMAGES).square().sum().backward()
+            with torch.no_grad():
+                for parameter in returned:
+                    if parameter.grad is not None:
+                        parameter -= parameter.grad
+        after = net.state_dict()
+        return {
+            "take a gradient": sorted(taking),
+            "returned": sorted(names.get(id(parameter), "not of this net") for parameter in returned),
+            "changed by one step": sorted(name for name in before if not torch.equal(before[name], after[name])),
+            "an image's logits depend on its batch": not torch.allclose(alone, among, atol=1e-5),
+        }
+
+    return Probe(words, run)
+
+
+def _all_frozen(net: nn.Module) -> nn.Module:
+    net.requires_grad_(False)
+    return net.train()
+
+
+_STEP = _step(lambda: _trained().train(), "{name}(net), and one step of SGD")
+
+
+def _then(*does: str) -> Callable[[Any], Any]:
+    """An answer of these parts, in this order; it returns the head's parameters, or with "all" those of the net."""
+
+    def answer(net: Any) -> Any:
+        for name in does:
+            if name == "body":
+                net.requires_grad_(False)
+            elif name == "head":
+                net.fc.requires_grad_(True)
+            elif name == "kernels":
+                net.conv.requires_grad_(False)
+            elif name == "eval":
+                net.eval()
+            elif name == "still":
+                net.norm.momentum = 0.0
+        return list(net.parameters() if "all" in does else net.fc.parameters())
+
+    return answer
+
+
+FREEZE = Exercise(
+    task=(
+        "Prepare a net for a step of a linear probe, whatever was done to it before. Only the parameters of net.fc "
+        "take gradients, and BatchNorm uses and keeps its running statistics. Return a list of the parameters to be "
+        "trained."
+    ),
+    difficulty=3,
+    minutes=6,
+    reference=freeze,
+    probes=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where all was frozen, and one step of SGD")),
+    mistakes=(
+        Mistake("statistics-move", "No weight of the body moves, but its BatchNorm does: in train mode it normalises "
+                "by the batch and moves its running statistics.", _then("body", "head")),
+        Mistake("batch-statistics", "The running statistics stay, but the body does not use them: it still normalises "
+                "by the batch.", _then("body", "head", "still")),
+        Mistake("body-takes-gradients", "The modes are right, but the body still takes gradients. (On a net, the line "
+                "`net.requires_grad = False` sets a name that nobody reads.)", _then("eval")),
+        Mistake("nothing-frozen", "Nothing is frozen: the body takes gradients, and its BatchNorm is in train mode.",
+                _then()),
+        Mistake("head-frozen-too", "The head is frozen, too: nothing is left that could learn.", _then("body", "eval")),
+        Mistake("body-for-head", "You freeze the head and let the body learn. It is the other way round.",
+                symptom=lambda answer: "conv.weight" in (takes := _STEP.run(answer)["take a gradient"])
+                and "fc.weight" not in takes),
+        Mistake("norm-still-learns", "The convolutions are frozen, but the scales and shifts of BatchNorm are "
+                "parameters, too, and still take gradients.", _then("kernels", "eval")),
+        Mistake("returns-all", "You return all the parameters. The task asks for those that are to be trained.",
+                _then("body", "head", "eval", "all")),
+        Mistake("freezes-a-copy", "You prepare a copy. The net that was handed in is the one that will be trained.",
+                symptom=lambda answer: "not of this net" in _STEP.run(answer)["returned"]),
+        Mistake("trusts-the-head", "You freeze the body, and leave the head as you find it. Here it was found frozen.",
+                symptom=lambda answer: (
+                    _STEP.run(answer)["take a gradient"] == ["fc.bias", "fc.weight"]
+                    and not _STEP.run(lambda net: answer(_all_frozen(net)))["take a gradient"]
+                )),
+    ),
+    hints=(
+        "Two things in a body can move: its parameters, by gradients; and its buffers, without any. What moves those?",
+        "net.requires_grad_(False) is for all the parameters of a net; net.fc has the same method for its own.",
+        "In train mode BatchNorm updates its running statistics, whatever requires_grad says. Which mode does not?",
+    ),
+)  # fmt: skip
+
+
+# --- Grad-CAM ---------------------------------------------------------------------------------------------------------
+
+
+def grad_cam(activations, gradients):
+    """activations and the logit's gradients by them, [N, C, H, W] each -> the maps [N, H, W], none below 0."""
+    alpha = gradients.mean((2, 3), keepdim=True)
+    return (alpha * activations).sum(1).relu()
+
+
+_A = torch.tensor([[[[1.0, 2.0], [0.0, 3.0]], [[2.0, 0.0], [1.0, 1.0]]]])
+_G = torch.tensor([[[[1.0, 1.0], [0.0, 2.0]], [[-1.0, 0.0], [-3.0, 0.0]]]])
+_A2, _G2 = integers(2, 3, 4, 2, low=0, seed=1), integers(2, 3, 4, 2, seed=2)
+
+
+def _weighted(alpha: Tensor, activations: Tensor) -> Tensor:
+    return (alpha * activations).sum(1)
+
+
+GRAD_CAM = Exercise(
+    task=(
+        "activations are those of one layer, [N, C, H, W]; gradients those of one class's logit by them, of the same "
+        "shape. Weight each channel by the mean of its gradients over all positions, add the channels up, and set what "
+        "is negative to 0. Give the maps, [N, H, W]."
+    ),
+    difficulty=2,
+    minutes=5,
+    reference=grad_cam,
+    probes=(
+        call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])),
+        call(_A, _G),
+        call(_A, -_G),
+        call(_A2, _G2),
+        call(_A2[:, :, :, :1], _G2[:, :, :, :1]),
+    ),
+    mistakes=(
+        Mistake("no-relu", "You keep what is negative. The task asks for what speaks for the class.",
+                lambda a, g: _weighted(g.mean((2, 3), keepdim=True), a)),
+        Mistake("relu-too-early", "You drop what speaks against the class, channel by channel. The ReLU stands behind "
+                "the sum.",
+                lambda a, g: (g.mean((2, 3), keepdim=True) * a).relu().sum(1)),
+        Mistake("gradients-cut", "You cut the gradients before you average them. Only the finished map is cut.",
+                lambda a, g: _weighted(g.relu().mean((2, 3), keepdim=True), a)),
+        Mistake("not-averaged", "You multiply entry by entry. Grad-CAM gives each channel one weight, the mean of its "
+                "gradients. (Yours has a name of its own, HiResCAM.)", lambda a, g: (a * g).sum(1).relu()),
+        Mistake("summed-weights", "Your weights are sums over the positions. The task asks for means.",
+                lambda a, g: _weighted(g.sum((2, 3), keepdim=True), a).relu()),
+        Mistake("channels-averaged", "You take the mean over the channels. The task asks for their sum.",
+                lambda a, g: (g.mean((2, 3), keepdim=True) * a).mean(1).relu()),
+        Mistake("absolute-values", "You turn the negative into the positive. Set it to 0.",
+                lambda a, g: _weighted(g.mean((2, 3), keepdim=True), a).abs()),
+        Mistake("largest-gradient", "Your weights are the largest gradients of the channels. The task asks for means.",
+                lambda a, g: _weighted(g.amax((2, 3), keepdim=True), a).relu()),
+        Mistake("averages-the-activations", "You average the activations, and lose where they were. Average the "
+                "gradients.", lambda a, g: _weighted(a.mean((2, 3), keepdim=True), g).relu()),
+        Mistake("gradients-alone", "The activations do not enter your map.", lambda a, g: g.sum(1).relu()),
+        Mistake("mean-over-the-batch", "You average over the images as well. Each image has weights of its own.",
+                lambda a, g: _weighted(g.mean((0, 2, 3), keepdim=True), a).relu()),
+        Mistake("divided-by-the-largest", "You scale the map to a largest value of 1. The task does not ask for that, "
+                "and it hides how strong a map is.",
+                lambda a, g: grad_cam(a, g) / grad_cam(a, g).amax((1, 2), keepdim=True).clamp_min(1e-12)),
+        Mistake(
+            "weights-not-shaped",
+            "There is one weight for each channel of each image, and it does not fit the activations: keep dimensions "
+            "of size 1 in place of the height and the width.",
+            symptom=raises(RuntimeError, "must match the size of tensor", _A2, _G2),
+        ),
+    ),
+    hints=(
+        "How many weights are there for one image? As many as channels.",
+        "gradients.mean((2, 3), keepdim=True) has the shape [N, C, 1, 1], and fits the activations.",
+        "Multiply, add over the channels (dimension 1), and only then relu().",
+    ),
+)  # fmt: skip
+
+
+# --- calibration ------------------------------------------------------------------------------------------------------
+
+
+def calibration_error(confidence, right, bins=10):
+    """confidence [N] from 0 to 1, right [N] of truth values -> the expected calibration error, one number."""
+    place = (confidence * bins).long().clamp_max(bins - 1)
+    error = 0.0
+    for number in range(bins):
+        chosen = place == number
+        if chosen.any():
+            gap = confidence[chosen].mean() - right[chosen].double().mean()
+            error += chosen.double().mean() * gap.abs()
+    return float(error)
+
+
+def _binned(one: Callable[..., Any], all_of_them: Callable[[list[Any]], Any] = sum, default: Any = None) -> Any:
+    """The reference, with another number for each bin that is not empty, or another way to put them together."""
+
+    def answer(confidence: Tensor, right: Tensor, bins: int = 10) -> float:
+        place, found = (confidence * bins).long().clamp_max(bins - 1), []
+        for number in range(bins):
+            chosen = place == number
+            if chosen.any():
+                c, r = confidence[chosen].double().mean(), right[chosen].double().mean()
+                found.append(one(c, r, chosen.double().mean(), number, bins))
+            elif default is not None:
+                found.append(torch.tensor(default))
+        return float(all_of_them(found))
+
+    return answer
+
+
+def _without_the_certain(confidence: Tensor, right: Tensor, bins: int = 10) -> float:
+    part = confidence < 1
+    return calibration_error(confidence[part], right[part], bins) * float(part.double().mean())
+
+
+def _gap(c: Any, r: Any, weight: Any, number: int, bins: int) -> Any:
+    return weight * (c - r).abs()
+
+
+def _answers(*pairs: tuple[float, int]) -> tuple[Tensor, Tensor]:
+    confidence, right = zip(*pairs, strict=True)
+    return torch.tensor(confidence), torch.tensor(right).bool()
+
+
+_FEW = _answers((0.92, 1), (0.98, 0), (0.55, 1), (0.57, 1), (0.33, 0))
+_CERTAIN = _answers((1.0, 1), (1.0, 0), (0.95, 1), (0.75, 0))
+_MANY = (
+    torch.rand(60, generator=torch.Generator().manual_seed(4)) * 0.75 + 0.25,
+    torch.rand(60, generator=torch.Generator().manual_seed(5)) < 0.6,
+)
+
+
+CALIBRATION_ERROR = Exercise(
+    task=(
+        "confidence [N] holds a net's largest probability for each image, right [N] whether it was right (True or "
+        "False). Cut 0 to 1 into `bins` equal parts. For each part with images in it: how far is the mean confidence "
+        "from the accuracy there? Give the mean of these distances, each weighted by its share of the images; 1 is in "
+        "the last part."
+    ),
+    difficulty=3,
+    minutes=8,
+    reference=calibration_error,
+    probes=(
+        call(*_answers((0.85, 1), (0.85, 1), (0.85, 0), (0.85, 0)), 10),
+        call(*_FEW, 10),
+        call(*_CERTAIN, 10),
+        call(*_answers((0.55, 1), (0.58, 1), (0.75, 1)), 10),
+        call(*_MANY, 15, words="{name}(confidence, right, 15) of 60 images"),
+        call(*_MANY, 5, words="{name}(confidence, right, 5) of 60 images"),
+    ),
+    mistakes=(
+        Mistake("unweighted", "You take the plain mean of the parts. A part with one image counts there as much as one "
+                "with a thousand.",
+                _binned(lambda c, r, w, n, b: (c - r).abs(), lambda found: torch.stack(found).mean())),
+        Mistake("divided-by-all-bins", "You divide by the number of parts, the empty ones among them. Weight each by "
+                "its share of the images.",
+                _binned(lambda c, r, w, n, b: (c - r).abs() / b)),
+        Mistake("gaps-added-up", "You add the distances up and do not weight them: your error can be above 1.",
+                _binned(lambda c, r, w, n, b: (c - r).abs())),
+        Mistake("signs-cancel", "You add gaps with their signs: too sure in one part and too modest in another then "
+                "cancel.",
+                _binned(lambda c, r, w, n, b: w * (c - r))),
+        Mistake("signs-cancel-within", "You take all the images as one part: too sure here and too modest there then "
+                "cancel. Cut first.",
+                lambda confidence, right, bins=10: calibration_error(confidence, right, 1)),
+        Mistake("largest-gap", "You give the largest distance. The task asks for the weighted mean.",
+                _binned(lambda c, r, w, n, b: (c - r).abs(), max)),
+        Mistake("loses-the-certain", "The images with a confidence of exactly 1 are in none of your parts.",
+                _without_the_certain),
+        Mistake("middle-of-the-bin", "You take the middle of a part for its confidence. Take the mean of the "
+                "confidences in it.", _binned(lambda c, r, w, n, b: w * ((n + 0.5) / b - r).abs())),
+        Mistake("squares", "You square the distances. The task asks for the distances.",
+                _binned(lambda c, r, w, n, b: w * (c - r) ** 2)),
+        Mistake("image-by-image", "You measure how far each image's confidence is from 0 or 1, and never form parts. A "
+                "confidence of 0.7 is fine if 7 of 10 such images are right.",
+                lambda confidence, right, bins=10: float((confidence - right.to(confidence)).abs().mean())),
+        Mistake("percent", "You give a percentage. Give it as a part of 1.", _binned(lambda *x: 100 * _gap(*x))),
+        Mistake("always-ten", "You cut into ten parts, whatever `bins` says.",
+                lambda confidence, right, bins=10: calibration_error(confidence, right, 10)),
+        Mistake("empty-bins", "An empty part has no mean: yours becomes NaN, and so does the sum. Leave it out.",
+                _binned(_gap, default=float("nan"))),
+    ),
+    hints=(
+        "In which part does an image fall? (confidence * bins) rounded down; and 1 belongs to the last one.",
+        "For each part choose its images by a mask. What if there are none?",
+        "Mean confidence minus part of the right answers, without its sign, times the share of the images.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,83 @@
+"""Maps over images: where a net is said to look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from resnet_edu.plots.images import _array, _no_ticks
+from resnet_edu.plots.style import WIDTH, course_look, nonempty
+
+HEAT = "inferno"  # dark where the map is 0, as bright as it is strong, in grey as in colour
+
+
+@course_look
+def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] | None = None) -> Figure:
+    """Images in a row, and below it a row for each kind of map, laid over the images in grey.
+
+    images: uint8 [N, 3, H, W], at most 12. maps: {label: [N, h, w]}, numbers of at least 0, as cells over the image.
+    captions: N of them, above the images. Each map is scaled by its own largest number: compare where they are bright,
+    not how bright. A map of zeros is dark all over.
+    """
+    pixels = _array("images", images)
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3 or not 1 <= len(pixels) <= 12:
+        raise ValueError(
+            f"heat_maps takes 1 to 12 uint8 images [N, 3, H, W]; these are {pixels.dtype} {list(pixels.shape)}."
+        )
+    rows = {label: _map(label, values, len(pixels)) for label, values in nonempty(maps).items()}
+    if captions is not None and len(captions) != len(pixels):
+        raise ValueError(f"heat_maps: {len(pixels)} images need {len(pixels)} captions; there are {len(captions)}.")
+    left, count = 0.15, len(pixels)
+    side = WIDTH * (1 - left) / max(count, 5)
+    head = 0.04 + (0.16 * max(caption.count("\n") + 1 for caption in captions) if captions else 0.0)
+    height = head + (len(rows) + 1) * side
+    figure = Figure(figsize=(WIDTH, height), layout=None)
+    for row, label in enumerate(["", *rows]):
+        for column in range(count):
+            bottom = 1 - (head + (row + 1) * side - 0.02) / height
+            width = side - 0.04
+            ax = figure.add_axes((left + column * side / WIDTH, bottom, width / WIDTH, width / height))
+            if row:
+                draw_heat(ax, pixels[column], rows[label][column])
+            else:
+                ax.imshow(pixels[column].transpose(1, 2, 0))
+                _no_ticks(ax)
+                if captions:
+                    ax.set_title(captions[column], fontsize=9, pad=3)
+        figure.text(left - 0.01, bottom + width / height / 2, label or "image", ha="right", va="center", fontsize=9)
+    return figure
+
+
+def draw_heat(ax: Axes, image: np.ndarray, values: np.ndarray) -> tuple[AxesImage, AxesImage]:
+    """A map [h, w] over an image, uint8 [3, H, W], in grey; the two pictures, to be given other data."""
+    height, width = image.shape[1:]
+    over = (-0.5, width - 0.5, height - 0.5, -0.5)
+    below = ax.imshow(grey(image), cmap="gray", vmin=0, vmax=255)
+    heat = ax.imshow(strength(values), cmap=HEAT, vmin=0, vmax=1, alpha=0.6, extent=over)
+    _no_ticks(ax)
+    return below, heat
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """uint8 [3, H, W] -> [H, W]: the brightness (ITU-R BT.601)."""
+    return np.tensordot(np.array([0.299, 0.587, 0.114]), image.astype(np.float64), axes=1)
+
+
+def strength(values: np.ndarray) -> np.ndarray:
+    """A map as parts of its largest number; zeros where there is none above 0."""
+    most = float(values.max())
+    return values / most if most > 0 else np.zeros_like(values)
+
+
+def _map(label: str, values: Any, count: int) -> np.ndarray:
+    maps = _array(label, values).astype(np.float64)
+    if maps.ndim != 3 or len(maps) != count or 0 in maps.shape:
+        raise ValueError(f"{label!r}: {count} images need maps [{count}, h, w]; these are {list(maps.shape)}.")
+    if (maps < 0).any():
+        raise ValueError(f"{label!r}: a map here has no negative numbers; there is a {maps.min():.3g}.")
+    return maps

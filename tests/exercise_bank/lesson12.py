@@ -1,0 +1,506 @@
+"""Answers to the exercises of lesson 12."""
+
+import copy
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from exercise_bank.core import right, wrong
+
+# --- replace_head -----------------------------------------------------------------------------------------------------
+
+
+@wrong("replace_head", "changes-net")
+def _(net, classes):
+    net.fc = nn.Linear(net.fc.in_features, classes)
+    return net
+
+
+@wrong("replace_head", "changes-net")
+def _(net, classes):
+    other = copy.copy(net)
+    other.fc = nn.Linear(net.fc.in_features, classes)
+    return other
+
+
+@wrong("replace_head", "features-fixed")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc = nn.Linear(64, classes)
+    return other
+
+
+@wrong("replace_head", "old-rows")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    fresh = nn.Linear(net.fc.in_features, classes)
+    for row in range(min(classes, net.fc.out_features)):
+        fresh.weight.data[row] = net.fc.weight.data[row]
+    other.fc = fresh
+    return other
+
+
+@wrong("replace_head", "fresh-net")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc = nn.Linear(net.fc.in_features, classes)
+    for layer in other.modules():
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
+    return other
+
+
+@wrong("replace_head", "frozen")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    for parameter in other.parameters():
+        parameter.requires_grad = False
+    other.fc = nn.Linear(net.fc.in_features, classes)
+    return other
+
+
+@wrong("replace_head", "number-only")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc.out_features = classes
+    return other
+
+
+@wrong("replace_head", "no-bias")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc = nn.Linear(net.fc.in_features, classes, bias=False)
+    return other
+
+
+@wrong("replace_head", "the-wrong-way-round")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc = nn.Linear(classes, net.fc.in_features)
+    return other
+
+
+@wrong("replace_head", "classes-of-net")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc = nn.Linear(net.fc.in_features, net.fc.out_features)
+    return other
+
+
+@wrong("replace_head", "head-on-head")
+def _(net, classes):
+    return nn.Sequential(copy.deepcopy(net), nn.Linear(net.fc.out_features, classes))
+
+
+@right("replace_head")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc = nn.Linear(other.fc.in_features, classes)
+    return other
+
+
+@right("replace_head")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    features = net.fc.weight.shape[1]
+    other.fc = nn.Linear(features, classes, device=net.fc.weight.device, dtype=net.fc.weight.dtype)
+    return other
+
+
+@right("replace_head")
+def _(net, classes):
+    old, net.fc = net.fc, nn.Identity()
+    other = copy.deepcopy(net)
+    net.fc = old
+    other.fc = nn.Linear(old.in_features, classes)
+    nn.init.kaiming_normal_(other.fc.weight)
+    nn.init.zeros_(other.fc.bias)
+    return other
+
+
+@right("replace_head")
+def _(net, classes):
+    other = copy.copy(net)
+    other._modules = {name: copy.deepcopy(child) for name, child in net.named_children() if name != "fc"}
+    other.fc = nn.Linear(net.fc.in_features, classes)
+    return other
+
+
+# --- freeze -----------------------------------------------------------------------------------------------------------
+
+
+@wrong("freeze", "statistics-move")
+def _(net):
+    for parameter in net.parameters():
+        parameter.requires_grad = False
+    for parameter in net.fc.parameters():
+        parameter.requires_grad = True
+    return list(net.fc.parameters())
+
+
+@wrong("freeze", "statistics-move")
+def _(net):
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad_(name.startswith("fc"))
+    net.train()
+    return [parameter for parameter in net.parameters() if parameter.requires_grad]
+
+
+@wrong("freeze", "batch-statistics")
+def _(net):
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad_(name.startswith("fc."))
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 0.0
+    return list(net.fc.parameters())
+
+
+@wrong("freeze", "body-takes-gradients")
+def _(net):
+    net.requires_grad = False
+    net.fc.requires_grad = True
+    net.eval()
+    return list(net.fc.parameters())
+
+
+@wrong("freeze", "nothing-frozen")
+def _(net):
+    for parameter in net.parameters():
+        parameter.required_grad = False
+    return list(net.fc.parameters())
+
+
+@wrong("freeze", "head-frozen-too")
+def _(net):
+    net.eval()
+    for parameter in net.parameters():
+        parameter.requires_grad = False
+    return list(net.fc.parameters())
+
+
+@wrong("freeze", "body-for-head")
+def _(net):
+    net.eval()
+    for parameter in net.fc.parameters():
+        parameter.requires_grad = False
+    return [parameter for parameter in net.parameters() if parameter.requires_grad]
+
+
+@wrong("freeze", "norm-still-learns")
+def _(net):
+    net.eval()
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.requires_grad = False
+    return list(net.fc.parameters())
+
+
+@wrong("freeze", "returns-all")
+def _(net):
+    net.eval()
+    net.requires_grad_(False)
+    net.fc.requires_grad_(True)
+    return list(net.parameters())
+
+
+@wrong("freeze", "freezes-a-copy")
+def _(net):
+    net = copy.deepcopy(net)
+    net.requires_grad_(False).eval()
+    net.fc.requires_grad_(True)
+    return list(net.fc.parameters())
+
+
+@wrong("freeze", "trusts-the-head")
+def _(net):
+    net.eval()
+    for name, parameter in net.named_parameters():
+        if not name.startswith("fc."):
+            parameter.requires_grad = False
+    return list(net.fc.parameters())
+
+
+@wrong("freeze", "returns-nothing")
+def _(net):
+    net.eval()
+    net.requires_grad_(False)
+    net.fc.requires_grad_(True)
+
+
+@right("freeze")
+def _(net):
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad = name.startswith("fc.")
+    net.eval()
+    return [parameter for parameter in net.parameters() if parameter.requires_grad]
+
+
+@right("freeze")
+def _(net):
+    net.train()
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eval()
+    head = list(net.fc.parameters())
+    for parameter in net.parameters():
+        parameter.requires_grad_(any(parameter is one for one in head))
+    return head
+
+
+@right("freeze")
+def _(net):
+    for name, child in net.named_children():
+        learns = name == "fc"
+        child.train(learns)
+        child.requires_grad_(learns)
+    return [net.fc.weight, net.fc.bias]
+
+
+@right("freeze")
+def _(net):
+    body = [child for child in net.children() if child is not net.fc]
+    for part in body:
+        part.eval()
+        for parameter in part.parameters():
+            parameter.requires_grad = False
+    net.fc.weight.requires_grad = net.fc.bias.requires_grad = True
+    return net.fc.parameters()
+
+
+# --- grad_cam ---------------------------------------------------------------------------------------------------------
+
+
+@wrong("grad_cam", "no-relu")
+def _(activations, gradients):
+    alpha = gradients.mean(dim=(2, 3))
+    return torch.einsum("nc,nchw->nhw", alpha, activations)
+
+
+@wrong("grad_cam", "relu-too-early")
+def _(activations, gradients):
+    alpha = gradients.mean((2, 3), keepdim=True)
+    return F.relu(alpha * activations).sum(1)
+
+
+@wrong("grad_cam", "relu-too-early")
+def _(activations, gradients):
+    alpha = gradients.mean((2, 3)).clamp_min(0)
+    return torch.einsum("nc,nchw->nhw", alpha, activations).relu()
+
+
+@wrong("grad_cam", "gradients-cut")
+def _(activations, gradients):
+    alpha = gradients.clamp_min(0).mean((2, 3))
+    return torch.einsum("nc,nchw->nhw", alpha, activations).relu()
+
+
+@wrong("grad_cam", "not-averaged")
+def _(activations, gradients):
+    return (gradients * activations).sum(dim=1).clamp(min=0)
+
+
+@wrong("grad_cam", "summed-weights")
+def _(activations, gradients):
+    alpha = gradients.flatten(2).sum(2)[:, :, None, None]
+    return (alpha * activations).sum(1).clamp(min=0)
+
+
+@wrong("grad_cam", "channels-averaged")
+def _(activations, gradients):
+    alpha = gradients.mean((2, 3), keepdim=True)
+    return (alpha * activations).mean(1).clamp(min=0)
+
+
+@wrong("grad_cam", "absolute-values")
+def _(activations, gradients):
+    alpha = gradients.mean((2, 3), keepdim=True)
+    return (alpha * activations).sum(1).abs()
+
+
+@wrong("grad_cam", "averages-the-activations")
+def _(activations, gradients):
+    alpha = activations.mean((2, 3), keepdim=True)
+    return (alpha * gradients).sum(1).clamp(min=0)
+
+
+@wrong("grad_cam", "gradients-alone")
+def _(activations, gradients):
+    return gradients.sum(1).clamp(min=0)
+
+
+@wrong("grad_cam", "mean-over-the-batch")
+def _(activations, gradients):
+    alpha = gradients.mean((0, 2, 3)).view(1, -1, 1, 1)
+    return (alpha * activations).sum(1).clamp(min=0)
+
+
+@wrong("grad_cam", "divided-by-the-largest")
+def _(activations, gradients):
+    cam = (gradients.mean((2, 3), keepdim=True) * activations).sum(1).clamp(min=0)
+    return torch.stack([one / one.max() if one.max() > 0 else one for one in cam])
+
+
+@wrong("grad_cam", "weights-not-shaped")
+def _(activations, gradients):
+    return (gradients.mean((2, 3)) * activations).sum(1).relu()
+
+
+@wrong("grad_cam", "largest-gradient")
+def _(activations, gradients):
+    alpha = gradients.flatten(2).max(2).values
+    return torch.einsum("nc,nchw->nhw", alpha, activations).relu()
+
+
+@right("grad_cam")
+def _(activations, gradients):
+    return torch.einsum("nc,nchw->nhw", gradients.mean((2, 3)), activations).clamp(min=0)
+
+
+@right("grad_cam")
+def _(activations, gradients):
+    alpha = F.adaptive_avg_pool2d(gradients, 1)
+    return F.relu((alpha * activations).sum(dim=1))
+
+
+@right("grad_cam")
+def _(activations, gradients):
+    maps = []
+    for a, g in zip(activations, gradients, strict=True):
+        total = torch.zeros(a.shape[1:])
+        for channel in range(len(a)):
+            total = total + g[channel].mean() * a[channel]
+        maps.append(torch.where(total > 0, total, torch.zeros_like(total)))
+    return torch.stack(maps)
+
+
+@right("grad_cam")
+def _(activations, gradients):
+    n, c, h, w = activations.shape
+    alpha = gradients.reshape(n, c, h * w).mean(-1)
+    return torch.bmm(alpha[:, None], activations.reshape(n, c, h * w)).reshape(n, h, w).relu()
+
+
+# --- calibration_error ------------------------------------------------------------------------------------------------
+
+
+def parts(confidence, right, bins):
+    """(mean confidence, accuracy, number of images) of each part that is not empty."""
+    edges = torch.linspace(0, 1, bins + 1)
+    for number in range(bins):
+        chosen = (confidence > edges[number]) & (confidence <= edges[number + 1])
+        if chosen.any():
+            yield confidence[chosen].mean().item(), right[chosen].float().mean().item(), int(chosen.sum())
+
+
+@wrong("calibration_error", "unweighted")
+def _(confidence, right, bins=10):
+    return float(np.mean([abs(c - a) for c, a, _ in parts(confidence, right, bins)]))
+
+
+@wrong("calibration_error", "divided-by-all-bins")
+def _(confidence, right, bins=10):
+    return sum(abs(c - a) for c, a, _ in parts(confidence, right, bins)) / bins
+
+
+@wrong("calibration_error", "gaps-added-up")
+def _(confidence, right, bins=10):
+    return sum(abs(c - a) for c, a, _ in parts(confidence, right, bins))
+
+
+@wrong("calibration_error", "signs-cancel")
+def _(confidence, right, bins=10):
+    return sum(n * (c - a) for c, a, n in parts(confidence, right, bins)) / len(right)
+
+
+@wrong("calibration_error", "signs-cancel-within")
+def _(confidence, right, bins=10):
+    return (confidence.mean() - right.float().mean()).abs()
+
+
+@wrong("calibration_error", "largest-gap")
+def _(confidence, right, bins=10):
+    return max(abs(c - a) for c, a, _ in parts(confidence, right, bins))
+
+
+@wrong("calibration_error", "loses-the-certain")
+def _(confidence, right, bins=10):
+    error = 0.0
+    for number in range(bins):
+        chosen = (confidence >= number / bins) & (confidence < (number + 1) / bins)
+        if chosen.sum() > 0:
+            gap = confidence[chosen].mean() - right[chosen].float().mean()
+            error += chosen.sum().item() / len(right) * gap.abs().item()
+    return error
+
+
+@wrong("calibration_error", "middle-of-the-bin")
+def _(confidence, right, bins=10):
+    place = (confidence * bins).long().clamp(max=bins - 1)
+    error = 0.0
+    for number in place.unique():
+        accuracy = right[place == number].float().mean()
+        error += abs((number.item() + 0.5) / bins - accuracy.item()) * (place == number).float().mean().item()
+    return error
+
+
+@wrong("calibration_error", "squares")
+def _(confidence, right, bins=10):
+    return sum(n * (c - a) ** 2 for c, a, n in parts(confidence, right, bins)) / len(right)
+
+
+@wrong("calibration_error", "image-by-image")
+def _(confidence, right, bins=10):
+    return torch.where(right, 1 - confidence, confidence).mean()
+
+
+@wrong("calibration_error", "percent")
+def _(confidence, right, bins=10):
+    return 100 * sum(n * abs(c - a) for c, a, n in parts(confidence, right, bins)) / len(right)
+
+
+@wrong("calibration_error", "always-ten")
+def _(confidence, right, bins=10):
+    return sum(n * abs(c - a) for c, a, n in parts(confidence, right, 10)) / len(right)
+
+
+@wrong("calibration_error", "empty-bins")
+def _(confidence, right, bins=10):
+    place = (confidence * bins).long().clamp(max=bins - 1)
+    error = 0.0
+    for number in range(bins):
+        chosen = place == number
+        error += chosen.float().mean() * (confidence[chosen].mean() - right[chosen].float().mean()).abs()
+    return error
+
+
+@right("calibration_error")
+def _(confidence, right, bins=10):
+    return sum(n * abs(c - a) for c, a, n in parts(confidence, right, bins)) / len(right)
+
+
+@right("calibration_error")
+def _(confidence, right, bins=10):
+    place = (confidence * bins).long().clamp(max=bins - 1)
+    confident = torch.bincount(place, weights=confidence.double(), minlength=bins)
+    correct = torch.bincount(place, weights=right.double(), minlength=bins)
+    return (confident - correct).abs().sum() / len(right)
+
+
+@right("calibration_error")
+def _(confidence, right, bins=10):
+    c, r = confidence.numpy().astype(float), right.numpy()
+    place = np.digitize(c, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    return float(sum((place == b).mean() * abs(c[place == b].mean() - r[place == b].mean()) for b in np.unique(place)))
+
+
+@right("calibration_error")
+def _(confidence, right, bins=10):
+    error, width = torch.zeros(()), 1 / bins
+    for low in torch.arange(bins) * width:
+        inside = (confidence >= low) & ((confidence < low + width) | (low + 1.5 * width > 1))
+        if inside.sum():
+            error = error + inside.sum() * abs(confidence[inside].mean() - right[inside].float().mean())
+    return error / confidence.numel()

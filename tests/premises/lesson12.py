@@ -1,0 +1,226 @@
+"""What the claims of lesson 12 rest on."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from premises.core import Premise
+from premises.patches import answer_with, predictions
+from resnet_edu import data, training, weights
+
+START = ("imports", "nets")
+HEAD = (*START, "exercise-replace_head", "exercise-replace_head-check")
+FREEZE = (*HEAD, "freeze-run")
+FEATURES = (*FREEZE, "exercise-freeze", "exercise-freeze-check", "features-run")
+TRANSFER = (*FEATURES, "transfer-run", "transfer-claims")
+CAM = (*START, "exercise-grad_cam", "exercise-grad_cam-check", "hook")
+MAPS = (*CAM, "maps-run")
+SANITY = (*MAPS, "sanity-maps", "sanity-run", "sanity-claims")
+ERASE = (*CAM, "sanity-maps", "erase-run")
+SHIFT = (
+    *START,
+    "unseen-run",
+    "mistakes-run",
+    "exercise-calibration_error",
+    "exercise-calibration_error-check",
+    "shift-run",
+    "shift-claims",
+)
+CLASSES = (*SHIFT, "classes-run")
+
+
+# --- what is broken ---------------------------------------------------------------------------------------------------
+
+
+def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = weights.load
+    monkeypatch.setattr(weights, "load", lambda net, name: original(copy.deepcopy(net), name))
+
+
+def nothing_can_be_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.Module, "requires_grad_", lambda self, requires_grad=True: self)
+
+
+def always_eval(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Module.train
+    monkeypatch.setattr(nn.Module, "train", lambda self, mode=True: original(self, False))
+
+
+def frozen_in_train_mode(net: nn.Module) -> list[nn.Parameter]:
+    net.train()
+    return list(net.fc.parameters())
+
+
+def all_end_perfect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "fit", lambda *args, **options: training.History())
+    monkeypatch.setattr(training, "evaluate", lambda *args, **options: training.Metrics(1.0, 1.0))
+
+
+def one_class_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = data.Images.only
+
+    def only(self: data.Images, *classes: str) -> data.Images:
+        images = original(self, *classes)
+        return data.Images(images.images, torch.full_like(images.labels, len(classes) - 1), images.classes)
+
+    monkeypatch.setattr(data.Images, "only", only)
+
+
+def gradients_are_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    original, generator = torch.autograd.grad, torch.Generator().manual_seed(0)
+
+    def grad(*args: Any, **options: Any) -> tuple[torch.Tensor, ...]:
+        found = original(*args, **options)
+        return tuple(torch.randn(g.shape, dtype=g.dtype, generator=generator) for g in found)
+
+    monkeypatch.setattr(torch.autograd, "grad", grad)
+
+
+def activations_alone(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    return activations.sum(1)
+
+
+def stages_are_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    original, other = nn.Module.get_submodule, {"stage1": "stage3", "stage3": "stage1"}
+    monkeypatch.setattr(nn.Module, "get_submodule", lambda self, name: original(self, other.get(name, name)))
+
+
+def always_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    def predict(net: nn.Module, images: data.Images) -> torch.Tensor:
+        return F.one_hot(images.labels, 6).float()
+
+    monkeypatch.setattr(training, "predict", predict)
+
+
+def classes_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def predict(net: nn.Module, images: data.Images) -> torch.Tensor:
+        return F.one_hot(torch.arange(len(images)) % 6, 6).float()
+
+    monkeypatch.setattr(training, "predict", predict)
+
+
+def no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "randn", lambda shape, generator: torch.zeros(shape))
+
+
+modest = predictions(lambda probabilities: (probabilities / 50).softmax(1))
+
+# --- and what follows -------------------------------------------------------------------------------------------------
+
+PREMISES = [
+    Premise(
+        "the net is not trained",
+        nothing_is_loaded,
+        (*TRANSFER, "unseen-run", "layers-run", "channels-run", "depth-run"),
+        (
+            "six classes: accuracy on test images",
+            "trucks that it calls automobile, as a part",
+            "ships that it calls airplane, as a part",
+            "linear probe, fewest labels: accuracy",
+            "commonest class among the ten: stage 3 minus stem",
+            "linear probe: stage 3 minus stem",
+        ),
+    ),
+    Premise("nothing can be frozen", nothing_can_be_frozen, FREEZE, ("parameters of the body that changed",)),
+    Premise(
+        "train mode is eval mode",
+        always_eval,
+        FREEZE,
+        ("running means and variances that changed, of 38", "six classes: loss afterwards / before"),
+    ),
+    Premise(
+        "the frozen body is in train mode",
+        answer_with(freeze=frozen_in_train_mode),
+        FEATURES,
+        ("tensors of the body that changed", "the two heads: largest difference / largest weight"),
+    ),
+    Premise(
+        "every training ends in a perfect net",
+        all_end_perfect,
+        (*TRANSFER, "longer-run"),
+        (
+            "fine-tuned minus from scratch, mean over all numbers of labels",
+            "the same, smallest of all single runs",
+            "linear probe minus from scratch, fewest labels",
+            "fine-tuned minus linear probe, fewest labels",
+            "fine-tuned minus from scratch with three times the epochs",
+        ),
+        budget="laptop",
+    ),
+    Premise(
+        "all images are of one class",
+        one_class_only,
+        (*FEATURES, "layers-run", "channels-run"),
+        ("the same by chance",),
+    ),
+    Premise(
+        "gradients are noise",
+        gradients_are_noise,
+        (*SANITY, "check-run", "erase-run"),
+        (
+            "stage 2: sizes of channels raised by hand against HW alpha, relative difference",
+            "stage 3: alpha minus the head's weight / 64, largest, relative",
+            "stage 3: the map before the ReLU, summed, plus the bias, minus the logit",
+            "guided, random head: likeness",
+            "guided minus Grad-CAM, head, stage 3 and stage 2 random",
+            "guided: likeness of the maps for the likeliest and the least likely class",
+            "guided: brightest minus darkest",
+            "Grad-CAM, stage 3: brightest minus darkest",
+        ),
+    ),
+    Premise(
+        "the maps are empty",
+        answer_with(grad_cam=lambda activations, gradients: torch.zeros_like(activations[:, 0])),
+        MAPS,
+        ("maps for the least likely class that are not empty, as a part",),
+    ),
+    Premise(
+        "the map knows no class",
+        answer_with(grad_cam=activations_alone),
+        SANITY,
+        (
+            "largest value, least likely / likeliest, median",
+            "Grad-CAM, random head: likeness",
+            "Grad-CAM: the same",
+        ),
+    ),
+    Premise("stages 1 and 3 are exchanged", stages_are_exchanged, ERASE, ("the same, stage 3 minus stage 1",)),
+    Premise(
+        "the net is never sure",
+        modest,
+        SHIFT,
+        (
+            "mean confidence on the four classes, all answers wrong",
+            "certainty of the surest mistake",
+            "calibration error, images as they are",
+            "strongest noise: mean confidence minus accuracy",
+            "strongest noise: calibration error minus that of images as they are",
+            "classes it never saw: answers with a confidence above 0.9, as a part",
+        ),
+    ),
+    Premise(
+        "there is no noise",
+        no_noise,
+        CLASSES,
+        (
+            "strongest noise: accuracy lost",
+            "the same with the strongest noise",
+        ),
+    ),
+    Premise(
+        "the answers are the classes in turn",
+        classes_in_turn,
+        CLASSES,
+        ("part of the answers that is the commonest answer",),
+    ),
+    Premise(
+        "the net is always right",
+        always_right,
+        tuple(cell for cell in CLASSES if cell != "mistakes-run"),
+        ("accuracy of the best class minus the worst, images as they are",),
+    ),
+]
