@@ -315,7 +315,7 @@ HOSTILE = {
     "prints for return": ("prints", lambda x: print(2 * x)),
     "yields for return": ("yields", lambda x: (yield 2 * x)),
     "gives a NumPy array": ("numpy", lambda x: 2 * x if isinstance(x, float) else 2 * x.numpy()),
-    "gives what cannot be shown": ("result", lambda x: Nameless()),
+    "gives what cannot be shown": ("kind", lambda x: Nameless()),
     "is what cannot be shown": ("not-callable", Nameless()),
     "has no forward": ("no-forward", Forwardless()),
     "ends the program": ("exits", lambda x: sys.exit(0)),
