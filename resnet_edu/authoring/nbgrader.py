@@ -23,6 +23,7 @@ from resnet_edu.exercises import all_exercises
 from resnet_edu.exercises.core import Exercise
 
 SETUP = """\
+import copy
 import math
 
 import torch

@@ -147,6 +147,8 @@ SHARD = Exercise(
                 lambda order, rank, world: shard(order, rank, world).sort().values),
         Mistake("values-for-places", "You go by the numbers in the batch, not by their places: whether a number leaves "
                 "the remainder `rank`.", lambda order, rank, world: order[order % world == rank]),
+        Mistake("a-list", "You give a list. Images on a device are picked by a tensor on it: slice `order` itself.",
+                lambda order, rank, world: shard(order, rank, world).tolist()),
         Mistake("exchanged", "You begin at `world` and go on by `rank`: exchange the two.",
                 symptom=raises(ValueError, "slice step cannot be zero", _SIX, 0, 2)),
         Mistake("shuffles-again", "Some images are in two of your shares, and others in none: each process has another "

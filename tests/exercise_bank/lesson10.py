@@ -212,7 +212,7 @@ def _(order, rank, world):
     return mixed[rank : len(order) // world * world : world]
 
 
-@wrong("shard", "kind")
+@wrong("shard", "a-list")
 def _(order, rank, world):
     return order.tolist()[rank : len(order) // world * world : world]
 
