@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
@@ -63,7 +64,7 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
             raise ValueError(
                 f"{label!r}: masks for these pictures are {[len(pixels), *pixels.shape[2:]]}, not {list(mask.shape)}."
             )
-    colours = np.array([[0.93, 0.93, 0.93], *(_rgb(colour) for colour in KINDS[: len(classes)])])
+    colours = np.array([[0.93, 0.93, 0.93], *(to_rgb(colour) for colour in KINDS[: len(classes)])])
     side = (WIDTH - 1.1) / len(pixels)
     figure = Figure(figsize=(WIDTH, (1 + len(rows)) * side + 0.45), layout="constrained")
     grid = figure.subplots(1 + len(rows), len(pixels), squeeze=False)
@@ -120,10 +121,6 @@ def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
     for ax in axes[count:]:
         ax.set_visible(False)
     return figure, axes
-
-
-def _rgb(colour: str) -> tuple[float, ...]:
-    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
 
 
 def _numbers(values: Any) -> np.ndarray:
