@@ -103,7 +103,7 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
     """The first `columns` feature maps of each layer, one layer a row, in the order that is given.
 
     maps: {label: [C, H, W]}. One scale a row: black is 0, or the smallest number of the row where it is negative, and
-    white its largest. A dead channel is black all over.
+    white what 1 number of 200 reaches, so that a few strong ones do not leave the rest dark. A dead channel is black.
     """
     rows = {label: _array(label, layer) for label, layer in nonempty(maps).items()}
     _check_columns(columns)
@@ -114,7 +114,7 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
     figure.subplots_adjust(left=0.11, right=0.995, bottom=0.01, top=0.99, wspace=0.06, hspace=0.06)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes, (label, layer) in zip(grid, rows.items(), strict=True):
-        low, high = min(0.0, float(layer.min())), float(layer.max())
+        low, high = min(0.0, float(layer.min())), float(np.quantile(layer, 0.995)) or float(layer.max())
         for ax, channel in zip(axes, layer, strict=False):
             ax.imshow(channel, cmap="gray", vmin=low, vmax=high if high > low else low + 1.0)
         for ax in axes:
