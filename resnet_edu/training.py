@@ -360,6 +360,12 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype | None
     return PRECISIONS[precision]
 
 
+def precision_name(precision: str, device: torch.device) -> str:
+    """What `choose_precision` comes to, as a word: "fp32", "bf16" or "fp16"."""
+    chosen = choose_precision(precision, device)
+    return next(name for name, dtype in PRECISIONS.items() if dtype is chosen)
+
+
 def _cpu_has_bf16() -> bool:
     """Whether this processor multiplies in bf16, as torch tells it; an older torch does not tell."""
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
