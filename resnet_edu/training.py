@@ -45,7 +45,10 @@ def constant(step: int, total: int) -> float:
 
 
 def one_cycle(step: int, total: int) -> float:
-    """A cosine up from 1/25 to 1 over the first 30 % of the steps, then one down to 0 (Smith and Topin, 1708.07120)."""
+    """A cosine up from 1/25 to 1 over the first 30 % of the steps, then one down to 0.
+
+    After Smith and Topin (1708.07120), in two phases with cosines, as PyTorch's `OneCycleLR` has it by default.
+    """
     peak = 0.3 * total
     if step < peak:
         return 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * step / peak)) / 2

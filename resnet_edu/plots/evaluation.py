@@ -206,7 +206,7 @@ def _runs(label: str, result: Any) -> dict[float, np.ndarray]:
 
 @course_look
 def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10) -> Figure:
-    """Accuracy by confidence, and below it how many images have it (Guo et al. 2017, figure 1).
+    """Accuracy by confidence, and below it how many images have it (after Guo et al. 2017, figure 1).
 
     answers: {label: (confidence [N] from 0 to 1, right [N] of truth values)}. bins: equal parts of 0 to 1; a part
     without images has no point. On the dashed line a net is as often right as it is sure.
