@@ -210,7 +210,8 @@ class CifarNet(nn.Module):
     width: channels of the first stage.
     block: "basic", "bottleneck", or a callable `(in_channels, out_channels, stride) -> module` that builds the branch
         F; the net adds the shortcut (if residual) and applies the activation. Its depth counts 6n + 2.
-    preactivation: norm and activation in front of each convolution (He et al. 2016) and none after the addition.
+    preactivation: norm and activation in front of each convolution (He et al. 2016) and none after the addition. (The
+        shortcut of the first block takes what the stem's convolution gives; the paper's takes it after the activation.)
     shortcut: "A", "B" or "C", see `make_shortcut`. Only A leaves the number of parameters as in the plain net.
     norm: "batch", or None; without norm the convolutions have biases.
     activation: one of `ACTIVATIONS`.
