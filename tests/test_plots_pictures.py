@@ -111,7 +111,7 @@ def test_value_and_slope_draws_both_of_each_function():
     [
         (lambda: plots.pictures({}), "at least one entry"),
         (lambda: plots.pictures({"a": torch.zeros(2, 3, 3)}), r"shape \[H, W\] or \[3, H, W\]; this has \[2, 3, 3\]"),
-        (lambda: plots.pictures({"a": "horse"}), "'a': a picture is made of numbers, not of 'horse'"),
+        (lambda: plots.pictures({"a": "horse"}), "'a': a plot takes numbers, not 'horse'"),
         (lambda: plots.pictures({"a": [[float("nan")]]}), "'a': there are numbers that are not finite"),
         (lambda: plots.pictures({"a": GREY}, columns=0), "columns=0: give a whole number from 1 to 32"),
         (lambda: plots.kernels(torch.zeros(4, 16, 3, 3)), r"a weight \[O, 1, k, k\] or \[O, 3, k, k\]"),

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from resnet_edu.plots.style import WIDTH, course_look, new_figure, nonempty
+from resnet_edu.plots.style import WIDTH, array, course_look, new_figure, nonempty
 
 
 @course_look
@@ -74,7 +74,7 @@ def kernels(given: Any, *, columns: int = 8) -> Figure:
     [3, k, k], in colour: a weight for each of red, green and blue.
     """
     if not isinstance(given, Mapping):
-        weight = _array("the weight", given)
+        weight = array("the weight", given)
         if weight.ndim != 4 or weight.shape[1] not in (1, 3) or not len(weight):
             raise ValueError(f"kernels draws a weight [O, 1, k, k] or [O, 3, k, k]; it is {list(weight.shape)}.")
         given = {str(i): kernel[0] if len(kernel) == 1 else kernel for i, kernel in enumerate(weight, start=1)}
@@ -105,7 +105,7 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
     maps: {label: [C, H, W]}. One scale a row: black is 0, or the smallest number of the row where it is negative, and
     white what 1 number of 200 reaches, so that a few strong ones do not leave the rest dark. A dead channel is black.
     """
-    rows = {label: _array(label, layer) for label, layer in nonempty(maps).items()}
+    rows = {label: array(label, layer) for label, layer in nonempty(maps).items()}
     _check_columns(columns)
     for label, layer in rows.items():
         if layer.ndim != 3 or 0 in layer.shape:
@@ -164,20 +164,8 @@ def _no_ticks(ax: Axes) -> None:
     ax.spines[:].set_visible(False)
 
 
-def _array(label: str, values: Any) -> np.ndarray:
-    """Finite numbers, from a tensor, an array or lists."""
-    try:
-        numbers = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-        numbers = numbers if numbers.dtype == np.uint8 else numbers.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{label!r}: a picture is made of numbers, not of {values!r:.60}.") from None
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{label!r}: there are numbers that are not finite, and no picture of them.")
-    return numbers
-
-
 def _picture(label: str, values: Any) -> np.ndarray:
-    picture = _array(label, values)
+    picture = array(label, values)
     if 0 in picture.shape or not (picture.ndim == 2 or (picture.ndim == 3 and len(picture) == 3)):
         raise ValueError(f"{label!r}: a picture has the shape [H, W] or [3, H, W]; this has {list(picture.shape)}.")
     return picture
