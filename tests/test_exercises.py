@@ -168,6 +168,8 @@ def test_a_probe_gives_copies_and_sees_a_change_in_place():
     assert verdict.mistake == "changes-input" and "[1, 2] has become [2, 4]" in verdict.message
     assert x.tolist() == [1, 2]
     assert toy(probes=(call([1.0]),), reference=len).check(lambda x: x.append(2) or 1).mistake == "changes-input"
+    large = toy(probes=(call(torch.ones(30)),), reference=torch.sum).check(lambda x: x.mul_(2).sum())
+    assert "a tensor of the shape [30] has other numbers afterwards" in large.message
 
 
 def test_a_built_module_is_filled_by_the_shapes_of_its_weights():

@@ -236,9 +236,10 @@ def called(answer: Any, *arguments: Any) -> Any:
         raise Wrong("layer-for-result", layer_for_result(result))
     for number, (before, after) in enumerate(zip(arguments, copies, strict=True)):
         if not isinstance(before, nn.Module) and not same(after, before):
+            now = f"has become {shown(after)}" if shown(after) != shown(before) else "has other numbers afterwards"
             raise Wrong(
                 "changes-input",
-                f"it changes its input number {number + 1} in place: {shown(before)} has become {shown(after)}. "
+                f"it changes its input number {number + 1} in place: {shown(before)} {now}. "
                 "Whoever calls it still needs that. (`+=`, `x[...] =` and names that end in _ do so.)",
             )
     return result
