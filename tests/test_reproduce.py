@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from test_recipes import COMMAND, small  # noqa: F401 - a fixture
 
 from resnet_edu import data, models, plots, recipes, reproduce, training, weights
 from resnet_edu.__main__ import main
 from resnet_edu.authoring import keep as keep_room
-from tests.test_recipes import COMMAND, small  # noqa: F401 - a fixture
 
 SMALL = ["reproduce", "--data", "sample", "--recipe", "fast", "--epochs", "2", "--depths", "8"]
 
