@@ -8,7 +8,8 @@
     pytest tests/full/test_nbgrader.py          1 minute: nbgrader hands out, grades and gives feedback
     pytest tests/full/test_fork.py              1 minute: a fork's notebook, alone in a folder, fetches its package
     pytest tests/full/test_compile.py           1 minute: fit(compile=True), where there is a C++ compiler
+    python tests/full/versions.py               15 minutes each: Colab's versions, the lowest, each Python
 
 They need the `dev` extra. test_wheel.py and test_fork.py also need git, and fetch the build backend; test_nbgrader.py
-needs the `nbgrader` extra.
+needs the `nbgrader` extra; versions.py needs uv instead, and makes its own environments.
 """
