@@ -13,18 +13,23 @@ itself was not understood. Each command imports what it needs, so that help and 
 """
 
 import argparse
+import errno
 import importlib.util
 import os
 import secrets
 import signal
+import site
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 import webbrowser
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from resnet_edu import __version__
 from resnet_edu.authoring.lessons import NOTEBOOKS, ROOT, Refusal, find_lesson, find_lessons, lessons
@@ -40,9 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         print(f"resnet_edu: {refusal}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"resnet_edu: {in_the_way(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nresnet_edu: stopped.", file=sys.stderr)
         return 1
+
+
+def in_the_way(error: OSError) -> str:
+    """A sentence about a file or a connection, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.filename or 'A file'}: the disk is full. Make room, and give the command again."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        place = error.filename or "A file"
+        return f"{place} cannot be written: {error.strerror}. Choose a folder in which you may write."
+    return str(error)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -170,11 +188,34 @@ def open_course(args: argparse.Namespace) -> int:
         signal.signal(request, signal.default_int_handler)
     # The token goes through the environment, where other users of the machine do not see it.
     environment = {**os.environ, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1"}
-    server = subprocess.Popen(jupyter_command(lesson.parent, port), env=environment)
+    with ExitStack() as stack:
+        if reason := no_home():
+            print(f"There is no home folder that can be written ({reason}): JupyterLab gets one for this session.")
+            print("What is kept there is deleted at the end: settings, and, unless RESNET_EDU_CACHE names a folder,")
+            print("which exercises you have solved.", flush=True)
+            environment["HOME"] = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            environment["PYTHONUSERBASE"] = site.getuserbase()  # what the user has installed is found as before
+        return serve(jupyter_command(lesson.parent, port), environment, address, not args.no_browser)
+
+
+def no_home() -> str:
+    """Why nothing can be written into the user's home folder; "" if it can."""
+    from resnet_edu.files import check_folder
+
     try:
-        wait_until_it_answers(server, port)
+        check_folder(Path.home())
+    except (OSError, RuntimeError) as error:
+        return str(error)
+    return ""
+
+
+def serve(command: list[str], environment: dict[str, str], address: str, browser: bool) -> int:
+    """Run the server until it ends or Ctrl-C is pressed."""
+    server = subprocess.Popen(command, env=environment)
+    try:
+        wait_until_it_answers(server, urlsplit(address).port)
         print(f"\nThe course is open at\n\n    {address}\n\nPress Ctrl-C here to close it.\n", flush=True)
-        if has_display() and not args.no_browser:
+        if has_display() and browser:
             webbrowser.open(address)
         if server.wait() != 0:
             raise Refusal(f"JupyterLab stopped with exit code {server.returncode}; its own messages stand above.")
@@ -206,7 +247,7 @@ def free_port(wanted: int | None) -> int:
     raise Refusal(f"{taken} in use or not allowed. Choose another one with --port.")
 
 
-def wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
+def wait_until_it_answers(server: subprocess.Popen[bytes], port: int | None) -> None:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
@@ -255,7 +296,7 @@ def fetch_cifar10(args: argparse.Namespace) -> int:
 
     try:
         train, test = data.load("cifar10", device="cpu", root=args.root)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise Refusal(str(error)) from None
     print(f"CIFAR-10 is here: {len(train):,} training and {len(test):,} test images.")
     return 0
@@ -266,7 +307,7 @@ def build_sample(args: argparse.Namespace) -> int:
 
     try:
         folder = data.build_sample(args.root, args.out)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise Refusal(str(error)) from None
     print(f"The sample is in {folder}.")
     return 0
@@ -291,8 +332,10 @@ def train_net(args: argparse.Namespace) -> int:
         else:
             history = recipes.train(args.net, args.depth, args.recipe, **options)
     except FileExistsError as error:
+        if error.errno:  # `--out` is a file, or lies in one
+            raise
         raise Refusal(f"{args.out} holds a run already: --resume goes on with it; or choose another --out.") from error
-    except (ValueError, OSError, recipes.training.DivergenceError) as error:
+    except (ValueError, recipes.training.DivergenceError) as error:
         raise Refusal(str(error)) from error
     if history.interrupted:
         print(f"stopped in epoch {len(history.train_loss) + 1}; --resume goes on from the last whole epoch.")
@@ -310,7 +353,7 @@ def reproduce_table(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last whole epoch.")
         return 130
-    except (ValueError, OSError, recipes.training.DivergenceError) as error:
+    except (ValueError, recipes.training.DivergenceError) as error:
         raise Refusal(str(error)) from error
     print((args.out / "table.md").read_text(encoding="utf-8"))
     print(f"The table, the numbers and Figure 6 are in {args.out}.")
@@ -365,10 +408,7 @@ def begin_lesson(args: argparse.Namespace) -> int:
 def write_assignments(args: argparse.Namespace) -> int:
     from resnet_edu.authoring.nbgrader import write_assignments
 
-    try:
-        written = write_assignments(args.out)
-    except OSError as error:
-        raise Refusal(f"{args.out} cannot be written: {error}.") from None
+    written = write_assignments(args.out)
     print(f"{len(written)} assignments are in {args.out / 'source'}. Next, there: nbgrader generate_assignment --all")
     return 0
 

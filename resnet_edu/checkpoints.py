@@ -12,14 +12,16 @@ moment leaves the last whole checkpoint. `read` loads tensors and plain values o
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from resnet_edu import files
 
 FORMAT = "resnet_edu checkpoint 1"
 
@@ -28,16 +30,10 @@ def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
     """Write tensors and plain values to `path`, whole or not at all; the folder is made where it is missing."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    buffer = io.BytesIO()  # straight into a file, torch.save tells a full disk as "unexpected pos 90624 vs 90520"
+    torch.save({"format": FORMAT, **state}, buffer)
+    with files.whole(path) as file:
+        file.write(buffer.getbuffer())
     _sync_folder(path.parent)
     _remove_drafts(path)
 

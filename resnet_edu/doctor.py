@@ -160,16 +160,22 @@ def disk() -> str:
 
 
 def write_access() -> str:
-    for folder, remedy in (
-        (_cache(), "Set RESNET_EDU_CACHE to a folder of yours: nets that you train are kept there."),
-        (Path.cwd(), "Notebooks that you change cannot be saved here: copy the course to a folder of yours."),
+    from resnet_edu.data import cache_folder
+
+    for folder, nearest, remedy in (
+        (cache_folder(), _cache(), "Set RESNET_EDU_CACHE to a folder of yours: nets that you train are kept there."),
+        (
+            Path.cwd(),
+            Path.cwd(),
+            "Notebooks that you change cannot be saved here: copy the course to a folder of yours.",
+        ),
     ):
         try:
-            with tempfile.TemporaryFile(dir=folder):
+            with tempfile.TemporaryFile(dir=nearest):
                 pass
         except OSError as error:
             raise Lack(f"{folder} cannot be written ({error.strerror}).", remedy, needed=False) from None
-    return f"yes, in {_cache()} and here"
+    return f"yes, in {cache_folder()} and here"
 
 
 def budget() -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from resnet_edu import data, facts, models, probes, training, weights
+from resnet_edu import data, facts, files, models, probes, training, weights
 from resnet_edu.data import Images
 from resnet_edu.distributed import ProcessGroup
 
@@ -97,6 +97,8 @@ def train(
     if precision is not None:
         recipe = replace(recipe, precision=precision)
     first = group is None or group.rank == 0
+    if first:
+        files.check_folder(out)  # now, not after the first epoch
     train_images, test_images = data.load(data_name, device=None if group is None else group.device)
     if classes:
         train_images, test_images = train_images.only(*classes), test_images.only(*classes)
@@ -157,7 +159,7 @@ def train(
         call = f"models.CifarNet({depth}, {', '.join(f'{name}={value}' for name, value in kind.items())})"
         told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
         weights.save(net, out / "weights.safetensors", **{**told, "net": call})
-        (out / "run.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        files.write_atomically(out / "run.json", json.dumps(result, indent=1) + "\n")
     return history
 
 

@@ -17,7 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from resnet_edu import plots, recipes, training
+from resnet_edu import files, plots, recipes, training
 
 #: Test error in per cent, He et al. 2015, table 6. The plain nets are in its Figure 6 only.
 PAPER = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43}
@@ -65,9 +65,10 @@ def results(out: Path) -> list[Result]:
 def write(out: Path) -> None:
     """Table, numbers and figure from all runs in `out`."""
     found = results(out)
-    (out / "table.md").write_text(table(found), encoding="utf-8")
-    (out / "results.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    plots.error_curves(curves(found)).savefig(out / "figure6.png", dpi=150)
+    files.write_atomically(out / "table.md", table(found))
+    files.write_atomically(out / "results.json", json.dumps(found, indent=1) + "\n")
+    with files.whole(out / "figure6.png") as picture:
+        plots.error_curves(curves(found)).savefig(picture, dpi=150)
 
 
 def table(found: Sequence[Result]) -> str:

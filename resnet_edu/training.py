@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.std import tqdm
 
-from resnet_edu import checkpoints
+from resnet_edu import checkpoints, files
 from resnet_edu.data import Images
 from resnet_edu.probes import first_nonfinite_layer
 
@@ -89,7 +89,7 @@ class History:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the lists as JSON. A number that is not finite becomes null, which JSON can hold."""
         lists = {k: [_finite(x) for x in v] if isinstance(v, list) else v for k, v in asdict(self).items()}
-        Path(path).write_text(json.dumps(lists, indent=1) + "\n", encoding="utf-8")
+        files.write_atomically(path, json.dumps(lists, indent=1) + "\n")
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,17 @@ reader's own run writes to the cache folder, never into the clone; only
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import tempfile
 import threading
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import nn
 
+from resnet_edu import files
 from resnet_edu.data import cache_folder, course_folder
 
 #: torchvision's weights IMAGENET1K_V1. A name ends in the first eight digits of the file's SHA-256.
@@ -46,11 +47,20 @@ def save(net: nn.Module, path: str | os.PathLike[str], /, **facts: object) -> Pa
     path = Path(path)
     tensors = {name: _small(t).detach().cpu().contiguous() for name, t in net.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        draft = Path(folder) / path.name
-        save_file(tensors, draft, {"torch": torch.__version__, **{key: str(value) for key, value in facts.items()}})
-        os.replace(draft, path)
+    told = {"torch": torch.__version__, **{key: str(value) for key, value in facts.items()}}
+    with files.whole(path) as file:
+        file.write(with_sorted_facts(to_bytes(tensors, told)))
     return path
+
+
+def with_sorted_facts(data: bytes) -> bytes:
+    """The same safetensors file, byte for byte the same in each run: the library writes the facts in any order."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def load(net: nn.Module, name: str | os.PathLike[str]) -> dict[str, str]:
@@ -132,9 +142,8 @@ def _downloaded(file: str, folder: Path) -> Path:
     if not hashlib.sha256(body).hexdigest().startswith(expected):
         raise ValueError(f"its SHA-256 does not begin with {expected}")
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as draft:
-        (Path(draft) / file).write_bytes(body)
-        os.replace(Path(draft) / file, folder / file)
+    with files.whole(folder / file) as target:
+        target.write(body)
     return folder / file
 
 

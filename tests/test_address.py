@@ -82,7 +82,7 @@ def test_a_lesson_with_a_setup_cell_of_its_own_stops_the_stamp(fork: Path) -> No
 def test_a_new_lesson_runs_and_keeps_every_rule(fork: Path) -> None:
     path = new("20", "my_topic", fork / "notebooks")
     assert path.name == "20_my_topic.ipynb" and check(path)  # not run yet
-    render(path, budget="smoke", root=fork)
+    render(path, budget="laptop", root=fork)
     assert check(path) == []
     cells = {cell.id: cell for cell in nbformat.read(path, 4).cells}
     assert cells["title"].source.startswith("# 20 · My topic") and cells["setup"].source == SETUP

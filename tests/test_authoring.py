@@ -25,7 +25,10 @@ FENCE = "```python\n# a comment, not a title\n![](no_image.png)\n```\n\n![A curv
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    (tmp_path / "README.md").write_text("# Course")
+    (tmp_path / "README.md").write_text("# Course\n\n| 03 | [A](notebooks/03_a_lesson.ipynb) | sees | 14 s |\n")
+    (tmp_path / "data" / "runs").mkdir(parents=True)
+    run = {"seconds": 14, "budget": "laptop"}
+    (tmp_path / "data" / "runs" / "lessons.json").write_text(json.dumps({"03_a_lesson": run, "Untitled": run}))
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "curve.png").write_bytes(b"")
     return tmp_path
@@ -95,6 +98,7 @@ BREAKS: list[tuple[str, str, Callable[[NotebookNode], None]]] = [
     ("is_executed_in_order", "it was not run", edit(4, source="y = 2")),
     ("ends_in_no_error", "cell [1] (x = 1): it ends in an error", output(ERROR)),
     ("ends_in_no_error", "stores no error", tag("raises-exception")),
+    ("says_where_time_is_measured", 'tag "timing"', printed("x\n3 epochs, 0.4 s: training accuracy 0.274\n")),
     ("prints_nothing_to_stderr", "(UserWarning: hm)", printed("UserWarning: hm\n", "stderr")),
     ("stores_what_nbval_compares", "no output to compare", tag("nbval-check-output")),
     ("has_one_title", "has 2 headings of level 1", edit(5, source="# Papers")),
@@ -136,8 +140,26 @@ def test_a_lesson_has_a_number_and_a_name(repository: Path) -> None:
     assert broken_rules(path) == ["is_named_like_a_lesson"]
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("README.md", "| 03 | [A](notebooks/03_a_lesson.ipynb) | sees | 41 s |", "takes 41 s by the README, but"),
+        ("README.md", "| 03 | [A](notebooks/03_a_lesson.ipynb) | sees | 14 min |", "takes 14 min by the README, but"),
+        ("data/runs/lessons.json", "{}", "has no time"),
+        ("data/runs/lessons.json", "damaged", "has no time"),
+        ("data/runs/lessons.json", '{"03_a_lesson": {"seconds": 14, "budget": "smoke"}}', "of the budget smoke"),
+    ],
+)
+def test_the_time_in_the_readme_is_the_measured_one(repository: Path, file: str, text: str, says: str) -> None:
+    path = write(repository, good_lesson())
+    (repository / file).write_text(text)
+    assert broken_rules(path) == ["tells_the_time_that_it_took"]
+    assert says in check(path)[0]
+
+
 def test_every_rule_is_seen_to_be_broken_above() -> None:
-    assert {rule.__name__ for rule in RULES} == {rule for rule, _, _ in BREAKS} | {"is_named_like_a_lesson"}
+    apart = {"is_named_like_a_lesson", "tells_the_time_that_it_took"}
+    assert {rule.__name__ for rule in RULES} == {rule for rule, _, _ in BREAKS} | apart
 
 
 def broken_rules(path: Path) -> list[str]:
@@ -289,11 +311,14 @@ def test_a_failing_cell_is_named_and_leaves_the_file_alone(repository: Path) -> 
     with pytest.raises(Refusal, match=r"04_b\.ipynb cell \[2\] \(# a comment\) failed: ZeroDivisionError"):
         render(path, "smoke", repository)
     assert path.read_bytes() == before
-    assert list((repository / "data").iterdir()) == []
+    assert [path.name for path in (repository / "data").iterdir()] == ["runs"]
 
 
 def test_kept_weights_go_to_the_course(repository: Path) -> None:
-    render(write_sources(repository, KEEP_WEIGHTS), "smoke", repository)
+    path = write_sources(repository, KEEP_WEIGHTS)
+    render(path, "smoke", repository)
+    assert not (repository / "data" / "weights").exists()  # what is hardly trained stays away from other lessons
+    render(path, "laptop", repository)
     assert (repository / "data" / "weights" / "net").read_text() == "1.5"
     assert sorted(path.name for path in (repository / "data").iterdir()) == ["runs", "weights"]
 

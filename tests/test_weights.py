@@ -33,6 +33,12 @@ def test_what_is_too_large_for_half_precision_survives(tmp_path: Path) -> None:
     assert bool((loaded.fc.weight == 1e5).all())
 
 
+def test_the_same_net_and_facts_give_the_same_bytes(tmp_path: Path) -> None:
+    facts = {f"fact_{i}": "é" * i for i in range(6)}
+    files = {weights.save(net(), tmp_path / f"{i}.safetensors", **facts).read_bytes() for i in range(8)}
+    assert len(files) == 1
+
+
 def test_facts_travel_with_the_weights(tmp_path: Path) -> None:
     weights.save(net(), tmp_path / "net.safetensors", epochs=5, net="CifarNet(8)")
     facts = weights.load(net(), tmp_path / "net.safetensors")

@@ -16,8 +16,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode, v4
 
-from resnet_edu.authoring.lessons import Refusal, lessons, write_atomically
+from resnet_edu.authoring.lessons import Refusal, lessons
 from resnet_edu.authoring.normalise import to_text
+from resnet_edu.files import write_atomically
 
 SETUP = """\
 # Setup: in a clone there is nothing to do. Opened elsewhere, this cell fetches the package.

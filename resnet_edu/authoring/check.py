@@ -10,6 +10,7 @@ That the lessons also run, and that their claims hold, is seen by pytest: an une
 """
 
 import ast
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from resnet_edu.authoring.address import setup_address
-from resnet_edu.authoring.lessons import ROOT, cell_name
+from resnet_edu.authoring.lessons import ROOT, cell_name, readme_row
 from resnet_edu.authoring.normalise import KERNELSPEC
 
 Rule = Callable[[NotebookNode, Path], list[str]]
@@ -165,6 +166,32 @@ def ends_in_no_error(notebook: NotebookNode, path: Path) -> list[str]:
     return problems
 
 
+def tells_the_time_that_it_took(notebook: NotebookNode, path: Path) -> list[str]:
+    """The README's last column is what `render` measured, and that was with the budget that readers have."""
+    root = path.resolve().parents[1]
+    try:
+        run = json.loads((root / "data" / "runs" / "lessons.json").read_text(encoding="utf-8"))[path.stem]
+        seconds, budget = run["seconds"], run["budget"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [f"has no time in data/runs/lessons.json. {RENDER}"]
+    if budget == "smoke":
+        return [f"has the outputs of the budget smoke, which is for tests. {RENDER}"]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    if (row := readme_row(path.stem).search(readme)) and row[2] != f"{seconds} s":
+        return [f"takes {row[2]} by the README, but data/runs/lessons.json has {seconds} s. {RENDER}"]
+    return []
+
+
+def says_where_time_is_measured(notebook: NotebookNode, path: Path) -> list[str]:
+    """All other outputs are the same, byte by byte, whenever the lesson is rendered."""
+    return [
+        f'{where}: its output tells how long the training took, new in each run. Give the cell the tag "timing".'
+        for cell, where in code_cells(notebook)
+        if "timing" not in tags(cell)
+        and any(re.search(r"^\d+ epochs?, [\d.]+ s: ", output.get("text", ""), re.MULTILINE) for output in cell.outputs)
+    ]
+
+
 def prints_nothing_to_stderr(notebook: NotebookNode, path: Path) -> list[str]:
     return [
         f"{where}: it prints to stderr ({first_line(output.text)}). Mend what it warns of."
@@ -307,6 +334,8 @@ RULES: tuple[Rule, ...] = (
     has_cell_ids,
     is_executed_in_order,
     ends_in_no_error,
+    tells_the_time_that_it_took,
+    says_where_time_is_measured,
     prints_nothing_to_stderr,
     stores_what_nbval_compares,
     has_one_title,

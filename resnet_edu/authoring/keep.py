@@ -15,8 +15,9 @@ from pathlib import Path
 
 from resnet_edu import recipes
 from resnet_edu.authoring.lessons import Refusal
-from resnet_edu.authoring.render import write_atomically, write_checksums
+from resnet_edu.authoring.render import write_checksums
 from resnet_edu.data import course_folder
+from resnet_edu.files import write_atomically
 
 
 def keep(folder: Path, name: str) -> list[Path]:

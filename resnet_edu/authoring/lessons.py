@@ -8,7 +8,7 @@
 The lessons belong to a clone of the course, beside the package. An install without a clone has none, and says so.
 """
 
-import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,11 @@ def find_lessons(names: Iterable[str], folder: Path | None = None) -> list[Path]
     return [find_lesson(name, folder) for name in names] or lessons(folder)
 
 
+def readme_row(lesson: str) -> re.Pattern[str]:
+    """The lesson's row in the README's table: all before its time, the time, and what ends the row."""
+    return re.compile(rf"^(\|.*\(notebooks/{lesson}\.ipynb\).*\| )([^|]*)( \|)$", re.MULTILINE)
+
+
 def cell_name(notebook: Any, index: int) -> str:
     """A cell as a reader finds it: `cell [5] (net = CifarNet(56))`, with the number that Jupyter shows beside it."""
     cell = notebook.cells[index]
@@ -59,13 +64,3 @@ def cell_name(notebook: Any, index: int) -> str:
         return f"text ({first_line})"
     count = sum(other.cell_type == "code" and bool(other.source.strip()) for other in notebook.cells[: index + 1])
     return f"cell [{count}] ({first_line})"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write the file in one step: whoever reads it meanwhile sees all of the old text or all of the new."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 from nbformat import v4
 
 from resnet_edu.authoring.address import SETUP
-from resnet_edu.authoring.lessons import Refusal, lessons, write_atomically
+from resnet_edu.authoring.lessons import Refusal, lessons
 from resnet_edu.authoring.normalise import normalise, to_text
+from resnet_edu.files import write_atomically
 
 CELLS = (
     ("title", "# {number} · {title}\n\nWhat is the question of this lesson? Ask it here, in two or three sentences."),

@@ -12,7 +12,6 @@ import base64
 import hashlib
 import json
 import os
-import re
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -27,9 +26,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, write_atomically
+from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, readme_row
 from resnet_edu.authoring.normalise import normalise, to_text
 from resnet_edu.facts import facts
+from resnet_edu.files import write_atomically
 
 CELL_TIMEOUT = 900  # seconds, after which a cell hangs
 SLOW_CELL = 5.0  # seconds, from which on a cell's time is printed
@@ -56,7 +56,8 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
     """Run the lesson and write it back with its outputs. Raises Refusal, and writes nothing, if a cell fails.
 
     Weights that the lesson keeps (see `resnet_edu.weights`) go into the course's `data/weights/`, the picture of
-    a cell with the tag "picture" into `data/figures/`, and the time that the lesson took into the README's table.
+    a cell with the tag "picture" into `data/figures/`, and the time that the lesson took into the README's table;
+    but not at the budget smoke, whose nets are hardly trained and would break the lessons that load them.
     """
     before = path.read_bytes()
     data = root / "data"
@@ -66,14 +67,15 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
         run = run_notebook(path, budget, RESNET_EDU_RENDER="1", RESNET_EDU_WEIGHTS=draft)
         if path.read_bytes() != before:
             raise Refusal(f"{path.name} was edited while it ran: nothing is written. Run it again.")
-        for weights in sorted(Path(draft).iterdir()):
+        for weights in sorted(Path(draft).iterdir()) if budget != "smoke" else ():
             (data / "weights").mkdir(exist_ok=True)
             os.replace(weights, data / "weights" / weights.name)
     write_checksums(data / "weights")
     write_atomically(path, to_text(normalise(run.notebook)))
-    write_picture(run.notebook, data / "figures" / f"{path.stem}.png")
     record(path.stem, run.seconds, budget, data / "runs" / "lessons.json")
-    write_time(root / "README.md", path.stem, run.seconds)
+    if budget != "smoke":
+        write_picture(run.notebook, data / "figures" / f"{path.stem}.png")
+        write_time(root / "README.md", path.stem, run.seconds)
     for count, seconds in run.cell_seconds.items():
         if seconds >= SLOW_CELL:
             print(f"    cell [{count}] {seconds:6.1f} s")
@@ -147,9 +149,8 @@ def write_picture(notebook: NotebookNode, path: Path) -> None:
 
 def write_time(readme: Path, lesson: str, seconds: float) -> None:
     """Put the measured time into the last column of the lesson's row in the README's table."""
-    row = re.compile(rf"^(\|.*\(notebooks/{lesson}\.ipynb\).*\| )[^|]*( \|)$", re.MULTILINE)
     text = readme.read_text(encoding="utf-8")
-    write_atomically(readme, row.sub(rf"\g<1>{seconds:.0f} s\2", text))
+    write_atomically(readme, readme_row(lesson).sub(rf"\g<1>{seconds:.0f} s\3", text))
 
 
 def record(lesson: str, seconds: float, budget: str, path: Path) -> None:

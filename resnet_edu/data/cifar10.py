@@ -17,6 +17,7 @@ import io
 import os
 import pickle
 import tarfile
+import tempfile
 import uuid
 import warnings
 from pathlib import Path
@@ -63,11 +64,22 @@ def course_folder() -> Path:
 
 def cache_folder() -> Path:
     """Where downloads are kept: $RESNET_EDU_CACHE if set, else the user's cache folder. It may not exist yet."""
-    if chosen := os.environ.get("RESNET_EDU_CACHE"):
-        return Path(chosen).expanduser()
+    return own_folder("cache")
+
+
+def own_folder(kind: str) -> Path:
+    """$RESNET_EDU_CACHE if set, else the user's "cache" or "data" folder; without a home, one among temporary files."""
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("resnet_edu"))
+    try:
+        if chosen := os.environ.get("RESNET_EDU_CACHE"):
+            return Path(chosen).expanduser()
+        folder = Path(getattr(platformdirs, f"user_{kind}_dir")("resnet_edu"))
+    except RuntimeError:  # in a container the user may have no name and no home
+        folder = Path("~")
+    if folder.is_absolute():  # an older platformdirs leaves "~" as it is
+        return folder
+    return Path(tempfile.gettempdir()) / f"resnet_edu-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
 def check_root(root: str | Path | None) -> Path | None:

@@ -6,18 +6,19 @@ A file that is missing or damaged counts as nothing solved; one that cannot be w
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
+
+from filelock import FileLock
+
+from resnet_edu.data.cifar10 import own_folder
+from resnet_edu.files import write_atomically
+
+PATIENCE = 5.0  # seconds for another kernel to write its own
 
 
 def place() -> Path:
     """progress.json in $RESNET_EDU_CACHE if that is set, else in the user's data folder, which no cleaner empties."""
-    if chosen := os.environ.get("RESNET_EDU_CACHE"):
-        return Path(chosen).expanduser() / "progress.json"
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("resnet_edu")) / "progress.json"
+    return own_folder("data") / "progress.json"
 
 
 def solved() -> set[str]:
@@ -25,22 +26,19 @@ def solved() -> set[str]:
     try:
         names = json.loads(place().read_text(encoding="utf-8"))["solved"]
         return {name for name in names if isinstance(name, str)}
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError):  # not there, no home folder, or damaged
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged
         return set()
 
 
 def keep(name: str) -> str:
     """Note that an exercise is solved; returns "", or why that could not be written down."""
-    names = solved() | {name}
+    path = place()
+    if name in solved():
+        return ""
     try:
-        path = place()
-        if names == solved() and path.exists():
-            return ""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # whole or not at all
-            draft = Path(folder) / path.name
-            draft.write_text(json.dumps({"solved": sorted(names)}, indent=1) + "\n", encoding="utf-8")
-            os.replace(draft, path)
-    except (OSError, RuntimeError) as error:
+        with FileLock(path.with_suffix(".lock"), timeout=PATIENCE):  # another kernel may be writing, too
+            write_atomically(path, json.dumps({"solved": sorted(solved() | {name})}, indent=1) + "\n")
+    except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
         return str(error)
     return ""

@@ -77,6 +77,9 @@ class Panel:
         """The verdict, and what the lesson goes on with."""
         whose = "your" if self.verdict.status == CORRECT else "the course's"
         paragraphs = [says(self.verdict), f"The lesson goes on with {whose} {self.exercise.name}."]
+        if self.not_kept:
+            remedy = "Set RESNET_EDU_CACHE to a folder in which you may write."
+            paragraphs.append(f"That you solved it cannot be kept ({self.not_kept}). {remedy}")
         return "\n".join(textwrap.fill(paragraph, width=92) for paragraph in paragraphs)
 
     def show(self) -> None:
@@ -123,8 +126,7 @@ class Panel:
         self.handed_in[self.exercise.name] = answer
         with no_way_out():
             verdict = self.exercise.check(answer)
-        if verdict.status == CORRECT:
-            record.keep(self.exercise.name)
+        self.not_kept = record.keep(self.exercise.name) if verdict.status == CORRECT else ""
         return verdict
 
     def _button(self, label: str, action: Callable[[], None]) -> Any:

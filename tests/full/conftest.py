@@ -7,6 +7,7 @@
     pytest tests/full -k "seeds and 03"         one lesson
     pytest tests/full/test_nbgrader.py          1 minute: nbgrader hands out, grades and gives feedback
     pytest tests/full/test_fork.py              1 minute: a fork's notebook, alone in a folder, fetches its package
+    pytest tests/full/test_places.py            8 minutes: a full disk, a read-only home, lessons rendered twice
     pytest tests/full/test_compile.py           1 minute: fit(compile=True), where there is a C++ compiler
     python tests/full/versions.py               15 minutes each: Colab's versions, the lowest, each Python
 

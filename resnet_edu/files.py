@@ -1,0 +1,57 @@
+"""Files that are whole or not there, and folders that are tried before hours of work rely on them.
+
+>>> files.check_folder("runs/1")                      # made if need be; OSError where nothing can be written
+>>> with files.whole("runs/1/figure.png") as file:
+...     figure.savefig(file)                          # a reader sees the old picture or the new one, never half
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+PROBE = 64 * 1024  # bytes: on a full disk an empty file can still be made
+
+
+@contextmanager
+def whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A binary file that takes the name `path` once all is written and on the disk. Raises OSError, with that name."""
+    path = Path(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with told_of(path):
+        try:
+            with draft.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, path)
+        finally:
+            with suppress(OSError):  # a read-only disk refuses to remove what is not there
+                draft.unlink(missing_ok=True)
+
+
+def write_atomically(path: str | os.PathLike[str], text: str) -> None:
+    """Write the file in one step: whoever reads it meanwhile sees all of the old text or all of the new."""
+    with whole(path) as file:
+        file.write(text.encode())
+
+
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Make the folder where it is missing, and try to write there. Raises OSError that names it."""
+    with told_of(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(PROBE))
+
+
+@contextmanager
+def told_of(path: str | os.PathLike[str]) -> Iterator[None]:
+    """An OSError in here names `path`, whatever file it was about."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error

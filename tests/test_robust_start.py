@@ -1,0 +1,273 @@
+"""Places and machines that are not as one expects: each works, or says in a sentence what is in the way.
+
+A full disk is /dev/full or an error put in its place, so that these tests need no rights; tests/full/test_places.py
+has a disk that is really full or read-only.
+"""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from resnet_edu import __main__ as cli
+from resnet_edu import checkpoints, data, doctor, files, models, weights
+from resnet_edu.authoring.address import SETUP
+from resnet_edu.exercises import progress
+from resnet_edu.training import History
+
+ROOT = Path(__file__).resolve().parents[1]
+ODD = "ä b/c d"  # a space, and a letter that is not ASCII
+
+
+def python(*arguments: str, cwd: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **variables}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.fixture
+def no_home(monkeypatch, tmp_path):
+    """A user without a name and a home, as in a container that runs under a number."""
+    for name in ("HOME", "USERPROFILE", "RESNET_EDU_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def unknown(*_):
+        raise KeyError("no such user")
+
+    if sys.platform == "win32":
+        pytest.skip("on Windows everybody has a home")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+# ---- No home folder --------------------------------------------------------------------------------------------------
+
+
+def test_without_a_home_things_are_kept_among_temporary_files(no_home, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert data.cache_folder() == tmp_path / f"resnet_edu-{os.getuid()}"
+    assert progress.keep("output_size") == "" and progress.solved() == {"output_size"}
+    assert weights.keep(models.CifarNet(8, residual=True), "net") is not None
+    assert doctor._finding("write access", doctor.write_access).state == "fine"
+    assert len(data.load("sample", size=8, device="cpu")[0]) == 5000
+
+
+def test_an_old_platformdirs_makes_no_folder_called_tilde(no_home, monkeypatch):
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: f"~/.cache/{name}")
+    assert data.cache_folder().is_absolute()
+
+
+def test_a_tilde_that_leads_nowhere_is_no_place_either(no_home, monkeypatch):
+    monkeypatch.setenv("RESNET_EDU_CACHE", "~/cache")
+    assert data.cache_folder().is_absolute()
+
+
+@pytest.mark.parametrize("place", ["none", "a file"])
+def test_jupyterlab_gets_a_home_where_there_is_none(place, request, monkeypatch, tmp_path, capsys):
+    if place == "none":
+        request.getfixturevalue("no_home")
+    else:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("HOME", str(tmp_path / "file"))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path / "file"))
+    look = "import os; home = os.environ['HOME']; open('seen', 'w').write(home); open(home + '/x', 'w').close()"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "jupyter_command", lambda folder, port: [sys.executable, "-c", look])
+    monkeypatch.setattr(cli, "wait_until_it_answers", lambda server, port: None)
+    assert cli.main(["open", "--no-browser"]) == 0
+    assert "no home folder that can be written" in capsys.readouterr().out
+    assert Path("seen").read_text() and not Path(Path("seen").read_text()).exists()
+
+
+def test_a_home_that_can_be_written_is_left_alone(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert cli.no_home() == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- A full disk, a folder that cannot be written --------------------------------------------------------------------
+
+
+@pytest.fixture
+def full(monkeypatch):
+    """A disk that takes names, but no bytes: what the writers find out when they ask for their bytes to be there."""
+
+    def refuse(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+
+
+NET = models.CifarNet(8, residual=True)
+WRITERS = {
+    "checkpoint": lambda path: checkpoints.write(path, {"net": NET.state_dict()}),
+    "weights": lambda path: weights.save(NET, path),
+    "history": lambda path: History().save(path),
+    "text": lambda path: files.write_atomically(path, "new"),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_on_a_full_disk_the_file_is_named_and_the_old_one_stays(writer, full, tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(OSError, match="No space left") as told:
+        WRITERS[writer](path)
+    assert told.value.errno == errno.ENOSPC and told.value.filename == str(path)
+    assert path.read_text() == "old" and [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has /dev/full")
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_real_device_without_room_gives_the_same_error(writer, monkeypatch, tmp_path):
+    monkeypatch.setattr(Path, "with_name", lambda path, name: Path("/dev/full"))
+    monkeypatch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
+    with pytest.raises(OSError, match="No space left"):
+        WRITERS[writer](tmp_path / "file")
+    assert not (tmp_path / "file").exists()
+
+
+def test_a_net_or_an_exercise_that_cannot_be_kept_is_a_sentence(full, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path))
+    assert weights.keep(NET, "net") is None
+    assert "could not be kept" in capsys.readouterr().out
+    assert "No space left" in progress.keep("output_size")
+
+
+@pytest.mark.parametrize("command", ["train", "reproduce"])
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_trained(command, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(data, "load", lambda *_, **__: pytest.fail("it went on to the images"))
+    (tmp_path / "file").touch()
+    assert cli.main([command, "--data", "sample", "--out", str(tmp_path / "file" / "run")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("resnet_edu: ") and "Not a directory" in said and said.count("\n") == 1
+
+
+def test_an_out_that_is_a_file_is_not_taken_for_a_run(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert cli.main(["train", "--data", "sample", "--out", str(tmp_path / "file")]) == 1
+    assert "File exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(errno.ENOSPC, "place: the disk is full. Make room"),
+     (errno.EROFS, "place cannot be written: Read-only file system. Choose"),
+     (errno.EACCES, "place cannot be written: Permission denied. Choose")],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["new 14 my_topic", "address https://example.org/x", "nbgrader out", "render 8"])
+def test_authoring_says_what_it_cannot_write(number, told, command, monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number), "place")
+
+    for module, name in (("new", "new"), ("address", "stamp"), ("nbgrader", "write_assignments"), ("render", "render")):
+        monkeypatch.setattr(f"resnet_edu.authoring.{module}.{name}", refuse)
+    assert cli.main(["authoring", *command.split()]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"resnet_edu: {told}") and said.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_the_right_to_write_is_said(tmp_path, capsys):
+    tmp_path.chmod(0o555)
+    try:
+        assert cli.main(["train", "--data", "sample", "--out", str(tmp_path / "run")]) == 1
+    finally:
+        tmp_path.chmod(0o755)
+    assert "Permission denied. Choose a folder in which you may write." in capsys.readouterr().err
+
+
+# ---- A proxy that blocks ---------------------------------------------------------------------------------------------
+
+
+def test_behind_a_proxy_that_blocks_the_command_says_what_to_do_and_the_sample_loads(tmp_path):
+    proxy = {name: "http://127.0.0.1:9" for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")}
+    place = {"RESNET_EDU_CACHE": str(tmp_path), "NO_PROXY": "", "no_proxy": ""}
+    load = "from resnet_edu import data; print(len(data.load('sample', size=8)[0]))"
+    assert python("-c", load, **proxy, **place).stdout == "5000\n"
+    code = "import pathlib, sys; from resnet_edu import __main__, data; from resnet_edu.data import cifar10\n"
+    code += (
+        f"cifar10.course_folder = lambda: pathlib.Path({str(tmp_path)!r})\nsys.exit(__main__.main(['data', 'cifar10']))"
+    )
+    done = python("-c", code, **proxy, **place)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert (
+        done.stderr.startswith("resnet_edu: CIFAR-10 is not on this machine") and 'data.load("sample")' in done.stderr
+    )
+
+
+# ---- Opened from another folder --------------------------------------------------------------------------------------
+
+
+def run_setup(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The setup cell as the first cell of a kernel in `folder`, in a Python without any package."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return python("-S", "-c", f"{SETUP}\nimport resnet_edu; print(resnet_edu.__file__)", cwd=folder, PYTHONPATH="")
+
+
+@pytest.mark.parametrize("below", [".", "notebooks", "notebooks/mine/today"])
+def test_the_setup_cell_finds_the_clone_around_it_whatever_its_path(below, tmp_path):
+    package = tmp_path / ODD / "resnet_edu"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    done = run_setup(tmp_path / ODD / below)
+    assert done.stdout.strip() == str(package / "__init__.py"), done.stderr
+
+
+def test_the_setup_cell_elsewhere_says_what_is_missing(tmp_path):
+    done = run_setup(tmp_path)
+    assert done.returncode == 1
+    assert "This notebook needs the course's package: see 'Open the course' in its README." in done.stderr
+
+
+def test_images_and_weights_are_found_from_any_folder_and_path(tmp_path):
+    """The package through a path with a space and a letter that is not ASCII, from a folder that is elsewhere."""
+    (tmp_path / "ä b").mkdir()
+    (tmp_path / ODD).symlink_to(ROOT, target_is_directory=True)
+    code = (
+        "from resnet_edu import data, models, weights, doctor; net = models.CifarNet(8, residual=True)\n"
+        "print(len(data.load('sample', size=8)[0]), weights.keep(net, 'net'), weights.load(net, 'net')['torch'] > '')"
+    )
+    place = tmp_path / "ö ü"
+    done = python("-c", code, cwd=tmp_path, PYTHONPATH=str(tmp_path / ODD), RESNET_EDU_CACHE=str(place))
+    assert done.stdout.endswith(f"5000 {place / 'weights' / 'net.safetensors'} True\n"), done.stderr
+
+
+# ---- Two kernels at once ---------------------------------------------------------------------------------------------
+
+SOLVE = """
+import sys, time
+from resnet_edu.exercises import progress
+from resnet_edu import models, weights
+net = models.CifarNet(8, residual=True)
+for i in range(40):
+    assert progress.keep(f"{sys.argv[1]}{i}") == ""
+for i in range(5):
+    weights.save(net, weights.cache_folder() / "weights" / "net.safetensors")
+    weights.load(net, "net")
+"""
+
+
+def test_two_kernels_lose_nothing_of_what_was_solved_and_read_whole_weights(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RESNET_EDU_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    both = [subprocess.Popen([sys.executable, "-c", SOLVE, name], env=environment) for name in "ab"]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    found = json.loads((tmp_path / "progress.json").read_text())["solved"]
+    assert len(found) == 80
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["progress.json", "progress.lock", "weights"]
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == ["net.safetensors"]
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path):
+    path = tmp_path / "file"
+    files.write_atomically(path, "old")
+    with files.whole(path) as file:
+        file.write(torch.zeros(1000).numpy().tobytes())
+        assert path.read_text() == "old"
+    assert path.stat().st_size == 4000
