@@ -100,6 +100,12 @@ def _write_environment(before: dict[str, str]) -> None:
     os.environ.update(before)
 
 
+def _matmul_precision() -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch 2.9 warns of newer names for it, in the middle of the reader's page
+        return torch.get_float32_matmul_precision()
+
+
 SETTINGS = (
     Setting(
         "torch.is_grad_enabled()",
@@ -118,7 +124,7 @@ SETTINGS = (
     Setting("torch.get_default_dtype()", torch.get_default_dtype, torch.set_default_dtype),
     Setting(
         "torch.get_default_device()",
-        torch.get_default_device,
+        lambda empty=torch.empty: empty(0).device,  # torch 2.9 fails to tell it once None was set
         lambda before: torch.set_default_device(None if before.type == "cpu" else before),
     ),
     Setting("torch.get_num_threads()", torch.get_num_threads, torch.set_num_threads),
@@ -135,7 +141,7 @@ SETTINGS = (
     ),
     Setting(
         "torch.get_float32_matmul_precision()",
-        torch.get_float32_matmul_precision,
+        _matmul_precision,
         torch.set_float32_matmul_precision,
     ),
     Setting("numpy.geterr()", np.geterr, lambda before: np.seterr(**before)),
