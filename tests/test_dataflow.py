@@ -152,3 +152,8 @@ def test_after_an_error_no_hook_stays():
 def test_what_it_cannot_take_is_refused_with_a_sentence(call, message):
     with pytest.raises((TypeError, ValueError), match=message):
         call()
+
+
+def test_whole_numbers_are_measured_too():
+    (step,) = probes.dataflow(nn.ReLU(), torch.full((2, 3, 4, 4), 3, dtype=torch.uint8))
+    assert step.rms == 3

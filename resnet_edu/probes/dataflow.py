@@ -58,6 +58,8 @@ def dataflow(module: nn.Module, batch: Tensor) -> list[Step]:
     module = unwrapped("dataflow", module, batch)
     if batch.device.type == "meta":
         raise ValueError("dataflow measures numbers, and tensors on the device 'meta' have none.")
+    if batch.numel() == 0:
+        raise ValueError(f"dataflow measures numbers, and a batch {list(batch.shape)} has none.")
     leaves = [(name, m) for name, m in module.named_modules() if name and not any(m.children())]
     with as_it_was(module), torch.no_grad():
         module.train()

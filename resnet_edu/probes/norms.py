@@ -30,7 +30,7 @@ def scaled_norm(x: Tensor) -> Tensor:
 
 
 def l2(x: Tensor) -> float:
-    return float(true_norms([x])[0])
+    return float(true_norms([x if x.is_floating_point() or x.is_complex() else x.float()])[0])
 
 
 def rms(x: Tensor) -> float:
