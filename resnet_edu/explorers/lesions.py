@@ -72,8 +72,14 @@ def lesion(
     left.set_xticks(places, list(nets))
     answers = [
         right.bar(
-            np.arange(10) + (i - (len(nets) - 1) / 2) * width, 0, width, label=label, color=colours[i],
-            hatch=plots.HATCHES[i % len(plots.HATCHES)], edgecolor="white", linewidth=0,
+            np.arange(10) + (i - (len(nets) - 1) / 2) * width,
+            0,
+            width,
+            label=label,
+            color=colours[i],
+            hatch=plots.HATCHES[i % len(plots.HATCHES)],
+            edgecolor="white",
+            linewidth=0,
         )  # fmt: skip
         for i, label in enumerate(nets)
     ]

@@ -51,7 +51,6 @@ from resnet_edu.plots.style import (
     LINES,
     LOOK,
     MARKERS,
-    ON_ANY_COLOUR,
     OTHERS,
     PURPLE,
     VERMILLION,

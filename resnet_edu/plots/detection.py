@@ -11,9 +11,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from resnet_edu.plots.style import BLUE, BROWN, GREEN, PURPLE, VERMILLION, WIDTH, course_look, new_figure, nonempty
+from resnet_edu.plots.style import BLUE, GREEN, PURPLE, VERMILLION, WIDTH, course_look, new_figure, nonempty
 
-KINDS = (BROWN, BLUE, GREEN, PURPLE)  # one colour a kind of object
+KINDS = (VERMILLION, BLUE, GREEN, PURPLE)  # one colour a kind of object
 DASHES = ("-", "--", ":", "-.")
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 # Okabe and Ito's colours but for two: their orange and sky blue are too pale on white (2.3:1; marks need 3:1).
 BLUE, VERMILLION, GREEN, PURPLE, BLACK, BROWN, VIOLET = (
@@ -24,8 +23,6 @@ OTHERS = (GREEN, PURPLE, BLACK, BROWN, VIOLET)
 LINES = ("-", "--", ":", "-.")
 HATCHES = ("", "///", "...", "xx", "\\\\")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-#: A white line or marker that is seen on light colours too: `path_effects=ON_ANY_COLOUR`.
-ON_ANY_COLOUR = [withStroke(linewidth=3.5, foreground="black")]
 WIDTH = 9.0  # inches; at 100 dots an inch the width of a notebook's text
 
 LOOK: dict[Any, Any] = {

@@ -45,7 +45,7 @@ KEYS_THERE_AND_BACK = """control => {
 }"""
 # What stands beside the control or on it. A reader of the screen aloud hears it: of a slider just before its number.
 NAME = """control => control.matches('button') ? control.innerText
-    : control.closest('.widget-slider, label, .jupyter-widgets').innerText.replace(/^[\\d.\\s-]*$/, '')"""
+    : control.closest('.widget-slider, label, .jupyter-widgets').innerText.replace(/^[\\d.\\s+e-]*$/, '')"""
 # What a reader sees of a cell's output: its pictures, and its words.
 PICTURES = "cell => [...cell.querySelectorAll('.jp-OutputArea-output img')].map(image => image.src).join()"
 WORDS = """cell => [...cell.querySelectorAll('.jp-OutputArea-output')].map(output => {
