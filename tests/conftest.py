@@ -12,9 +12,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the cores: one 
 @pytest.fixture(autouse=True)
 def every_figure_is_readable(monkeypatch):
     """Whatever figure a test draws, and every answer of an explorer, has contrast and a second cue beside colour."""
+    import readable
     from matplotlib.figure import Figure
 
-    import readable
     from resnet_edu.explorers import core
 
     put = core.put

@@ -5,16 +5,13 @@ here it is shown to find what is wrong. Headings, alt texts and the visible sent
 The keyboard: `tests/browser`.
 """
 
-import inspect
 import re
 
-import ipywidgets as widgets
 import pytest
 from matplotlib.figure import Figure
 from readable import contrast, luminance, problems
 
-from resnet_edu import explorers, plots
-from resnet_edu.explorers.core import Explorer
+from resnet_edu import plots
 
 
 def test_contrast_is_that_of_the_standard():

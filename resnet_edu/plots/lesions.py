@@ -54,9 +54,9 @@ def path_lengths(shares: Mapping[str, Any], *, ylabel: str = "part of the whole"
     """
     lines = {label: finite(label, values) for label, values in nonempty(shares).items()}
     figure, (ax,) = new_figure(3.2)
+    ax.update_datalim([(0, 0)])  # the axis has its zero
     for label, style in line_styles(lines).items():
         ax.plot(range(len(lines[label])), lines[label], label=label, markersize=5, linewidth=1.5, **style)
-    ax.axhline(0, color=GREY, linewidth=1)
     ax.xaxis.set_major_locator(MaxNLocator(14, integer=True))
     ax.set(xlabel="branches on the path", ylabel=ylabel, title=title)
     ax.legend()
