@@ -71,10 +71,16 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("train", help="train a net for real; under torchrun, with several processes")
     command.add_argument("--net", choices=("resnet", "plain"), default="resnet", help="default: resnet")
     command.add_argument("--depth", type=net_depth, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
+    command.add_argument(
+        "--width", type=positive, default=16, help="channels of the first stage; two and four times as many after it"
+    )
     command.add_argument("--data", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
     command.add_argument("--classes", metavar="NAME", nargs="+", default=[], help="only these classes (default: all)")
     command.add_argument("--recipe", choices=("paper", "fast"), default="fast", help="default: fast")
     command.add_argument("--epochs", type=positive, help="in place of the recipe's length")
+    command.add_argument(
+        "--precision", choices=("fp32", "bf16", "fp16", "auto"), help="in place of the recipe's arithmetic"
+    )
     command.add_argument("--seed", type=whole, default=0, help="default: 0")
     command.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder that the run writes")
     command.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
@@ -276,7 +282,7 @@ def train_net(args: argparse.Namespace) -> int:
     from resnet_edu import distributed, recipes
 
     options = {"data_name": args.data, "out": args.out, "epochs": args.epochs, "seed": args.seed}
-    options |= {"classes": args.classes, "compile": args.compile}
+    options |= {"width": args.width, "classes": args.classes, "precision": args.precision, "compile": args.compile}
     options |= {"resume": args.resume, "tensorboard": args.tensorboard}
     try:
         if distributed.launched():

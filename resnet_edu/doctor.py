@@ -87,10 +87,10 @@ def device() -> str:
     import torch
 
     from resnet_edu.data import images
-    from resnet_edu.training import choose_precision
+    from resnet_edu.training import precision_name
 
     chosen = images.pick_device(None)
-    kind = {torch.bfloat16: "bf16", torch.float16: "fp16", None: "fp32"}[choose_precision("auto", chosen)]
+    kind = precision_name("auto", chosen)
     if chosen.type == "cuda":
         memory = torch.cuda.get_device_properties(chosen).total_memory / 2**30
         return f"{torch.cuda.get_device_name(chosen)}, {memory:.0f} GiB; the fastest precision there is {kind}"

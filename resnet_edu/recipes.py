@@ -74,30 +74,36 @@ def train(
     *,
     data_name: str,
     out: Path,
+    width: int = 16,
     classes: Sequence[str] = (),
     epochs: int | None = None,
+    precision: str | None = None,
     seed: int = 0,
     resume: bool = False,
     tensorboard: bool = False,
     compile: bool = False,
     group: ProcessGroup | None = None,
 ) -> training.History:
-    """Train one net by a recipe; rank 0 writes the folder `out`. epochs: in place of the recipe's length.
+    """Train one net by a recipe; rank 0 writes the folder `out`.
 
-    classes: train on the images of these classes only; by default on all.
+    epochs, precision: in place of the recipe's length and arithmetic. width: channels of the first stage. classes:
+    train on the images of these classes only; by default on all.
     """
     recipe = RECIPES[recipe_name]
     if recipe_name == "paper" and depth >= 110 and net_name == "resnet":
         recipe = replace(recipe, schedule=warm_up)
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs, max_steps=None)
+    if precision is not None:
+        recipe = replace(recipe, precision=precision)
     first = group is None or group.rank == 0
     train_images, test_images = data.load(data_name, device=None if group is None else group.device)
     if classes:
         train_images, test_images = train_images.only(*classes), test_images.only(*classes)
     train_images, test_images = prepared(recipe, train_images, test_images)
     torch.manual_seed(seed)
-    net: nn.Module = models.CifarNet(depth, residual=net_name == "resnet", num_classes=len(train_images.classes))
+    kind: dict[str, Any] = {"residual": net_name == "resnet", "width": width, "num_classes": len(train_images.classes)}
+    net: nn.Module = models.CifarNet(depth, **kind)
     wrapped = net if group is None else group.wrap(net)
 
     norms = [probes.GradientNorms(wrapped)] if tensorboard and first else []
@@ -130,9 +136,11 @@ def train(
         result = {
             "net": net_name,
             "depth": depth,
+            "width": width,
             "data": data_name,
             "classes": list(train_images.classes),
             "recipe": recipe_name,
+            "precision": training.precision_name(recipe.precision, train_images.device),
             "epochs": len(history.train_loss),
             "steps": len(history.step_loss),
             "seed": seed,
@@ -146,9 +154,9 @@ def train(
             "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]).replace(str(out), out.name),
             **started_from,
         }
-        made = f"models.CifarNet({depth}, residual={net_name == 'resnet'}, num_classes={len(train_images.classes)})"
+        call = f"models.CifarNet({depth}, {', '.join(f'{name}={value}' for name, value in kind.items())})"
         told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
-        weights.save(net, out / "weights.safetensors", **{**told, "net": made})
+        weights.save(net, out / "weights.safetensors", **{**told, "net": call})
         (out / "run.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return history
 

@@ -45,7 +45,10 @@ def constant(step: int, total: int) -> float:
 
 
 def one_cycle(step: int, total: int) -> float:
-    """A cosine up from 1/25 to 1 over the first 30 % of the steps, then one down to 0 (Smith and Topin, 1708.07120)."""
+    """A cosine up from 1/25 to 1 over the first 30 % of the steps, then one down to 0.
+
+    After Smith and Topin (1708.07120), in two phases with cosines, as PyTorch's `OneCycleLR` has it by default.
+    """
     peak = 0.3 * total
     if step < peak:
         return 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * step / peak)) / 2
@@ -358,6 +361,12 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype | None
     if precision == "fp16" and device.type == "cpu":
         raise ValueError("precision='fp16' needs a GPU: on a CPU choose 'fp32', or 'bf16'.")
     return PRECISIONS[precision]
+
+
+def precision_name(precision: str, device: torch.device) -> str:
+    """What `choose_precision` comes to, as a word: "fp32", "bf16" or "fp16"."""
+    chosen = choose_precision(precision, device)
+    return next(name for name, dtype in PRECISIONS.items() if dtype is chosen)
 
 
 def _cpu_has_bf16() -> bool:

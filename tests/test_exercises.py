@@ -168,6 +168,17 @@ def test_a_probe_gives_copies_and_sees_a_change_in_place():
     assert verdict.mistake == "changes-input" and "[1, 2] has become [2, 4]" in verdict.message
     assert x.tolist() == [1, 2]
     assert toy(probes=(call([1.0]),), reference=len).check(lambda x: x.append(2) or 1).mistake == "changes-input"
+    large = toy(probes=(call(torch.ones(30)),), reference=torch.sum).check(lambda x: x.mul_(2).sum())
+    assert "a tensor of the shape [30] has other numbers afterwards" in large.message
+
+
+def test_of_a_dict_that_was_changed_the_first_entry_that_differs_is_told():
+    state = {f"layer{i}.weight": torch.full((2, 2), float(i)) for i in range(20)}
+    takes = toy(probes=(call(state, words="{name}(state)"),), reference=len)
+    told = takes.check(lambda state: len(state) + 0 * int(state["layer7.weight"].zero_().sum()))
+    assert "its entry 'layer7.weight', [[7, 7], [7, 7]], has become [[0, 0], [0, 0]]." in told.message
+    told = takes.check(lambda state: state.clear() or 20)
+    assert told.mistake == "changes-input" and "has become one with []" in told.message and len(told.message) < 400
 
 
 def test_a_built_module_is_filled_by_the_shapes_of_its_weights():

@@ -140,9 +140,9 @@ def test_every_figure_has_the_course_s_width_and_leaves_matplotlib_s_settings_al
         (lambda: plots.blocks({"b": flow()}, numbers="all"), "numbers='all': choose one of 'shape', 'rms', 'none'"),
         (
             lambda: plots.matrices({"k": [1.0]}),
-            r"'k': a matrix \[rows, columns\] of finite numbers is needed; got \[1\]",
+            r"'k': finite numbers \[rows, columns\] are needed; these have the shape \[1\]",
         ),
-        (lambda: plots.matrices({"k": [[np.nan]]}), "of finite numbers"),
+        (lambda: plots.matrices({"k": [[np.nan]]}), "finite numbers"),
         (lambda: plots.matrices({"k": "abc"}), "'k': a plot takes numbers, not 'abc'"),
         (
             lambda: plots.checks({"a": {"b": ("1", True)}, "c": {"d": ("1", True)}}),

@@ -105,10 +105,26 @@ def test_a_net_can_be_trained_on_some_of_the_classes(small, tmp_path, capsys):
     assert "it was given 'dgo'" in capsys.readouterr().err
 
 
+def test_width_and_precision_in_place_of_the_recipes(small, tmp_path):
+    out = tmp_path / "run"
+    assert main([*COMMAND, "--epochs", "1", "--width", "4", "--precision", "fp32", "--out", str(out)]) == 0
+    result = json.loads((out / "run.json").read_text())
+    assert {"width": 4, "precision": "fp32"}.items() <= result.items()
+    assert result["parameters"] == models.count_parameters(models.CifarNet(8, residual=True, width=4))
+
+
+def test_the_record_names_the_arithmetic_that_auto_chose(small, tmp_path, monkeypatch):
+    for has, name in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(training, "_cpu_has_bf16", lambda has=has: has)
+        assert main([*COMMAND, "--epochs", "1", "--out", str(tmp_path / name)]) == 0
+        assert json.loads((tmp_path / name / "run.json").read_text())["precision"] == name
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--depth", "21"], "6n + 2"),
+        (["--width", "0"], "from 1 on"),
         (["--epochs", "0"], "from 1 on"),
         (["--seed", "-1"], "from 0 on"),
         (["--recipe", "slow"], "invalid choice"),

@@ -4,9 +4,9 @@
     >>> sentences.texts[0], bool(sentences.labels[0]), bool(sentences.misleading[0])
 
 "the dogs near the old house run" is right, "the dogs near the old house runs" is wrong: its subject is "dogs", and
-"house" only stands closer. Linzen et al. 2016 (arXiv 1611.01368) ask language models this question and call a noun of
-the other number between subject and verb an *attractor*. Which nouns are used is the caller's choice, so that a test
-can use nouns that training never showed.
+"house" only stands closer. Linzen et al. 2016 (arXiv 1611.01368) ask LSTMs this question and call a noun of the other
+number between subject and verb an *attractor*. Which nouns are used is the caller's choice, so that a test can use
+nouns that training never showed.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_edu.exercises.harness import SECONDS, Outcome, Wrong, attempt, attempt_trusted
-from resnet_edu.exercises.values import difference, layer_for_result, same, shown
+from resnet_edu.exercises.values import difference, differing, layer_for_result, same, shown
 
 NO_SUPER = "its __init__ does not call super().__init__(), which has to stand before any layer."
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
@@ -236,9 +236,11 @@ def called(answer: Any, *arguments: Any) -> Any:
         raise Wrong("layer-for-result", layer_for_result(result))
     for number, (before, after) in enumerate(zip(arguments, copies, strict=True)):
         if not isinstance(before, nn.Module) and not same(after, before):
+            was, became = differing(before, after)
+            now = f"has become {became}" if became != was else "has other numbers afterwards"
             raise Wrong(
                 "changes-input",
-                f"it changes its input number {number + 1} in place: {shown(before)} has become {shown(after)}. "
+                f"it changes its input number {number + 1} in place: {was} {now}. "
                 "Whoever calls it still needs that. (`+=`, `x[...] =` and names that end in _ do so.)",
             )
     return result

@@ -67,6 +67,8 @@ MULTIPLY_ADDS = Exercise(
                 _by_side(lambda k, size, stride, padding: 1)),
         Mistake("side-of-the-input", "You count the pixels that go in. A product is taken for each that comes out.",
                 _by_side(lambda k, size, stride, padding: size)),
+        Mistake("ignores-kernel-and-padding", "Your side is size // stride. The kernel and the padding change it, too.",
+                _by_side(lambda k, size, stride, padding: size // stride)),
         Mistake("ignores-stride", "You leave out the stride: fewer pixels come out with it.",
                 _by_side(lambda k, size, stride, padding: size + 2 * padding - k + 1)),
         Mistake("ignores-padding", "You leave out the padding: more pixels come out with it.",
@@ -178,6 +180,13 @@ def _input_gradient(answer: Any) -> Tensor:
 
 def _shapes(answer: Any) -> list[list[int]]:
     return [list(p.shape) for p in built(answer, 4, 3, 2).parameters()]
+
+
+def _has_biases(answer: Any) -> bool:
+    """Some convolution has a bias, in branch or shortcut, and the shapes are right."""
+    layers = [module for case in CASES for module in built(answer, *case).modules()]
+    biased = any(isinstance(layer, nn.Conv2d) and layer.bias is not None for layer in layers)
+    return biased and does_as_on(Bottleneck, *(_shape(case) for case in CASES))(answer)
 
 
 def _ordered_otherwise(answer: Any) -> bool:
@@ -306,13 +315,6 @@ class _AllOneByOne(Bottleneck):
         self.conv2 = nn.Conv2d(channels, channels, 1, stride, bias=False)
 
 
-class _WithBiases(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        for layer in (self.conv1, self.conv2, self.conv3):
-            layer.bias = nn.Parameter(torch.zeros(layer.out_channels))
-
-
 class _NoNorms(Bottleneck):
     def __init__(self, in_channels, channels, stride=1):
         super().__init__(in_channels, channels, stride)
@@ -383,7 +385,8 @@ BOTTLENECK = Exercise(
                 _strides(False, True, False, shortcut=False)),
         Mistake("projection-without-norm", "The shortcut's convolution is not followed by BatchNorm.",
                 _shortcut(lambda stride, channels: stride or channels, norm=False)),
-        Mistake("projection-always", "Where the shape stays, the shortcut should be x itself, without weights.",
+        Mistake("projection-always", "Where the shape stays, the shortcut should be x itself, without weights: "
+                "compare in_channels with the number that the block gives.",
                 _shortcut(lambda stride, channels: True)),
         Mistake("projects-only-for-stride", "The channels change without a stride, too: in the first block of the "
                 "first stage.", _shortcut(lambda stride, channels: stride)),
@@ -400,7 +403,7 @@ BOTTLENECK = Exercise(
                 _AllThreeByThree),
         Mistake("all-one-by-one", "All your kernels are 1 x 1: no pixel sees its neighbour.", _AllOneByOne),
         Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
-                _WithBiases),
+                symptom=_has_biases),
         Mistake("norm-forgotten", "The convolutions are not followed by BatchNorm.", _NoNorms),
         Mistake("no-last-norm", "The last convolution is not followed by BatchNorm.", _NoLastNorm),
         Mistake("shared-norm", "Two convolutions use one BatchNorm: each needs its own.", _SharedNorm),
@@ -533,7 +536,8 @@ LOAD_TORCHVISION = Exercise(
     ),
     mistakes=(
         Mistake("nothing-loaded", "The block is as it was before. (load_state_dict with strict=False passes over "
-                "every name that it does not know, and says nothing.)", lambda block, state: None),
+                "every name that it does not know, and says nothing. A new dict, or a loop's variable that is given "
+                "another tensor, does not reach the block.)", lambda block, state: None),
         Mistake("statistics-forgotten", "BatchNorm's running statistics are not loaded. They are in the state dict, "
                 "and not among the parameters.",
                 _load_some(lambda key: "running" not in key and "num_batches" not in key)),

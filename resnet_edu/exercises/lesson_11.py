@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from resnet_edu.exercises.core import Exercise, Mistake, call, integers, normal
+from resnet_edu.exercises.core import Exercise, Mistake, call, called, integers, normal
 from resnet_edu.exercises.symptoms import raises
 
 # --- the Highway gate -------------------------------------------------------------------------------------------------
@@ -56,6 +56,10 @@ HIGHWAY = Exercise(
         Mistake("softmax-for-sigmoid", "Your gates depend on one another: softmax makes all of them add up to 1. Each "
                 "number of logit is a gate by itself.",
                 lambda x, f, logit: logit.softmax(-1) * f + (1 - logit.softmax(-1)) * x),
+        Mistake("relu-on-f", "You send f through a ReLU. In the block that is done already when f comes here.",
+                lambda x, f, logit: torch.sigmoid(logit) * f.relu() + (1 - torch.sigmoid(logit)) * x),
+        Mistake("relu-at-the-end", "You send the sum through a ReLU. Nothing comes after this addition.",
+                lambda x, f, logit: highway(x, f, logit).relu()),
         Mistake("subtracts", "The two parts are added, and you take one from the other.",
                 lambda x, f, logit: torch.sigmoid(logit) * f - (1 - torch.sigmoid(logit)) * x),
     ),
@@ -156,6 +160,8 @@ SEPARABLE_COST = Exercise(
                 lambda i, o, k, s: s * s * (i * k * k) * (i * o)),
         Mistake("counts-additions", "You count each addition as well. The task asks for the multiplications.",
                 lambda i, o, k, s: 2 * separable_cost(i, o, k, s)),
+        Mistake("pointwise-at-one-place", "You count the 1 x 1 at one place. It works at every place, too.",
+                lambda i, o, k, s: s * s * i * k * k + i * o),
         Mistake("shrinks", "Your map shrinks by the window. The task says that it keeps its size.",
                 lambda i, o, k, s: (s - k + 1) ** 2 * (i * k * k + i * o)),
     ),
@@ -191,8 +197,18 @@ def _by_place(f: Tensor, down: Tensor, up: Tensor) -> Tensor:
     return f * s.permute(0, 3, 1, 2)
 
 
+_ONES = torch.full((1, 1, 2, 2), 2.0), torch.tensor([[1.0]]), torch.tensor([[1.0]])
 _SMALL = integers(1, 2, 2, 2, seed=3), torch.tensor([[1.0, -1.0]]), torch.tensor([[1.0], [-2.0]])
 _MAPS = normal(3, 4, 2, 5, seed=4) + 0.5, normal(2, 4, seed=5), normal(4, 2, seed=6)
+
+_SQUARE = normal(2, 3, 4, 4, seed=7), normal(3, 3, seed=8), normal(3, 3, seed=9)
+
+
+def _mixes_up_sides(answer):
+    """Only where the matrices are not square they do not fit."""
+    misfits = raises(RuntimeError, "shapes cannot be multiplied", *_MAPS)
+    return misfits(answer) and called(answer, *_SQUARE).shape == _SQUARE[0].shape
+
 
 SQUEEZE_EXCITE = Exercise(
     task=(
@@ -204,12 +220,11 @@ SQUEEZE_EXCITE = Exercise(
     minutes=8,
     reference=squeeze_excite,
     probes=(
-        call(torch.full((1, 1, 2, 2), 2.0), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
+        call(*_ONES),
         call(torch.full((1, 1, 2, 2), 2.0), torch.tensor([[-1.0]]), torch.tensor([[3.0]])),
         call(*_SMALL),
         call(*_MAPS, words="{name}(f, down, up) with f [3, 4, 2, 5], down [2, 4], up [4, 2]"),
-        call(normal(2, 3, 4, 4, seed=7), normal(3, 3, seed=8), normal(3, 3, seed=9),
-             words="{name}(f, down, up) with f [2, 3, 4, 4], down [3, 3], up [3, 3]"),
+        call(*_SQUARE, words="{name}(f, down, up) with f [2, 3, 4, 4], down [3, 3], up [3, 3]"),
     ),
     mistakes=(
         Mistake("sum-for-mean", "You squeeze by the sum over the places. The task asks for the mean.",
@@ -223,6 +238,11 @@ SQUEEZE_EXCITE = Exercise(
                 _excite(gate=torch.relu)),
         Mistake("sigmoid-twice", "You take the sigmoid in the middle, too. There a ReLU belongs.",
                 _excite(middle=torch.sigmoid)),
+        Mistake("sigmoid-then-relu", "Your sigmoid stands in the middle and your ReLU at the end. They change places.",
+                _excite(middle=torch.sigmoid, gate=torch.relu)),
+        Mistake("up-before-down", "You multiply by up first and by down second. The shapes fit so, too, but down comes "
+                "first.",
+                lambda f, down, up: f * torch.sigmoid(torch.relu(f.mean((2, 3)) @ up) @ down)[:, :, None, None]),
         Mistake("softmax-for-sigmoid", "Your factors add up to 1 over the channels: that is softmax. Each channel has "
                 "a sigmoid of its own.", _excite(gate=lambda s: s.softmax(1))),
         Mistake("adds-the-factor", "You add the factor to f. f is multiplied by it.", _excite(use=lambda f, s: f + s)),
@@ -241,7 +261,10 @@ SQUEEZE_EXCITE = Exercise(
                 symptom=raises(RuntimeError, "must match the size of tensor", *_MAPS)),
         Mistake("not-transposed", "Your matrices do not fit: down is [R, C], so it takes C numbers to R when it stands "
                 "on the left, or transposed on the right.",
-                symptom=raises(RuntimeError, "shapes cannot be multiplied", *_MAPS)),
+                symptom=_mixes_up_sides),
+        Mistake("squeezed-to-another-shape", "What you multiply by down is not [N, C]. Squeeze each map to one number: "
+                "over rows and columns, and over nothing else.",
+                symptom=raises(RuntimeError, "shapes cannot be multiplied", *_ONES)),
     ),
     hints=(
         "f.mean((2, 3)) is the squeeze: [N, C].",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_edu.exercises.core import Exercise, Mistake, Probe, Wrong, call, fits, integers, normal
-from resnet_edu.exercises.symptoms import raises
+from resnet_edu.exercises.symptoms import does_as, raises
 
 # --- a new head -------------------------------------------------------------------------------------------------------
 
@@ -67,8 +67,17 @@ def _head_of(features: int, classes: int) -> Probe:
         if not isinstance(made, nn.Module):
             raise Wrong("no-module", f"it should give a net, and yours gives a {type(made).__name__}.")
         if isinstance(made, nn.Sequential):
-            raise Wrong("head-on-head", "it puts a layer behind the net. The old head has to go, not to be built upon.")
+            if any(isinstance(part, _Net) for part in made):
+                raise Wrong(
+                    "head-on-head", "it puts a layer behind the net. The old head has to go, not to be built upon."
+                )
+            raise Wrong(
+                "loses-forward",
+                "it strings the layers in an nn.Sequential. What the net's forward does between them is lost.",
+            )
         head = getattr(made, "fc", None)
+        if isinstance(head, nn.Sequential):
+            raise Wrong("head-on-head", "fc is a chain of layers in the net that it gives. One linear layer is wanted.")
         if not isinstance(head, nn.Linear):
             raise Wrong("no-fc", "the net that it gives has no linear layer named fc.")
         theirs = {parameter.data_ptr() for parameter in net.parameters()}
@@ -91,6 +100,13 @@ def _head_of(features: int, classes: int) -> Probe:
 def _headed(made: Any, head: nn.Module) -> Any:
     made.fc = head
     return made
+
+
+def _exchanges_the_head_of_net(answer: Any) -> bool:
+    net = _Net(64)
+    head = net.fc
+    answer(net, 4)
+    return net.fc is not head
 
 
 def _frozen_copy(net: Any, classes: int) -> Any:
@@ -130,7 +146,7 @@ REPLACE_HEAD = Exercise(
     probes=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5)),
     mistakes=(
         Mistake("changes-net", "You exchange the head of net itself. Then the six classes are gone: work on a copy.",
-                lambda net, classes: _headed(net, nn.Linear(net.fc.in_features, classes))),
+                symptom=_exchanges_the_head_of_net),
         Mistake("features-fixed", "You write 64 features. How many there are, the old head can tell you.",
                 symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
         Mistake("old-rows", "Your head begins with rows of the old one. Class 0 is no airplane any more: start anew.",
@@ -186,8 +202,8 @@ def _step(fresh: Callable[[], nn.Module], words: str) -> Probe:
         except TypeError:
             kind = type(returned).__name__
             raise Wrong("no-list", f"it should give a list of parameters, and yours gives {kind}.") from None
-        if returned and isinstance(returned[0], tuple):
-            raise Wrong("names-too", "it gives pairs of names and parameters. SGD takes the parameters alone.")
+        if returned and isinstance(returned[0], tuple | str):
+            raise Wrong("names-too", "there are names in what it gives. SGD takes the parameters alone.")
         taking = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
         with torch.no_grad():
             alone, among = net(_IMAGES[:1])[0], net(_IMAGES)[0]
@@ -339,7 +355,7 @@ GRAD_CAM = Exercise(
                 lambda a, g: _weighted(g.mean((0, 2, 3), keepdim=True), a).relu()),
         Mistake("divided-by-the-largest", "You scale the map to a largest value of 1. The task does not ask for that, "
                 "and it hides how strong a map is.",
-                lambda a, g: grad_cam(a, g) / grad_cam(a, g).amax((1, 2), keepdim=True).clamp_min(1e-12)),
+                symptom=does_as(lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(), (_A2[:1], _G2[:1]))),
         Mistake(
             "weights-not-shaped",
             "There is one weight for each channel of each image, and it does not fit the activations: keep dimensions "
@@ -430,12 +446,13 @@ CALIBRATION_ERROR = Exercise(
     mistakes=(
         Mistake("unweighted", "You take the plain mean of the parts. A part with one image counts there as much as one "
                 "with a thousand.",
-                _binned(lambda c, r, w, n, b: (c - r).abs(), lambda found: torch.stack(found).mean())),
+                symptom=does_as(_binned(lambda c, r, w, n, b: (c - r).abs(), lambda found: torch.stack(found).mean()),
+                                (*_FEW, 10))),
         Mistake("divided-by-all-bins", "You divide by the number of parts, the empty ones among them. Weight each by "
                 "its share of the images.",
-                _binned(lambda c, r, w, n, b: (c - r).abs() / b)),
+                symptom=does_as(_binned(lambda c, r, w, n, b: (c - r).abs() / b), (*_FEW, 10))),
         Mistake("gaps-added-up", "You add the distances up and do not weight them: your error can be above 1.",
-                _binned(lambda c, r, w, n, b: (c - r).abs())),
+                symptom=does_as(_binned(lambda c, r, w, n, b: (c - r).abs()), (*_FEW, 10))),
         Mistake("signs-cancel", "You add gaps with their signs: too sure in one part and too modest in another then "
                 "cancel.",
                 _binned(lambda c, r, w, n, b: w * (c - r))),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, gradient, integers, normal
-from resnet_edu.exercises.symptoms import raises
+from resnet_edu.exercises.symptoms import does_as, raises
 
 # --- the pyramid ------------------------------------------------------------------------------------------------------
 
@@ -72,7 +72,10 @@ TOP_DOWN = Exercise(
         Mistake("takes-every-second", "You take every second pixel of the fine map. It is the coarse one that has to "
                 "grow.", lambda c, f, g: c + g(f)[..., ::2, ::2]),
         Mistake("not-enlarged", "The two maps do not fit: first make the coarse one twice as high and as wide.",
-                symptom=raises(RuntimeError, "must match the size of tensor", _COARSE2, _FINE3, _first_two)),
+                symptom=lambda answer: any(
+                    raises(RuntimeError, f"at non-singleton dimension {d}", _COARSE2, _FINE3, _first_two)(answer)
+                    for d in (2, 3)  # 1 is that of the channels
+                )),
         Mistake("relu-added", "You apply a ReLU to the sum. The task asks for the sum alone.",
                 lambda c, f, g: F.relu(top_down(c, f, g))),
     ),
@@ -140,6 +143,8 @@ _APART = torch.tensor([[6.0, 7.0, 8.0, 9.0]])
 _MANY_A = torch.tensor([[0.0, 0.0, 4.0, 4.0], [1.0, 2.0, 7.0, 5.0], [5.0, 5.0, 9.0, 6.0]])
 _MANY_B = torch.tensor([[2.0, 1.0, 5.0, 4.0], [6.0, 0.0, 8.0, 9.0]])
 
+_needs_equal_numbers = raises(RuntimeError, "must match the size of tensor", _MANY_A, _MANY_B)
+
 
 BOX_IOU = Exercise(
     task=(
@@ -159,7 +164,7 @@ BOX_IOU = Exercise(
     ),
     mistakes=(
         Mistake("negative-sides", "Where two boxes lie apart, your intersection has negative sides, and their product "
-                "is positive. A side is at least 0.", _iou_with(clamp=False)),
+                "is positive. A side is at least 0.", symptom=does_as(_iou_with(clamp=False), (_A, _APART))),
         Mistake("union-counts-twice", "Your union is the sum of both areas. What they share is in it twice.",
                 _iou_with(over="sum")),
         Mistake("dice", "You divide twice the intersection by the sum of the areas. That is the Dice coefficient.",
@@ -186,7 +191,10 @@ BOX_IOU = Exercise(
                 / ((a[:, 2:] - a[:, :2]).prod(1)[:, None] + (b[:, 2:] - b[:, :2]).prod(1)
                    - (torch.maximum(a[:, None, 2:], b[:, 2:]) - torch.minimum(a[:, None, :2], b[:, :2])).prod(2))),
         Mistake("row-by-row", "You compare box number i with box number i. The task asks for each with each: [N, M].",
-                symptom=raises(RuntimeError, "must match the size of tensor", _MANY_A, _MANY_B)),
+                symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape != (3, 3)),
+        Mistake("areas-row-by-row", "The corners meet each with each, but something else, the areas perhaps, is taken "
+                "as number i with number i. It has to give [N, M], too.",
+                symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape == (3, 3)),
     ),
     hints=(
         "What two boxes share is a box again. Where does it begin, where does it end?",
@@ -242,7 +250,8 @@ AVERAGE_PRECISION = Exercise(
     reference=average_precision,
     probes=(call(*_ONE), call(*_ORDER), call(*_MISSED), call(*_LATE), call(*_NONE)),
     mistakes=(
-        Mistake("not-sorted", "You take the boxes as they come. Begin with the highest score.", _ap(order="given")),
+        Mistake("not-sorted", "You take the hits as they come. They have to be in the order of their "
+                "scores, the highest first.", _ap(order="given")),
         Mistake("sorted-upwards", "You begin with the lowest score.", _ap(order="up")),
         Mistake("missed-not-counted", "You divide by the objects that were found. A missed one counts as 0.",
                 _ap(divide="hits")),
@@ -372,10 +381,9 @@ class _WithBias(SignalBlock):
         self.conv2.bias = nn.Parameter(torch.zeros(channels))
 
 
-class _SharedConvolution(SignalBlock):
-    def __init__(self, channels, dilation):
-        super().__init__(channels, dilation)
-        self.conv2, self.bn2 = self.conv1, self.bn1
+def _has(number, kind):
+    """A symptom: a block has so many layers of this kind."""
+    return lambda answer: sum(isinstance(module, kind) for module in answer(4, 1).modules()) == number
 
 
 SIGNAL_BLOCK = Exercise(
@@ -411,11 +419,15 @@ SIGNAL_BLOCK = Exercise(
         Mistake("bias", "Your convolutions have biases. BatchNorm takes a constant away at once: bias=False.",
                 _WithBias),
         Mistake("shared-weights", "You use one convolution twice. The block has two, with weights of their own.",
-                _SharedConvolution),
+                symptom=_has(1, nn.Conv1d)),
+        Mistake("shared-norm", "You use one BatchNorm twice. Each convolution has one behind it that is its own.",
+                symptom=_has(1, nn.BatchNorm1d)),
+        Mistake("no-norm", "There is no BatchNorm in your block.",
+                symptom=lambda answer: _has(2, nn.Conv1d)(answer) and _has(0, nn.BatchNorm1d)(answer)),
         Mistake("length-changes", "Your branch is shorter than x, and the two cannot be added. How many zeros does a "
                 "kernel of 3 taps, `dilation` apart, need at each end?",
                 symptom=raises(RuntimeError, "must match the size of tensor",
-                               run=lambda answer: answer(4, 3)(_SIGNAL.clone()))),
+                               run=lambda answer: answer(4, 3)(normal(3, 4, 40)))),
         Mistake("two-dimensional", "A signal [N, C, T] has one dimension to move along: Conv1d and BatchNorm1d.",
                 symptom=lambda answer: any(isinstance(m, nn.Conv2d | nn.BatchNorm2d) for m in answer(4, 1).modules())),
     ),

@@ -129,6 +129,16 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
     return Trouble("result", f"it should give {shown(expected)}, and yours gives {shown(found)}.")
 
 
+def differing(before: Any, after: Any) -> tuple[str, str]:
+    """Both, as they fit into a sentence; of two dicts the names, or else the first entry, that differ."""
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return shown(before), shown(after)
+    if before.keys() != after.keys():
+        return f"a dict with the names {_cut(str(list(before)))}", f"one with {_cut(str(list(after)))}"
+    name = next(name for name in before if not same(after[name], before[name]))
+    return f"its entry {name!r}, {shown(before[name])},", shown(after[name])
+
+
 def layer_for_result(layer: nn.Module) -> str:
     """Somebody wrote nn.ReLU(x)."""
     name = type(layer).__name__

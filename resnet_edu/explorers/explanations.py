@@ -75,7 +75,7 @@ def class_maps(net: nn.Module, class_map: ClassMap, images: data.Images, layers:
         pixels, true = one.images[0].cpu().numpy(), int(one.labels[0])
         values, probabilities = class_map_of(net, class_map, one, layer=layer, label=number)
         picture.set_data(pixels.transpose(1, 2, 0))
-        below.set_data(plots.grey(pixels))
+        below.set_data(pixels.mean(0))
         heat.set_data(plots.strength(values))
         for k, (bar, part) in enumerate(zip(bars, probabilities, strict=True)):
             bar.set_width(part)

@@ -80,7 +80,7 @@ def lesion(
             hatch=plots.HATCHES[i % len(plots.HATCHES)],
             edgecolor="white",
             linewidth=0,
-        )  # fmt: skip
+        )
         for i, label in enumerate(nets)
     ]
     right.set(ylim=(0, 1), ylabel="part of the answers")

@@ -12,8 +12,8 @@ Read it from the top: two layers with the padding spelled out, the branch F(x) i
 bottleneck), the shortcut in its three (A, B, C), the block that adds them, and the net that stacks the blocks.
 
 Sources: He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2 for the layout
-and section 3.3 for the shortcuts; He et al. 2016, "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027) for
-pre-activation; Huang et al. 2016 (arXiv 1603.09382) for stochastic depth.
+and sections 3.3 and 4.1 for the shortcuts; He et al. 2016, "Identity Mappings in Deep Residual Networks" (arXiv
+1603.05027) for pre-activation; Huang et al. 2016 (arXiv 1603.09382) for stochastic depth.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class PadShortcut(nn.Module):
 
 
 def make_shortcut(option: str, in_channels: int, out_channels: int, stride: int, make: LayerFactory) -> nn.Module:
-    """The path around the branch (He et al. 2015, section 3.3).
+    """The path around the branch (He et al. 2015, sections 3.3 and 4.1).
 
     A: identity, padded with zeros where channels grow. B: identity, a 1 x 1 projection where the shape changes.
     C: a projection everywhere.
@@ -156,7 +156,7 @@ def make_shortcut(option: str, in_channels: int, out_channels: int, stride: int,
     if option == "A":
         return PadShortcut(in_channels, out_channels, stride)
     projection = conv1x1(in_channels, out_channels, stride, bias=make.bias)
-    if make.preactivation:  # 1603.05027 keeps the shortcut free of everything but the projection
+    if make.preactivation:  # the bare x, projected (1603.05027, appendix, projects it after norm and activation)
         return nn.Sequential(OrderedDict(conv=projection))
     return nn.Sequential(OrderedDict(conv=projection, norm=make.norm(out_channels)))
 
@@ -210,7 +210,8 @@ class CifarNet(nn.Module):
     width: channels of the first stage.
     block: "basic", "bottleneck", or a callable `(in_channels, out_channels, stride) -> module` that builds the branch
         F; the net adds the shortcut (if residual) and applies the activation. Its depth counts 6n + 2.
-    preactivation: norm and activation in front of each convolution (He et al. 2016) and none after the addition.
+    preactivation: norm and activation in front of each convolution (He et al. 2016) and none after the addition. (The
+        shortcut of the first block takes what the stem's convolution gives; the paper's takes it after the activation.)
     shortcut: "A", "B" or "C", see `make_shortcut`. Only A leaves the number of parameters as in the plain net.
     norm: "batch", or None; without norm the convolutions have biases.
     activation: one of `ACTIVATIONS`.

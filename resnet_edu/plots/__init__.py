@@ -30,7 +30,7 @@ Read it in this order:
 from resnet_edu.plots.curves import METRICS, by_rate, error_curves, side_by_side, training_curves, value_and_slope
 from resnet_edu.plots.detection import box_patches, boxes, draw_precision_recall, precision_recall, regions
 from resnet_edu.plots.evaluation import confusion_matrix, gallery, reliability, spread, sweep
-from resnet_edu.plots.explanations import draw_heat, grey, heat_maps, strength
+from resnet_edu.plots.explanations import draw_heat, heat_maps, strength
 from resnet_edu.plots.gradients import draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
 from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
 from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape_tables, landscapes

@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from resnet_edu.plots.style import BLUE, GREEN, PURPLE, VERMILLION, WIDTH, course_look, new_figure, nonempty
+from resnet_edu.plots.style import BLUE, GREEN, PURPLE, VERMILLION, WIDTH, array, course_look, new_figure, nonempty
 
 KINDS = (VERMILLION, BLUE, GREEN, PURPLE)  # one colour a kind of object
 DASHES = ("-", "--", ":", "-.")
@@ -39,7 +39,7 @@ def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequenc
 
 def box_patches(corners: Any, kinds: Sequence[int]) -> list[Rectangle]:
     """The boxes [k, 4] as patches; a pixel's centre has whole numbers, so a box begins half a pixel before it."""
-    numbers = _numbers(corners)
+    numbers = array("boxes", corners)
     if numbers.shape != (len(kinds), 4):
         raise ValueError(f"boxes have to be [k, 4] with k classes; they are {list(numbers.shape)} with {len(kinds)}.")
     return [
@@ -57,8 +57,8 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
     pictures: uint8 [N, 3, H, W]. masks: {label: int [N, H, W]}, 0 for background, else the number of the class + 1.
     """
     _check_classes(classes)
-    pixels = _numbers(pictures)
-    rows = {label: _numbers(mask) for label, mask in nonempty(masks).items()}
+    pixels = array("pictures", pictures)
+    rows = {label: array(label, mask) for label, mask in nonempty(masks).items()}
     for label, mask in rows.items():
         if mask.shape != (len(pixels), *pixels.shape[2:]):
             raise ValueError(
@@ -92,7 +92,7 @@ def precision_recall(curves: Mapping[str, tuple[Any, Any]]) -> Figure:
 def draw_precision_recall(ax: Axes, curves: Mapping[str, tuple[Any, Any]]) -> None:
     colours = (*KINDS, VERMILLION)
     for k, (label, (recall, precision)) in enumerate(nonempty(curves).items()):
-        x, y = _numbers(recall), _numbers(precision)
+        x, y = array(label, recall), array(label, precision)
         if x.shape != y.shape or x.ndim != 1:
             raise ValueError(f"{label!r}: give as many recalls as precisions; they are {x.shape} and {y.shape}.")
         ax.plot(x, y, color=colours[k], linestyle=DASHES[k], label=label, linewidth=2)
@@ -101,7 +101,7 @@ def draw_precision_recall(ax: Axes, curves: Mapping[str, tuple[Any, Any]]) -> No
 
 
 def _picture(ax: Axes, title: str, picture: Any) -> None:
-    ax.imshow(_numbers(picture).astype(np.uint8).transpose(1, 2, 0), interpolation="nearest")
+    ax.imshow(array("picture", picture).astype(np.uint8).transpose(1, 2, 0), interpolation="nearest")
     ax.set_title(title, fontsize=9)
     _bare(ax)
 
@@ -121,10 +121,6 @@ def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
     for ax in axes[count:]:
         ax.set_visible(False)
     return figure, axes
-
-
-def _numbers(values: Any) -> np.ndarray:
-    return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
 
 
 def _check_classes(classes: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from resnet_edu.plots.style import BLACK, GREY, LOOK, WIDTH, course_look, ink, line_styles, new_figure, nonempty
+from resnet_edu.plots.style import BLACK, GREY, LOOK, WIDTH, array, course_look, ink, line_styles, new_figure, nonempty
 
 # --- the confusion matrix ---------------------------------------------------------------------------------------------
 
@@ -41,7 +41,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") ->
 def _counts(counts: Any, classes: Sequence[str]) -> np.ndarray:
     if isinstance(classes, str) or not isinstance(classes, Sequence) or not all(isinstance(c, str) for c in classes):
         raise TypeError(f"classes={classes!r:.60}: give a list of names, such as test.classes.")
-    table = _array(counts, "confusion_matrix takes counts [classes, classes]")
+    table = array("confusion_matrix", counts)
     if table.ndim != 2 or table.shape != (len(classes), len(classes)) or not table.size:
         raise ValueError(
             f"confusion_matrix: {len(classes)} classes need counts of the shape [{len(classes)}, {len(classes)}]; "
@@ -61,7 +61,7 @@ def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: st
 
     images: uint8 [N, 3, H, W], such as `test[[3, 1, 4]].images`. captions: N strings.
     """
-    pixels = _array(images, "gallery takes images")
+    pixels = array("gallery", images)
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape:
         raise ValueError(f"gallery takes uint8 images [N, 3, H, W]; these are {pixels.dtype} {list(pixels.shape)}.")
     if isinstance(captions, str) or not isinstance(captions, Sequence) or not all(isinstance(c, str) for c in captions):
@@ -87,18 +87,6 @@ def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: st
     if title:
         figure.suptitle(title, fontsize=LOOK["axes.titlesize"], y=1 - 0.08 / height, va="top")
     return figure
-
-
-def _array(values: Any, sentence: str) -> np.ndarray:
-    """An array from a tensor, an array or nested lists of numbers."""
-    try:
-        values = values.detach().cpu() if hasattr(values, "detach") else values
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError, NotImplementedError):
-        raise TypeError(f"{sentence}, not {values!r:.60}.") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{sentence}, not {values!r:.60}.")
-    return array
 
 
 # --- a sweep ----------------------------------------------------------------------------------------------------------
@@ -191,7 +179,7 @@ def spread(
 def _runs(label: str, result: Any) -> dict[float, np.ndarray]:
     if not isinstance(result, Mapping) or not result:
         raise TypeError(f"{label!r}: give {{setting: [the result of each run]}}; it was given {result!r:.60}.")
-    line = {float(setting): _array(runs, f"{label!r} takes lists of numbers") for setting, runs in result.items()}
+    line = {float(setting): array(label, runs) for setting, runs in result.items()}
     for setting, runs in line.items():
         if not setting > 0 or runs.ndim != 1 or not len(runs) or not np.isfinite(runs).all():
             raise ValueError(
@@ -206,7 +194,7 @@ def _runs(label: str, result: Any) -> dict[float, np.ndarray]:
 
 @course_look
 def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10) -> Figure:
-    """Accuracy by confidence, and below it how many images have it (Guo et al. 2017, figure 1).
+    """Accuracy by confidence, and below it how many images have it (after Guo et al. 2017, figure 1).
 
     answers: {label: (confidence [N] from 0 to 1, right [N] of truth values)}. bins: equal parts of 0 to 1; a part
     without images has no point. On the dashed line a net is as often right as it is sure.
@@ -235,7 +223,7 @@ def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10) -> Fi
 def _answers(label: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise TypeError(f"{label!r}: give a pair, the confidences and whether each answer was right.")
-    confidence, right = (_array(values, f"{label!r} takes numbers").astype(np.float64) for values in pair)
+    confidence, right = (array(label, values).astype(np.float64) for values in pair)
     if confidence.ndim != 1 or not len(confidence) or confidence.shape != right.shape:
         raise ValueError(
             f"{label!r}: confidence and right are [N] both; they are {list(confidence.shape)} and {list(right.shape)}."

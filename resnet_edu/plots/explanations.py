@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from resnet_edu.plots.images import _array, _no_ticks
-from resnet_edu.plots.style import WIDTH, course_look, nonempty
+from resnet_edu.plots.images import _no_ticks
+from resnet_edu.plots.style import WIDTH, array, course_look, nonempty
 
 HEAT = "inferno"  # dark where the map is 0, as bright as it is strong, in grey as in colour
 
@@ -24,7 +24,7 @@ def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] |
     captions: N of them, above the images. Each map is scaled by its own largest number: compare where they are bright,
     not how bright. A map of zeros is dark all over.
     """
-    pixels = _array("images", images)
+    pixels = array("images", images)
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3 or not 1 <= len(pixels) <= 12:
         raise ValueError(
             f"heat_maps takes 1 to 12 uint8 images [N, 3, H, W]; these are {pixels.dtype} {list(pixels.shape)}."
@@ -57,15 +57,10 @@ def draw_heat(ax: Axes, image: np.ndarray, values: np.ndarray) -> tuple[AxesImag
     """A map [h, w] over an image, uint8 [3, H, W], in grey; the two pictures, to be given other data."""
     height, width = image.shape[1:]
     over = (-0.5, width - 0.5, height - 0.5, -0.5)
-    below = ax.imshow(grey(image), cmap="gray", vmin=0, vmax=255)
+    below = ax.imshow(image.mean(0), cmap="gray", vmin=0, vmax=255)
     heat = ax.imshow(strength(values), cmap=HEAT, vmin=0, vmax=1, alpha=0.6, extent=over)
     _no_ticks(ax)
     return below, heat
-
-
-def grey(image: np.ndarray) -> np.ndarray:
-    """uint8 [3, H, W] -> [H, W]: the brightness (ITU-R BT.601)."""
-    return np.tensordot(np.array([0.299, 0.587, 0.114]), image.astype(np.float64), axes=1)
 
 
 def strength(values: np.ndarray) -> np.ndarray:
@@ -75,7 +70,7 @@ def strength(values: np.ndarray) -> np.ndarray:
 
 
 def _map(label: str, values: Any, count: int) -> np.ndarray:
-    maps = _array(label, values).astype(np.float64)
+    maps = array(label, values).astype(np.float64)
     if maps.ndim != 3 or len(maps) != count or 0 in maps.shape:
         raise ValueError(f"{label!r}: {count} images need maps [{count}, h, w]; these are {list(maps.shape)}.")
     if (maps < 0).any():

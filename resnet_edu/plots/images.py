@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from resnet_edu.plots.style import WIDTH, course_look, ink, new_figure, nonempty
+from resnet_edu.plots.style import WIDTH, array, course_look, ink, new_figure, nonempty
 
 
 @course_look
@@ -74,7 +74,7 @@ def kernels(given: Any, *, columns: int = 8) -> Figure:
     [3, k, k], in colour: a weight for each of red, green and blue.
     """
     if not isinstance(given, Mapping):
-        weight = _array("the weight", given)
+        weight = array("the weight", given)
         if weight.ndim != 4 or weight.shape[1] not in (1, 3) or not len(weight):
             raise ValueError(f"kernels draws a weight [O, 1, k, k] or [O, 3, k, k]; it is {list(weight.shape)}.")
         given = {str(i): kernel[0] if len(kernel) == 1 else kernel for i, kernel in enumerate(weight, start=1)}
@@ -103,9 +103,9 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
     """The first `columns` feature maps of each layer, one layer a row, in the order that is given.
 
     maps: {label: [C, H, W]}. One scale a row: black is 0, or the smallest number of the row where it is negative, and
-    white its largest. A dead channel is black all over.
+    white what 1 number of 200 reaches, so that a few strong ones do not leave the rest dark. A dead channel is black.
     """
-    rows = {label: _array(label, layer) for label, layer in nonempty(maps).items()}
+    rows = {label: array(label, layer) for label, layer in nonempty(maps).items()}
     _check_columns(columns)
     for label, layer in rows.items():
         if layer.ndim != 3 or 0 in layer.shape:
@@ -114,7 +114,7 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
     figure.subplots_adjust(left=0.11, right=0.995, bottom=0.01, top=0.99, wspace=0.06, hspace=0.06)
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes, (label, layer) in zip(grid, rows.items(), strict=True):
-        low, high = min(0.0, float(layer.min())), float(layer.max())
+        low, high = min(0.0, float(layer.min())), float(np.quantile(layer, 0.995)) or float(layer.max())
         for ax, channel in zip(axes, layer, strict=False):
             ax.imshow(channel, cmap="gray", vmin=low, vmax=high if high > low else low + 1.0)
         for ax in axes:
@@ -164,20 +164,8 @@ def _no_ticks(ax: Axes) -> None:
     ax.spines[:].set_visible(False)
 
 
-def _array(label: str, values: Any) -> np.ndarray:
-    """Finite numbers, from a tensor, an array or lists."""
-    try:
-        numbers = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-        numbers = numbers if numbers.dtype == np.uint8 else numbers.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{label!r}: a picture is made of numbers, not of {values!r:.60}.") from None
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{label!r}: there are numbers that are not finite, and no picture of them.")
-    return numbers
-
-
 def _picture(label: str, values: Any) -> np.ndarray:
-    picture = _array(label, values)
+    picture = array(label, values)
     if 0 in picture.shape or not (picture.ndim == 2 or (picture.ndim == 3 and len(picture) == 3)):
         raise ValueError(f"{label!r}: a picture has the shape [H, W] or [3, H, W]; this has {list(picture.shape)}.")
     return picture

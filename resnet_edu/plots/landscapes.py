@@ -57,15 +57,8 @@ def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, y: np.ndarray, nor
     """The lower row of `landscapes` on given axes."""
     ax.contourf(x, y, table, levels=norm.boundaries, norm=norm, cmap=COLOURS)
     ax.contour(x, y, table, levels=norm.boundaries, colors=[BLACK], linewidths=0.4, alpha=0.6)
-    ax.plot(
-        0,
-        0,
-        "x",
-        color="white",
-        markersize=8,
-        markeredgewidth=2,
-        path_effects=[withStroke(linewidth=3.5, foreground="black")],
-    )
+    on_any_colour = [withStroke(linewidth=3.5, foreground="black")]
+    ax.plot(0, 0, "x", color="white", markersize=8, markeredgewidth=2, path_effects=on_any_colour)
     ax.set_aspect("equal")
     ax.locator_params(nbins=5)
     ax.grid(False)

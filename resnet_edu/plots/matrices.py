@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from resnet_edu.plots.style import course_look, float64, new_figure, nonempty
+from resnet_edu.plots.style import course_look, new_figure, nonempty, table
 
 
 @course_look
@@ -19,7 +19,7 @@ def matrices(tables: Mapping[str, Any]) -> Figure:
 
     tables: {title: matrix [rows, columns]} of finite numbers.
     """
-    grids = {title: _matrix(title, values) for title, values in nonempty(tables).items()}
+    grids = {title: table(title, values, "[rows, columns]") for title, values in nonempty(tables).items()}
     most = max(float(np.abs(grid).max()) for grid in grids.values()) or 1.0
     figure, axes = new_figure(0.45 + 7.6 / max(3, len(grids)), len(grids))
     for ax, (title, grid) in zip(axes, grids.items(), strict=True):
@@ -33,36 +33,29 @@ def matrices(tables: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _matrix(title: str, values: Any) -> np.ndarray:
-    grid = float64(title, values)
-    if grid.ndim != 2 or 0 in grid.shape or not np.isfinite(grid).all():
-        raise ValueError(f"{title!r}: a matrix [rows, columns] of finite numbers is needed; got {list(grid.shape)}.")
-    return grid
-
-
 @course_look
 def checks(rows: Mapping[str, Mapping[str, tuple[str, bool]]]) -> Figure:
     """A table of measurements: one row a thing that was measured, one column a measurement; what is wrong stands out.
 
     rows: {thing: {measurement: (what was measured, whether it is right)}}, every row with the same measurements.
     """
-    table = {label: _checked_row(label, row) for label, row in nonempty(rows).items()}
-    names = list(next(iter(table.values())))
-    for label, row in table.items():
+    checked = {label: _checked_row(label, row) for label, row in nonempty(rows).items()}
+    names = list(next(iter(checked.values())))
+    for label, row in checked.items():
         if list(row) != names:
             raise ValueError(
                 f"{label!r}: every row needs the measurements {', '.join(names)}; it has {', '.join(row)}."
             )
-    figure, (ax,) = new_figure(0.8 + 0.27 * len(table))
-    for y, row in enumerate(table.values()):
+    figure, (ax,) = new_figure(0.8 + 0.27 * len(checked))
+    for y, row in enumerate(checked.values()):
         for x, (text, right) in enumerate(row.values()):
             look = {"facecolor": "white"} if right else {"facecolor": "#F4C9B3"}
             ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, edgecolor="#E3E3E3", linewidth=1, **look))
             shown, weight, color = (text, "normal", "#595959") if right else (f"✗ {text}", "bold", "black")
             ax.text(x, y, shown, ha="center", va="center", fontsize=8.5, weight=weight, color=color)
-    ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(table) - 0.5, -0.5))
+    ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(checked) - 0.5, -0.5))
     ax.set_xticks(range(len(names)), [textwrap.fill(name, 11) for name in names], fontsize=8.5)
-    ax.set_yticks(range(len(table)), list(table), fontsize=9)
+    ax.set_yticks(range(len(checked)), list(checked), fontsize=9)
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
     ax.spines[:].set_visible(False)
     ax.grid(False)

@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import BLUE, GREY, VERMILLION, WIDTH, course_look, new_figure, nonempty, numbers_of
+from resnet_edu.plots.style import BLUE, GREY, VERMILLION, WIDTH, course_look, new_figure, nonempty, numbers_of, table
 
 COLUMNS = 4
 
 
-def spread(values: np.ndarray) -> np.ndarray:
+def deviation(values: np.ndarray) -> np.ndarray:
     """Standard deviation over the first dimension, the runs; 0 of a single run."""
     return values.std(0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1:])
 
@@ -28,22 +28,22 @@ def small_multiples(
 
     runs: {label: numbers [runs, points]}, none negative. behind: the label whose mean is drawn, dashed, in every panel.
     """
-    tables = {label: _table(label, values) for label, values in nonempty(runs).items()}
+    tables = {label: _runs(label, values) for label, values in nonempty(runs).items()}
     if behind is not None and behind not in tables:
         raise ValueError(f"behind={behind!r}: choose one of {', '.join(map(repr, tables))}, or None.")
     rows = math.ceil(len(tables) / COLUMNS)
     figure = Figure(figsize=(WIDTH, 0.6 + 1.6 * rows), layout="constrained")
     axes = list(figure.subplots(rows, min(COLUMNS, len(tables)), sharex=True, sharey=True, squeeze=False).flat)
-    for ax, (label, table) in zip(axes, tables.items(), strict=False):
+    for ax, (label, runs_of) in zip(axes, tables.items(), strict=False):
         if log:
             ax.set_yscale("log")
         if behind is not None:
             other = tables[behind].mean(0)
             ax.plot(range(1, len(other) + 1), other, color=GREY, linestyle="--", linewidth=1.2)
-        mean, deviation, x = table.mean(0), spread(table), range(1, table.shape[1] + 1)
-        low = np.minimum(deviation, mean * 0.999) if log else deviation  # a bar cannot end below 0 on a log axis
+        mean, bar, x = runs_of.mean(0), deviation(runs_of), range(1, runs_of.shape[1] + 1)
+        low = np.minimum(bar, mean * 0.999) if log else bar  # a bar cannot end below 0 on a log axis
         color = VERMILLION if label == behind else BLUE
-        ax.errorbar(x, mean, [low, deviation], color=color, marker="o", markersize=3, capsize=2, linewidth=1.5)
+        ax.errorbar(x, mean, [low, bar], color=color, marker="o", markersize=3, capsize=2, linewidth=1.5)
         ax.set_title(label, fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for k in range(len(tables), len(axes)):
@@ -60,12 +60,12 @@ def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = N
 
     runs: {label: numbers [runs]}, none negative. chance: a thin line, where it is given.
     """
-    rows = {label: _table(label, [values])[0] for label, values in nonempty(runs).items()}
+    rows = {label: _runs(label, [values])[0] for label, values in nonempty(runs).items()}
     figure, (ax,) = new_figure(0.9 + 0.28 * len(rows))
     for y, (label, values) in enumerate(rows.items()):
-        color = VERMILLION if "plain" in label else BLUE
+        bar = {"xerr": deviation(values), "color": VERMILLION if "plain" in label else BLUE, "capsize": 4}
         ax.plot(values, np.full(len(values), y), "o", color=GREY, markerfacecolor="white", markersize=5, zorder=3)
-        ax.errorbar(values.mean(), y, xerr=spread(values), color=color, marker="D", markersize=6, capsize=4, zorder=2)
+        ax.errorbar(values.mean(), y, marker="D", markersize=6, zorder=2, **bar)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
     if chance is not None:
@@ -74,9 +74,5 @@ def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = N
     return figure
 
 
-def _table(label: str, values: Any) -> np.ndarray:
-    """float64 [runs, points]"""
-    table = numbers_of(label, values)
-    if table.ndim != 2 or 0 in table.shape or not np.isfinite(table).all():
-        raise ValueError(f"{label!r}: finite numbers [runs, points] are needed; these have the shape {table.shape}.")
-    return table
+def _runs(label: str, values: Any) -> np.ndarray:
+    return table(label, numbers_of(label, values), "[runs, points]")

@@ -85,6 +85,19 @@ def nonempty(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return mapping
 
 
+def array(label: str, values: Any) -> np.ndarray:
+    """Finite numbers of the type that they come in, from a tensor, an array or nested lists."""
+    try:
+        numbers = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+        if numbers.dtype.kind not in "biuf":
+            raise TypeError
+    except (TypeError, ValueError, RuntimeError, NotImplementedError):
+        raise TypeError(f"{label!r}: a plot takes numbers, not {values!r:.60}.") from None
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{label!r}: there are numbers that are not finite, and no picture of them.")
+    return numbers
+
+
 def float64(label: str, values: Any) -> np.ndarray:
     """float64, from a recorder, a tensor, an array or a list of numbers."""
     try:
@@ -115,6 +128,14 @@ def vector(label: str, values: Any) -> np.ndarray:
     if numbers.ndim != 1 or not len(numbers):
         got = "there are none" if not numbers.size else f"these have the shape {list(numbers.shape)}"
         raise ValueError(f"{label!r}: a list of numbers is needed; {got}.")
+    return numbers
+
+
+def table(label: str, values: Any, what: str) -> np.ndarray:
+    """float64 [rows, columns], finite; `what` says what they are, such as "[runs, points]"."""
+    numbers = float64(label, values)
+    if numbers.ndim != 2 or 0 in numbers.shape or not np.isfinite(numbers).all():
+        raise ValueError(f"{label!r}: finite numbers {what} are needed; these have the shape {list(numbers.shape)}.")
     return numbers
 
 

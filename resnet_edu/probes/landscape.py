@@ -30,7 +30,8 @@ def direction(module: nn.Module, *, seed: int = 0, normalize: str | None = "filt
 
     normalize: "filter" gives each filter (the weights of one output channel) the length of the net's own filter, so
     that a step of 1 means the same for every filter, layer and net (1712.09913, section 4); None leaves the length
-    that chance gives. Biases and BatchNorm's parameters stay where they are, as in that paper.
+    that chance gives. Biases and BatchNorm's parameters stay where they are, as in the
+    authors' own code with its option `biasbn`.
     The global random state is not touched; the same seed gives the same direction on every device.
     """
     module = bare("direction", module)

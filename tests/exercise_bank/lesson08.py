@@ -26,6 +26,11 @@ def _(in_channels, out_channels, kernel, size, stride=1, padding=0):
     return size * size * in_channels * out_channels * kernel * kernel
 
 
+@wrong("multiply_adds", "ignores-kernel-and-padding")
+def _(in_channels, out_channels, kernel, size, stride=1, padding=0):
+    return in_channels * out_channels * (size // stride * kernel) ** 2
+
+
 @wrong("multiply_adds", "ignores-stride")
 def _(in_channels, out_channels, kernel, size, stride=1, padding=0):
     return _out(size, kernel, 1, padding) ** 2 * in_channels * out_channels * kernel**2
@@ -247,6 +252,14 @@ class _ProjectionAlways(_Base):
         return nn.Sequential(*_conv_norm(i, o, 1, s))
 
 
+@wrong("Bottleneck", "projection-always")
+class _ComparesWithTheNarrowPart(_Base):
+    """As in the basic block of lesson 06."""
+
+    def make_skip(self, i, o, s):
+        return nn.Identity() if s == 1 and i == o // 4 else nn.Sequential(*_conv_norm(i, o, 1, s))
+
+
 @wrong("Bottleneck", "projects-only-for-stride")
 class _OnlyForStride(_Base):
     def make_skip(self, i, o, s):
@@ -316,6 +329,17 @@ class _Biases(_Base):
             nn.ReLU(),
             *_conv_norm(c, 4 * c, 1, bias=True),
         )
+
+
+@wrong("Bottleneck", "bias-before-norm")
+class _BiasesEverywhere(_Biases):
+    """Two mistakes at once: also in the shortcut, and the last ReLU is missing."""
+
+    def make_skip(self, i, o, s):
+        return nn.Identity() if s == 1 and i == o else nn.Sequential(*_conv_norm(i, o, 1, s, bias=True))
+
+    def forward(self, x):
+        return self.skip(x) + self.branch(x)
 
 
 @wrong("Bottleneck", "norm-forgotten")
@@ -471,6 +495,12 @@ def _(block, state):
     own = block.state_dict()
     for name, tensor in zip(list(own), state.values(), strict=True):
         own[name] = tensor
+
+
+@wrong("load_torchvision", "nothing-loaded")
+def _(block, state):
+    for own, tensor in zip(block.state_dict().values(), state.values(), strict=True):
+        own = tensor  # noqa: F841
 
 
 @wrong("load_torchvision", "statistics-forgotten")

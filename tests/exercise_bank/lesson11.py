@@ -64,6 +64,16 @@ def _(x, f, logit):
     return t * f + (t - 1) * x
 
 
+@wrong("highway", "relu-on-f")
+def _(x, f, logit):
+    return torch.lerp(x, F.relu(f), torch.sigmoid(logit))
+
+
+@wrong("highway", "relu-at-the-end")
+def _(x, f, logit):
+    return torch.lerp(x, f, torch.sigmoid(logit)).clamp(min=0)
+
+
 @wrong("highway", "changes-input")
 def _(x, f, logit):
     t = torch.sigmoid(logit)
@@ -220,6 +230,11 @@ def _(in_channels, out_channels, kernel, size):
     return 2 * size**2 * in_channels * (kernel**2 + out_channels)
 
 
+@wrong("separable_cost", "pointwise-at-one-place")
+def _(in_channels, out_channels, kernel, size):
+    return in_channels * kernel**2 * size**2 + in_channels * out_channels
+
+
 @right("separable_cost")
 def _(in_channels, out_channels, kernel, size):
     depthwise = in_channels * kernel**2 * size**2
@@ -315,6 +330,40 @@ def _(f, down, up):
 @wrong("squeeze_excite", "not-transposed")
 def _(f, down, up):
     return f * torch.sigmoid(torch.relu(f.mean((2, 3)) @ down) @ up)[:, :, None, None]
+
+
+@wrong("squeeze_excite", "not-transposed")
+def _(f, down, up):
+    """Up and down exchanged, too."""
+    return f * torch.sigmoid(F.linear(F.relu(F.linear(f.mean((2, 3)), up)), down))[:, :, None, None]
+
+
+@wrong("squeeze_excite", "up-before-down")
+def _(f, down, up):
+    return f * torch.sigmoid(F.linear(F.relu(F.linear(f.mean((2, 3)), up.T)), down.T))[:, :, None, None]
+
+
+@wrong("squeeze_excite", "sigmoid-then-relu")
+def _(f, down, up):
+    return f * F.relu(F.linear(torch.sigmoid(F.linear(f.mean((2, 3)), down)), up))[:, :, None, None]
+
+
+@wrong("squeeze_excite", "squeezed-to-another-shape")
+def _(f, down, up):
+    """The mean over the channels."""
+    return f * torch.sigmoid(F.relu(f.mean(1) @ down.T) @ up.T)[:, :, None, None]
+
+
+@wrong("squeeze_excite", "squeezed-to-another-shape")
+def _(f, down, up):
+    """The mean over the columns alone."""
+    return f * torch.sigmoid(F.relu(f.mean(-1) @ down.T) @ up.T)[..., None]
+
+
+@wrong("squeeze_excite", "squeezed-to-another-shape")
+def _(f, down, up):
+    """No squeeze."""
+    return f * torch.sigmoid(F.relu(f @ down.T) @ up.T)
 
 
 @right("squeeze_excite")

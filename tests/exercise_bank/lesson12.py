@@ -25,6 +25,25 @@ def _(net, classes):
     return other
 
 
+@wrong("replace_head", "changes-net")
+def _(net, classes):
+    net.fc = nn.Linear(64, classes)  # two mistakes: the first one to mend is named
+    return net
+
+
+@wrong("replace_head", "head-on-head")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc = nn.Sequential(other.fc, nn.Linear(net.fc.out_features, classes))
+    return other
+
+
+@wrong("replace_head", "loses-forward")
+def _(net, classes):
+    layers = list(copy.deepcopy(net).children())[:-1]
+    return nn.Sequential(*layers, nn.Linear(net.fc.in_features, classes))
+
+
 @wrong("replace_head", "features-fixed")
 def _(net, classes):
     other = copy.deepcopy(net)
@@ -223,6 +242,14 @@ def _(net):
     return list(net.fc.parameters())
 
 
+@wrong("freeze", "names-too")
+def _(net):
+    net.requires_grad_(False)
+    net.fc.requires_grad_(True)
+    net.eval()
+    return [name for name, parameter in net.named_parameters() if parameter.requires_grad]
+
+
 @wrong("freeze", "returns-nothing")
 def _(net):
     net.eval()
@@ -343,6 +370,12 @@ def _(activations, gradients):
     return torch.stack([one / one.max() if one.max() > 0 else one for one in cam])
 
 
+@wrong("grad_cam", "divided-by-the-largest")
+def _(activations, gradients):
+    cam = F.relu((gradients.mean((2, 3), keepdim=True) * activations).sum(1))
+    return cam / cam.amax((1, 2), keepdim=True)  # NaN where a map is empty
+
+
 @wrong("grad_cam", "weights-not-shaped")
 def _(activations, gradients):
     return (gradients.mean((2, 3)) * activations).sum(1).relu()
@@ -398,6 +431,16 @@ def parts(confidence, right, bins):
 @wrong("calibration_error", "unweighted")
 def _(confidence, right, bins=10):
     return float(np.mean([abs(c - a) for c, a, _ in parts(confidence, right, bins)]))
+
+
+@wrong("calibration_error", "unweighted")
+def _(confidence, right, bins=10):
+    gaps = []
+    for low in range(bins):
+        chosen = (confidence >= low / bins) & (confidence < (low + 1) / bins)  # loses the certain, too
+        if chosen.any():
+            gaps.append(abs(confidence[chosen].mean() - right[chosen].float().mean()))
+    return sum(gaps) / len(gaps)
 
 
 @wrong("calibration_error", "divided-by-all-bins")

@@ -67,6 +67,11 @@ def _(coarse, fine, lateral):
     return coarse + lateral(fine)
 
 
+@wrong("top_down", "result")
+def _(coarse, fine, lateral):
+    return torch.tile(coarse, (1, 1, 2, 2)) + fine  # two mistakes: it is enlarged, and the channels do not fit
+
+
 @wrong("top_down", "relu-added")
 def _(coarse, fine, lateral):
     return torch.relu(F.interpolate(coarse, scale_factor=2) + lateral(fine))
@@ -118,6 +123,21 @@ def shared(p, q):
 def _(p, q):
     both = (min(p[2], q[2]) - max(p[0], q[0])) * (min(p[3], q[3]) - max(p[1], q[1]))
     return both / (area(p) + area(q) - both)
+
+
+@wrong("box_iou", "negative-sides")
+def _(a, b):
+    sides = torch.minimum(a[:, None, 2:], b[:, 2:]) - torch.maximum(a[:, None, :2], b[:, :2])
+    both = sides.prod(2).clamp(min=0)  # the product, and not each side
+    return both / ((a[:, 2:] - a[:, :2]).prod(1)[:, None] + (b[:, 2:] - b[:, :2]).prod(1) - both)
+
+
+@wrong("box_iou", "areas-row-by-row")
+def _(a, b):
+    sides = torch.minimum(a[:, None, 2:], b[:, 2:]) - torch.maximum(a[:, None, :2], b[:, :2])
+    both = sides.clamp(min=0).prod(2)
+    areas = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1)
+    return both / (areas - both)
 
 
 @wrong("box_iou", "union-counts-twice")
@@ -242,6 +262,13 @@ def _(scores, hits, positives):
         found += hit
         total += found / rank if hit else 0
     return total / positives
+
+
+@wrong("average_precision", "not-sorted")
+def _(scores, hits, positives):
+    scores = scores.sort(descending=True).values  # the hits stay where they were
+    precision = hits.cumsum(0) / torch.arange(1, len(scores) + 1)
+    return precision[hits.bool()].sum().item() / positives
 
 
 @wrong("average_precision", "sorted-upwards")
@@ -401,6 +428,50 @@ class _(nn.Module):
 
     def forward(self, x):
         return (x + self.nb(self.b(self.na(self.a(x)).relu()))).relu()
+
+
+@wrong("SignalBlock", "length-changes")
+class _(nn.Module):
+    def __init__(self, channels, dilation):
+        super().__init__()
+        self.a = nn.Conv1d(channels, channels, 3, dilation=dilation, bias=False)
+        self.b = nn.Conv1d(channels, channels, 3, dilation=dilation, bias=False)
+        self.na, self.nb = nn.BatchNorm1d(channels), nn.BatchNorm1d(channels)
+
+    def forward(self, x):
+        return (x + self.nb(self.b(self.na(self.a(x)).relu()))).relu()
+
+
+@wrong("SignalBlock", "shared-norm")
+class _(nn.Module):
+    def __init__(self, channels, dilation):
+        super().__init__()
+        self.a, self.b = convolution(channels, dilation), convolution(channels, dilation)
+        self.norm = nn.BatchNorm1d(channels)
+
+    def forward(self, x):
+        return (x + self.norm(self.b(self.norm(self.a(x)).relu()))).relu()
+
+
+@wrong("SignalBlock", "shared-weights")
+class _(nn.Module):
+    def __init__(self, channels, dilation):
+        super().__init__()
+        self.conv = convolution(channels, dilation)
+        self.na, self.nb = nn.BatchNorm1d(channels), nn.BatchNorm1d(channels)
+
+    def forward(self, x):
+        return (x + self.nb(self.conv(self.na(self.conv(x)).relu()))).relu()
+
+
+@wrong("SignalBlock", "no-norm")
+class _(nn.Module):
+    def __init__(self, channels, dilation):
+        super().__init__()
+        self.a, self.b = convolution(channels, dilation), convolution(channels, dilation)
+
+    def forward(self, x):
+        return (x + self.b(self.a(x).relu())).relu()
 
 
 @wrong("SignalBlock", "bias")

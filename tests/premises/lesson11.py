@@ -223,6 +223,12 @@ PREMISES = [
         ("MobileNetV3: multiplications, as a part of the plain net's",),
     ),
     Premise(
+        "attention multiplies nothing",
+        attention_to_itself_alone,
+        (*SEPARABLE, "work-run"),
+        ("transformer: multiplications, as a multiple of the plain net's",),
+    ),
+    Premise(
         "nothing is learned",
         as_many_accuracies(lambda k: 0.1),
         LEARN,
