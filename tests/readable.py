@@ -59,7 +59,7 @@ def pale_texts(figure):
         text.set_alpha(alpha)
     found = []
     for text, colour, box in zip(texts, colours, boxes, strict=True):
-        left, bottom, right, top = np.clip(np.round(box), 0, None).astype(int)
+        left, bottom, right, top = np.clip(np.nan_to_num(box), 0, 1e5).round().astype(int)
         at = slice(bottom, top + 1), slice(left, right + 1)
         if page[at].size:
             behind = tuple(np.median(page[at].reshape(-1, 3), axis=0) / 255)
