@@ -9,6 +9,28 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the cores: one 
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
+@pytest.fixture(autouse=True)
+def every_figure_is_readable(monkeypatch):
+    """Whatever figure a test draws, and every answer of an explorer, has contrast and a second cue beside colour."""
+    import readable
+    from matplotlib.figure import Figure
+
+    from resnet_edu.explorers import core
+
+    put = core.put
+
+    def checked(figure, renderer):
+        readable.DRAW(figure, renderer)
+        assert not (found := readable.problems(figure)), found
+
+    def drawn(figure, alt, handle=None):
+        figure.draw_without_rendering()
+        return put(figure, alt, handle)
+
+    monkeypatch.setattr(Figure, "draw", checked)
+    monkeypatch.setattr(core, "put", drawn)
+
+
 @pytest.fixture
 def page():
     """A notebook's page without a notebook: the list of all that is displayed on it, in order."""

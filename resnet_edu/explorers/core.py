@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 from IPython.display import DisplayHandle, display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from resnet_edu.lesson import put
@@ -41,6 +42,7 @@ class Explorer:
         self.controls, self.figure, self.draw = dict(controls), figure, draw
         self.buttons = {text: _button(text) for text in buttons or {}}
         self._handle: DisplayHandle | None = None
+        FigureCanvasAgg(figure)  # the canvas of all pictures: a new one would parse each number of a log axis again
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
         for text, action in (buttons or {}).items():
@@ -65,6 +67,8 @@ class Explorer:
             alt = action(**self.settings())
         finally:
             button.disabled = False
+            if hasattr(button, "focus"):  # since ipywidgets 8: who pressed it by keyboard was thrown out of it
+                button.focus()
         self._handle = put(self.figure, alt, self._handle)
 
 

@@ -29,11 +29,11 @@ def landscape_walk(values: Mapping[str, Any], x: Any, y: Any = None) -> Explorer
     for ax, (label, table) in zip(maps, tables.items(), strict=True):
         plots.draw_contours(ax, table, columns, rows, norm)
         ax.set(xlabel="a", ylabel="b" if ax is maps[0] else "")
-        lines.append(ax.axhline(0, color="white", linewidth=1, linestyle="--"))
+        lines.append(ax.axhline(0, color="white", linewidth=1.5, linestyle="--", gapcolor="black"))
         markers += ax.plot(0, 0, "o", color="white", markeredgecolor="black", markersize=8)
         colour = styles[label]["color"]
-        curves += cut.plot([], [], color=colour, linestyle=styles[label]["linestyle"], label=label)
-        points += cut.plot([], [], styles[label]["marker"], color=colour, markersize=7)
+        curves += cut.plot([], [], color=colour, linestyle=styles[label]["linestyle"])
+        points += cut.plot([], [], styles[label]["marker"], color=colour, markersize=7, label=label)
     cut.set(
         yscale="log",
         xlim=(columns[0], columns[-1]),

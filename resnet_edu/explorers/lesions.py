@@ -71,7 +71,16 @@ def lesion(
     left.set(ylim=(0, 1.25 * max(*whole.values(), 0.2)), ylabel="accuracy (dashed: whole net)")
     left.set_xticks(places, list(nets))
     answers = [
-        right.bar(np.arange(10) + (i - (len(nets) - 1) / 2) * width, 0, width, color=colours[i], label=label)
+        right.bar(
+            np.arange(10) + (i - (len(nets) - 1) / 2) * width,
+            0,
+            width,
+            label=label,
+            color=colours[i],
+            hatch=plots.HATCHES[i % len(plots.HATCHES)],
+            edgecolor="white",
+            linewidth=0,
+        )
         for i, label in enumerate(nets)
     ]
     right.set(ylim=(0, 1), ylabel="part of the answers")

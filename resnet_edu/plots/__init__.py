@@ -6,7 +6,7 @@
 
 Nothing here knows torch modules, notebooks or pyplot's global state. What is compared shares one scale. Hue says plain
 or residual, line style and marker say which one of them: a figure reads the same in grey.
-Colours: Okabe and Ito 2008, "Color Universal Design"; heatmaps: viridis.
+Colours: after Okabe and Ito 2008, "Color Universal Design", each at 3:1 on white at least; heatmaps: viridis.
 
 Read it in this order:
 
@@ -44,17 +44,19 @@ from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (
     BLACK,
     BLUE,
+    BROWN,
     GREEN,
     GREY,
+    HATCHES,
     LINES,
     LOOK,
     MARKERS,
-    ORANGE,
     OTHERS,
     PURPLE,
-    SKY,
     VERMILLION,
+    VIOLET,
     WIDTH,
     course_look,
+    ink,
     line_styles,
 )

@@ -75,7 +75,7 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
     top = 0.0
     for ax, (title, histories) in zip(axes, panels.items(), strict=True):
         lines = _both(histories, "accuracy")
-        colors = colormaps["viridis"](np.linspace(0, 0.8, len(histories)))
+        colors = colormaps["viridis"](np.linspace(0, 0.55, len(histories)))
         for k, label in enumerate(histories):
             for part, style in zip(PARTS, ({"linestyle": "--"}, {"linestyle": "-", "marker": MARKERS[k]}), strict=True):
                 error = 100 * (1 - lines[f"{label}, {part}"])

@@ -11,20 +11,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from resnet_edu.plots.style import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    VERMILLION,
-    WIDTH,
-    array,
-    course_look,
-    new_figure,
-    nonempty,
-)
+from resnet_edu.plots.style import BLUE, GREEN, PURPLE, VERMILLION, WIDTH, array, course_look, new_figure, nonempty
 
-KINDS = (ORANGE, BLUE, GREEN, PURPLE)  # one colour a kind of object
+KINDS = (VERMILLION, BLUE, GREEN, PURPLE)  # one colour a kind of object
 DASHES = ("-", "--", ":", "-.")
 
 

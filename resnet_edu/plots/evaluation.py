@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from resnet_edu.plots.style import BLACK, GREY, LOOK, WIDTH, array, course_look, line_styles, new_figure, nonempty
+from resnet_edu.plots.style import BLACK, GREY, LOOK, WIDTH, array, course_look, ink, line_styles, new_figure, nonempty
 
 # --- the confusion matrix ---------------------------------------------------------------------------------------------
 
@@ -26,8 +26,8 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") ->
     figure, (ax,) = new_figure(1.4 + 0.34 * len(classes))
     picture = ax.imshow(parts, vmin=0, vmax=1, cmap="viridis", aspect="auto")
     for (row, column), count in np.ndenumerate(table):
-        light = parts[row, column] > 0.55
-        ax.text(column, row, str(count), ha="center", va="center", fontsize=9, color="black" if light else "white")
+        shade = ink(picture.to_rgba(parts[row, column]))
+        ax.text(column, row, str(count), ha="center", va="center", fontsize=9, color=shade)
     ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(classes)), classes)
     ax.set(xlabel="predicted", ylabel="true class", title=title)
@@ -162,7 +162,7 @@ def spread(
         ax.errorbar(x * aside, means, bars, label=label, capsize=4, markersize=7, **style)
         for setting in x:
             runs = lines[label][setting]
-            ax.plot(np.full(len(runs), setting * aside), runs, ".", color=style["color"], markersize=4, alpha=0.6)
+            ax.plot(np.full(len(runs), setting * aside), runs, ".", color=style["color"], markersize=4)
     ax.margins(y=0.08)
     if chance is not None:
         ax.axhline(chance, color=GREY, linewidth=1)

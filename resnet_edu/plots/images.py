@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from resnet_edu.plots.style import WIDTH, array, course_look, new_figure, nonempty
+from resnet_edu.plots.style import WIDTH, array, course_look, ink, new_figure, nonempty
 
 
 @course_look
@@ -91,9 +91,9 @@ def draw_kernel(ax: Axes, kernel: np.ndarray, most: float) -> None:
     if kernel.ndim == 3:
         ax.imshow((0.5 + kernel / most / 2).transpose(1, 2, 0).clip(0, 1))
     else:
-        ax.imshow(kernel, cmap="gray", vmin=-most, vmax=most)
+        picture = ax.imshow(kernel, cmap="gray", vmin=-most, vmax=most)
         for (row, column), number in np.ndenumerate(kernel) if kernel.size <= 25 else ():
-            shade = "white" if number < -0.1 * most else "black"
+            shade = ink(picture.to_rgba(number))
             ax.text(column, row, f"{number:.3g}", ha="center", va="center", fontsize=8, color=shade)
     _no_ticks(ax)
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from resnet_edu.plots.style import BLACK, WIDTH, course_look, nonempty, numbers_of
 
@@ -56,7 +57,8 @@ def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, y: np.ndarray, nor
     """The lower row of `landscapes` on given axes."""
     ax.contourf(x, y, table, levels=norm.boundaries, norm=norm, cmap=COLOURS)
     ax.contour(x, y, table, levels=norm.boundaries, colors=[BLACK], linewidths=0.4, alpha=0.6)
-    ax.plot(0, 0, "x", color="white", markersize=8, markeredgewidth=2)
+    on_any_colour = [withStroke(linewidth=3.5, foreground="black")]
+    ax.plot(0, 0, "x", color="white", markersize=8, markeredgewidth=2, path_effects=on_any_colour)
     ax.set_aspect("equal")
     ax.locator_params(nbins=5)
     ax.grid(False)

@@ -34,13 +34,13 @@ def lesions(found: Mapping[str, Any], *, ylabel: str = "test accuracy", chance: 
 def draw_lesions(ax: Axes, scores: np.ndarray, intact: float, chance: float, style: Mapping[str, Any]) -> None:
     """One panel of `lesions` on given axes."""
     blocks = np.arange(1, len(scores) + 1)
-    ax.vlines(blocks, scores, intact, color=style["color"], alpha=0.35, linewidth=2)
+    ax.vlines(blocks, scores, intact, color=style["color"], linewidth=1)
     ax.plot(blocks, scores, linestyle="none", marker=style["marker"], color=style["color"], markersize=5)
     for height, text, above, color in ((intact, "whole net ", 6, style["color"]), (chance, "chance ", 2, GREY)):
         ax.axhline(height, color=color, linewidth=1.2, linestyle="--" if color == GREY else "-")
         ax.annotate(
             text, (1, height), (0, above), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
-            fontsize=9, color="#595959" if color == GREY else color,
+            fontsize=9, color="#595959",
         )  # fmt: skip
     ax.set_xlim(0.4, len(scores) + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
@@ -54,9 +54,9 @@ def path_lengths(shares: Mapping[str, Any], *, ylabel: str = "part of the whole"
     """
     lines = {label: finite(label, values) for label, values in nonempty(shares).items()}
     figure, (ax,) = new_figure(3.2)
+    ax.update_datalim([(0, 0)])  # the axis has its zero
     for label, style in line_styles(lines).items():
         ax.plot(range(len(lines[label])), lines[label], label=label, markersize=5, linewidth=1.5, **style)
-        ax.fill_between(range(len(lines[label])), lines[label], color=style["color"], alpha=0.12, linewidth=0)
     ax.xaxis.set_major_locator(MaxNLocator(14, integer=True))
     ax.set(xlabel="branches on the path", ylabel=ylabel, title=title)
     ax.legend()

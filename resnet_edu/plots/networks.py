@@ -14,11 +14,12 @@ from matplotlib.patches import Arc, Rectangle
 
 from resnet_edu.plots.style import (
     BLUE,
+    BROWN,
     GREEN,
     GREY,
-    ORANGE,
+    HATCHES,
     PURPLE,
-    SKY,
+    VIOLET,
     WIDTH,
     course_look,
     new_figure,
@@ -44,7 +45,7 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
     tallest = max(_side(layer) for layer in boxes)
     shapes = sorted({layer.out_shape for layer in boxes}, key=lambda s: -int(np.prod(s)))
     shades = {
-        shape: mpl.colormaps["cividis"](0.15 + 0.7 * i / max(1, len(shapes) - 1)) for i, shape in enumerate(shapes)
+        shape: mpl.colormaps["cividis"](0.15 + 0.45 * i / max(1, len(shapes) - 1)) for i, shape in enumerate(shapes)
     }
     for x, layer in enumerate(boxes):
         height = max(0.06, _side(layer) / tallest)
@@ -78,7 +79,7 @@ def shares(numbers: Mapping[str, Mapping[str, float]], *, title: str = "") -> Fi
             raise ValueError(f"{kind!r}: shares are made of numbers of at least 0, and not of zeros alone.")
     figure, (ax,) = new_figure(2.9)
     width = 0.8 / len(kinds)
-    looks = zip((BLUE, ORANGE, GREEN, PURPLE, SKY), ("", "///", "...", "xx", "\\\\"), strict=True)
+    looks = zip((BLUE, BROWN, GREEN, PURPLE, VIOLET), HATCHES, strict=True)
     for i, ((kind, given), (color, hatch)) in enumerate(zip(kinds.items(), looks, strict=False)):
         at = np.arange(len(parts)) + (i - (len(kinds) - 1) / 2) * width
         share = np.array(list(given.values()), dtype=np.float64) / sum(given.values())

@@ -77,7 +77,7 @@ def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3) -> Figur
     for label, style in line_styles(tables).items():
         low, middle, high = tenths[label]
         steps = np.arange(len(middle))
-        ax.fill_between(steps, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        ax.fill_between(steps, low, high, facecolor=(style["color"], 0.15), edgecolor=style["color"], linewidth=0.6)
         every = max(1, len(steps) // 12)
         ax.plot(steps, middle, label=label, markersize=4, linewidth=1.5, markevery=every, **style)
     ax.axhline(line, color=BLACK, linewidth=1, linestyle=(0, (6, 3)))

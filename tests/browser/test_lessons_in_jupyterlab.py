@@ -43,6 +43,9 @@ KEYS_THERE_AND_BACK = """control => {
     const atStart = slider ? control.ariaValueNow === control.ariaValueMin : control.selectedIndex === 0;
     return atStart ? ['End', 'Home'] : ['Home', 'End'];
 }"""
+# What stands beside the control or on it. A reader of the screen aloud hears it: of a slider just before its number.
+NAME = """control => control.matches('button') ? control.innerText
+    : control.closest('.widget-slider, label, .jupyter-widgets').innerText.replace(/^[\\d.\\s+e-]*$/, '')"""
 # What a reader sees of a cell's output: its pictures, and its words.
 PICTURES = "cell => [...cell.querySelectorAll('.jp-OutputArea-output img')].map(image => image.src).join()"
 WORDS = """cell => [...cell.querySelectorAll('.jp-OutputArea-output')].map(output => {
@@ -100,18 +103,24 @@ def move_every_control(cell: Any) -> list[float]:
     """
     answers = []
     for control in cell.locator(CONTROLS).all():
+        assert control.evaluate(NAME).strip(), f"a control without a name: {control.evaluate('c => c.outerHTML')}"
         for key in control.evaluate(KEYS_THERE_AND_BACK):
-            seen = what_may_answer(cell, control)
-            before = seen()
             control.focus()
-            started = time.perf_counter()
-            control.press(key)
-            while seen() == before:
-                waited = time.perf_counter() - started
-                assert waited < ANSWER_LIMIT, f"{key} does nothing: {control.evaluate('c => c.outerHTML')}"
-                time.sleep(0.01)
-            answers.append(time.perf_counter() - started)
+            answers.append(answer(cell, control, key))
     return answers
+
+
+def answer(cell: Any, control: Any, key: str) -> float:
+    """Press the key, and return the seconds until the reader sees something else."""
+    seen = what_may_answer(cell, control)
+    before = seen()
+    started = time.perf_counter()
+    control.page.keyboard.press(key)
+    while seen() == before:
+        waited = time.perf_counter() - started
+        assert waited < ANSWER_LIMIT, f"{key} does nothing: {control.evaluate('c => c.outerHTML')}"
+        time.sleep(0.01)
+    return time.perf_counter() - started
 
 
 def what_may_answer(cell: Any, control: Any) -> Callable[[], str]:
