@@ -100,6 +100,10 @@ def _write_environment(before: dict[str, str]) -> None:
     os.environ.update(before)
 
 
+def _default_device(empty: Callable[[int], torch.Tensor] = torch.empty) -> torch.device:
+    return empty(0).device  # torch 2.9's get_default_device fails once None was set
+
+
 def _matmul_precision() -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch 2.9 warns of newer names for it, in the middle of the reader's page
@@ -124,7 +128,7 @@ SETTINGS = (
     Setting("torch.get_default_dtype()", torch.get_default_dtype, torch.set_default_dtype),
     Setting(
         "torch.get_default_device()",
-        lambda empty=torch.empty: empty(0).device,  # torch 2.9 fails to tell it once None was set
+        _default_device,
         lambda before: torch.set_default_device(None if before.type == "cpu" else before),
     ),
     Setting("torch.get_num_threads()", torch.get_num_threads, torch.set_num_threads),
