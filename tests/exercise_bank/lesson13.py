@@ -67,11 +67,6 @@ def _(coarse, fine, lateral):
     return coarse + lateral(fine)
 
 
-@wrong("top_down", "result")
-def _(coarse, fine, lateral):
-    return torch.tile(coarse, (1, 1, 2, 2)) + fine  # two mistakes: it is enlarged, and the channels do not fit
-
-
 @wrong("top_down", "relu-added")
 def _(coarse, fine, lateral):
     return torch.relu(F.interpolate(coarse, scale_factor=2) + lateral(fine))
