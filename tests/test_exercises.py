@@ -163,6 +163,16 @@ def test_a_reference_that_fails_is_the_fault_of_the_course():
         toy(probes=(call(None),)).check(double)
 
 
+def test_a_check_computes_in_one_thread_and_gives_the_others_back():
+    before, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        assert toy().check(lambda x: seen.append(torch.get_num_threads()) or 2 * x).status == "correct"
+        assert set(seen) == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_probe_gives_copies_and_sees_a_change_in_place():
     x = torch.tensor([1.0, 2.0])
     verdict = toy(probes=(call(x),)).check(lambda x: x.mul_(2))

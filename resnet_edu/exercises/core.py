@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.harness import SECONDS, Outcome, Wrong, attempt, attempt_trusted
+from resnet_edu.exercises.harness import SECONDS, Outcome, Wrong, attempt, attempt_trusted, one_thread
 from resnet_edu.exercises.values import difference, differing, layer_for_result, same, shown
 
 NO_SUPER = "its __init__ does not call super().__init__(), which has to stand before any layer."
@@ -120,6 +120,7 @@ class Exercise:
     def makes_modules(self) -> bool:
         return isinstance(self.reference, type) or "Module" in str(inspect.signature(self.reference).return_annotation)
 
+    @one_thread()
     def check(self, answer: Any) -> Verdict:
         """Judge an answer. Nothing that the answer does is raised, and the world is left as it was."""
         if unfit := self._unfit(answer):
