@@ -38,7 +38,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("failed", []) + terminalreporter.stats.get(
         "error", []
     ):
-        for name, line in report.user_properties:
+        # (A file that cannot be collected has no properties.)
+        for name, line in getattr(report, "user_properties", ()):
             if name == "broken cell":
                 broken.setdefault(Path(report.nodeid.split("::")[0]).stem, []).append(line)
     if broken:

@@ -72,21 +72,30 @@ def write(out: Path) -> None:
 
 
 def table(found: Sequence[Result]) -> str:
-    """In Markdown: one line a net; over several seeds the mean of the last epochs' errors, and their deviation."""
+    """In Markdown: one line a net and way to train it, with the mean of the last epochs' errors over the seeds.
+
+    Several seeds also have their standard deviation.
+    """
     lines = [
-        "| net | parameters | paper: test error | test error | training error | runs | epochs | minutes a run |",
-        "|---|---|---|---|---|---|---|---|",
+        "| net | recipe | precision | parameters | paper: test error | test error | training error | runs | epochs "
+        "| minutes a run |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     groups = defaultdict(list)
     for run in found:
-        groups[run["net"], run["depth"]].append(run)
-    for (net, depth), runs in groups.items():
-        paper = f"{PAPER[depth]:.2f} %" if net == "resnet" and depth in PAPER else "figure only"
+        precision = run.get("precision", recipes.RECIPES[run["recipe"]].precision)  # an early record does not say it
+        groups[run["net"], run["depth"], run.get("width", 16), run["recipe"], precision].append(run)
+    for (net, depth, width, recipe, precision), runs in groups.items():
+        name, paper = f"{NAMES[net]}-{depth}", "figure only"
+        if width != 16:
+            name, paper = f"{name}, width {width}", "none"
+        elif net == "resnet" and depth in PAPER:
+            paper = f"{PAPER[depth]:.2f} %"
         test, training_error = (spread([run[key] for run in runs]) for key in ("test_error", "training_error"))
         minutes = statistics.mean(run["seconds"] for run in runs) / 60
         lines.append(
-            f"| {NAMES[net]}-{depth} | {runs[0]['parameters']:,} | {paper} | {test} | {training_error} | {len(runs)} "
-            f"| {runs[0]['epochs']} | {minutes:.1f} |"
+            f"| {name} | {recipe} | {precision} | {runs[0]['parameters']:,} | {paper} | {test} | {training_error} "
+            f"| {len(runs)} | {runs[0]['epochs']} | {minutes:.1f} |"
         )
     return "\n".join(lines) + "\n"
 

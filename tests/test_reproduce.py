@@ -23,7 +23,7 @@ def test_the_grid_leaves_table_numbers_and_figure(grid, capsys):
     runs = json.loads((grid / "results.json").read_text())
     assert [(run["net"], run["depth"]) for run in runs] == [("plain", 8), ("resnet", 8)]
     assert all(len(run["history"]["val_accuracy"]) == 2 and run["commit"] for run in runs)
-    assert "| ResNet-8 | 75,290 |" in (grid / "table.md").read_text()
+    assert f"| ResNet-8 | fast | {runs[1]['precision']} | 75,290 |" in (grid / "table.md").read_text()
     assert (grid / "figure6.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -37,6 +37,16 @@ def test_what_has_ended_is_not_run_again_and_another_seed_joins_it(grid, monkeyp
     errors = [100 * run["test_error"] for run in reproduce.results(grid) if run["net"] == "plain"]
     mean, deviation = sum(errors) / 2, abs(errors[0] - errors[1]) / 2**0.5
     assert f"| {mean:.2f} ± {deviation:.2f} % |" in (grid / "table.md").read_text()
+
+
+def test_runs_that_differ_in_more_than_the_seed_are_lines_of_their_own(grid):
+    (run,) = [run for run in reproduce.results(grid) if run["net"] == "resnet"]
+    others = [{**run, "precision": "fp16"}, {**run, "width": 64}, {**run, "recipe": "paper"}, {**run, "seed": 1}]
+    old = {name: value for name, value in run.items() if name not in ("precision", "width")}
+    lines = reproduce.table([run, *others, old]).splitlines()[2:]
+    names = [line.split(" | ")[0].removeprefix("| ResNet-8") for line in lines]
+    assert names == ["", "", ", width 64", "", ""]
+    assert [line.split(" | ")[2] for line in lines if "auto" in line] == ["auto"]  # what the old record's recipe says
 
 
 @pytest.mark.parametrize(("option", "value"), [("--recipe", "paper"), ("--data", "cifar10"), ("--epochs", "3")])

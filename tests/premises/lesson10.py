@@ -130,7 +130,8 @@ def another_record(monkeypatch: pytest.MonkeyPatch) -> None:
     original = recipes.recorded
 
     def recorded() -> dict[str, Any]:
-        return {name: {**run, "test_error": 0.5, "parameters": 1} for name, run in original().items()}
+        runs = enumerate(original().items(), start=5)
+        return {name: {**run, "test_error": k / 10, "parameters": 1} for k, (name, run) in runs}
 
     monkeypatch.setattr(recipes, "recorded", recorded)
 
@@ -264,6 +265,7 @@ PREMISES = [
         (
             "parameters of ResNet-20 on record, minus those of the net built here",
             "its weights on 1,000 of the test images: accuracy minus the recorded one, in points",
+            "recorded test error of ResNet-20 in bfloat16 minus the same in float32, in points",
             "recorded test error of ResNet-20 minus the paper's, in points",
         ),
     ),
