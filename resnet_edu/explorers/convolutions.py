@@ -72,9 +72,12 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
 
     def __init__(self, name: str) -> None:
         self.menu = widgets.Dropdown(options=[*KERNELS, OWN], value=name, description="kernel", style=WIDE)
-        self.fields = [[widgets.FloatText(layout={"width": "90px"}) for _ in range(3)] for _ in range(3)]
-        rows = [widgets.HBox(row, layout={"margin": "0 0 0 114px"}) for row in self.fields]
-        super().__init__([self.menu, *rows])
+        look: Any = {"layout": {"width": "185px"}, "style": {"description_width": "95px"}}
+        self.fields = [
+            [widgets.FloatText(description=f"{row} {column}", **look) for column in ("left", "middle", "right")]
+            for row in ("top", "middle", "bottom")
+        ]
+        super().__init__([self.menu, *(widgets.HBox(row) for row in self.fields)])
         self._filling = False
         self._fill()
         self.menu.observe(self._fill, names="value")
