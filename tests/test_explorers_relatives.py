@@ -69,6 +69,9 @@ def test_every_block_shows_its_own_code_and_stays_in_the_picture():
             low, high = ax.get_ylim()
             shown = curve(explorer, "this block")
             assert len(shown) == 2 * blocks and low < shown.min() and shown.max() < high
+            explorer.figure.draw_without_rendering()
+            ends, begins = text.get_tightbbox().x1, ax.yaxis.label.get_window_extent().x0
+            assert max(ends, *(t.get_window_extent().x1 for t in text.texts)) < begins, f"{name}: text over the axis"
 
 
 @pytest.mark.parametrize(

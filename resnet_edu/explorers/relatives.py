@@ -51,12 +51,12 @@ def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
         ),
     }
     figure = Figure(figsize=(plots.WIDTH, 3.6))
-    text, ax = figure.subplots(1, 2, width_ratios=(1.35, 1))
+    text, ax = figure.subplots(1, 2, width_ratios=(1.45, 1))
     figure.subplots_adjust(left=0.01, right=0.98, top=0.9, bottom=0.15, wspace=0.16)
     text.axis("off")
     text.set(xlim=(0, 1), ylim=(0, 1))
     says = text.text(0, 0.98, "", va="top", fontsize=10, linespacing=1.6)
-    code = text.text(0, 0.6, "", va="top", fontsize=8.5, family="monospace", linespacing=1.6)
+    code = text.text(0, 0.6, "", va="top", fontsize=8, family="monospace", linespacing=1.6)
     ax.set(yscale="log", xlabel="block: 1 is next to the image", ylabel="norm of dL/dh behind the block")
     ax.set(xlim=(0.5, 2 * DEPTHS[1] + 0.5), ylim=(1e-3, 30))
     (before,) = ax.plot([], [], color=plots.GREY, linestyle="--", linewidth=1.2, label="choice before")

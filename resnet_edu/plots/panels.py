@@ -45,7 +45,7 @@ def small_multiples(
         color = VERMILLION if label == behind else BLUE
         ax.errorbar(x, mean, [low, bar], color=color, marker="o", markersize=3, capsize=2, linewidth=1.5)
         ax.set_title(label, fontsize=10)
-        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     for k in range(len(tables), len(axes)):
         axes[k].set_visible(False)
         axes[k - COLUMNS].tick_params(labelbottom=True)  # now the lowest of its column
