@@ -32,8 +32,9 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
     """Name the first broken cell of each lesson: the later ones mostly fail because of it."""
+    # (The type in quotes: pytest has that name since 8.4.)
     broken: dict[str, list[str]] = {}
     for report in terminalreporter.stats.get("failed", []) + terminalreporter.stats.get(
         "error", []

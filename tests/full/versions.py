@@ -60,6 +60,8 @@ def run_tests(name: str, pytest_options: list[str]) -> tuple[bool, str]:
         print(f"\n=== {name}: {versions}", flush=True)
         tests = [python, "-m", *TEST_COMMAND, *pytest_options, f"--junit-xml={report}"]
         status = subprocess.run(tests, cwd=ROOT, check=False).returncode
+        if not report.exists():
+            return False, f"{name:7}pytest ended with status {status} and ran no test   {versions}"
         suite = ElementTree.parse(report).getroot()[0].attrib
     failed = int(suite["failures"]) + int(suite["errors"])
     passed = int(suite["tests"]) - failed - int(suite["skipped"])
