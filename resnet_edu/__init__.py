@@ -11,7 +11,7 @@ A lesson reads like this:
     history = training.fit(resid, train, epochs=5, callbacks=[norms])
 
 Read it in this order; each module may use those before it, never those after it:
-data, models, relatives, probes, files, checkpoints, training, weights, facts, plots, lesson, exercises, explorers,
+files, data, models, relatives, probes, checkpoints, training, weights, facts, plots, lesson, exercises, explorers,
 distributed, recipes, reproduce, doctor, authoring.
 
 Importing `resnet_edu` alone imports nothing else, so `python -m resnet_edu` answers at once.

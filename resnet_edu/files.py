@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and folders that are tried before hours of work rely on them.
+"""Files that are whole or not there, folders that are tried before hours of work rely on them, and where they lie.
 
 >>> files.check_folder("runs/1")                      # made if need be; OSError where nothing can be written
 >>> with files.whole("runs/1/figure.png") as file:
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,7 +22,7 @@ PROBE = 64 * 1024  # bytes: on a full disk an empty file can still be made
 def whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary file that takes the name `path` once all is written and on the disk. Raises OSError, with that name."""
     path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # its own for each process and thread
     with told_of(path):
         try:
             with draft.open("wb") as file:
@@ -55,3 +56,18 @@ def told_of(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def own_folder(kind: str) -> Path:
+    """$RESNET_EDU_CACHE if set, else the user's "cache" or "data" folder; without a home, one among temporary files."""
+    import platformdirs
+
+    try:
+        if chosen := os.environ.get("RESNET_EDU_CACHE"):
+            return Path(chosen).expanduser()
+        folder = Path(getattr(platformdirs, f"user_{kind}_dir")("resnet_edu"))
+    except RuntimeError:  # in a container the user may have no name and no home
+        folder = Path("~")
+    if folder.is_absolute():  # an older platformdirs leaves "~" as it is
+        return folder
+    return Path(tempfile.gettempdir()) / f"resnet_edu-{os.getuid() if hasattr(os, 'getuid') else 'user'}"

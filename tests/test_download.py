@@ -386,6 +386,7 @@ def test_an_older_file_survives_a_failed_save(tiny, tmp_path, monkeypatch):
     assert cached(tmp_path) == ["cifar10.npz"]
 
 
+@pytest.mark.filterwarnings("error")  # each one keeps it, and none has to say that it could not
 def test_several_processes_may_download_and_save_at_once(tiny, sources, tmp_path, monkeypatch):
     together, savez = threading.Barrier(4, timeout=30), np.savez
 

@@ -16,7 +16,7 @@ JUPYTER = {"IPython", "ipywidgets", "nbformat", "nbclient", "jupyter_client", "i
 
 def rooms():
     """The rooms in reading order, as the package's own docstring has them."""
-    order = re.search(r"^data,[a-z,\s]+", resnet_edu.__doc__, re.MULTILINE)[0]
+    order = re.search(r"^files,[a-z,\s]+", resnet_edu.__doc__, re.MULTILINE)[0]
     return re.split(r",\s+", order.strip())
 
 

@@ -17,8 +17,6 @@ import io
 import os
 import pickle
 import tarfile
-import tempfile
-import uuid
 import warnings
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
+
+from resnet_edu import files
 
 Arrays = dict[str, NDArray[np.uint8]]  # x_train [N, 32, 32, 3], y_train [N], x_test, y_test, in the official order
 
@@ -64,22 +64,7 @@ def course_folder() -> Path:
 
 def cache_folder() -> Path:
     """Where downloads are kept: $RESNET_EDU_CACHE if set, else the user's cache folder. It may not exist yet."""
-    return own_folder("cache")
-
-
-def own_folder(kind: str) -> Path:
-    """$RESNET_EDU_CACHE if set, else the user's "cache" or "data" folder; without a home, one among temporary files."""
-    import platformdirs
-
-    try:
-        if chosen := os.environ.get("RESNET_EDU_CACHE"):
-            return Path(chosen).expanduser()
-        folder = Path(getattr(platformdirs, f"user_{kind}_dir")("resnet_edu"))
-    except RuntimeError:  # in a container the user may have no name and no home
-        folder = Path("~")
-    if folder.is_absolute():  # an older platformdirs leaves "~" as it is
-        return folder
-    return Path(tempfile.gettempdir()) / f"resnet_edu-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    return files.own_folder("cache")
 
 
 def check_root(root: str | Path | None) -> Path | None:
@@ -217,15 +202,10 @@ def reason(error: BaseException) -> str:
 
 def keep(arrays: Arrays, folder: Path) -> None:
     """Save cifar10.npz in this folder: whole or not at all. A folder that cannot take it earns a warning, no more."""
-    part = folder / f".cifar10.{uuid.uuid4().hex}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("xb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            os.replace(part, folder / "cifar10.npz")
-        finally:  # also after Ctrl-C
-            part.unlink(missing_ok=True)
+        with files.whole(folder / "cifar10.npz") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
     except OSError as error:
         warnings.warn(
             f"CIFAR-10 could not be kept in {folder} ({error}): it will be downloaded again next time. "

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from resnet_edu.data.cifar10 import own_folder
-from resnet_edu.files import write_atomically
+from resnet_edu.files import own_folder, write_atomically
 
 PATIENCE = 5.0  # seconds for another kernel to write its own
 
