@@ -247,7 +247,7 @@ def test_the_source_of_a_quiz_is_folded() -> None:
     notebook = good_lesson()
     notebook.cells[1].source, notebook.cells[3].source = 'quiz("Which?", right={}, wrong={})', "x = quiz"
     result = normalise(notebook)
-    assert result.cells[1].metadata == {"jupyter": {"source_hidden": True}}
+    assert result.cells[1].metadata == {"jupyter": {"source_hidden": True}, "cellView": "form"}
     assert result.cells[3].metadata == {}
 
 

@@ -5,8 +5,8 @@
     path.write_text(to_text(normalise(notebook)))
 
 Kept are sources, outputs, execution counts, cell ids and the metadata below. Everything else says who ran the notebook,
-when, and in which program, and would show up as a change in every commit. One thing is added: JupyterLab folds the
-source of a quiz, which holds the answers.
+when, and in which program, and would show up as a change in every commit. One thing is added: JupyterLab and Colab fold
+the source of a quiz, which holds the answers; each asks for it in its own words.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in CELL_METADATA}
         if cell.cell_type == "code":
             if cell.source.startswith("quiz("):  # its source holds the answers
-                cell.metadata.jupyter = {"source_hidden": True}
+                cell.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
             if cell.execution_count is not None:
                 count += 1
                 cell.execution_count = count
