@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from resnet_edu import files
 
@@ -54,6 +55,20 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise ValueError(f"{path} holds something else than a run of this package: resume from one that `fit` wrote.")
     return state
+
+
+def fill(net: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """`net.load_state_dict(tensors)`, all or nothing: ValueError tells what differs, and the net is then as it was."""
+    here = net.state_dict()
+    if not isinstance(tensors, dict):
+        raise ValueError(f"it is a {type(tensors).__name__}, and no weights by their names")
+    for name in sorted(map(str, here.keys() | tensors.keys())):
+        if name not in tensors or name not in here:
+            raise ValueError(f"{name} is only in the {'net' if name in here else 'file'}")
+        shapes = [list(getattr(state[name], "shape", [])) for state in (here, tensors)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{name} is {shapes[0]} in the net and {shapes[1]} in the file")
+    net.load_state_dict(tensors)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -35,10 +35,13 @@ def versions() -> dict[str, str]:
 
 
 def commit(folder: Path) -> str:
-    """The commit that the run started from; "" outside a clone."""
+    """The commit that the run started from; "" outside a clone, though a project of the reader's may lie around it."""
+    ours = ["git", "ls-files", "--error-unmatch", Path(__file__).name]
+    head = ["git", "rev-parse", "HEAD"]
     try:
-        result = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False)
-    except OSError:  # no git here
+        for command in (ours, head):
+            result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # no git here, or none that knows this file
         return ""
     return result.stdout.strip()
 

@@ -31,6 +31,7 @@ from tqdm.std import tqdm
 from resnet_edu import checkpoints, files
 from resnet_edu.data import Images
 from resnet_edu.probes import first_nonfinite_layer
+from resnet_edu.probes.care import bare
 
 #: `(step, total_steps) -> factor`: what the learning rate is multiplied by at a step, counted from 0.
 Schedule = Callable[[int, int], float]
@@ -184,7 +185,8 @@ def fit(
 
     `checkpoint` names a file that is written after every epoch; with `resume` a run goes on from it, on a CPU bit for
     bit as if it had not stopped, and starts where there is no such file yet. Without `resume` an existing file is
-    refused, not written over. `ranks` shares each batch among several processes: see `resnet_edu.distributed`.
+    refused, not written over. `ranks` shares each batch among several processes; the net is then `ranks.wrap(net)`:
+    see `resnet_edu.distributed`.
     `compile` hands the net to torch.compile, on a GPU with CUDA graphs: for small nets that wait for their launches.
     The first step then takes a minute, and the last bits of the result may differ.
 
@@ -193,15 +195,20 @@ def fit(
     """
     _check_settings(net, train, val, epochs, batch_size, lr, momentum, weight_decay, augment, seed, progress, compile)
     _check_run(max_steps, checkpoint, resume, batch_size, len(train), ranks)
+    # Plain numbers, for a checkpoint holds no others: numpy's, as from np.logspace, were taken until here.
+    epochs, batch_size, seed = int(epochs), int(batch_size), int(seed)
+    lr, momentum, weight_decay = float(lr), float(momentum), float(weight_decay)
+    max_steps = None if max_steps is None else int(max_steps)
+    device = train.images.device
+    dtype = choose_precision(precision, device)
     settings = {
         "images": len(train), "epochs": epochs, "batch_size": batch_size, "lr": lr, "schedule": _name(schedule),
-        "momentum": momentum, "weight_decay": weight_decay, "augment": augment, "precision": precision, "seed": seed,
-        "max_steps": max_steps, "classes": list(train.classes),
+        "momentum": momentum, "weight_decay": weight_decay, "augment": augment,
+        "precision": precision_name(precision, device),  # "auto" would be another one on the next machine
+        "seed": seed, "max_steps": max_steps, "classes": list(train.classes),
     }  # fmt: skip
     schedule = _choose_schedule(schedule)
     on_gradients, on_epoch = _split_callbacks(callbacks)
-    device = train.images.device
-    dtype = choose_precision(precision, device)
     layout = _memory_format(device)
 
     net.to(device=device, memory_format=layout)  # type: ignore[call-overload]
@@ -210,6 +217,7 @@ def fit(
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=momentum, weight_decay=weight_decay)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype is torch.float16)
     group: Ranks = ranks or OneProcess()
+    _check_wrapped(net, group)
     sizes = _batch_sizes(len(train), batch_size, group.world)
     total = min(epochs * len(sizes), max_steps or epochs * len(sizes))
     epochs = math.ceil(total / len(sizes))
@@ -220,14 +228,19 @@ def fit(
     modes = [(m, m.training) for m in net.modules()]
     first_epoch = 0
     bar = tqdm(total=total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), bar:
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), bar:
         torch.manual_seed(seed)
-        if checkpoint is not None and resume and Path(checkpoint).exists():
-            state = checkpoints.read(checkpoint)
-            _check_same_run(settings, state["settings"], checkpoint)
-            history = _restore(state, net, optimizer, scaler)
-            first_epoch = len(history.train_loss)
-            bar.update(len(history.step_lr))
+        if checkpoint is not None and resume:
+            if Path(checkpoint).exists():
+                state = checkpoints.read(checkpoint)
+                _check_same_run(settings, state["settings"], checkpoint)
+                history = _restore(state, net, optimizer, scaler)
+                first_epoch = len(history.train_loss)
+                bar.update(len(history.step_lr))
+            _check_same_epoch(first_epoch, group, device)
+        if group.rank:  # other masks of dropout than the first process draws for its share
+            torch.manual_seed(seed + 100_003 * group.rank + 7_919 * first_epoch)
         try:
             for epoch in range(first_epoch, epochs):
                 started = time.perf_counter()
@@ -277,8 +290,9 @@ def fit(
                 history.seconds.append(time.perf_counter() - started)
                 if checkpoint is not None and group.rank == 0:
                     checkpoints.write(checkpoint, _state(net, optimizer, scaler, history, settings))
-                for on_end in on_epoch:
-                    on_end(history)
+                with torch.random.fork_rng(devices=cuda):  # what a callback draws is in no checkpoint
+                    for on_end in on_epoch:
+                        on_end(history)
                 bar.set_postfix_str(_epoch_line(history))
         except KeyboardInterrupt:
             history.interrupted = True
@@ -299,7 +313,8 @@ def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ra
     """
     _check_forward("evaluate", net, images, batch_size)
     group: Ranks = ranks or OneProcess()
-    net = bare(net) if group.world > 1 else net  # a wrapper would wait in each batch, and the shares may differ by one
+    if group.world > 1:  # a wrapper would wait in each batch, and the shares may differ by one
+        net = bare("evaluate", net)
     net.to(images.device)
     group.share_buffers(net)
     share = images if group.world == 1 else images[group.rank :: group.world]
@@ -412,7 +427,7 @@ def _state(
 ) -> dict[str, Any]:
     return {
         "settings": settings,
-        "net": bare(net).state_dict(),
+        "net": bare("fit", net).state_dict(),
         "optimizer": optimizer.state_dict(),
         "scaler": scaler.state_dict(),
         "history": asdict(history),
@@ -423,11 +438,11 @@ def _state(
 
 
 def _restore(state: dict[str, Any], net: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any) -> History:
+    net = bare("fit", net)
     try:
-        bare(net).load_state_dict(state["net"])
-    except RuntimeError as error:
-        differs = str(error).strip().splitlines()[1].strip()
-        raise ValueError(f"The checkpoint is of another net than this {type(bare(net)).__name__}: {differs}") from None
+        checkpoints.fill(net, state["net"])
+    except ValueError as error:
+        raise ValueError(f"The checkpoint is of another net than this {type(net).__name__}: {error}") from None
     optimizer.load_state_dict(state["optimizer"])
     scaler.load_state_dict(state["scaler"])
     torch.set_rng_state(state["random"])
@@ -436,16 +451,33 @@ def _restore(state: dict[str, Any], net: nn.Module, optimizer: torch.optim.Optim
     return History(**state["history"])
 
 
-def bare(net: nn.Module) -> nn.Module:
-    """The net inside the wrappers of torch.compile and DistributedDataParallel."""
-    net = getattr(net, "_orig_mod", net)
-    return net.module if isinstance(net, nn.parallel.DistributedDataParallel) else net
-
-
 def _check_same_run(asked: dict[str, Any], stored: dict[str, Any], path: str | os.PathLike[str]) -> None:
     odd = [f"{key} {stored.get(key)!r}, now {value!r}" for key, value in asked.items() if stored.get(key) != value]
     if odd:
         raise ValueError(f"{path} is of another run: {'; '.join(odd)}. Give the same settings, or another checkpoint.")
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+
+def _check_wrapped(net: nn.Module, group: Ranks) -> None:
+    inner = getattr(net, "_orig_mod", net)
+    if group.world > 1 and not isinstance(inner, nn.parallel.DistributedDataParallel):
+        raise ValueError(
+            f"{group.world} processes train one net only where their gradients are averaged: give fit "
+            f"ranks.wrap(net), not the {type(inner).__name__} itself."
+        )
+
+
+def _check_same_epoch(epoch: int, group: Ranks, device: torch.device) -> None:
+    """Raises ValueError, in every process, where they would go on from different epochs."""
+    epochs = torch.zeros(group.world, dtype=torch.int64, device=device)
+    epochs[group.rank] = epoch
+    if len(found := set(group.total(epochs).tolist())) > 1:
+        raise ValueError(
+            f"The processes would go on from different epochs, {sorted(found)}: all of them have to find the "
+            "checkpoint, on a disk that they share or in a copy."
+        )
 
 
 # --- checks and small helpers -----------------------------------------------------------------------------------------
@@ -505,7 +537,9 @@ def _check_run(
         raise ValueError("resume=True needs checkpoint=, the path of the file to go on from.")
     if checkpoint is not None and not resume and Path(checkpoint).exists():
         raise FileExistsError(f"{checkpoint} holds a run already: resume=True goes on with it; or choose another path.")
-    if ranks is not None and (batch_size % ranks.world or images < ranks.world):
+    if ranks is not None and images < ranks.world:
+        raise ValueError(f"There are {images} images for {ranks.world} processes: each needs at least one.")
+    if ranks is not None and batch_size % ranks.world:
         raise ValueError(
             f"batch_size={batch_size} cannot be shared equally by {ranks.world} processes: choose a multiple of "
             f"{ranks.world}, such as {max(1, batch_size // ranks.world) * ranks.world}."

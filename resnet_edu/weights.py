@@ -23,8 +23,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import nn
 
-from resnet_edu import files
+from resnet_edu import checkpoints, files
 from resnet_edu.data import cache_folder, course_folder
+from resnet_edu.probes.care import bare
 
 #: torchvision's weights IMAGENET1K_V1. A name ends in the first eight digits of the file's SHA-256.
 OFFICIAL = {
@@ -45,7 +46,11 @@ def save(net: nn.Module, path: str | os.PathLike[str], /, **facts: object) -> Pa
     of a deep plain net can be above 65504, the largest float16.
     """
     path = Path(path)
-    tensors = {name: _small(t).detach().cpu().contiguous() for name, t in net.state_dict().items()}
+    stored = bare("save", net).state_dict()
+    # Copies: a layer may be in the net under two names, and the library refuses memory that is shared.
+    tensors = {
+        name: _small(t).detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in stored.items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     told = {"torch": torch.__version__, **{key: str(value) for key, value in facts.items()}}
     with files.whole(path) as file:
@@ -78,13 +83,12 @@ def load(net: nn.Module, name: str | os.PathLike[str]) -> dict[str, str]:
         raise ValueError(
             f"{path} is no whole safetensors file ({error}): remove it, and fetch or train it again."
         ) from None
-    expected = net.state_dict()
-    odd = [key for key in expected.keys() ^ tensors.keys()]
-    odd += [key for key in expected.keys() & tensors.keys() if expected[key].shape != tensors[key].shape]
-    if odd:
+    net = bare("load", net)
+    try:
+        checkpoints.fill(net, tensors)  # copies into the net's own type and device
+    except ValueError as error:
         made = f" It was made by {facts['net']}." if "net" in facts else ""
-        raise ValueError(f"{path.name} does not fit this {type(net).__name__}: {sorted(odd)[0]} differs.{made}")
-    net.load_state_dict(tensors)  # copies into the net's own type and device
+        raise ValueError(f"{path.name} does not fit this {type(net).__name__}: {error}.{made}") from None
     return facts
 
 
@@ -127,10 +131,11 @@ def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
         raise ValueError(
             f"{path} is no whole file of weights ({error!s:.80}): remove it, and fetch it again."
         ) from None
+    net = bare("pretrained", net)
     try:
-        net.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"{path} does not fit this {type(net).__name__}: {error!s:.200}") from None
+        checkpoints.fill(net, state)
+    except ValueError as error:
+        raise ValueError(f"{path} does not fit this {type(net).__name__}: {error}.") from None
     print(f"{name}: torchvision's weights, trained on ImageNet, from {path.name}")
     return True
 

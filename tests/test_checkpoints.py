@@ -1,5 +1,6 @@
 """A run that stops goes on as if it had not; a checkpoint is whole or not there."""
 
+import copy
 import multiprocessing
 import os
 import signal
@@ -106,6 +107,35 @@ def test_other_settings_or_another_net_are_named(train, tmp_path):
         training.fit(ready_net(), train, epochs=2, lr=0.5, resume=True, **options)
     with pytest.raises(ValueError, match="The checkpoint is of another net than this CifarNet"):
         training.fit(models.CifarNet(8, residual=True), train, epochs=1, resume=True, **options)
+
+
+def test_a_net_that_does_not_fit_is_named_and_stays_as_it_was(train, tmp_path):
+    options = {"epochs": 1, "progress": False, "checkpoint": tmp_path / "c"}
+    training.fit(models.CifarNet(8, residual=True), train, **options)
+    net = models.CifarNet(8, residual=True, num_classes=12)
+    before = copy.deepcopy(net.state_dict())
+    with pytest.raises(ValueError, match=r"this CifarNet: fc.bias is \[12\] in the net and \[10\] in the file"):
+        training.fit(net, train, resume=True, **options)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+
+
+def test_what_a_callback_draws_is_not_missed_when_a_run_goes_on(train, tmp_path):
+    options = {"epochs": 3, "progress": False, "checkpoint": tmp_path / "c"}
+    draw = lambda history: torch.rand(3)  # noqa: E731
+    expected = training.fit(ready_net(), train, epochs=3, progress=False, callbacks=[draw])
+    with pytest.raises(Stop):
+        training.fit(ready_net(), train, callbacks=[draw, stop_after(1)], **options)
+    again = training.fit(ready_net(), train, callbacks=[draw], resume=True, **options)
+    assert plain_lists(again) == plain_lists(expected)
+
+
+def test_auto_precision_is_held_to_what_it_came_to(train, tmp_path, monkeypatch):
+    options = {"epochs": 1, "progress": False, "checkpoint": tmp_path / "c", "precision": "auto"}
+    monkeypatch.setattr(training, "_cpu_has_bf16", lambda: False)
+    training.fit(ready_net(), train, **options)
+    monkeypatch.setattr(training, "_cpu_has_bf16", lambda: True)  # the run goes on on another machine
+    with pytest.raises(ValueError, match="another run: precision 'fp32', now 'bf16'"):
+        training.fit(ready_net(), train, resume=True, **options)
 
 
 @pytest.mark.parametrize(

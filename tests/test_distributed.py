@@ -11,6 +11,7 @@ import torch
 
 from resnet_edu import data, models, training
 from resnet_edu.distributed import ProcessGroup
+from resnet_edu.probes.care import bare
 
 ROOT = Path(__file__).resolve().parents[1]
 # Dividing each batch of 48, and the last one of 24, by 1, 2 and 3.
@@ -41,7 +42,7 @@ def run(net, ranks=None):
     train, test = images()
     options = {"epochs": 2, "lr": 0.05, "batch_size": BATCH, "augment": True, "progress": False}
     history = training.fit(net, train, test, ranks=ranks, **options)
-    weights = training.bare(net).state_dict()
+    weights = bare("run", net).state_dict()
     return [history.step_loss, history.train_loss, history.train_accuracy, history.val_loss], weights
 
 
@@ -107,6 +108,39 @@ def test_a_batch_that_cannot_be_shared_equally_is_refused():
     ranks = training.OneProcess(rank=0, world=3)
     with pytest.raises(ValueError, match="equally by 3 processes: choose a multiple of 3, such as 126"):
         training.fit(net_without_norm(), images()[0], epochs=1, ranks=ranks, progress=False)
+
+
+def test_fewer_images_than_processes_are_refused():
+    with pytest.raises(ValueError, match="There are 2 images for 3 processes"):
+        training.fit(net_without_norm(), images()[0][:2], epochs=1, ranks=training.OneProcess(world=3), batch_size=3)
+
+
+def test_a_net_whose_gradients_nobody_averages_is_refused():
+    with pytest.raises(ValueError, match=r"give fit ranks.wrap\(net\), not the CifarNet itself"):
+        training.fit(net_without_norm(), images()[0], epochs=1, ranks=training.OneProcess(world=2), progress=False)
+
+
+def test_ranks_drop_other_units_and_refuse_to_go_on_from_different_epochs(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, torch\nfrom torch import nn\nfrom tests.test_distributed import images\n"
+        "from resnet_edu import training\nfrom resnet_edu.distributed import ProcessGroup\n"
+        "class Seen(nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        if self.training: print(f'rank {group.rank}', (x == 0).nonzero().tolist())\n"
+        "        return x\n"
+        "with ProcessGroup() as group:\n"
+        "    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 10), nn.Dropout(), Seen())\n"
+        "    options = {'epochs': 2, 'batch_size': 264, 'progress': False, 'ranks': group}\n"
+        "    path = f'{sys.argv[1]}/{group.rank}'  # two disks, and only the first rank writes\n"
+        "    training.fit(group.wrap(net), images()[0], checkpoint=path, **options)\n"
+        "    training.fit(group.wrap(net), images()[0], checkpoint=path, resume=True, **options)\n"
+    )
+    result = torchrun(2, script, tmp_path)
+    masks = [{line for line in result.stdout.splitlines() if line.startswith(f"rank {rank} ")} for rank in (0, 1)]
+    assert len(masks[0]) == len(masks[1]) == 2
+    assert not {line[7:] for line in masks[0]} & {line[7:] for line in masks[1]}
+    assert result.stderr.count("ValueError: The processes would go on from different epochs, [0, 2]") == 2
 
 
 def test_outside_torchrun_a_group_says_how_to_start_one(monkeypatch):

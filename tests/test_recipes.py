@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from resnet_edu import data, models, recipes, training, weights
+from resnet_edu import data, facts, models, recipes, training, weights
 from resnet_edu.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -168,3 +169,15 @@ def test_killed_and_resumed_the_command_ends_where_an_unstopped_run_does(small, 
     assert main([*COMMAND, "--epochs", "3", "--resume", "--out", str(killed)]) == 0
     a, b = (json.loads((folder / "history.json").read_text()) for folder in (whole, killed))
     assert a["step_loss"] == b["step_loss"] and a["val_accuracy"] == b["val_accuracy"]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
+def test_inside_a_project_of_the_readers_no_commit_is_recorded(tmp_path):
+    """The package may be installed into a folder that the reader's own repository ignores."""
+    git = ["git", "-c", "user.name=reader", "-c", "user.email=reader@example.org"]
+    subprocess.run([*git, "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "theirs"], cwd=tmp_path, check=True)
+    assert facts.commit(tmp_path) == ""
+    (tmp_path / "facts.py").write_text("")
+    subprocess.run([*git, "add", "facts.py"], cwd=tmp_path, check=True)
+    assert len(facts.commit(tmp_path)) == 40

@@ -614,6 +614,10 @@ def test_evaluate_and_predict_refuse_what_they_cannot_take(function, arguments, 
         function(*arguments)
 
 
-def test_whole_numbers_of_numpy_will_do():
-    history = fit(linear(), epochs=np.int64(1), batch_size=np.int32(8), seed=np.int64(0), lr=np.float32(0.1))
-    assert history.step_loss == fit(linear(), lr=float(np.float32(0.1))).step_loss
+def test_numbers_of_numpy_will_do_and_their_run_can_be_saved_and_resumed(tmp_path):
+    settings = {"epochs": np.int64(1), "batch_size": np.int32(8), "seed": np.int64(0), "max_steps": np.int64(2)}
+    settings |= {"lr": np.float32(0.1), "momentum": np.float64(0.9), "weight_decay": np.float32(1e-4)}
+    history = fit(linear(), **settings, checkpoint=tmp_path / "c")
+    assert history.step_loss == fit(linear(), lr=float(np.float32(0.1)), max_steps=2).step_loss
+    history.save(tmp_path / "history.json")
+    assert fit(linear(), **settings, checkpoint=tmp_path / "c", resume=True).step_loss == history.step_loss

@@ -51,6 +51,15 @@ def test_a_file_of_another_net_says_what_differs(tmp_path: Path) -> None:
         weights.load(net(14), tmp_path / "net.safetensors")
 
 
+def test_a_net_in_a_wrapper_and_a_layer_under_two_names_are_stored(tmp_path: Path) -> None:
+    wrapped = torch.nn.DataParallel(net(8))
+    weights.load(net(8), weights.save(wrapped, tmp_path / "wrapped.safetensors"))
+    weights.load(wrapped, tmp_path / "wrapped.safetensors")
+    layer = torch.nn.BatchNorm2d(3)
+    twice = torch.nn.Sequential(layer, layer)
+    weights.load(twice, weights.save(twice, tmp_path / "twice.safetensors"))
+
+
 @pytest.mark.parametrize("damage", ["cut", "text", "empty"])
 def test_a_damaged_file_is_refused_in_a_sentence_and_the_net_stays(tmp_path: Path, damage: str) -> None:
     path = weights.save(net(), tmp_path / "net.safetensors")
