@@ -13,22 +13,18 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the cores: one 
 def every_figure_is_readable(monkeypatch):
     """Whatever figure a test draws, and every answer of an explorer, has contrast and a second cue beside colour."""
     import readable
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from resnet_edu.explorers import core
+    def checked(draw):
+        def draw_and_check(drawn):
+            draw(drawn)
+            assert not (found := readable.problems(drawn.figure)), found
 
-    put = core.put
+        return draw_and_check
 
-    def checked(figure, renderer):
-        readable.DRAW(figure, renderer)
-        assert not (found := readable.problems(figure)), found
-
-    def drawn(figure, alt, handle=None):
-        figure.draw_without_rendering()
-        return put(figure, alt, handle)
-
-    monkeypatch.setattr(Figure, "draw", checked)
-    monkeypatch.setattr(core, "put", drawn)
+    monkeypatch.setattr(FigureCanvasAgg, "draw", checked(FigureCanvasAgg.draw))  # also by savefig
+    monkeypatch.setattr(Figure, "draw_without_rendering", checked(Figure.draw_without_rendering))
 
 
 @pytest.fixture
