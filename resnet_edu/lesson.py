@@ -168,6 +168,7 @@ class LivePlot:
             raise TypeError(
                 f"LivePlot(draw={draw!r:.60}): give a function of {{label: History}} that returns a Figure."
             )
+        _check_alt(alt)
         self.draw, self.alt = draw, alt
         self.histories: dict[str, Any] = {}
         self._handle: DisplayHandle | None = None
@@ -209,6 +210,10 @@ def put(figure: Figure, alt: str, handle: DisplayHandle | None = None) -> Displa
 def _check_figure(figure: object, alt: object) -> None:
     if not isinstance(figure, Figure):
         raise TypeError(f"show takes a matplotlib Figure; it was given {type(figure).__name__}.")
+    _check_alt(alt)
+
+
+def _check_alt(alt: object) -> None:
     if not isinstance(alt, str) or not alt.strip():
         raise TypeError("show needs alt: one sentence that says what the figure shows, for readers who cannot see it.")
 
@@ -226,7 +231,12 @@ def quiz(question: str, *, right: Mapping[str, str], wrong: Mapping[str, str]) -
 
 
 class Quiz:
-    """`options`: as they are listed. `pick(option)` shows its reason and returns whether it is right."""
+    """`options`: as they are listed. `pick(option)` shows its reason and returns whether it is right.
+
+    Where the quiz is not shown, as in plain Python, the reason is printed.
+    """
+
+    reason: Any = None  # the widget below the buttons
 
     def __init__(self, question: str, right: Mapping[str, str], wrong: Mapping[str, str]) -> None:
         if not isinstance(question, str) or not question.strip():
@@ -258,7 +268,10 @@ class Quiz:
 
     def pick(self, option: str) -> bool:
         letter = next(letter for letter, listed in self._listed() if listed == option)
-        self.reason.value = f"<p>{self._said(letter, option)}</p>"
+        if self.reason is None:
+            print(as_text(self._said(letter, option)))
+        else:
+            self.reason.value = f"<p>{self._said(letter, option)}</p>"
         return option in self.right
 
     def _listed(self) -> list[tuple[str, str]]:

@@ -396,6 +396,8 @@ def test_the_settings_of_plots_are_checked(value):
     refused(plots.training_curves, {"plain": [0.5]}, value)
     refused(plots.training_curves, {"plain": [0.5]}, epochs=value)
     refused(plots.training_curves, {"plain": [0.5]}, chance=value)
+    refused(plots.by_rate, {"plain": {0.1: 0.5}}, chance=value)
+    refused(plots.boxes, {"a": (pictures(1).images[0], [[1, 1, 3, 3]], [0])}, ["cat"], columns=value)
     refused(plots.network, value)
     refused(plots.update_ratios, {"plain": [[1.0]]}, line=value)
     refused(plots.signal_scale, {"plain": ([1.0], [1.0])}, predicted=value)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from torch import nn
 
 from resnet_edu import data, explorers, plots
@@ -73,7 +74,36 @@ def test_the_spectrogram_finds_a_tone():
     )
 
 
+NOTHING = torch.zeros(4, 8, 8, dtype=torch.int64)
+
+
+def test_every_kind_that_has_a_colour_can_be_drawn():
+    names = ("a", "b", "c", "d")
+    figure = plots.boxes({"x": (IMAGES[0], BOX.expand(4, 4), range(4)), "none": (IMAGES[1], BOX[:0], [])}, names)
+    assert len({(p.get_edgecolor(), p.get_linestyle()) for p in figure.axes[0].patches}) == 4
+    figure = plots.regions(IMAGES, {"truth": (NOTHING + 4).to(torch.uint8)}, names)
+    assert np.allclose(figure.axes[4].images[0].get_array(), to_rgb(plots.PURPLE))
+    figure = plots.precision_recall({name: ([0.0, 1.0], [1.0, 0.5]) for name in names})
+    assert len({line.get_color() for line in figure.axes[0].lines}) == 4
+
+
 @pytest.mark.parametrize(("make", "words"), [
+    (lambda: plots.boxes({"a": (IMAGES[0] / 255, BOX, [0])}, ("a",)),
+     r"boxes takes uint8 pictures \[3, H, W\]; .* float32 \[3, 8, 8\]"),
+    (lambda: plots.boxes({"a": (IMAGES[0, 0], BOX, [0])}, ("a",)), r"uint8 pictures \[3, H, W\]; .* uint8 \[8, 8\]"),
+    (lambda: plots.boxes({"a": (IMAGES[0], BOX, [7])}, ("a",)), "whole numbers from 0 to 0; .*7"),
+    (lambda: plots.boxes({"a": (IMAGES[0], BOX, [1])}, ("a",)), "whole numbers from 0 to 0; .*1"),
+    (lambda: plots.boxes({"a": (IMAGES[0], BOX, [-1])}, ("a", "b")), "whole numbers from 0 to 1; .*-1"),
+    (lambda: plots.boxes({"a": (IMAGES[0], BOX, [0.5])}, ("a", "b")), "whole numbers from 0 to 1; .*0.5"),
+    (lambda: plots.boxes({"a": (IMAGES[0], BOX, [0])}, ("a",), columns=0), "columns=0: give a whole number from 1"),
+    (lambda: plots.box_patches(BOX, [4]), "whole numbers from 0 to 3; .*4"),
+    (lambda: plots.regions(IMAGES / 255, {"x": NOTHING}, ("a",)),
+     r"regions takes uint8 pictures \[N, 3, H, W\]; .* float32 \[4, 3, 8, 8\]"),
+    (lambda: plots.regions(IMAGES[0], {"x": NOTHING}, ("a",)), r"pictures \[N, 3, H, W\]; .* uint8 \[3, 8, 8\]"),
+    (lambda: plots.regions(IMAGES, {"x": NOTHING - 1}, ("a",)), "'x': .* from 0 to 1; .*-1"),
+    (lambda: plots.regions(IMAGES, {"x": NOTHING + 255}, ("a", "b")), "'x': .* from 0 to 2; .*255"),
+    (lambda: plots.regions(IMAGES, {"x": NOTHING + 0.5}, ("a",)), "'x': .* from 0 to 1; .*0.5"),
+    (lambda: plots.precision_recall({x: ([0.0], [1.0]) for x in "abcde"}), "at most 4 curves.*there are 5"),
     (lambda: plots.boxes({}, ("a",)), "at least one"),
     (lambda: plots.boxes({"a": (IMAGES[0], BOX, [0, 1])}, ("a", "b")), "k, 4"),
     (lambda: plots.regions(IMAGES, {"x": torch.zeros(4, 4, 4, dtype=torch.int64)}, ("a",)), "masks for these"),

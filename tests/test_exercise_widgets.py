@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,15 @@ def test_words_are_set_as_code_or_with_stress_and_formulas_stay():
 def test_in_plain_python_a_quiz_asks_nothing(capsys):
     assert quiz("What is added?", right=RIGHT, wrong=WRONG) is None
     assert capsys.readouterr().out == ""
+
+
+def test_in_plain_python_a_picked_option_is_answered_in_words(capsys):
+    asked = Quiz("What is added?", RIGHT, WRONG)
+    asked.show()
+    assert asked.pick("the identity") and not asked.pick("a sum & <b>")
+    right, wrong = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"[A-D]: right. It has no weights, so F can be 0.", right)
+    assert re.fullmatch(r"[A-D]: no. Of what\?", wrong)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def labels(n=4):
     return torch.arange(n) % 10
 
 
-def train(n=130):
+def train(n=192):
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (n, 3, 8, 8), dtype=torch.uint8, generator=generator)
     return data.Images(pixels, torch.arange(n) % 10, data.CLASSES)
@@ -86,7 +86,7 @@ def test_the_button_trains_and_its_curves_stay(page, monkeypatch):
         return [3.0, 1.0] if settings["strength"] == 2 else [2.0] * 40
 
     monkeypatch.setattr("resnet_edu.explorers.blocks.skip_training", training)
-    explorer = explorers.skip_strength(images(), labels(), train(), depth=8)
+    explorer = explorers.skip_strength(images(), labels(), train(40 * 64), depth=8)
     (button,) = explorer.buttons.values()
     for strength in (1.0, 2.0, 0.5, 0.0, -1.0):
         explorer.controls["strength"].value = strength
@@ -131,6 +131,8 @@ def test_every_choice_can_be_drawn():
         (lambda: explorers.skip_profile(images(), labels(), **START | {"norm": "none"}), "norm='none'"),
         (lambda: explorers.skip_training(images(), **START), "takes Images.*given Tensor"),
         (lambda: explorers.skip_training(train(), steps=0, **START), "steps=0: give a whole number"),
+        (lambda: explorers.skip_training(train(), steps=4, **START), "4 steps use 256 images; there are 192"),
+        (lambda: explorers.skip_strength(images(), labels(), train()), "40 steps use 2560 images; there are 192"),
     ],
 )
 def test_what_it_cannot_take_is_refused_with_a_sentence(call, message):

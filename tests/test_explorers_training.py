@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from resnet_edu import data, explorers
+from resnet_edu import data, explorers, plots
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,26 @@ def test_what_diverges_stands_on_the_top_line_and_says_so(train, monkeypatch):
     assert (1.0, right.get_ylim()[1]) in tried(explorer)
 
 
+@pytest.mark.parametrize("classes", [2, 10, 100])
+def test_the_axes_go_by_what_guessing_costs(train, classes):
+    names = tuple(map(str, range(classes)))
+    few = data.Images(train.images[:64], train.labels[:64] % classes, names)
+    for ax in explorers.learning_rate(few).figure.axes:
+        (line,) = [line for line in ax.lines if line.get_color() == plots.GREY and line.get_label()[0] == "_"]
+        assert list(line.get_ydata()) == [math.log(classes)] * 2
+        (word,) = [text for text in ax.texts if "guessing" in text.get_text()]
+        assert word.get_position()[1] == math.log(classes)
+        parts = np.array(ax.get_ylim()) / math.log(classes)
+        np.testing.assert_allclose(parts, np.array([1.2, 3.2]) / math.log(10))
+
+
+def test_what_diverges_stands_on_the_top_line_of_any_axis(train, monkeypatch):
+    monkeypatch.setattr(explorers.training, "sgd_losses", lambda *_, **__: np.full(48, np.nan))
+    few = data.Images(train.images[:64], train.labels[:64] % 2, ("a", "b"))
+    explorer = explorers.learning_rate(few)
+    assert tried(explorer) == [(0.01, explorer.figure.axes[1].get_ylim()[1])]
+
+
 def test_every_choice_can_be_drawn(train):
     explorer = explorers.learning_rate(train)
     for name in ("momentum", "schedule"):
@@ -116,6 +136,11 @@ def test_it_takes_images(wrong):
 def test_it_takes_enough_images(train):
     with pytest.raises(ValueError, match="at least 64 images of at least 8 x 8; these are 63 of 16 x 16"):
         explorers.learning_rate(train[:63])
+
+
+def test_among_one_class_there_is_nothing_to_learn(train):
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        explorers.learning_rate(data.Images(train.images[:64], train.labels[:64] * 0, ("a",)))
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, None, True])

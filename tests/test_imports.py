@@ -56,6 +56,13 @@ def test_a_room_uses_only_rooms_above_it(room, path):
     assert rooms_used(path) <= {*above, room}
 
 
+@pytest.mark.parametrize("room", ["plots", "explorers"])
+def test_what_files_of_a_room_share_has_a_public_name(room):
+    for path in (PACKAGE / room).glob("*.py"):
+        private = [name for name in imported(path) if re.search(r"\._[a-z]", name)]
+        assert not private, (path.name, private)
+
+
 def test_the_reader_of_imports_sees_every_form(tmp_path, monkeypatch):
     source = "import resnet_edu.lesson\nfrom resnet_edu import plots as p\ndef f():\n    from ..models import conv3x3\n"
     monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)

@@ -278,6 +278,12 @@ def test_a_figure_needs_words(figure, alt, message):
         LivePlot(lambda histories: figure, alt=alt).update()
 
 
+@pytest.mark.parametrize("alt", ["", " ", None])
+def test_a_live_plot_needs_words_before_the_first_epoch(alt):
+    with pytest.raises(TypeError, match="alt: one sentence"):
+        LivePlot(lambda histories: chart(), alt=alt)
+
+
 def test_a_live_plot_needs_a_function():
     with pytest.raises(TypeError, match=r"LivePlot\(draw='accuracy'\): give a function"):
         LivePlot("accuracy", alt="A line.")

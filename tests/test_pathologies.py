@@ -290,6 +290,15 @@ def test_by_rate_draws_each_accuracy_at_its_rate():
     assert "before" not in [line.get_label() for line in plots.by_rate({"a": {0.1: 0.5}}).axes[0].lines]
 
 
+def test_by_rate_draws_chance_where_it_is():
+    for chance, options in ((0.1, {}), (0.5, {"chance": 0.5})):
+        (ax,) = drawn(plots.by_rate({"a": {0.1: 0.2}}, **options)).axes
+        assert list(ax.lines[-1].get_ydata()) == [chance, chance] and ax.texts[0].get_position()[1] == chance
+        assert chance < ax.get_ylim()[1]
+    with pytest.raises(ValueError, match="chance=2: give the part of right answers"):
+        plots.by_rate({"a": {0.1: 0.5}}, chance=2)
+
+
 @pytest.mark.parametrize(
     ("results", "before", "message"),
     [

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_hex
+from matplotlib.colors import same_color, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Rectangle
 from torch import nn
@@ -52,6 +52,12 @@ def test_hue_says_plain_or_residual():
     styles = plots.line_styles(["plain-20", "ResNet-20", "Plain-56", "residual", "without skip", "with skip"])
     hues = [style["color"] for style in styles.values()]
     assert hues == [plots.VERMILLION, plots.BLUE, plots.VERMILLION, plots.BLUE, plots.VERMILLION, plots.BLUE]
+
+
+def test_hue_goes_by_words_and_not_by_parts_of_words():
+    styles = plots.line_styles(["no skip", "explained", "lesson07_plain-20", "not explained: a ResNet"])
+    hues = [style["color"] for style in styles.values()]
+    assert hues == [plots.VERMILLION, plots.GREEN, plots.VERMILLION, plots.BLUE]
 
 
 def test_no_two_nets_look_alike_even_in_grey():
@@ -349,6 +355,14 @@ def test_projections_are_part_of_the_arc():
     (ax,) = plots.network(table).axes
     kinds = [type(patch).__name__ for patch in ax.patches]
     assert (kinds.count("Rectangle"), kinds.count("Arc")) == (8, 3)
+
+
+@pytest.mark.parametrize("nets", [8, 14])
+def test_errors_of_many_depths_are_told_apart_in_grey(nets):
+    both = training.History(train_accuracy=[0.1, 0.2], val_accuracy=[0.1, 0.3])
+    (ax,) = drawn(plots.error_curves({"plain nets": {f"plain-{6 * n + 2}": both for n in range(nets)}})).axes
+    solid = [line for line in ax.lines if line.get_linestyle() == "-"]
+    assert len({(line.get_marker(), same_color(line.get_markerfacecolor(), "white")) for line in solid}) == nets
 
 
 # --- all of them ------------------------------------------------------------------------------------------------------

@@ -68,6 +68,13 @@ def test_each_run_is_a_ring_and_their_mean_has_a_bar():
     assert any("chance" in text.get_text() for text in ax.texts)
 
 
+def test_the_hue_of_a_bar_says_whether_a_net_is_plain():
+    runs = {"Plain-20": [0.2, 0.4], "no skip": [0.2, 0.4], "explained": [0.2, 0.4], "b": [0.2, 0.4]}
+    (ax,) = shown(plots.error_bars(runs, xlabel="accuracy"))
+    hues = [to_hex(one.get_color()).upper() for one in ax.lines if one.get_marker() == "D"]
+    assert hues == [plots.VERMILLION, plots.VERMILLION, plots.BLUE, plots.BLUE]
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

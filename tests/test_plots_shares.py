@@ -22,6 +22,7 @@ def test_the_bars_are_parts_of_each_sum():
         ({"a": {"x": 0, "y": 0}}, "not of zeros alone"),
         ({"a": {"x": -1, "y": 2}}, "numbers of at least 0"),
         ({"a": {"x": float("nan")}}, "numbers of at least 0"),
+        ({kind: {"x": 1} for kind in "abcdef"}, "at most 5 kinds; there are 6"),
     ],
 )
 def test_what_has_no_shares_is_refused(numbers, words):

@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from resnet_edu import data, models, plots, probes, training
-from resnet_edu.explorers.core import Explorer, in_words
-from resnet_edu.explorers.gradients import _check_batch
+from resnet_edu.explorers.core import Explorer, check_batch, in_words
 
 DEPTHS = (8, 20, 32, 44, 56)
 STEPS, BATCH = 40, 64  # of the short training
@@ -36,7 +35,7 @@ def skip_profile(
 
     images: float [N, 3, H, W]; labels: int64 [N]. The random state is left as it was.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     with torch.random.fork_rng(devices=[images.device] if images.device.type == "cuda" else []):
         net = _skip_net(strength, depth, norm, seed, images.device)
         norms = probes.GradientNorms(net)
@@ -51,12 +50,13 @@ def skip_training(
 ) -> list[float]:
     """The loss at each of a few SGD steps from the net of `skip_profile`; it breaks off where it is no longer finite.
 
-    train: at least `steps` x 64 images are used, the first ones, each once.
+    train: the first `steps` x 64 images are used, each once; there have to be as many.
     """
-    if not isinstance(train, data.Images) or len(train) == 0:
+    if not isinstance(train, data.Images):
         raise TypeError(f"skip_training takes Images, such as data.load returns; it was given {type(train).__name__}.")
     if not isinstance(steps, Integral) or isinstance(steps, bool) or steps < 1:
         raise ValueError(f"steps={steps!r}: give a whole number of at least 1.")
+    _check_enough(train, steps)
     with torch.random.fork_rng(devices=[train.images.device] if train.images.device.type == "cuda" else []):
         net = _skip_net(strength, depth, norm, seed, train.images.device)
     try:
@@ -67,6 +67,11 @@ def skip_training(
     except training.DivergenceError as error:
         history = error.history
     return [loss for loss in history.step_loss if np.isfinite(loss)]
+
+
+def _check_enough(train: data.Images, steps: int) -> None:
+    if len(train) < BATCH * steps:
+        raise ValueError(f"train: {steps} steps use {BATCH * steps} images; there are {len(train)}.")
 
 
 def _running_mean(losses: list[float], width: int = 5) -> np.ndarray:
@@ -87,12 +92,15 @@ def skip_strength(
 ) -> Explorer:
     """The a of y = F(x) + a x, depth and norm: what they do to the gradient of a fresh net, and to its first steps.
 
-    images, labels: one small batch (at most 32 images of 16 x 16 keep it quick). train: images for the button that
-    trains; without them there is no button. The setting before the last change stays in the picture as a grey line.
+    images, labels: one small batch (at most 32 images of 16 x 16 keep it quick). train: at least 2560 images for
+    the button that trains; without them there is no button. The setting before the last change stays in the picture as
+    a grey line.
     """
-    _check_batch(images, labels)
-    if train is not None and (not isinstance(train, data.Images) or len(train) == 0):
-        raise TypeError(f"train has to be Images, such as data.load returns; it was given {type(train).__name__}.")
+    check_batch(images, labels)
+    if train is not None:
+        if not isinstance(train, data.Images):
+            raise TypeError(f"train has to be Images, such as data.load returns; it was given {type(train).__name__}.")
+        _check_enough(train, STEPS)
     if not isinstance(depth, int) or depth not in DEPTHS:
         raise ValueError(f"depth={depth!r}: choose one of {', '.join(map(str, DEPTHS))}.")
 

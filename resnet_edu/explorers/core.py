@@ -1,4 +1,4 @@
-"""Controls, a function that draws, and the picture on the page: what every explorer is made of."""
+"""Controls, a function that draws, and the picture on the page: what every explorer is made of; a batch, checked."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
+import torch
 from IPython.display import DisplayHandle, display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from resnet_edu.lesson import put
 
@@ -21,6 +23,18 @@ def in_words(settings: Mapping[str, Any]) -> str:
         f"{name} {words[value] if value is None or isinstance(value, bool) else value}"
         for name, value in settings.items()
     )
+
+
+def check_batch(images: Tensor, labels: Tensor) -> None:
+    """Float images [N, 3, H, W] and int64 labels [N] from 0 to 9, both on one device; ValueError for all else."""
+    if not isinstance(images, Tensor) or images.ndim != 4 or images.dtype != torch.float32 or 0 in images.shape:
+        raise ValueError("Give float images [N, 3, H, W], such as next(iter(train.batches(32))) holds.")
+    if not isinstance(labels, Tensor) or labels.shape != images.shape[:1] or labels.dtype != torch.int64:
+        raise ValueError(f"Give one label an image: a tensor of int64 [{len(images)}].")
+    if images.device.type == "meta" or labels.device != images.device:
+        raise ValueError(f"The images are on {images.device}, the labels on {labels.device}: give both on one device.")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < 10:
+        raise ValueError(f"The labels have to be 0 to 9; they are {int(labels.min())} to {int(labels.max())}.")
 
 
 class Explorer:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from resnet_edu import models, plots, probes
-from resnet_edu.explorers.core import Explorer, in_words
+from resnet_edu.explorers.core import Explorer, check_batch, in_words
 
 
 @plots.course_look
@@ -27,17 +27,6 @@ def _norm_axes() -> tuple[Figure, Axes]:
 
 
 # --- gradient flow ----------------------------------------------------------------------------------------------------
-
-
-def _check_batch(images: Tensor, labels: Tensor) -> None:
-    if not isinstance(images, Tensor) or images.ndim != 4 or images.dtype != torch.float32 or 0 in images.shape:
-        raise ValueError("Give float images [N, 3, H, W], such as next(iter(train.batches(32))) holds.")
-    if not isinstance(labels, Tensor) or labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-        raise ValueError(f"Give one label an image: a tensor of int64 [{len(images)}].")
-    if images.device.type == "meta" or labels.device != images.device:
-        raise ValueError(f"The images are on {images.device}, the labels on {labels.device}: give both on one device.")
-    if not 0 <= int(labels.min()) <= int(labels.max()) < 10:
-        raise ValueError(f"The labels have to be 0 to 9; they are {int(labels.min())} to {int(labels.max())}.")
 
 
 def gradient_profile(
@@ -55,7 +44,7 @@ def gradient_profile(
 
     images: float [N, 3, H, W]; labels: int64 [N]. The random state is left as it was.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     with torch.random.fork_rng(devices=[images.device] if images.device.type == "cuda" else []):
         torch.manual_seed(seed)
         net = models.CifarNet(depth, residual=skip, activation=activation, init=init, norm=norm).to(images.device)
@@ -73,7 +62,7 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
     images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it quick); labels: int64 [N].
     The setting before the last change stays in the picture as a grey line.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     depths = range(8, 57, 6)
     if not isinstance(depth, int) or depth not in depths:
         raise ValueError(f"depth={depth!r}: choose one of {', '.join(map(str, depths))}.")

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from resnet_edu import models, plots, probes
-from resnet_edu.explorers.core import Explorer
-from resnet_edu.explorers.gradients import _check_batch
+from resnet_edu.explorers.core import Explorer, check_batch
 
 GAINS = (-2, 2)  # powers of 2
 LEAST = (1e-2, 1e2)  # what each axis shows at least, so that a level line looks level
@@ -29,7 +28,7 @@ def scale_profile(
     gain: the weights are normal with the variance gain^2 * 2 / fan_in, so that 1 is He's initialisation and
         sqrt(1/6) has the variance of PyTorch's default. The random state is left as it was.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     if not isinstance(gain, Real) or isinstance(gain, bool) or not 0 < gain < 1e3:
         raise ValueError(f"gain={gain!r}: give a number above 0, 1 for He's initialisation.")
 
@@ -49,7 +48,7 @@ def initialisation(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int 
     images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it quick); labels: int64 [N].
     depth: of the plain net, 6n + 2. The setting before the last change stays in the picture as a grey line.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     if not isinstance(depth, Integral) or isinstance(depth, bool) or depth < 8 or (depth - 2) % 6:
         raise ValueError(f"depth={depth!r}: give a depth of 6n + 2, such as 20 or 56.")
 

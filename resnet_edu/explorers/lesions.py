@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from resnet_edu import plots, probes
-from resnet_edu.explorers.core import Explorer
-from resnet_edu.explorers.gradients import _check_batch
+from resnet_edu.explorers.core import Explorer, check_batch
 
 
 def lesion_answers(
@@ -24,7 +23,7 @@ def lesion_answers(
     Returns (0 to 1, float64 [10], whose sum is 1). Blocks beyond the last one are nothing to take out. The net answers
     in eval mode and is left as it was.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     for name, number in (("first", first), ("count", count)):
         if not isinstance(number, Integral) or isinstance(number, bool) or number < (name == "first"):
             raise ValueError(f"{name}={number!r:.40}: give a whole number of at least {int(name == 'first')}.")
@@ -44,7 +43,7 @@ def lesion(
     nets: {label: (net, the names of its blocks)}, all with the same number of blocks. images, labels: as in
     `gradient_flow`; some hundred small images keep it quick. classes: the ten names.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     if (
         not isinstance(nets, Mapping)
         or not nets

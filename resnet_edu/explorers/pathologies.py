@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from resnet_edu import models, plots, probes
-from resnet_edu.explorers.core import Explorer
-from resnet_edu.explorers.gradients import _check_batch
+from resnet_edu.explorers.core import Explorer, check_batch
 
 #: {what the menu says: the options of `models.CifarNet`}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -42,7 +41,7 @@ def pathology(
     gradient norm of every weight, float64 [depth]; "cosines" compares the gradient by the input at neighbouring points
     of the line between the first two images, float64 [POINTS - 1], with BatchNorm set by the batch.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     if len(images) < 2:
         raise ValueError("pathology draws a line between two images: give a batch of at least 2.")
     if not isinstance(setting, str) or setting not in SETTINGS:
@@ -71,7 +70,7 @@ def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 5
     images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it quick); labels: int64 [N].
     The setting before the last change stays in the picture as a grey line, as long as the view is the same.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     if len(images) < 2:
         raise ValueError("pathologies draws a line between two images: give a batch of at least 2.")
     if isinstance(depth, bool) or not isinstance(depth, int) or depth not in DEPTHS:

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from resnet_edu import models, plots, probes, relatives
-from resnet_edu.explorers.core import Explorer
-from resnet_edu.explorers.gradients import _check_batch
+from resnet_edu.explorers.core import Explorer, check_batch
 
 DEPTHS = (2, 8)  # blocks a stage: the least and the most
 
@@ -25,7 +24,7 @@ def block_profile(
     images: float [N, 3, H, W]; labels: int64 [N]. block: a name of `relatives.BLOCKS`. blocks: in each of two stages.
     The random state is left as it was.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     if not isinstance(block, str) or block not in relatives.BLOCKS:
         raise ValueError(f"block={block!r:.60}: choose one of {', '.join(map(repr, relatives.BLOCKS))}.")
     with torch.random.fork_rng(devices=[images.device] if images.device.type == "cuda" else []):
@@ -42,7 +41,7 @@ def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
     images, labels: one small batch (at most 32 images of 16 x 16 keep it quick). The choice before the last change
     stays in the picture as a grey line.
     """
-    _check_batch(images, labels)
+    check_batch(images, labels)
     wide = {"description_width": "110px"}
     controls = {
         "block": widgets.Dropdown(options=list(relatives.BLOCKS), value="residual", description="block", style=wide),

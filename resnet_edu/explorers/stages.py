@@ -71,10 +71,7 @@ def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position
     given = figure.add_subplot(grid[:2, :2])
     panels = [figure.add_subplot(grid[i // 6, 2 + i % 6]) for i in range(SHOWN)]
     for ax in (given, *panels):
-        ax.set_xticks([])
-        ax.set_yticks([])
-        ax.grid(False)
-        ax.spines[:].set_visible(False)
+        plots.no_ticks(ax)
     photo = given.imshow(np.zeros((1, 1, 3), dtype=np.uint8), extent=(0, 1, 0, 1))
     maps = [ax.imshow(np.zeros((1, 1)), cmap="gray", extent=(0, 1, 0, 1), interpolation="nearest") for ax in panels]
     below = grid[2, :].subgridspec(1, 2, wspace=0.22)

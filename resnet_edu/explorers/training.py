@@ -19,7 +19,7 @@ STEPS = 48
 BATCH = 64
 LAST = 12  # a loss of one batch jumps: the mean of the last ones is what is compared
 MOMENTA = (0.0, 0.5, 0.9, 0.99)
-TOP = 3.2  # the end of the axis: guessing has a loss of ln 10 = 2.3, and above that a net is worse than no net
+BOTTOM, TOP = 1.2, 3.2  # of the axis for ten classes: guessing has a loss of ln 10 = 2.3; above, no net is better
 
 
 def sgd_losses(
@@ -59,9 +59,13 @@ def sgd_losses(
 def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
     """Learning rate, momentum and schedule: the loss step by step, and beside it every setting tried so far.
 
-    train: `data.Images`; 16 x 16 pixels keep it quick.
+    train: `data.Images` of at least 2 classes; 16 x 16 pixels keep it quick.
     """
     _check_images(train)
+    if len(train.classes) < 2:
+        raise ValueError("learning_rate takes Images of at least 2 classes: among one there is nothing to learn.")
+    guess = math.log(len(train.classes))
+    bottom, top = (end * guess / math.log(10) for end in (BOTTOM, TOP))
     wide = {"description_width": "110px"}
     controls = {
         "lr": widgets.FloatLogSlider(
@@ -78,9 +82,9 @@ def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
     left, right = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.07, right=0.98, top=0.88, bottom=0.15, wspace=0.2)
     for ax in (left, right):
-        ax.set_ylim(1.2, TOP)
-        ax.axhline(math.log(10), color=plots.GREY, linewidth=1)
-        ax.text(0.99, math.log(10), "guessing ", transform=ax.get_yaxis_transform(), ha="right", va="bottom",
+        ax.set_ylim(bottom, top)
+        ax.axhline(guess, color=plots.GREY, linewidth=1)
+        ax.text(0.99, guess, "guessing ", transform=ax.get_yaxis_transform(), ha="right", va="bottom",
                 color="#595959", fontsize=9)  # fmt: skip
     left.set(xlabel="step", ylabel="training loss", xlim=(0, STEPS + 1))
     right.set(xlabel="learning rate", ylabel=f"mean loss of the last {LAST} steps", xscale="log", xlim=(7e-4, 4.5))
@@ -103,7 +107,7 @@ def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
         before.set_data(*now.get_data())
         now.set_data(np.arange(1, STEPS + 1), losses)
         points = tried[momentum, schedule == "constant"]
-        points.set_data([*points.get_xdata(), lr], [*points.get_ydata(), final if final < TOP else TOP])
+        points.set_data([*points.get_xdata(), lr], [*points.get_ydata(), final if final < top else top])
         result = (
             f"{final:.2f}" if math.isfinite(final) else f"not finite from step {int(np.isfinite(losses).sum()) + 1}"
         )

@@ -11,7 +11,18 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import BLACK, GREY, MARKERS, course_look, finite, line_styles, new_figure, nonempty, vector
+from resnet_edu.plots.style import (
+    BLACK,
+    GREY,
+    MARKERS,
+    check_chance,
+    course_look,
+    finite,
+    line_styles,
+    new_figure,
+    nonempty,
+    vector,
+)
 
 METRICS = {
     "train_accuracy": "training accuracy",
@@ -39,8 +50,7 @@ def training_curves(
         raise ValueError(f"metric={metric!r}: choose one of {', '.join(map(repr, (*METRICS, *PAIRS)))}.")
     if epochs is not None and (not isinstance(epochs, Integral) or epochs < 1):
         raise ValueError(f"epochs={epochs!r}: give a whole number of at least 1.")
-    if not isinstance(chance, Real) or not 0 <= chance <= 1:
-        raise ValueError(f"chance={chance!r}: give the part of right answers by guessing, from 0 to 1.")
+    check_chance(chance)
     lines = (
         _both(histories, metric)
         if metric in PAIRS
@@ -69,7 +79,8 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Errors in per cent by epoch, one panel beside the other on one scale, as Figure 6 of He et al. 2015.
 
     panels: {title: {label: History with training and validation}}. The error on unseen images is a solid line with
-    markers, the training error a dashed one in the same colour; the deeper the later in the legend.
+    markers, the training error a dashed one in the same colour; the deeper the later in the legend. From the eighth
+    label on the markers come again, hollow.
     """
     figure, axes = new_figure(3.8, columns=len(nonempty(panels)))
     top = 0.0
@@ -77,7 +88,9 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
         lines = _both(histories, "accuracy")
         colors = colormaps["viridis"](np.linspace(0, 0.55, len(histories)))
         for k, label in enumerate(histories):
-            for part, style in zip(PARTS, ({"linestyle": "--"}, {"linestyle": "-", "marker": MARKERS[k]}), strict=True):
+            turn, marker = divmod(k, len(MARKERS))
+            test = {"linestyle": "-", "marker": MARKERS[marker], "markerfacecolor": "white" if turn % 2 else colors[k]}
+            for part, style in zip(PARTS, ({"linestyle": "--"}, test), strict=True):
                 error = 100 * (1 - lines[f"{label}, {part}"])
                 every = max(1, len(error) // 8)
                 epochs, shown = range(1, len(error) + 1), label if part == "validation" else None
@@ -116,9 +129,13 @@ def _both_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 @course_look
 def by_rate(
-    results: Mapping[str, Mapping[float, float]], *, ylabel: str = "training accuracy", before: float | None = None
+    results: Mapping[str, Mapping[float, float]],
+    *,
+    ylabel: str = "training accuracy",
+    before: float | None = None,
+    chance: float = 0.1,
 ) -> Figure:
-    """An accuracy by the learning rate that led to it, one line a net; `before` is a dashed line across.
+    """An accuracy by the learning rate that led to it, one line a net; `before` is a dashed line across, `chance` thin.
 
     results: {label: {learning rate: accuracy from 0 to 1}}.
     """
@@ -135,20 +152,21 @@ def by_rate(
         lines[label] = rates[order], values[order]
     if before is not None and (not isinstance(before, Real) or not 0 <= before <= 1):
         raise ValueError(f"before={before!r}: give an accuracy from 0 to 1.")
+    check_chance(chance)
     figure, (ax,) = new_figure(3.4)
     for label, style in line_styles(lines).items():
         ax.plot(*lines[label], label=label, markersize=7, **style)
     if before is not None:
         ax.axhline(before, color=BLACK, linewidth=1, linestyle=(0, (6, 3)), label="before")
-    ax.axhline(0.1, color=GREY, linewidth=1)
+    ax.axhline(chance, color=GREY, linewidth=1)
     ax.set_xscale("log")
     rates = np.unique(np.concatenate([x for x, _ in lines.values()]))
     ax.set_xlim(rates[0] / 1.6, rates[-1] * 1.6)
     ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
     ax.minorticks_off()
-    highest = max([before or 0.0, *(y.max() for _, y in lines.values())])
+    highest = max([before or 0.0, chance, *(y.max() for _, y in lines.values())])
     ax.set_ylim(0, min(1.0, max(0.3, highest * 1.35)))
-    ax.text(ax.get_xlim()[1], 0.1, "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
+    ax.text(ax.get_xlim()[1], chance, "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
     ax.set(xlabel="learning rate", ylabel=ylabel)
     ax.legend(loc="upper right", ncols=len(lines) + 1)
     return figure

@@ -11,7 +11,19 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from resnet_edu.plots.style import BLUE, GREEN, PURPLE, VERMILLION, WIDTH, array, course_look, new_figure, nonempty
+from resnet_edu.plots.style import (
+    BLUE,
+    GREEN,
+    PURPLE,
+    VERMILLION,
+    WIDTH,
+    array,
+    check_columns,
+    course_look,
+    new_figure,
+    no_ticks,
+    nonempty,
+)
 
 KINDS = (VERMILLION, BLUE, GREEN, PURPLE)  # one colour a kind of object
 DASHES = ("-", "--", ":", "-.")
@@ -24,10 +36,14 @@ def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequenc
     panels: {title: (picture uint8 [3, H, W], boxes [k, 4] as x1, y1, x2, y2 in pixels, k numbers of their classes)}.
     """
     _check_classes(classes)
+    check_columns(columns)
     figure, axes = _grid(len(nonempty(panels)), columns)
     for ax, (title, (picture, corners, kinds)) in zip(axes, panels.items(), strict=False):
-        _picture(ax, title, picture)
-        for patch in box_patches(corners, kinds):
+        pixels = array("picture", picture)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or len(pixels) != 3 or 0 in pixels.shape:
+            raise ValueError(f"boxes takes uint8 pictures [3, H, W]; this is {pixels.dtype} {list(pixels.shape)}.")
+        _draw_pixels(ax, title, pixels)
+        for patch in box_patches(corners, kinds, classes=len(classes)):
             ax.add_patch(patch)
     handles = [
         Patch(facecolor="none", edgecolor=KINDS[k], linestyle=DASHES[k], linewidth=2, label=name)
@@ -37,11 +53,15 @@ def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequenc
     return figure
 
 
-def box_patches(corners: Any, kinds: Sequence[int]) -> list[Rectangle]:
-    """The boxes [k, 4] as patches; a pixel's centre has whole numbers, so a box begins half a pixel before it."""
+def box_patches(corners: Any, kinds: Sequence[int], *, classes: int = len(KINDS)) -> list[Rectangle]:
+    """The boxes [k, 4] as patches; a pixel's centre has whole numbers, so a box begins half a pixel before it.
+
+    kinds: k numbers of classes, from 0 to `classes` - 1.
+    """
     numbers = array("boxes", corners)
     if numbers.shape != (len(kinds), 4):
         raise ValueError(f"boxes have to be [k, 4] with k classes; they are {list(numbers.shape)} with {len(kinds)}.")
+    _check_numbers("the classes of boxes", array("boxes", kinds), min(classes, len(KINDS)) - 1)
     return [
         Rectangle(
             (x1 - 0.5, y1 - 0.5), x2 - x1, y2 - y1, fill=False, linewidth=2, edgecolor=KINDS[k], linestyle=DASHES[k]
@@ -58,21 +78,24 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
     """
     _check_classes(classes)
     pixels = array("pictures", pictures)
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape:
+        raise ValueError(f"regions takes uint8 pictures [N, 3, H, W]; these are {pixels.dtype} {list(pixels.shape)}.")
     rows = {label: array(label, mask) for label, mask in nonempty(masks).items()}
     for label, mask in rows.items():
         if mask.shape != (len(pixels), *pixels.shape[2:]):
             raise ValueError(
                 f"{label!r}: masks for these pictures are {[len(pixels), *pixels.shape[2:]]}, not {list(mask.shape)}."
             )
+        _check_numbers(f"{label!r}: the numbers of a mask", mask, len(classes))
     colours = np.array([[0.93, 0.93, 0.93], *(to_rgb(colour) for colour in KINDS[: len(classes)])])
     side = (WIDTH - 1.1) / len(pixels)
     figure = Figure(figsize=(WIDTH, (1 + len(rows)) * side + 0.45), layout="constrained")
     grid = figure.subplots(1 + len(rows), len(pixels), squeeze=False)
     for i, picture in enumerate(pixels):
-        _picture(grid[0, i], "", picture)
+        _draw_pixels(grid[0, i], "", picture)
         for ax, mask in zip(grid[1:, i], rows.values(), strict=True):
             ax.imshow(colours[mask[i]], interpolation="nearest")
-            _bare(ax)
+            no_ticks(ax)
     for ax, label in zip(grid[:, 0], ("scene", *rows), strict=True):
         ax.set_ylabel(label, rotation=0, ha="right", va="center")
     handles = [Patch(color=KINDS[k], label=name) for k, name in enumerate(classes)]
@@ -83,34 +106,28 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
 
 @course_look
 def precision_recall(curves: Mapping[str, tuple[Any, Any]]) -> Figure:
-    """Precision against recall, one line for each entry: {label: (recall [n], precision [n])}."""
+    """Precision against recall, one line for each entry, at most 4: {label: (recall [n], precision [n])}."""
     figure, (ax,) = new_figure(3.4)
     draw_precision_recall(ax, curves)
     return figure
 
 
 def draw_precision_recall(ax: Axes, curves: Mapping[str, tuple[Any, Any]]) -> None:
-    colours = (*KINDS, VERMILLION)
-    for k, (label, (recall, precision)) in enumerate(nonempty(curves).items()):
+    if len(nonempty(curves)) > len(KINDS):
+        raise ValueError(f"precision_recall draws at most {len(KINDS)} curves; there are {len(curves)}.")
+    for k, (label, (recall, precision)) in enumerate(curves.items()):
         x, y = array(label, recall), array(label, precision)
         if x.shape != y.shape or x.ndim != 1:
             raise ValueError(f"{label!r}: give as many recalls as precisions; they are {x.shape} and {y.shape}.")
-        ax.plot(x, y, color=colours[k], linestyle=DASHES[k], label=label, linewidth=2)
+        ax.plot(x, y, color=KINDS[k], linestyle=DASHES[k], label=label, linewidth=2)
     ax.set(xlim=(0, 1.02), ylim=(0, 1.05), xlabel="recall", ylabel="precision")
     ax.legend(loc="lower left")
 
 
-def _picture(ax: Axes, title: str, picture: Any) -> None:
-    ax.imshow(array("picture", picture).astype(np.uint8).transpose(1, 2, 0), interpolation="nearest")
+def _draw_pixels(ax: Axes, title: str, pixels: np.ndarray) -> None:
+    ax.imshow(pixels.transpose(1, 2, 0), interpolation="nearest")
     ax.set_title(title, fontsize=9)
-    _bare(ax)
-
-
-def _bare(ax: Axes) -> None:
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
+    no_ticks(ax)
 
 
 def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
@@ -121,6 +138,14 @@ def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
     for ax in axes[count:]:
         ax.set_visible(False)
     return figure, axes
+
+
+def _check_numbers(what: str, numbers: np.ndarray, most: int) -> None:
+    """No numbers at all are fine: a picture without a box."""
+    odd = numbers[~np.isin(numbers, range(most + 1))]
+    if numbers.size and (numbers.dtype.kind not in "iu" or odd.size):
+        got = f"there is a {odd.flat[0]}" if odd.size else f"these are {numbers.dtype}"
+        raise ValueError(f"{what} have to be whole numbers from 0 to {most}; {got}.")
 
 
 def _check_classes(classes: Sequence[str]) -> None:

@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from resnet_edu.plots.images import _no_ticks
-from resnet_edu.plots.style import WIDTH, array, course_look, nonempty
+from resnet_edu.plots.style import WIDTH, array, course_look, no_ticks, nonempty
 
 HEAT = "inferno"  # dark where the map is 0, as bright as it is strong, in grey as in colour
 
@@ -46,7 +45,7 @@ def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] |
                 draw_heat(ax, pixels[column], rows[label][column])
             else:
                 ax.imshow(pixels[column].transpose(1, 2, 0))
-                _no_ticks(ax)
+                no_ticks(ax)
                 if captions:
                     ax.set_title(captions[column], fontsize=9, pad=3)
         figure.text(left - 0.01, bottom + width / height / 2, label or "image", ha="right", va="center", fontsize=9)
@@ -59,7 +58,7 @@ def draw_heat(ax: Axes, image: np.ndarray, values: np.ndarray) -> tuple[AxesImag
     over = (-0.5, width - 0.5, height - 0.5, -0.5)
     below = ax.imshow(image.mean(0), cmap="gray", vmin=0, vmax=255)
     heat = ax.imshow(strength(values), cmap=HEAT, vmin=0, vmax=1, alpha=0.6, extent=over)
-    _no_ticks(ax)
+    no_ticks(ax)
     return below, heat
 
 

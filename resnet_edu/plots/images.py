@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from resnet_edu.plots.style import WIDTH, array, course_look, ink, new_figure, nonempty
+from resnet_edu.plots.style import WIDTH, array, check_columns, course_look, ink, new_figure, no_ticks, nonempty
 
 
 @course_look
@@ -63,7 +63,7 @@ def draw_picture(ax: Axes, picture: np.ndarray) -> None:
         most = max(-low, high) or 1.0
         ax.imshow(picture, cmap="gray", vmin=-most if low < 0 else 0.0, vmax=most)
         ax.set_xlabel(f"{low:.3g} to {high:.3g}", fontsize=8)
-    _no_ticks(ax)
+    no_ticks(ax)
 
 
 @course_look
@@ -95,7 +95,7 @@ def draw_kernel(ax: Axes, kernel: np.ndarray, most: float) -> None:
         for (row, column), number in np.ndenumerate(kernel) if kernel.size <= 25 else ():
             shade = ink(picture.to_rgba(number))
             ax.text(column, row, f"{number:.3g}", ha="center", va="center", fontsize=8, color=shade)
-    _no_ticks(ax)
+    no_ticks(ax)
 
 
 @course_look
@@ -106,7 +106,7 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
     white what 1 number of 200 reaches, so that a few strong ones do not leave the rest dark. A dead channel is black.
     """
     rows = {label: array(label, layer) for label, layer in nonempty(maps).items()}
-    _check_columns(columns)
+    check_columns(columns)
     for label, layer in rows.items():
         if layer.ndim != 3 or 0 in layer.shape:
             raise ValueError(f"{label!r}: feature maps have to be [C, H, W]; they are {list(layer.shape)}.")
@@ -118,7 +118,7 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
         for ax, channel in zip(axes, layer, strict=False):
             ax.imshow(channel, cmap="gray", vmin=low, vmax=high if high > low else low + 1.0)
         for ax in axes:
-            _no_ticks(ax)
+            no_ticks(ax)
             ax.set_visible(bool(ax.images))
         shape = " × ".join(map(str, layer.shape))
         axes[0].set_ylabel(f"{label}\n{shape}", rotation=0, ha="right", va="center", fontsize=9)
@@ -127,7 +127,7 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
 
 def _panels(panels: Mapping[str, np.ndarray], columns: int, words_below: bool = False) -> tuple[Figure, list[Axes]]:
     """Axes in rows of `columns`, each as high as its picture needs, with the labels above them."""
-    _check_columns(columns)
+    check_columns(columns)
     across = min(columns, max(len(panels), 3))  # a picture alone does not fill the page
     rows = -(-len(panels) // across)
     side = WIDTH / across
@@ -150,18 +150,6 @@ def _panels(panels: Mapping[str, np.ndarray], columns: int, words_below: bool = 
         ax.set_title(label, fontsize=9)
         axes.append(ax)
     return figure, axes
-
-
-def _check_columns(columns: object) -> None:
-    if not isinstance(columns, Integral) or isinstance(columns, bool) or not 1 <= int(columns) <= 32:
-        raise ValueError(f"columns={columns!r}: give a whole number from 1 to 32.")
-
-
-def _no_ticks(ax: Axes) -> None:
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
 
 
 def _picture(label: str, values: Any) -> np.ndarray:

@@ -68,7 +68,7 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
 def shares(numbers: Mapping[str, Mapping[str, float]], *, title: str = "") -> Figure:
     """Where a net has its parameters, its work, its memory: bars side by side, each kind in parts of its own sum.
 
-    numbers: {kind: {part of the net: number}}, every kind with the same parts.
+    numbers: {kind: {part of the net: number}}, at most 5 kinds, every one with the same parts.
     """
     kinds = {kind: dict(nonempty(parts)) for kind, parts in nonempty(numbers).items()}
     parts = list(next(iter(kinds.values())))
@@ -77,9 +77,11 @@ def shares(numbers: Mapping[str, Mapping[str, float]], *, title: str = "") -> Fi
             raise ValueError(f"{kind!r}: every kind needs the parts {', '.join(parts)}; it has {', '.join(given)}.")
         if not all(np.isfinite(n) and n >= 0 for n in given.values()) or not sum(given.values()):
             raise ValueError(f"{kind!r}: shares are made of numbers of at least 0, and not of zeros alone.")
+    looks = list(zip((BLUE, BROWN, GREEN, PURPLE, VIOLET), HATCHES, strict=True))
+    if len(kinds) > len(looks):
+        raise ValueError(f"shares draws at most {len(looks)} kinds; there are {len(kinds)}.")
     figure, (ax,) = new_figure(2.9)
     width = 0.8 / len(kinds)
-    looks = zip((BLUE, BROWN, GREEN, PURPLE, VIOLET), HATCHES, strict=True)
     for i, ((kind, given), (color, hatch)) in enumerate(zip(kinds.items(), looks, strict=False)):
         at = np.arange(len(parts)) + (i - (len(kinds) - 1) / 2) * width
         share = np.array(list(given.values()), dtype=np.float64) / sum(given.values())

@@ -10,7 +10,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import BLUE, GREY, VERMILLION, WIDTH, course_look, new_figure, nonempty, numbers_of, table
+from resnet_edu.plots.style import (
+    BLUE,
+    GREY,
+    VERMILLION,
+    WIDTH,
+    course_look,
+    is_plain,
+    new_figure,
+    nonempty,
+    numbers_of,
+    table,
+)
 
 COLUMNS = 4
 
@@ -63,7 +74,7 @@ def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = N
     rows = {label: _runs(label, [values])[0] for label, values in nonempty(runs).items()}
     figure, (ax,) = new_figure(0.9 + 0.28 * len(rows))
     for y, (label, values) in enumerate(rows.items()):
-        bar = {"xerr": deviation(values), "color": VERMILLION if "plain" in label else BLUE, "capsize": 4}
+        bar = {"xerr": deviation(values), "color": VERMILLION if is_plain(label) else BLUE, "capsize": 4}
         ax.plot(values, np.full(len(values), y), "o", color=GREY, markerfacecolor="white", markersize=5, zorder=3)
         ax.errorbar(values.mean(), y, marker="D", markersize=6, zorder=2, **bar)
     ax.set_yticks(range(len(rows)), list(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import matplotlib as mpl
@@ -47,13 +47,18 @@ def new_figure(height: float, columns: int = 1, layout: str | None = "constraine
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
+def is_plain(label: str) -> bool:
+    """Whether a label names a net without skips."""
+    return re.search(r"(?<![a-z])(plain|no skip)|without", label, re.IGNORECASE) is not None
+
+
 def line_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Colour, line and marker of each label: blue for a net with a skip, vermillion for a plain one, others in turn."""
     styles: dict[str, dict[str, Any]] = {}
     seen: dict[str, int] = {}
     others = itertools.cycle(OTHERS)
     for label in labels:
-        if re.search(r"plain|without", label, re.IGNORECASE):
+        if is_plain(label):
             color = VERMILLION
         elif re.search(r"resnet|residual|skip", label, re.IGNORECASE):
             color = BLUE
@@ -70,6 +75,14 @@ def ink(colour: Any) -> str:
     channels = np.asarray(to_rgb(colour))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"  # there, both have the same contrast
+
+
+def no_ticks(ax: Axes) -> None:
+    """Axes for a picture: nothing but what is drawn on them, and their title and labels."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
 
 
 # --- what is to be drawn, checked -------------------------------------------------------------------------------------
@@ -159,6 +172,16 @@ def norm_row(label: str, profile: Any, step: int) -> np.ndarray:
     if not -len(table) <= step < len(table):
         raise IndexError(f"{label!r}: step {step} is not recorded; there are {len(table)} steps.")
     return table[step]
+
+
+def check_columns(columns: object) -> None:
+    if not isinstance(columns, Integral) or isinstance(columns, bool) or not 1 <= int(columns) <= 32:
+        raise ValueError(f"columns={columns!r}: give a whole number from 1 to 32.")
+
+
+def check_chance(chance: float) -> None:
+    if not isinstance(chance, Real) or not 0 <= chance <= 1:
+        raise ValueError(f"chance={chance!r}: give the part of right answers by guessing, from 0 to 1.")
 
 
 def log_limits(ax: Axes, values: np.ndarray) -> None:
