@@ -24,12 +24,14 @@ def test_boxes_draws_every_box_and_names_every_kind():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["car", "cat"]
 
 
-def test_regions_have_the_colour_of_their_kind():
+def test_regions_have_the_colour_and_the_hatch_of_their_kind():
     masks = torch.zeros(4, 8, 8, dtype=torch.int64)
     masks[0, 2, 3] = 2
     figure = plots.regions(IMAGES, {"truth": masks}, ("car", "cat"))
+    figure.draw_without_rendering()
     drawn = figure.axes[4].images[0].get_array()
     assert np.allclose(drawn[2, 3], [0, 0x72 / 255, 0xB2 / 255]) and np.allclose(drawn[0, 0], 0.93)
+    assert [mark.hatches for ax in figure.axes for mark in ax.collections] == [[plots.HATCHES[1]]]
 
 
 def test_precision_and_recall_against_counting():

@@ -118,7 +118,7 @@ def skip_strength(
     figure = Figure(figsize=(plots.WIDTH, 3.5))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2) if train is not None else (1, 0.001))
     figure.subplots_adjust(left=0.09, right=0.98, top=0.9, bottom=0.15, wspace=0.24)
-    left.set(yscale="log", xlim=(0, DEPTHS[-1] + 1), ylim=(1e-28, 1e10), ylabel="gradient norm of the weights")
+    left.set(yscale="log", xlim=(0, DEPTHS[-1] + 1), ylim=(1e-28, 1e15), ylabel="gradient norm of the weights")
     left.set_xlabel("layer: 1 is next to the image")
     (before,) = left.plot([], [], color=plots.GREY, linewidth=1, label="setting before")
     (now,) = left.plot([], [], color=plots.BLUE, marker="o", markersize=4, label="this setting")

@@ -72,7 +72,7 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
 
     def __init__(self, name: str) -> None:
         self.menu = widgets.Dropdown(options=[*KERNELS, OWN], value=name, description="kernel", style=WIDE)
-        look: Any = {"layout": {"width": "185px"}, "style": {"description_width": "95px"}}
+        look: Any = {"layout": {"width": "200px"}, "style": {"description_width": "110px"}}
         self.fields = [
             [widgets.FloatText(description=f"{row} {column}", **look) for column in ("left", "middle", "right")]
             for row in ("top", "middle", "bottom")

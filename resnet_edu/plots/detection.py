@@ -14,6 +14,8 @@ from matplotlib.patches import Patch, Rectangle
 from resnet_edu.plots.style import (
     BLUE,
     GREEN,
+    GREY,
+    HATCHES,
     PURPLE,
     VERMILLION,
     WIDTH,
@@ -72,7 +74,7 @@ def box_patches(corners: Any, kinds: Sequence[int], *, classes: int = len(KINDS)
 
 @course_look
 def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> Figure:
-    """Pictures in the first row; below, one row for each entry of `masks`, every region in its kind's colour.
+    """Pictures in the first row; below, one row for each entry of `masks`, every region in its kind's colour and hatch.
 
     pictures: uint8 [N, 3, H, W]. masks: {label: int [N, H, W]}, 0 for background, else the number of the class + 1.
     """
@@ -95,11 +97,18 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
         _draw_pixels(grid[0, i], "", picture)
         for ax, mask in zip(grid[1:, i], rows.values(), strict=True):
             ax.imshow(colours[mask[i]], interpolation="nearest")
+            for k in range(len(classes)):
+                if HATCHES[k] and (mask[i] == k + 1).any():
+                    hatched = ax.contourf(mask[i] == k + 1, (0.5, 1), colors="none", hatches=[HATCHES[k]])
+                    hatched.set(edgecolor="white", linewidth=0)
             no_ticks(ax)
     for ax, label in zip(grid[:, 0], ("scene", *rows), strict=True):
         ax.set_ylabel(label, rotation=0, ha="right", va="center")
-    handles = [Patch(color=KINDS[k], label=name) for k, name in enumerate(classes)]
-    handles.append(Patch(color=colours[0], label="background"))
+    handles = [
+        Patch(facecolor=KINDS[k], edgecolor="white", hatch=HATCHES[k], linewidth=0, label=name)
+        for k, name in enumerate(classes)
+    ]
+    handles.append(Patch(facecolor=colours[0], edgecolor=GREY, label="background"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
