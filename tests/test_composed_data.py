@@ -120,6 +120,15 @@ def test_a_sentence_is_right_exactly_where_its_verb_agrees_with_its_first_noun()
     assert spelled == sentences.texts
 
 
+def test_every_sentence_fits_into_its_row_however_many_are_drawn():
+    for nouns in (data.NOUNS, data.NOUNS[45:]):
+        sentences = data.agreement_sentences(20000, nouns, seed=1)
+        assert len(sentences.texts) == len(sentences.labels) == len(sentences.misleading) == 20000
+        assert sentences.letters.shape == (20000, 72) and max(map(len, sentences.texts)) > 70
+    spelled = ["".join(data.LETTERS[i] for i in row).rstrip() for row in sentences.letters.tolist()]
+    assert spelled == sentences.texts
+
+
 def test_nouns_are_those_of_the_caller():
     words = set(" ".join(data.agreement_sentences(200, ["dog", "cat"], seed=0).texts).split())
     assert words & {"dog", "dogs"} and not words & (set(data.NOUNS) - {"dog", "cat"})

@@ -218,6 +218,14 @@ def test_smaller_images_are_the_rounded_means_of_squares(bundled, size):
     assert np.array_equal(small.numpy(), np.round(squares.sum((3, 5)) / factor**2))
 
 
+@pytest.mark.parametrize("size", [12, 20, 64, 0, -8, 16.0, True, "16", None])
+def test_images_are_not_shrunk_to_another_size_than_the_one_asked_for(bundled, size):
+    images = bundled[0].images[:2]
+    with pytest.raises(ValueError, match=rf"size {size!r} is not possible: .* 32 x 32 .* 1, 2, 4, 8, 16, 32"):
+        data.shrink(images, size)
+    assert [data.shrink(images, n).shape[2:] for n in (1, 2, 4, 32)] == [(n, n) for n in (1, 2, 4, 32)]
+
+
 def test_images_go_to_the_device_asked_for(bundled):
     assert bundled[0].device == torch.device("cpu")
     best = "cuda" if torch.cuda.is_available() else "cpu"

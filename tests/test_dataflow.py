@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import models, probes
+from resnet_edu import models, probes, relatives
 
 
 def batch(channels=4, side=8):
@@ -76,6 +76,76 @@ def test_functions_are_steps_and_inside_a_layer_they_are_not():
     assert kinds(probes.dataflow(nn.Sequential(models.PadShortcut(4, 8, 2)), batch())) == ["PadShortcut"]
     opened = probes.dataflow(models.PadShortcut(4, 8, 2), batch())  # what stands inside the module itself
     assert kinds(opened) == ["getitem", "pad"]
+
+
+def test_a_step_that_gives_several_tensors_is_one_step():
+    def gated(self, x):
+        a, g = self.conv(x).chunk(2, 1)
+        return x + a * torch.sigmoid(g)
+
+    steps = probes.dataflow(Written(gated, conv=nn.Conv2d(4, 8, 1)), batch())
+    assert kinds(steps) == ["Conv2d", "chunk", "sigmoid", "mul", "add"]
+    assert [step.sources for step in steps] == [(-1,), (0,), (1,), (1, 2), (-1, 3)]
+    assert steps[1].out_shape == (4, 8, 8) and steps[1].label == "chunk"
+
+    for forward, kind in (
+        (lambda self, x: torch.tanh(x).max(1).values, "max"),
+        (lambda self, x: torch.tanh(x).split([1, 3], 1)[1], "split"),
+        (lambda self, x: torch.tanh(x).unbind(1)[2], "unbind"),
+        (lambda self, x: sum(torch.tanh(x)), "unbind"),
+    ):
+        steps = probes.dataflow(Written(forward), batch())
+        assert kinds(steps)[:2] == ["tanh", kind] and steps[1].sources == (0,)
+
+
+def test_the_shape_and_the_rms_of_several_tensors_are_those_of_the_first():
+    steps = probes.dataflow(Written(lambda self, x: x.split([1, 3], 1)[1]), batch())
+    assert kinds(steps) == ["split"] and steps[0].out_shape == (1, 8, 8)
+    assert steps[0].rms == pytest.approx(batch()[:, :1].square().mean().sqrt().item())
+
+
+def test_a_layer_that_gives_several_tensors_is_one_step():
+    def lstm(self, x):
+        out, (h, _c) = self.lstm(torch.tanh(x))
+        return out.sum(1) + h[0]
+
+    steps = probes.dataflow(Written(lstm, lstm=nn.LSTM(8, 5, batch_first=True)), batch()[:, 0])
+    assert kinds(steps) == ["tanh", "LSTM", "sum", "getitem", "add"]
+    assert [step.sources for step in steps] == [(-1,), (0,), (1,), (1,), (2, 3)]
+    assert steps[1].name == "lstm" and steps[1].out_shape == (8, 5)
+
+
+def test_what_a_layer_hands_on_beside_its_result_comes_from_where_it_came():
+    pair = Written(lambda self, x: (x, torch.cos(x)))
+    steps = probes.dataflow(Written(lambda self, x: torch.add(*self.pair(torch.tanh(x))), pair=pair), batch())
+    assert kinds(steps) == ["tanh", "Written", "add"] and steps[2].sources == (0, 1)
+    assert steps[1].rms == pytest.approx(torch.cos(torch.tanh(batch())).square().mean().sqrt().item())
+
+
+def test_the_attention_of_a_transformer_is_on_its_way():
+    steps = probes.dataflow(relatives.Transformer(4, 8), batch())
+    order = kinds(steps)
+    attention = order.index("multi_head_attention_forward")
+    assert steps[attention].label == "attention"
+    assert order.index("LayerNorm") < attention < order.index("add") and order.count("LayerNorm") == 2
+    needed = {attention}
+    for i in reversed(range(attention + 1)):
+        needed |= set(steps[i].sources) if i in needed else set()
+    assert order.index("LayerNorm") in needed and -1 in needed
+
+
+def test_a_property_and_an_assignment_to_a_part_are_steps():
+    steps = probes.dataflow(Written(lambda self, x: torch.tanh(x).mT + 1), batch())
+    assert kinds(steps) == ["tanh", "mT", "add"] and [step.sources for step in steps] == [(-1,), (0,), (1,)]
+
+    def padded(self, x):
+        out = torch.zeros(6, 8, 8, 8)
+        out[:, :4] = torch.tanh(x)
+        return out
+
+    steps = probes.dataflow(Written(padded), batch())
+    assert kinds(steps) == ["zeros", "tanh", "setitem"] and steps[2].sources == (0, 1)
+    assert steps[2].out_shape == (8, 8, 8)
 
 
 def test_what_the_output_does_not_depend_on_is_left_out():

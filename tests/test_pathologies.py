@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from test_probes import Fails, assert_as_it_was, cifar, images, mixed_modes, resnet18, state
+from test_probes import Fails, assert_as_it_was, cifar, images, mixed_modes, resnet18, starts_in_place, state
 from torch import nn
 from torch.nn import functional as F
 
@@ -115,6 +115,16 @@ def test_calibration_is_what_batchnorm_does_in_train_mode():
     np.testing.assert_allclose(found.matrix, expected.matrix, atol=1e-4)
     without = probes.shattering(net, x[0], x[1], points=4)
     assert not np.allclose(found.norm, without.norm, rtol=0.1)
+
+
+def test_a_net_that_starts_in_place_has_a_gradient_and_leaves_what_it_is_given():
+    x = images()
+    found, expected = (
+        probes.shattering(starts_in_place(inplace), x[0], x[1], points=3, calibrate=x) for inplace in (True, False)
+    )
+    np.testing.assert_array_equal(found.matrix, expected.matrix)
+    np.testing.assert_array_equal(found.norm, expected.norm)
+    assert torch.equal(x, images())
 
 
 def momenta(net):

@@ -56,6 +56,25 @@ class Encoder(nn.Module):
         return self.head(self.encoder(self.embed(x)).mean(1))
 
 
+class AddsInPlace(nn.Module):
+    """x + branch(x), written into x."""
+
+    def __init__(self, branch):
+        super().__init__()
+        self.branch = branch
+
+    def forward(self, x):
+        x += self.branch(x)
+        return x
+
+
+def starts_in_place(inplace=True):
+    """A net whose first operation overwrites what it is given; or the same net, where it does not."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 16 * 16, 10)]
+    return nn.Sequential(nn.ReLU(inplace=inplace), *layers)
+
+
 def tokens(n=4):
     return torch.randint(11, (n, 6), generator=torch.Generator().manual_seed(2))
 
@@ -541,6 +560,18 @@ def test_signal_works_inside_no_grad():
     np.testing.assert_array_equal(found.gradient, probes.signal(cifar(), images()).gradient)
 
 
+def test_signal_of_a_net_that_starts_in_place():
+    x = images()
+    kept = x.clone()
+    found, expected = (probes.signal(starts_in_place(inplace), x, layers=["0", "1", "4"]) for inplace in (True, False))
+    np.testing.assert_array_equal(found.activation, expected.activation)
+    np.testing.assert_array_equal(found.gradient, expected.gradient)
+    block = AddsInPlace(nn.Conv2d(3, 3, 1))
+    (gradient,) = probes.signal(block, x, loss_fn=torch.sum).gradient
+    assert gradient == pytest.approx(x.numel() ** 0.5)
+    assert torch.equal(x, kept) and not x.requires_grad
+
+
 def test_signal_makes_up_labels_in_turn():
     net = cifar()
     made_up, given = probes.signal(net, images(12)), probes.signal(net, images(12), torch.arange(12) % 10)
@@ -716,6 +747,24 @@ def test_the_table_leaves_any_net_as_it_was(build, batch):
     before = state(net)
     probes.layer_table(net, batch())
     assert_as_it_was(net, before)
+
+
+@pytest.mark.parametrize("probe", [probes.layer_table, probes.first_nonfinite_layer])
+def test_the_batch_of_a_net_that_starts_in_place_is_left(probe):
+    for net in (starts_in_place(), AddsInPlace(nn.Conv2d(3, 3, 1))):
+        x = images()
+        probe(net, x)
+        assert torch.equal(x, images())
+    assert probe(starts_in_place(), x) == probe(starts_in_place(inplace=False), x)
+
+
+def test_the_first_layer_that_is_not_finite_is_named():
+    net, x = starts_in_place(), images()
+    assert probes.first_nonfinite_layer(net, x) == (None, True)
+    nn.init.constant_(net[4].weight, 3e38)
+    assert probes.first_nonfinite_layer(net, x) == ("4", True)
+    net[1].weight.data[0, 0, 0, 0] = torch.nan
+    assert probes.first_nonfinite_layer(net, x) == ("1", False)
 
 
 def test_the_table_needs_no_numbers_and_one_example_will_do():

@@ -101,6 +101,15 @@ def test_channels_that_cancel_each_other_are_still_seen():
     assert probes.receptive_field(conv, (1, 5, 5)).size == (3, 3)
 
 
+def test_the_field_of_a_net_that_starts_in_place():
+    conv = nn.Conv2d(1, 1, 3)
+    found, expected = (
+        probes.receptive_field(nn.Sequential(nn.ReLU(inplace=inplace), conv), (1, 9, 9)) for inplace in (True, False)
+    )
+    assert found.size == (3, 3)
+    np.testing.assert_array_equal(found.influence, expected.influence)
+
+
 def test_the_module_and_the_random_state_stay_as_they_were():
     net = models.CifarNet(8, residual=True).train()
     before = {name: value.clone() for name, value in net.state_dict().items()}

@@ -212,6 +212,65 @@ def test_a_lesion_leaves_any_net_as_it_was_whatever_the_score_does(build, batch,
     assert_untouched(net, before)
 
 
+def moves(net):
+    """A score that makes the net another type, as `net.to(device)` would move it elsewhere."""
+    net.double().fc.weight.grad = None
+    return 1.0
+
+
+def test_a_score_may_move_the_net():
+    net, x = cifar(), images()
+    before, expected = everything(net), net(x)
+    probes.lesions(net, blocks(net)[:2], moves)
+    probes.landscape(net, moves, [probes.direction(net)], [0.0, 1.0])
+    for lasting in (
+        probes.without(net, "stage1.1"),
+        probes.reordered(net, blocks(net)[:2], [1, 0]),
+        probes.moved(net, [probes.direction(net)], [0.5]),
+    ):
+        with lasting:
+            moves(net)
+    assert_untouched(net, before)
+    assert {t.dtype for t in net.state_dict().values() if t.is_floating_point()} == {torch.float32}
+    assert {p.grad.dtype for p in net.parameters()} == {torch.float32}
+    assert torch.equal(net(x), expected)
+    net(x).sum().backward()
+
+
+def test_a_score_that_moves_the_net_finds_every_block_where_the_net_is():
+    net, names = cifar(), ["stage1.1", "stage2.0"]  # one hands on as it is, one changes the shape
+
+    def score(net):
+        with torch.no_grad():
+            return net.double()(images().double()).square().sum()
+
+    before = everything(net)
+    found = probes.lesions(net, names, score)
+    assert_untouched(net, before)
+    expected = probes.lesions(copy.deepcopy(net).double(), names, score)
+    assert found.intact == expected.intact
+    np.testing.assert_array_equal(found.scores, expected.scores)
+
+
+class AddsInPlace(nn.Module):
+    """x + branch(x), written into x."""
+
+    def __init__(self):
+        super().__init__()
+        self.branch = nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        x += self.branch(x)
+        return x
+
+
+def test_a_block_that_works_in_place_is_taken_out_whole():
+    net, x = nn.Sequential(AddsInPlace()), images()
+    with torch.no_grad(), probes.without(net, "0"):
+        assert torch.equal(net(x), images())
+    assert torch.equal(x, images())
+
+
 def test_every_score_starts_from_the_same_net():
     net = cifar()
     seen = []
@@ -304,6 +363,43 @@ def test_all_lengths_together_are_the_gradient(build, batch, end):
     assert (paths.by_length().sum(0) - x.grad).norm() < 1e-5 * x.grad.norm()
 
 
+class WritesIntoItsInput(nn.Module):
+    """x / 2 + branch(x), written into x, which the branch does not see: it was given x before."""
+
+    def __init__(self):
+        super().__init__()
+        self.branch = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.Tanh())
+
+    def forward(self, x):
+        out = self.branch(x.clone())
+        return x.mul_(0.5).add_(out)
+
+
+class ReadsAndWrites(WritesIntoItsInput):
+    """The same, and the branch is given x itself."""
+
+    def forward(self, x):
+        out = self.branch(x)
+        return x.mul_(0.5).add_(out)
+
+
+def test_paths_of_a_trunk_that_works_in_place():
+    """Each block x / 2 + F(x): what is counted is the net, whether or not it writes into its input."""
+    torch.manual_seed(0)
+    net = nn.Sequential(*[ReadsAndWrites() for _ in range(3)]).double()
+    apart = nn.Sequential(*[WritesIntoItsInput() for _ in range(3)]).double()
+    apart.load_state_dict(net.state_dict())
+    x = images(2).double()
+    kept = x.clone()
+    paths = probes.Paths(net, x, ["0.branch", "1.branch", "2.branch"], loss_fn=lambda out: out.square().sum())
+    assert torch.equal(x, kept)
+    x.requires_grad_()
+    apart(x.clone()).square().sum().backward()
+    torch.testing.assert_close(paths.by_length().sum(0), x.grad)
+    alone = [paths.along(chosen) for k in range(4) for chosen in itertools.combinations(range(3), k)]
+    torch.testing.assert_close(sum(alone), x.grad)
+
+
 class Scaled(nn.Module):
     """The same output as the branch, and t times its gradient."""
 
@@ -370,6 +466,10 @@ def test_paths_leave_any_net_as_it_was(build, batch, end):
         (lambda: probes.Paths(cifar(), images(), ["F"]), "'F' is no part of CifarNet"),
         (lambda: probes.Paths(cifar(), images(), ["fc"], loss_fn=1), "loss_fn=1: give a function"),
         (lambda: probes.Paths(cifar(), images(), ["fc"], loss_fn=lambda out: out), "one number with a gradient"),
+        (
+            lambda: probes.Paths(cifar().stage1, torch.ones(1, 4, 8, 8), ["0.branch"]),
+            r"^Paths needs logits \[N, classes",
+        ),
         (lambda: probes.Paths(cifar(), images(), ["fc"]).along([1]), "1 is no branch: give a name, or a number"),
         (lambda: probes.Paths(cifar(), images(), ["fc"]).along(["x"]), "'x' is no branch"),
     ],

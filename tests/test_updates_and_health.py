@@ -6,7 +6,17 @@ import math
 import numpy as np
 import pytest
 import torch
-from test_probes import ANY_NET, Encoder, assert_as_it_was, cifar, images, mixed_modes, state, vectors
+from test_probes import (
+    ANY_NET,
+    Encoder,
+    assert_as_it_was,
+    cifar,
+    images,
+    mixed_modes,
+    starts_in_place,
+    state,
+    vectors,
+)
 from torch import nn
 from torch.nn import functional as F
 
@@ -130,6 +140,32 @@ def test_a_run_that_was_cut_off_leaves_no_row_in_the_next_one():
     fit(net, epochs=1, callbacks=[ratios])
     assert len(ratios) == 2 + 4
     assert (ratios.numpy() > 0).all()  # the step that never came would be a row of zeros
+
+
+def test_a_run_that_goes_on_from_an_earlier_epoch_leaves_no_false_row(tmp_path):
+    net = cifar()
+    ratios, copies = probes.UpdateRatio(net), Copies(net)
+    options = {"checkpoint": tmp_path / "run.pt", "epochs": 3}
+
+    class Breaks:
+        def on_gradients(self, step):
+            if step == 6:  # in the middle of the second epoch: the next run begins at step 4 again
+                raise Stop
+
+    with pytest.raises(Stop):
+        fit(net, callbacks=[ratios, Breaks()], **options)
+    assert len(ratios) == 6
+    fit(net, callbacks=[ratios, copies], resume=True, **options)
+    assert len(ratios) == 6 + 8
+    np.testing.assert_allclose(ratios.numpy()[6:], copies.ratios(), rtol=1e-5)
+
+
+def test_a_copy_that_was_started_by_hand_is_not_the_run_s():
+    net = cifar()
+    ratios = probes.UpdateRatio(net)
+    ratios.start()
+    fit(net, epochs=1, callbacks=[ratios])
+    assert len(ratios) == 4
 
 
 def test_the_ratio_follows_chosen_parameters():
@@ -268,6 +304,15 @@ def test_health_leaves_any_net_as_it_was(build, batch):
     probes.unit_health(net, x)
     assert_as_it_was(net, before)
     assert torch.equal(x, kept)
+
+
+def test_health_of_a_net_that_starts_in_place_leaves_the_batch():
+    x = images()
+    kept = x.clone()
+    found = probes.unit_health(starts_in_place(), x)
+    assert torch.equal(x, kept)
+    expected = probes.unit_health(starts_in_place(inplace=False), x)
+    np.testing.assert_array_equal(found.saturated, expected.saturated)
 
 
 def test_health_leaves_the_net_as_it_was_after_an_exception():

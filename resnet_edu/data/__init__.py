@@ -89,8 +89,16 @@ def channels_first(array: NDArray[np.uint8]) -> Tensor:
 
 
 def shrink(images: Tensor, size: int) -> Tensor:
-    """uint8 [N, 3, H, H] -> uint8 [N, 3, size, size], each pixel the rounded mean of the square that it replaces."""
-    factor = images.shape[-1] // size
+    """uint8 [N, 3, H, H] -> uint8 [N, 3, size, size], each pixel the rounded mean of the square that it replaces.
+
+    Raises ValueError where H is no multiple of `size`.
+    """
+    side = images.shape[-1]
+    possible = [n for n in range(1, side + 1) if side % n == 0]
+    if isinstance(size, bool) or not isinstance(size, int) or size not in possible:
+        sizes = ", ".join(map(str, possible))
+        raise ValueError(f"size {size!r} is not possible: images of {side} x {side} can be averaged down to {sizes}")
+    factor = side // size
     if factor == 1:
         return images
     # By parts: the full set as float32 would take 600 MB at once.

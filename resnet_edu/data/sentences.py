@@ -50,8 +50,8 @@ class Sentences:
 def agreement_sentences(count: int, nouns: Sequence[str] = NOUNS, *, seed: int = 0) -> Sentences:
     """`count` sentences, half of them right on average: a subject, up to two more nouns, a verb.
 
-    Number, order and words are drawn by chance and independently of each other. The same arguments give the same
-    sentences. Raises ValueError for what cannot be.
+    Number, order and words are drawn by chance and independently of each other; a sentence of more than 72 letters
+    is drawn again. The same arguments give the same sentences. Raises ValueError for what cannot be.
     """
     for name, value, low in (("count", count, 1), ("seed", seed, 0)):
         if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < low:
@@ -59,8 +59,9 @@ def agreement_sentences(count: int, nouns: Sequence[str] = NOUNS, *, seed: int =
     if isinstance(nouns, str) or not nouns or not set(nouns) <= set(NOUNS):
         raise ValueError(f"nouns={nouns!r:.60}: give some of data.NOUNS")
     rng = np.random.default_rng(seed)
-    texts, labels, misleading = [], [], []
-    for _ in range(count):
+    texts: list[str] = []
+    labels, misleading = [], []
+    while len(texts) < count:
         plurals = rng.integers(0, 2, 1 + rng.integers(0, 3))
         phrases = []
         for plural in plurals:
@@ -71,7 +72,10 @@ def agreement_sentences(count: int, nouns: Sequence[str] = NOUNS, *, seed: int =
             text += f" {rng.choice(PREPOSITIONS)} {phrase}"
         right = int(rng.integers(0, 2))
         plural_verb = int(plurals[0]) == right  # of a right sentence's verb, and of a wrong one's the opposite
-        texts.append(f"{text} {rng.choice(VERBS)}{'' if plural_verb else 's'}")
+        text += f" {rng.choice(VERBS)}{'' if plural_verb else 's'}"
+        if len(text) > LONGEST:
+            continue
+        texts.append(text)
         labels.append(right)
         misleading.append(bool(plurals[-1] != plurals[0]))
     codes = [[LETTERS.index(letter) for letter in text.ljust(LONGEST)] for text in texts]

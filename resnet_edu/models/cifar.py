@@ -329,8 +329,9 @@ class CifarNet(nn.Module):
 
 
 def initialise(module: nn.Module, init: str | Callable[[Tensor], object]) -> None:
-    """Fill every weight of two or more dimensions in place; biases of such layers become zero ("default": nothing).
+    """Fill each layer's `weight` of two or more dimensions in place; its `bias` becomes zero ("default": nothing).
 
+    Parameters of other names keep PyTorch's own start, such as attention's `in_proj_weight` and those of an LSTM.
     "he" draws from N(0, 2 / fan_in) (arXiv 1502.01852, eq. 10), "xavier" from N(0, 2 / (fan_in + fan_out)).
     """
     _check_module(module)

@@ -52,11 +52,11 @@ def number_from(who: str, value: object) -> float:
     return float(value)
 
 
-def labels_for(output: object, labels: Tensor | None) -> Tensor:
+def labels_for(who: str, output: object, labels: Tensor | None) -> Tensor:
     """Labels that cross-entropy can take with `output`, made up or checked."""
     if not isinstance(output, Tensor) or output.ndim < 2 or (labels is None and output.ndim > 2):
         got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(f"signal needs logits [N, classes] for cross-entropy; the net returned {got}. Give a loss_fn.")
+        raise ValueError(f"{who} needs logits [N, classes] for cross-entropy; the net returned {got}. Give a loss_fn.")
     classes, expected = output.shape[1], (len(output), *output.shape[2:])
     if labels is None:
         return torch.arange(len(output), device=output.device) % classes
@@ -123,7 +123,7 @@ def as_it_was(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def weights_as_they_were(module: nn.Module) -> Iterator[None]:
-    """As `as_it_was`, and puts back every parameter and its gradient, bit for bit."""
+    """As `as_it_was`, and puts back every parameter and its gradient, bit for bit, with its type and device."""
     saved = [(p, p.detach().clone(), p.grad, None if p.grad is None else p.grad.clone()) for p in module.parameters()]
     with as_it_was(module):
         try:
@@ -131,10 +131,19 @@ def weights_as_they_were(module: nn.Module) -> Iterator[None]:
         finally:
             with torch.no_grad():
                 for p, weight, grad, numbers in saved:
-                    p.copy_(weight)
-                    p.grad = grad
+                    p.grad = None  # it may be of another type than the weight that comes back
+                    _put_back(p, weight)
                     if grad is not None and numbers is not None:
-                        grad.copy_(numbers)
+                        _put_back(grad, numbers)
+                    p.grad = grad
+
+
+def _put_back(tensor: Tensor, saved: Tensor) -> None:
+    """Gives the very same tensor its numbers back, and its type and device, should the net have been moved."""
+    if (tensor.dtype, tensor.device) == (saved.dtype, saved.device):
+        tensor.copy_(saved)
+    else:
+        tensor.data = saved
 
 
 @contextmanager

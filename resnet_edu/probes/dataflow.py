@@ -19,6 +19,7 @@ WORDS = {
     "mul": "×",
     "relu": "ReLU",
     "getitem": "select",
+    "multi_head_attention_forward": "attention",
     "max_pool2d": "max pool",
     "MaxPool2d": "max pool",
     "BatchNorm2d": "BatchNorm",
@@ -34,8 +35,8 @@ class Step:
     kind: the layer's class, or the function's name: "Conv2d", "add", "relu".
     label: what a drawing writes on it.
     sources: the steps whose outputs it takes, by their position; -1 is the module's input.
-    out_shape: the shape of its output without the batch dimension.
-    rms: root mean square of its output.
+    out_shape: the shape of its output without the batch dimension; of several outputs, such as chunk's, of the first.
+    rms: root mean square of that output.
     parameters: how many numbers of its own it has.
     """
 
@@ -103,29 +104,31 @@ class _Dataflow(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if not self.running and isinstance(out, Tensor) and func.__name__ != "__get__":
-            kind = func.__name__.strip("_")
+        changed = args[0] if func.__name__ == "__setitem__" else out  # x[i] = y returns nothing
+        if not self.running and (found := list(_tensors(changed))):
+            kind = (func.__self__ if func.__name__ == "__get__" else func).__name__.strip("_")  # x.mT gets "mT"
             label = "+=" if func.__name__ == "add_" else WORDS.get(kind, kind)
-            self.note(Step("", kind, label, (), tuple(out.shape[1:]), rms(out), 0), [args, kwargs], out)
+            self.note("", kind, label, 0, [args, kwargs], found)
         return out
 
     def enter(self, _layer: nn.Module, inputs: object) -> None:
         self.running.append([x._version for x in _tensors(inputs)])
 
     def leave(self, name: str, layer: nn.Module, inputs: object, output: object) -> None:
-        if len(self.running) == 1 and isinstance(output, Tensor):
+        if len(self.running) == 1:
             untouched = self.running[0] == [x._version for x in _tensors(inputs)]
-            if not (untouched and any(output is x for x in _tensors(inputs))):
+            handed_on = {id(x) for x in _tensors(inputs)} if untouched else set()
+            if found := [out for out in _tensors(output) if id(out) not in handed_on]:
                 count = sum(p.numel() for p in layer.parameters(recurse=False))
-                step = Step(name, type(layer).__name__, _label(layer), (), tuple(output.shape[1:]), rms(output), count)
-                self.note(step, inputs, output)
+                self.note(name, type(layer).__name__, _label(layer), count, inputs, found)
         self.running.pop()
 
-    def note(self, step: Step, inputs: object, out: Tensor) -> None:
+    def note(self, name: str, kind: str, label: str, count: int, inputs: object, found: list[Tensor]) -> None:
+        """One step, however many tensors came out of it."""
         sources = tuple(self.position[id(x)] for x in _tensors(inputs) if id(x) in self.position)
-        self.steps.append(replace(step, sources=sources))
-        self.position[id(out)] = len(self.steps) - 1
-        self.kept.append(out)
+        self.steps.append(Step(name, kind, label, sources, tuple(found[0].shape[1:]), rms(found[0]), count))
+        self.position |= {id(out): len(self.steps) - 1 for out in found}
+        self.kept += found
 
     def steps_to(self, output: Tensor) -> list[Step]:
         """The steps that `output` depends on, in the order in which they ran."""

@@ -65,7 +65,7 @@ def receptive_field(
     module = unwrapped("receptive_field", module, x)
 
     with as_it_was(module), torch.enable_grad():
-        output = module.eval()(x)
+        output = module.eval()(x.clone())  # in-place operations are allowed on a copy, not on a leaf
         if not isinstance(output, Tensor) or output.ndim < 2 or not output.numel():
             got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(f"receptive_field needs an output [N, channels, ...]; the module returned {got}.")

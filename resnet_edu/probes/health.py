@@ -105,7 +105,7 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
         try:
             for name, layer in activations:
                 handles.append(layer.register_forward_pre_hook(lambda m, inputs, name=name: heard(name, m, inputs)))
-            module(batch)
+            module(batch.clone())  # a net that starts in place writes into what it is given
         finally:
             for handle in handles:
                 handle.remove()

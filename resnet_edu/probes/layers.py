@@ -58,7 +58,7 @@ def layer_table(module: nn.Module, batch: Tensor) -> list[Layer]:
         if not any(m.children()) or any(True for _ in m.parameters(recurse=False))
     ]
     with as_it_was(module), torch.no_grad(), listening(layers, heard):
-        module.eval()(batch)
+        module.eval()(batch.clone())  # a net that starts in place writes into what it is given
     return table
 
 
@@ -66,6 +66,7 @@ def layer_groups(table: Sequence[Layer], level: int = 1) -> list[Layer]:
     """The rows of `layer_table` added up by the first `level` parts of their names: stages (1), blocks (2).
 
     A group takes what its first row takes and gives what its last row gives; its kind says how many rows it holds.
+    A layer that ran twice has two rows, and its parameters count twice; `models.count_parameters` counts them once.
     """
     if not isinstance(table, Sequence) or not all(isinstance(row, Layer) for row in table):
         raise TypeError("layer_groups takes the table that layer_table(net, batch) returns.")

@@ -53,10 +53,15 @@ class PassOn(nn.Module):
             return x
         return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, channels))
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PassOn:
+        """What moves the net, such as `net.to(device)`, moves the block, too, which has to tell the shape."""
+        self._shape_of[0]._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
     def _learn_change(self, x: Tensor) -> tuple[int, int]:
         (block,) = self._shape_of
         with as_it_was(block), torch.no_grad():
-            y = block(x)
+            y = block(x.clone() if isinstance(x, Tensor) else x)  # a block may write into what it is given
         if isinstance(x, Tensor) and isinstance(y, Tensor):
             if x.shape == y.shape:
                 return 1, 0

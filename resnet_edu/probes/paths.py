@@ -68,7 +68,7 @@ class Paths:
                 raise ValueError(f"Paths: the branch {name!r} has to run once, on one tensor.")
             leaf = inputs[0].detach().clone().requires_grad_()
             self.names.append(name)
-            self._trunk_in.append(inputs[0])
+            self._trunk_in.append(inputs[0].clone())  # the trunk may go on in place
             self._branch_in.append(leaf)
             return (leaf.clone(),)  # in-place operations are allowed on a copy, not on a leaf
 
@@ -88,9 +88,9 @@ class Paths:
                     branch.register_forward_hook(lambda _m, _i, output, name=name: coming_out(name, output)),
                 ):
                     hooks.callback(handle.remove)
-            output = module(self._x)
+            output = module(self._x.clone())
             if loss_fn is F.cross_entropy:
-                labels = labels_for(output, labels)
+                labels = labels_for("Paths", output, labels)
             self._loss = loss_fn(output) if labels is None else loss_fn(output, labels)
         if len(self.names) != len(wanted):
             raise ValueError(f"Paths: {sorted(set(wanted) - set(self.names))[0]!r} did not run.")

@@ -98,7 +98,7 @@ def _gradients(
 ) -> Tensor:  # [points, numbers of one input]
     where = where.view(-1, *[1] * (line.ndim - 1))
     x = ((1 - where) * line[0] + where * line[1]).requires_grad_()
-    output = module(x)
+    output = module(x.clone())  # in-place operations are allowed on a copy, not on a leaf
     if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != len(x):
         given = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(
@@ -118,7 +118,7 @@ def _calibrate(module: nn.Module, norms: list[_BatchNorm], batch: Tensor) -> Non
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches seen, of which there is one
         norm.train()
-    module(batch)
+    module(batch.clone())  # a net that starts in place writes into what it is given
     module.eval()
 
 

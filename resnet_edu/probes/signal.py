@@ -74,9 +74,9 @@ def signal(
         if x.is_floating_point():
             x.requires_grad_()  # so that a frozen net has a graph, too
         with listening(heard_layers, heard):
-            output = module(x)
+            output = module(x.clone())  # in-place operations are allowed on a copy, not on a leaf
         if loss_fn is F.cross_entropy:
-            labels = labels_for(output, labels)
+            labels = labels_for("signal", output, labels)
         loss = loss_fn(output) if labels is None else loss_fn(output, labels)
         if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
             got = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
@@ -109,5 +109,5 @@ def first_nonfinite_layer(module: nn.Module, batch: Tensor) -> tuple[str | None,
 
     leaves = [(name, m) for name, m in module.named_modules() if not any(m.children())]
     with as_it_was(module), torch.no_grad(), listening(leaves, heard):
-        module(batch)
+        module(batch.clone())  # a net that starts in place writes into what it is given
     return found[0] if found else (None, True)

@@ -34,6 +34,7 @@ class UpdateRatio(Recorder):
     def __init__(self, module: nn.Module, params: Iterable[str | tuple[str, nn.Parameter]] | None = None) -> None:
         super().__init__(module, params)
         self._before: list[Tensor] | None = None
+        self._due = -1  # the step of the run at which the copy is one step old
 
     @torch.no_grad()
     def start(self) -> None:
@@ -54,9 +55,10 @@ class UpdateRatio(Recorder):
 
     def on_gradients(self, step: int) -> None:
         """The hook that `training.fit` calls before every step: the step before it has been made by now."""
-        if self._before is not None and step > 0:  # at step 0 a copy is left over from a run that was cut off
+        if self._before is not None and step == self._due:  # else the copy is left over from a run that was cut off
             self.record()
         self.start()
+        self._due = step + 1
 
     def on_epoch(self, history: object) -> None:
         """The hook that `training.fit` calls after an epoch's last step."""
