@@ -8,14 +8,16 @@
     python -m resnet_edu reproduce --out runs  # the paper's table and Figure 6
     python -m resnet_edu authoring check       # for instructors: see resnet_edu/authoring
 
-It exits with 0 when all went well, with 1 and a sentence when something was in the way, and with 2 when the command
-itself was not understood. Each command imports what it needs, so that help and errors come at once.
+It exits with 0 when all went well, with 1 and a sentence when something was in the way, with 2 when the command itself
+was not understood, and with 130 when `train` or `reproduce` was stopped and can go on. Each command imports what it
+needs, so that help and errors come at once.
 """
 
 import argparse
 import errno
 import importlib.util
 import os
+import re
 import secrets
 import signal
 import site
@@ -25,6 +27,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import warnings
 import webbrowser
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -39,8 +42,11 @@ START_TIMEOUT = 120.0  # seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    if hasattr(sys.stdout, "reconfigure"):  # a pipe on Windows may have no ✓: it gets \u2713, as stderr does anyway
+        sys.stdout.reconfigure(errors="backslashreplace")
     args = parser().parse_args(argv)
     try:
+        stand_somewhere()
         return args.run(args)
     except Refusal as refusal:
         print(f"resnet_edu: {refusal}", file=sys.stderr)
@@ -51,6 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nresnet_edu: stopped.", file=sys.stderr)
         return 1
+
+
+def stand_somewhere() -> None:
+    """Raises Refusal in a folder that was removed: there torch's libraries end the process without a word of ours."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise Refusal("The current folder is gone: `cd` to one that is there, and give the command again.") from None
 
 
 def in_the_way(error: OSError) -> str:
@@ -79,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
 
     data = commands.add_parser("data", help="build or fetch the images").add_subparsers(metavar="WHAT", required=True)
     command = data.add_parser("cifar10", help="fetch the full CIFAR-10, 170 MB, unless it is on this machine")
-    command.add_argument("--root", metavar="DIR", type=Path, help="look here first, and keep it here")
+    command.add_argument("--root", metavar="DIR", type=Path, help="look here first; a download is kept here")
     command.set_defaults(run=fetch_cifar10)
     command = data.add_parser("sample", help="build the bundled sample again from the full CIFAR-10")
     command.add_argument("--root", metavar="DIR", type=Path, help="look here first for the full set")
@@ -156,7 +170,7 @@ def port_number(text: str) -> int:
 
 def whole(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 0 to {2**32 - 1}")
     return int(text)
 
 
@@ -295,8 +309,10 @@ def fetch_cifar10(args: argparse.Namespace) -> int:
     from resnet_edu import data
 
     try:
-        train, test = data.load("cifar10", device="cpu", root=args.root)
-    except ValueError as error:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "CIFAR-10 could not be kept")  # a lesson could go on without that
+            train, test = data.load("cifar10", device="cpu", root=args.root)
+    except (ValueError, UserWarning) as error:
         raise Refusal(str(error)) from None
     print(f"CIFAR-10 is here: {len(train):,} training and {len(test):,} test images.")
     return 0
@@ -320,6 +336,8 @@ def train_net(args: argparse.Namespace) -> int:
     """Train one net; exit code 130 when it was stopped and can be resumed."""
     if args.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise Refusal("TensorBoard is not installed: `pip install tensorboard`, or go on without --tensorboard.")
+    if len(args.classes) == 1:
+        raise Refusal("With one class there is nothing to tell apart: name two or more after --classes.")
     from resnet_edu import distributed, recipes
 
     options = {"data_name": args.data, "out": args.out, "epochs": args.epochs, "seed": args.seed}
@@ -337,6 +355,11 @@ def train_net(args: argparse.Namespace) -> int:
         raise Refusal(f"{args.out} holds a run already: --resume goes on with it; or choose another --out.") from error
     except (ValueError, recipes.training.DivergenceError) as error:
         raise Refusal(str(error)) from error
+    except RuntimeError as error:  # torch has a class of its own for a GPU only
+        if not re.search("(allocate|enough|out of) memory|overflowed", str(error)):
+            raise
+        net = f"depth {args.depth} and width {args.width}"
+        raise Refusal(f"For {net} there is not enough memory. Choose a smaller --width or --depth.") from error
     if history.interrupted:
         print(f"stopped in epoch {len(history.train_loss) + 1}; --resume goes on from the last whole epoch.")
         return 130
@@ -376,7 +399,8 @@ def check_lessons(args: argparse.Namespace) -> int:
 
     paths = find_lessons(args.lessons)
     problems = [problem for path in paths for problem in check(path)]
-    print("\n".join(problems) or f"{len(paths)} lessons keep every rule.")
+    kept = "1 lesson keeps" if len(paths) == 1 else f"{len(paths)} lessons keep"
+    print("\n".join(problems) or f"{kept} every rule.")
     return 1 if problems else 0
 
 
@@ -409,7 +433,8 @@ def write_assignments(args: argparse.Namespace) -> int:
     from resnet_edu.authoring.nbgrader import write_assignments
 
     written = write_assignments(args.out)
-    print(f"{len(written)} assignments are in {args.out / 'source'}. Next, there: nbgrader generate_assignment --all")
+    print(f"{len(written)} assignments are in {args.out / 'source'}.")
+    print(f"Next, in {args.out}: nbgrader generate_assignment {written[0].stem}")
     return 0
 
 

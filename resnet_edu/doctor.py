@@ -137,13 +137,14 @@ def weights() -> str:
     from resnet_edu.data import course_folder
 
     folder = course_folder() / "weights"
-    lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    sums = folder / "SHA256SUMS"
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else [f"- {sums.name}"]
     for line in lines:
-        digest, name = line.split(maxsplit=1)
-        file = folder / name
+        digest, _, name = line.partition(" ")
+        file = folder / name.strip()
         if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
             state = "damaged" if file.is_file() else "missing"
-            raise Lack(f"{name} is {state}.", "`git checkout data/weights` brings it back, in a clone.")
+            raise Lack(f"{file.name} is {state}.", "`git checkout data/weights` brings it back, in a clone.")
     return f"{len(lines)} trained nets, checksums right"
 
 
@@ -179,12 +180,16 @@ def write_access() -> str:
 
 
 def budget() -> str:
-    from resnet_edu.lesson import BUDGETS
+    from resnet_edu.lesson import budget_name, seed
 
-    chosen = os.environ.get("RESNET_EDU_BUDGET")
-    if chosen and chosen not in BUDGETS:
-        raise Lack(f"RESNET_EDU_BUDGET={chosen!r} is none.", f"Unset it, or choose one of {', '.join(BUDGETS)}.")
-    return f"RESNET_EDU_BUDGET={chosen}" if chosen else "not set: gpu where there is one, else laptop"
+    try:
+        budget_name()
+        seed()
+    except ValueError as error:
+        raise Lack(str(error), "Every lesson stops at it.") from None
+    chosen, moved = (os.environ.get(name) for name in ("RESNET_EDU_BUDGET", "RESNET_EDU_SEED"))
+    told = f"RESNET_EDU_BUDGET={chosen}" if chosen else "not set: gpu where there is one, else laptop"
+    return f"{told}; RESNET_EDU_SEED={moved}" if moved else told
 
 
 def _cache() -> Path:

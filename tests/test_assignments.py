@@ -52,7 +52,9 @@ def test_regions_begin_below_the_docstring_and_hold_comments():
 def test_every_lesson_s_exercises_are_written_with_points(tmp_path, capsys):
     assert cli.main(["authoring", "nbgrader", str(tmp_path / "course")]) == 0
     numbers = sorted({one.lesson for one in ALL})
-    assert f"{len(numbers)} assignments are in" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{len(numbers)} assignments are in {tmp_path / 'course' / 'source'}.\n" in said
+    assert said.endswith(f"Next, in {tmp_path / 'course'}: nbgrader generate_assignment lesson_{numbers[0]:02d}\n")
     for number in numbers:
         path = tmp_path / "course" / "source" / f"lesson_{number:02d}" / f"lesson_{number:02d}.ipynb"
         notebook = nbformat.read(path, as_version=4)

@@ -5,7 +5,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import nbformat
 import pytest
@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from resnet_edu.authoring import lessons as course
 from resnet_edu.authoring.address import SETUP
-from resnet_edu.authoring.check import RULES, bare_call, check
+from resnet_edu.authoring.check import RULES, bare_call, below, check
 from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
 from resnet_edu.authoring.normalise import as_a_terminal_shows_it, normalise, to_text
 from resnet_edu.authoring.render import render, run_notebook, write_checksums, write_picture, write_time
@@ -179,6 +179,39 @@ def test_a_file_that_is_no_notebook_is_told_so(repository: Path) -> None:
     assert "04_text.ipynb cannot be read as a notebook" in check(path)[0]
 
 
+NO_CELLS = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 3}'
+BROKEN = [
+    "",
+    "[]",
+    "null",
+    "3",
+    "{}",
+    '{"nbformat": 4}',
+    '{"nbformat": 4, "cells": [',
+    NO_CELLS,
+    "\0",
+    '{"nbformat": 9}',
+]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_whatever_stands_in_the_file_it_is_one_sentence(repository: Path, text: str) -> None:
+    path = repository / "notebooks" / "04_text.ipynb"
+    path.write_text(text)
+    (problem,) = check(path)
+    assert problem.startswith("04_text.ipynb cannot be read as a notebook: ") and "\n" not in problem
+    with pytest.raises(Refusal, match=r"^04_text\.ipynb cannot be read as a notebook: .+$"):
+        render(path, "smoke", repository)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["C:/course/a", r"'C:\course\a'", r"'C:\\course\\a'"])
+def test_paths_into_the_course_are_seen_with_every_separator(text: str) -> None:
+    assert below(PureWindowsPath(r"C:\course")).search(text)
+    assert not below(PurePosixPath("/srv/course")).search(text + " /srv/courses/a")
+    assert below(PurePosixPath("/srv/course")).search("in /srv/course/a")
+
+
 @pytest.mark.parametrize("source", ["ax.plot(x);", "y = ax.plot(x)", "plots.hist(x)", "net(x)", "%timeit plot(x)", ""])
 def test_a_cell_may_end_in(source: str) -> None:
     assert bare_call(source) is None
@@ -314,6 +347,23 @@ def test_a_failing_cell_is_named_and_leaves_the_file_alone(repository: Path) -> 
     assert [path.name for path in (repository / "data").iterdir()] == ["runs"]
 
 
+@pytest.mark.parametrize(("variable", "seed"), [("", 0), ("2", 2)])
+def test_the_seed_is_recorded_as_the_lessons_read_it(
+    repository: Path, variable: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESNET_EDU_SEED", variable)
+    render(write_sources(repository, "1"), "smoke", repository)
+    assert json.loads((repository / "data" / "runs" / "lessons.json").read_text())["04_b"]["seed"] == seed
+
+
+def test_a_seed_that_is_none_is_said_before_the_lesson_runs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESNET_EDU_SEED", "abc")
+    path = write_sources(repository, "open('ran', 'w')")
+    with pytest.raises(Refusal, match="RESNET_EDU_SEED='abc': give a whole number"):
+        render(path, "smoke", repository)
+    assert not (path.parent / "ran").exists()
+
+
 def test_kept_weights_go_to_the_course(repository: Path) -> None:
     path = write_sources(repository, KEEP_WEIGHTS)
     render(path, "smoke", repository)
@@ -352,9 +402,24 @@ def test_what_printed_before_a_figure_stays_before_it(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["3", "03", "03_a_lesson", "a_lesson", "notebooks/03_a_lesson.ipynb"])
-def test_a_lesson_is_found_by(repository: Path, name: str) -> None:
+def test_a_lesson_is_found_by(repository: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(repository, good_lesson())
+    monkeypatch.chdir(repository)
     assert find_lesson(name, path.parent) == path
+
+
+def test_a_file_elsewhere_is_not_taken_for_the_lesson_of_its_name(repository: Path) -> None:
+    path = write(repository, good_lesson())
+    assert find_lesson(str(path), path.parent) == path
+    for elsewhere in ("elsewhere/03_a_lesson.ipynb", "./03_a_lesson.ipynb", str(repository / path.name)):
+        with pytest.raises(Refusal, match=r"03_a_lesson\.ipynb is none of the lessons in .*notebooks\."):
+            find_lesson(elsewhere, path.parent)
+
+
+def test_what_macos_leaves_beside_a_file_is_no_lesson(repository: Path) -> None:
+    path = write(repository, good_lesson())
+    (path.parent / f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    assert lessons(path.parent) == [path]
 
 
 def test_an_unknown_lesson_is_answered_with_those_there_are(repository: Path) -> None:

@@ -1,5 +1,6 @@
 """The command line: `python -m resnet_edu ...`, as a person types it."""
 
+import io
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 import resnet_edu
 from resnet_edu import __main__ as cli
+from resnet_edu import data
 from resnet_edu.authoring import lessons as course
 from resnet_edu.authoring.lessons import Refusal
 
@@ -228,6 +230,20 @@ def test_data_cifar10_counts_the_images(monkeypatch: pytest.MonkeyPatch, capsys:
     assert capsys.readouterr().out == "CIFAR-10 is here: 50,000 training and 10,000 test images.\n"
 
 
+def test_data_cifar10_that_could_not_be_kept_is_not_here(
+    monkeypatch: pytest.MonkeyPatch, refused: Callable[[list[str]], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = data.cifar10.keep
+
+    def load(name: str, **_: object) -> tuple[range, range]:
+        kept({}, Path(__file__) / "folder")
+        return range(50_000), range(10_000)
+
+    monkeypatch.setattr(data, "load", load)
+    assert refused(["data", "cifar10"]).startswith("CIFAR-10 could not be kept in ")
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("what", ["cifar10", "sample"])
 def test_a_folder_that_is_not_there_is_one_sentence(what: str, refused: Callable[[list[str]], str]) -> None:
     assert "is not a folder" in refused(["data", what, "--root", "/no/such/folder"])
@@ -238,6 +254,59 @@ def test_check_lists_each_problem_and_exits_with_1(notebooks: Path, capsys: pyte
     said = capsys.readouterr().out
     assert "02_second.ipynb has no section 'Recap'. Add a heading that begins with this word.\n" in said
     assert "01_first" not in said
+
+
+def test_check_counts_the_lessons_that_keep_the_rules(
+    notebooks: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("resnet_edu.authoring.check.RULES", ())
+    assert cli.main(["authoring", "check", "2"]) == cli.main(["authoring", "check"]) == 0
+    assert capsys.readouterr().out == "1 lesson keeps every rule.\n2 lessons keep every rule.\n"
+
+
+def test_a_pipe_without_a_check_mark_gets_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", newline="")
+    monkeypatch.setattr(sys, "stdout", pipe)
+    monkeypatch.setattr("resnet_edu.doctor.CHECKS", {"Python": lambda: "3.14"})
+    assert cli.main(["doctor"]) == 0
+    pipe.flush()
+    assert pipe.buffer.getvalue() == b"\\u2713 Python       3.14\n"  # type: ignore[attr-defined]
+
+
+def test_in_a_folder_that_was_removed_the_command_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[[list[str]], str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert refused(["doctor"]).startswith("The current folder is gone: `cd` to one that is there")
+
+
+MEMORY = (
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8",
+    "CUDA out of memory. Tried to allocate 8 GiB.",
+    "Storage size calculation overflowed with sizes=[16, 3, 3, 3]",
+)
+
+
+@pytest.mark.parametrize("told", MEMORY)
+def test_a_net_that_is_too_large_is_one_sentence(
+    told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[[list[str]], str]
+) -> None:
+    def train(*_: object, **__: object) -> None:
+        raise RuntimeError(told)
+
+    monkeypatch.setattr("resnet_edu.recipes.train", train)
+    said = refused(["train", "--data", "sample", "--width", "100", "--out", str(tmp_path)])
+    assert said == "For depth 20 and width 100 there is not enough memory. Choose a smaller --width or --depth."
+    told = "CUDA error: an illegal memory access was encountered"
+    with pytest.raises(RuntimeError, match="illegal"):
+        cli.main(["train", "--data", "sample", "--out", str(tmp_path)])
+
+
+def test_one_class_is_none_to_choose_from(tmp_path: Path, refused: Callable[[list[str]], str]) -> None:
+    assert "With one class there is nothing" in refused(["train", "--classes", "dog", "--out", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists()
 
 
 def test_render_stops_at_a_failing_cell(notebooks: Path, refused: Callable[[list[str]], str]) -> None:

@@ -80,6 +80,9 @@ def test_damaged_and_missing_weights_are_named(course):
     assert "net.safetensors is damaged" in line("weights").text
     (course / "weights" / "net.safetensors").unlink()
     assert "net.safetensors is missing" in line("weights").text and line("weights").state == "missing"
+    (course / "weights" / "SHA256SUMS").unlink()
+    assert line("weights").state == "missing"
+    assert line("weights").text.startswith("SHA256SUMS is missing. `git checkout data/weights`")
 
 
 def test_the_full_set_is_optional_and_found(course):
@@ -105,3 +108,10 @@ def test_a_full_disk_and_a_folder_that_cannot_be_written_are_said(course, monkey
 def test_a_budget_that_is_none_is_said(monkeypatch):
     monkeypatch.setenv("RESNET_EDU_BUDGET", "huge")
     assert line("budget").state == "missing" and "smoke, laptop, gpu" in line("budget").text
+
+
+def test_a_seed_that_is_none_is_said(monkeypatch):
+    monkeypatch.setenv("RESNET_EDU_SEED", "abc")
+    assert line("budget").state == "missing" and "RESNET_EDU_SEED='abc': give a whole number" in line("budget").text
+    monkeypatch.setenv("RESNET_EDU_SEED", "2")
+    assert line("budget").state == "fine" and line("budget").text.endswith("; RESNET_EDU_SEED=2")

@@ -1,6 +1,8 @@
 """What `exercises` promises: a verdict that names the mistake, whatever is handed in; and nothing around it changes."""
 
+import gc
 import io
+import logging
 import os
 import random
 import resource
@@ -10,6 +12,7 @@ import threading
 import time
 import warnings
 
+import matplotlib
 import nbformat
 import numpy as np
 import pytest
@@ -300,6 +303,19 @@ def new_directory():
     os.chdir("/")
 
 
+def holds_itself():
+    endless = []
+    endless.append(endless)
+    return endless
+
+
+class Lengthless(list):
+    def __len__(self):
+        raise ValueError
+
+    __iter__ = __len__
+
+
 class Forwardless(nn.Module):
     pass
 
@@ -339,6 +355,13 @@ HOSTILE = {
     "gives a NumPy array": ("numpy", lambda x: 2 * x if isinstance(x, float) else 2 * x.numpy()),
     "gives what cannot be shown": ("kind", lambda x: Nameless()),
     "is what cannot be shown": ("not-callable", Nameless()),
+    "gives a list that holds itself": ("kind", lambda x: holds_itself()),
+    "is a list that holds itself": ("not-callable", holds_itself()),
+    "gives a list without a length": ("kind", lambda x: Lengthless()),
+    "gives a tensor on another device": ("device", lambda x: 2 * x if isinstance(x, float) else (2 * x).to("meta")),
+    "gives a number without a value": ("kind", lambda x: torch.empty((), device="meta")),
+    "gives a tensor without a shape": ("kind", lambda x: nn.UninitializedParameter()),
+    "gives a sparse tensor": ("result", lambda x: 2 * x if isinstance(x, float) else (2 * x).to_sparse()),
     "has no forward": ("no-forward", Forwardless()),
     "ends the program": ("exits", lambda x: sys.exit(0)),
     "ends the program by the site's exit": ("exits", lambda x: exit()),
@@ -360,11 +383,17 @@ HOSTILE = {
     "replaces addition": ("replaces-functions", lambda x: (setattr(torch.Tensor, "__add__", None), 2 * x)[1]),
     "hooks every module": ("changes-settings", lambda x: (hook_everything(), 2 * x)[1]),
     "changes the environment": ("changes-settings", lambda x: (os.environ.update(A_B="1"), 2 * x)[1]),
+    "lets cuDNN choose": ("changes-settings", lambda x: (setattr(torch.backends.cudnn, "benchmark", True), 2 * x)[1]),
+    "changes how NumPy prints": ("changes-settings", lambda x: (np.set_printoptions(precision=2), 2 * x)[1]),
+    "stops the collector of garbage": ("changes-settings", lambda x: (gc.disable(), 2 * x)[1]),
+    "stops all logging": ("changes-settings", lambda x: (logging.disable(), 2 * x)[1]),
+    "ignores Ctrl-C": ("changes-settings", lambda x: (signal.signal(signal.SIGINT, signal.SIG_IGN), 2 * x)[1]),
     "goes to another folder": ("changes-settings", lambda x: (new_directory(), 2 * x)[1]),
     "closes stdout": ("returns-nothing", lambda x: close_stdout()),
     # Not wrong, but not to be left behind either:
     "draws from every generator": (None, lambda x: (torch.rand(3), np.random.rand(), random.random(), 2 * x)[3]),
     "reseeds NumPy and Python": (None, lambda x: (np.random.seed(0), random.seed(0), 2 * x)[2]),
+    "changes the style of plots": (None, lambda x: (matplotlib.rcParams.update({"font.size": 30}), 2 * x)[1]),
     "hides warnings": (None, lambda x: (warnings.simplefilter("ignore"), 2 * x)[1]),
     "replaces stdout": (None, lambda x: (setattr(sys, "stdout", io.StringIO()), 2 * x)[1]),
     "sets an alarm": (None, lambda x: (signal.signal(signal.SIGALRM, signal.SIG_IGN), 2 * x)[1]),
@@ -400,6 +429,11 @@ def world():
         "alarm": signal.getitimer(signal.ITIMER_REAL),
         "memory": resource.getrlimit(resource.RLIMIT_AS),
         "functions": (F.relu, torch.relu, torch.Tensor.__add__, input, exit, os._exit, os.abort, sys.breakpointhook),
+        "cuDNN": torch.backends.cudnn.benchmark,
+        "NumPy prints": np.get_printoptions(),
+        "garbage": gc.isenabled(),
+        "logging": logging.root.manager.disable,
+        "plots": matplotlib.rcParams.copy(),
         "hooks": len(nn.modules.module._global_forward_hooks),
     }  # fmt: skip
 
@@ -430,6 +464,48 @@ def test_so_it_is_on_another_thread_where_no_signal_comes(what):
     assert not thread.is_alive()
     assert [verdict.mistake for verdict in verdicts] == [slug]
     assert world() == before
+
+
+@pytest.mark.parametrize("exercise", [one for one in ALL if not one.makes_modules], ids=lambda one: one.name)
+def test_the_right_numbers_on_another_device_raise_nothing(exercise):
+    """As on a Mac or with a GPU, where `.to(device)` slips into an answer."""
+
+    def elsewhere(*arguments):
+        result = exercise.reference(*arguments)
+        return result.to("meta") if isinstance(result, torch.Tensor) else result
+
+    assert exercise.check(elsewhere).status in ("correct", "wrong")
+
+
+def test_what_cannot_be_compared_is_said():
+    large = toy(probes=(call(torch.arange(30.0)),), mistakes=())
+    verdict = large.check(lambda x: (2 * x).to_sparse())
+    assert verdict.mistake == "kind"
+    assert verdict.message.endswith("it gives something that cannot be compared with the right result.")
+    moved = large.check(lambda x: x.to("meta"))
+    assert moved.message.endswith("it should give a tensor on cpu, and yours is on meta.")
+    listed = toy(reference=lambda x: [x], probes=(call(1.0, words="first(1)"),), mistakes=())
+    for wrong in (lambda x: holds_itself(), lambda x: [holds_itself()], lambda x: Lengthless()):
+        assert listed.check(wrong).message.endswith(
+            "yours gives an object of the class " + type(wrong(1)).__name__ + "."
+        )
+
+
+def test_a_folder_that_was_removed_under_the_kernel_is_nobodys_fault(monkeypatch, tmp_path):
+    def removes_it(x):
+        os.rmdir(os.getcwd())
+        return 2 * x
+
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    removed = toy(probes=(call(1.0),), mistakes=()).check(removes_it)
+    assert removed.mistake == "changes-settings" and "os.getcwd() is not what it was" in removed.message
+    with pytest.raises(FileNotFoundError):
+        os.getcwd()
+    assert toy().check(double) == Verdict("correct")
+    np.set_printoptions(precision=8)
+    assert toy().check(lambda x: (np.set_printoptions(precision=2), 2 * x)[1]).mistake == "changes-settings"
+    assert np.get_printoptions()["precision"] == 8
 
 
 def test_an_answer_that_is_merely_slow_has_the_time_that_the_reference_takes_twenty_times():
@@ -525,7 +601,7 @@ def test_the_same(found, expected):
         (torch.ones(3), ONES, "shape"), (torch.ones(2, 1), ONES, "shape"), (np.ones(2), ONES, "numpy"),
         ([1.0, 1.0], ONES, "kind"), (ONES.long(), ONES, "kind"), (ONES, ONES.long(), "kind"),
         (torch.zeros(2), ONES, "result"), (torch.zeros(50), torch.ones(50), "result"),
-        (torch.zeros(2, device="meta"), ONES, "result"),
+        (torch.zeros(2, device="meta"), ONES, "device"),
         ([1], [1, 2], "result"), ({"a": 1}, {"a": 1, "b": 2}, "result"), ({"a": 2}, {"a": 1}, "result"),
         ({"a": 1, "c": 1}, {"a": 1}, "result"),
         (nn.ReLU, ONES, "class-for-instance"), (nn.ReLU(), ONES, "layer-for-result"), (object(), 3, "kind"),

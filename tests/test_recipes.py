@@ -102,8 +102,8 @@ def test_a_net_can_be_trained_on_some_of_the_classes(small, tmp_path, capsys):
 
     assert main([*command, "--classes", "dog", "frog", "ship", "--resume"]) == 1
     assert "another run" in capsys.readouterr().err
-    assert main([*command, "--classes", "dgo"]) == 1
-    assert "it was given 'dgo'" in capsys.readouterr().err
+    assert main([*command, "--classes", "dgo", "cat"]) == 1
+    assert "it was given 'dgo', 'cat'" in capsys.readouterr().err
 
 
 def test_width_and_precision_in_place_of_the_recipes(small, tmp_path):
@@ -127,7 +127,8 @@ def test_the_record_names_the_arithmetic_that_auto_chose(small, tmp_path, monkey
         (["--depth", "21"], "6n + 2"),
         (["--width", "0"], "from 1 on"),
         (["--epochs", "0"], "from 1 on"),
-        (["--seed", "-1"], "from 0 on"),
+        (["--seed", "-1"], "from 0 to 4294967295"),
+        (["--seed", "5000000000"], "from 0 to 4294967295"),
         (["--recipe", "slow"], "invalid choice"),
     ],
 )

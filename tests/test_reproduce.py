@@ -57,6 +57,17 @@ def test_runs_of_two_kinds_are_not_mixed(grid, option, value, capsys):
     assert "choose another folder, or ask for the same" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("history", "run"), [("{}", "{}"), ("[]", "{}"), ("{", "{}"), (None, "{}"), (None, "[]")])
+def test_a_folder_with_other_files_is_named(tmp_path, history, run, capsys):
+    folder = tmp_path / "plain8_seed0"
+    folder.mkdir()
+    lists = json.dumps({name: [0.5] for name in recipes.EPOCH_LISTS})
+    (folder / "history.json").write_text(lists if history is None else history)
+    (folder / "run.json").write_text(run)
+    assert main([*SMALL, "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(f"resnet_edu: {folder}: run.json and history.json are not those of a run")
+
+
 def test_a_grid_that_is_stopped_goes_on_from_the_last_whole_epoch(small, tmp_path, monkeypatch, capsys):  # noqa: F811
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert main([*SMALL, "--out", str(whole)]) == 0
@@ -137,10 +148,11 @@ def test_a_run_that_has_ended_is_kept_with_the_course(small, course, tmp_path, c
     assert "resnet8.safetensors" in (course / "weights" / "SHA256SUMS").read_text()
 
 
-@pytest.mark.parametrize("name", ["../up", "Resnet", "a b", ""])
+@pytest.mark.parametrize("name", ["../up", "Resnet", "a b", "", "lessons"])
 def test_a_run_is_kept_under_a_plain_name(course, tmp_path, name, capsys):
     assert main(["authoring", "keep", str(tmp_path), name]) == 1
     assert "is no name for a run" in capsys.readouterr().err
+    assert "01_convolutional_networks" in (course / "runs" / "lessons.json").read_text()
 
 
 def test_what_has_not_ended_is_not_kept(course, tmp_path, capsys):

@@ -13,10 +13,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode, v4
 
-from resnet_edu.authoring.lessons import Refusal, lessons
+from resnet_edu.authoring.lessons import Refusal, lessons, read
 from resnet_edu.authoring.normalise import to_text
 from resnet_edu.files import write_atomically
 
@@ -71,7 +70,7 @@ def stamp(address: str, root: Path, branch: str = "main") -> list[Path]:
 
 def stamped(path: Path, address: str, branch: str) -> str:
     """The lesson's text with this address."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     if setup_address(notebook) is None:
         raise Refusal(f"{path.name}: it has no setup cell like the other lessons, so no address fits into it.")
     cell = setup_cell(notebook)

@@ -13,14 +13,14 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from urllib.parse import unquote
 
 import nbformat
 from nbformat import NotebookNode
 
 from resnet_edu.authoring.address import setup_address
-from resnet_edu.authoring.lessons import ROOT, cell_name, readme_row
+from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, read, readme_row
 from resnet_edu.authoring.normalise import KERNELSPEC
 
 Rule = Callable[[NotebookNode, Path], list[str]]
@@ -36,15 +36,24 @@ BARE = {"annotate", "axhline", "axvline", "bar", "barh", "fill_between", "hist",
 LOCAL_PATH = re.compile(
     r"(?<![\w./:~-])/(?:root|home|tmp|Users)/[^\s'\"<>)]*|\b[A-Z]:\\+Users\\[^\s'\"<>)]*|\S*/site-packages/\S*"
 )
+
+
+def below(folder: PurePath) -> re.Pattern[str]:
+    """What leads into the folder, with the separators of any system, doubled where a string is shown as code."""
+    return re.compile(r"[\\/]+".join(re.escape(part.rstrip("\\/")) for part in (*folder.parts, "")))
+
+
+OWN_PATH = below(ROOT)
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 
 
 def check(path: Path) -> list[str]:
     """Every problem of the lesson, as sentences that begin with its file name. None means that it keeps the rules."""
     try:
-        notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))  # as it stands: `read` would mend it first
-    except ValueError as error:
-        return [f"{path.name} cannot be read as a notebook: {first_line(str(error))}"]
+        read(path)
+    except Refusal as refusal:
+        return [str(refusal)]
+    notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))  # as it stands: `read` has mended it
     if notebook.get("nbformat") != 4:
         return [f"{path.name} has the notebook format {notebook.get('nbformat')}. Open and save it in JupyterLab."]
     return [f"{path.name} {problem}" for rule in RULES for problem in rule(notebook, path)]
@@ -280,7 +289,7 @@ def names_no_local_path(notebook: NotebookNode, path: Path) -> list[str]:
     return [
         f"{where}: {found} is a path of one machine. Use a relative path, or keep it out of the output."
         for text, where in texts
-        for found in dict.fromkeys(LOCAL_PATH.findall(text) + re.findall(re.escape(f"{ROOT}/"), text))
+        for found in dict.fromkeys(LOCAL_PATH.findall(text) + OWN_PATH.findall(text))
     ]
 
 

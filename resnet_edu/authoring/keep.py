@@ -22,11 +22,13 @@ from resnet_edu.files import write_atomically
 
 def keep(folder: Path, name: str) -> list[Path]:
     """The two files that were written. Raises Refusal for a folder without a run that has ended, or for a bad name."""
+    if name == "lessons":
+        raise Refusal("'lessons' is no name for a run: data/runs/lessons.json holds the times of the lessons.")
     if not re.fullmatch(r"[a-z0-9_]+", name):
         raise Refusal(f"{name!r} is no name for a run: use small letters, digits and _, such as resnet20_cifar10.")
     try:
         result = recipes.result_of(folder)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refusal(f"{folder} holds files that are not of a run: {error}.") from None
     if result is None:
         raise Refusal(f"{folder} holds no run that has ended: there is no run.json in it.")

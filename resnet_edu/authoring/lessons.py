@@ -8,7 +8,10 @@
 The lessons belong to a clone of the course, beside the package. An install without a clone has none, and says so.
 """
 
+import json
+import os
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,16 +32,22 @@ def lessons(folder: Path | None = None) -> list[Path]:
             "This resnet_edu was installed without its lessons. Clone the course's repository, and run "
             "`python -m pip install -r requirements.txt` and then this command in the clone."
         )
-    found = sorted(folder.glob("*.ipynb"))
+    found = sorted(path for path in folder.glob("*.ipynb") if path.name[0] != ".")  # macOS leaves ._03_name.ipynb
     if not found:
         raise Refusal(f"There are no lessons in {folder}. `git status` in that folder says which are missing.")
     return found
 
 
 def find_lesson(name: str, folder: Path | None = None) -> Path:
-    """The lesson that is called by its number ("3", "03"), its name, or its file."""
-    wanted = Path(name).name.removesuffix(".ipynb")
+    """The lesson that is called by its number ("3", "03"), its name, or its file, with or without a folder."""
+    wanted = name.removesuffix(".ipynb")
     found = lessons(folder)
+    if "/" in name or os.sep in name:
+        file = Path(f"{wanted}.ipynb").resolve()
+        for path in found:
+            if path.resolve() == file:
+                return path
+        raise Refusal(f"{name} is none of the lessons in {folder or NOTEBOOKS}.")
     for path in found:
         number, _, title = path.stem.partition("_")
         if wanted in (path.stem, title, number, number.lstrip("0")):
@@ -49,6 +58,26 @@ def find_lesson(name: str, folder: Path | None = None) -> Path:
 def find_lessons(names: Iterable[str], folder: Path | None = None) -> list[Path]:
     """The lessons of these names; all of them if no name is given."""
     return [find_lesson(name, folder) for name in names] or lessons(folder)
+
+
+def read(path: Path) -> Any:
+    """The notebook, mended as nbformat does it, which gives each cell an id. Raises Refusal for what is none."""
+    import nbformat  # here, for the command line imports this module, and starts at once
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it mends is `check`'s affair
+            text = path.read_text(encoding="utf-8")
+            if not isinstance(json.loads(text), dict):
+                raise ValueError("there are no cells in it")
+            notebook = nbformat.convert(nbformat.reader.reads(text), to_version=4)
+            nbformat.validate(notebook, relax_add_props=True)
+    except OSError:
+        raise
+    except Exception as error:  # nbformat raises many kinds
+        told = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise Refusal(f"{path.name} cannot be read as a notebook: {told}") from None
+    return notebook
 
 
 def readme_row(lesson: str) -> re.Pattern[str]:

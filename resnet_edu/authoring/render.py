@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import ipykernel.kernelspec
-import nbformat
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, readme_row
+from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, read, readme_row
 from resnet_edu.authoring.normalise import normalise, to_text
 from resnet_edu.facts import facts
 from resnet_edu.files import write_atomically
+from resnet_edu.lesson import seed
 
 CELL_TIMEOUT = 900  # seconds, after which a cell hangs
 SLOW_CELL = 5.0  # seconds, from which on a cell's time is printed
@@ -59,7 +59,7 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
     a cell with the tag "picture" into `data/figures/`, and the time that the lesson took into the README's table;
     but not at the budget smoke, whose nets are hardly trained and would break the lessons that load them.
     """
-    before = path.read_bytes()
+    before, moved = path.read_bytes(), moved_seed()
     data = root / "data"
     data.mkdir(exist_ok=True)
     print(f"{path.stem}: running at the budget {budget} ...", flush=True)
@@ -72,7 +72,7 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
             os.replace(weights, data / "weights" / weights.name)
     write_checksums(data / "weights")
     write_atomically(path, to_text(normalise(run.notebook)))
-    record(path.stem, run.seconds, budget, data / "runs" / "lessons.json")
+    record(path.stem, run.seconds, budget, moved, data / "runs" / "lessons.json")
     if budget != "smoke":
         write_picture(run.notebook, data / "figures" / f"{path.stem}.png")
         write_time(root / "README.md", path.stem, run.seconds)
@@ -88,7 +88,7 @@ def run_notebook(path: Path, budget: str = "laptop", **environment: str) -> Run:
 
     environment: variables for the kernel beside this process's own, such as RESNET_EDU_SEED="1".
     """
-    run = Run(nbformat.read(path, as_version=4))
+    run = Run(read(path))
     for cell in run.notebook.cells:  # a cell that does not run keeps no output of an earlier run
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -153,14 +153,23 @@ def write_time(readme: Path, lesson: str, seconds: float) -> None:
     write_atomically(readme, readme_row(lesson).sub(rf"\g<1>{seconds:.0f} s\3", text))
 
 
-def record(lesson: str, seconds: float, budget: str, path: Path) -> None:
+def moved_seed() -> int:
+    """RESNET_EDU_SEED, 0 where it is not set. Raises Refusal where the lesson's own `seed` would raise, and sooner."""
+    try:
+        seed()
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+    return int(os.environ.get("RESNET_EDU_SEED") or 0)
+
+
+def record(lesson: str, seconds: float, budget: str, moved: int, path: Path) -> None:
     """Keep the lesson's time, with what it was measured on, beside that of the others."""
     path.parent.mkdir(parents=True, exist_ok=True)
     runs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     runs[lesson] = {
         "seconds": round(seconds),
         "budget": budget,
-        "seed": int(os.environ.get("RESNET_EDU_SEED", "0")),
+        "seed": moved,
         **facts(),
     }
     write_atomically(path, json.dumps(runs, indent=1, sort_keys=True) + "\n")

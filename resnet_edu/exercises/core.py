@@ -26,10 +26,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.harness import SECONDS, Outcome, Wrong, attempt, attempt_trusted, one_thread
+from resnet_edu.exercises.harness import (
+    SECONDS,
+    Outcome,
+    Trouble,
+    Wrong,
+    attempt,
+    attempt_trusted,
+    one_thread,
+    plots_style,
+)
 from resnet_edu.exercises.values import difference, differing, layer_for_result, same, shown
 
 NO_SUPER = "its __init__ does not call super().__init__(), which has to stand before any layer."
+#: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
+INCOMPARABLE = Trouble("kind", "it gives something that cannot be compared with the right result.")
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
 
 
@@ -121,9 +132,10 @@ class Exercise:
         return isinstance(self.reference, type) or "Module" in str(inspect.signature(self.reference).return_annotation)
 
     @one_thread()
+    @plots_style()
     def check(self, answer: Any) -> Verdict:
         """Judge an answer. Nothing that the answer does is raised, and the world is left as it was."""
-        if unfit := self._unfit(answer):
+        if unfit := attempt(partial(self._unfit, answer)).trouble:
             return Verdict(WRONG, unfit.slug, unfit.sentence)
         expected = [attempt_trusted(partial(probe.run, self.reference)) for probe in self.probes]
         found: list[Outcome] = []
@@ -143,25 +155,24 @@ class Exercise:
             return Verdict(CORRECT)
         return self._diagnosis(answer, found, expected, wrong[0])
 
-    def _unfit(self, answer: Any) -> Wrong | None:
-        """What is wrong with it before it is called."""
+    def _unfit(self, answer: Any) -> None:
+        """Raises Wrong where something is wrong with it before it is called."""
         if answer is None:
-            return Wrong("none", f"{self.name} is None. Hand in the {self._kind()} itself.")
+            raise Wrong("none", f"{self.name} is None. Hand in the {self._kind()} itself.")
         if isinstance(answer, nn.Module) and self.makes_modules:
             kind = type(answer).__name__
-            return Wrong(
+            raise Wrong(
                 "instance-for-class", f"You handed in one {kind} that is built already. Hand in the class: {kind}."
             )
         if isinstance(answer, type) and not self.makes_modules:
-            return Wrong(
+            raise Wrong(
                 "class-for-function", f"You handed in the class {answer.__name__}; {self.name} has to be a function."
             )
         if not callable(answer):
-            return Wrong(
+            raise Wrong(
                 "not-callable",
                 f"You handed in {shown(answer)}. Hand in the {self._kind()} itself, without brackets behind its name.",
             )
-        return None
 
     def _kind(self) -> str:
         return "class" if isinstance(self.reference, type) else "function"
@@ -169,7 +180,8 @@ class Exercise:
     def _diagnosis(self, answer: Any, found: list[Outcome], expected: list[Outcome], first: int) -> Verdict:
         outcome, right = found[first], expected[first]
         words = self.probes[first].words.replace("{name}", self.name)
-        trouble = outcome.trouble or difference(outcome.value, right.value, outcome.printed)
+        told = partial(difference, outcome.value, right.value, outcome.printed)
+        trouble = outcome.trouble or attempt(told).value or INCOMPARABLE
         example = f"For example, {words}: {trouble.sentence}"
         if outcome.where:
             example += f" The line is `{outcome.where}`."

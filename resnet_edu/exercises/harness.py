@@ -1,10 +1,15 @@
-"""Run somebody's code and tell what happened; the world around it stays as it was.
+"""Run somebody's code and tell what happened; what is watched of the world around it stays as it was.
 
     >>> attempt(lambda: 1 / 0).trouble
     Trouble(slug='raises', sentence='it raises ZeroDivisionError: division by zero')
 
 `attempt`, at the end, is the whole story; above it stand its parts: what can go wrong, what of the world is
 watched, the limits of time and memory, and how an exception is told.
+
+Watched are the seeds and settings of torch, NumPy and Python that a lesson relies on (`SETTINGS`), the functions of
+`NAMESPACES`, the hooks of all modules, the standard streams and warnings; a check also keeps matplotlib's rcParams
+(`plots_style`). What else a library keeps is not watched: figures that are left open, loggers and their handlers, other
+switches of torch.backends.
 
 What cannot be caught inside one process: a crash below Python (a segmentation fault), a loop inside one C call, a
 thread or process that the code starts and leaves running, files that it writes, and what it does to the notebook's own
@@ -17,8 +22,10 @@ from __future__ import annotations
 import builtins
 import ctypes
 import dis
+import gc
 import inspect
 import io
+import logging
 import math
 import os
 import random
@@ -29,7 +36,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
@@ -86,7 +93,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Setting:
-    """Something global that code may change: how to read it, and how to set it back."""
+    """Something global that code may change: how to read it (None: it has no value to go back to), and to set it."""
 
     name: str
     read: Callable[[], Any]
@@ -108,6 +115,23 @@ def _matmul_precision() -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch 2.9 warns of newer names for it, in the middle of the reader's page
         return torch.get_float32_matmul_precision()
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed under the kernel
+        return None
+
+
+def _go_back(before: str) -> None:
+    with suppress(OSError):  # the code has removed it
+        os.chdir(before)
+
+
+def _write_interrupt_handler(before: Any) -> None:
+    if threading.current_thread() is threading.main_thread():  # on another one, code cannot change it either
+        signal.signal(signal.SIGINT, before)
 
 
 SETTINGS = (
@@ -148,10 +172,19 @@ SETTINGS = (
         _matmul_precision,
         torch.set_float32_matmul_precision,
     ),
+    Setting(
+        "torch.backends.cudnn.benchmark",
+        lambda: torch.backends.cudnn.benchmark,
+        lambda before: setattr(torch.backends.cudnn, "benchmark", before),
+    ),
     Setting("numpy.geterr()", np.geterr, lambda before: np.seterr(**before)),
+    Setting("numpy.get_printoptions()", np.get_printoptions, lambda before: np.set_printoptions(**before)),
     Setting("sys.getrecursionlimit()", sys.getrecursionlimit, sys.setrecursionlimit),
     Setting("sys.path", sys.path.copy, lambda before: sys.path.__setitem__(slice(None), before)),
-    Setting("os.getcwd()", os.getcwd, os.chdir),
+    Setting("gc.isenabled()", gc.isenabled, lambda before: gc.enable() if before else gc.disable()),
+    Setting("logging.root.manager.disable", lambda: logging.root.manager.disable, logging.disable),
+    Setting("the handler of SIGINT", lambda: signal.getsignal(signal.SIGINT), _write_interrupt_handler),
+    Setting("os.getcwd()", _folder, _go_back),
     Setting("os.environ", lambda: dict(os.environ), _write_environment),
 )
 
@@ -180,7 +213,7 @@ def _replaced(space: Any, before: dict[str, Any]) -> list[str]:
 
 
 class World:
-    """A picture of all that is watched. `changes()` says what has changed since; `restore()` sets it back."""
+    """A picture of all that is watched, then SEED is set. `changes()` tells what is new; `restore()` sets all back."""
 
     def __init__(self) -> None:
         self.random = (torch.get_rng_state(), np.random.get_state(), random.getstate())
@@ -188,19 +221,16 @@ class World:
         self.streams = (sys.stdin, sys.stdout, sys.stderr)
         self.trace = sys.gettrace()
         self.hooks = {name: dict(hooks) for name, hooks in HOOKS.items()}
-        self.see()
-
-    def see(self) -> None:
-        """From here on, changes count."""
+        torch.manual_seed(SEED)
         self.settings = [setting.read() for setting in SETTINGS]
         self.names = {place: dict(vars(space)) for place, space in NAMESPACES.items()}
 
     def changes(self) -> Iterator[Trouble]:
         for setting, before in zip(SETTINGS, self.settings, strict=True):
             now = setting.read()
-            if now != before:
+            if before is not None and now != before:
                 what = f"{setting.name} is {now}, and it was {before}"
-                if isinstance(now, list | dict):
+                if now is None or isinstance(now, list | dict) or inspect.isroutine(now) or inspect.isroutine(before):
                     what = f"{setting.name} is not what it was"
                 yield Trouble(setting.slug, f"after it, {what}, for the whole notebook. {setting.advice}")
         for place, before in self.names.items():
@@ -219,7 +249,7 @@ class World:
                 else:
                     delattr(NAMESPACES[place], name)
         for setting, before in zip(SETTINGS, self.settings, strict=True):
-            if setting.read() != before:
+            if before is not None and setting.read() != before:
                 setting.write(before)
         for name, before in self.hooks.items():
             HOOKS[name].clear()
@@ -361,6 +391,13 @@ def silence() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def plots_style() -> Iterator[None]:
+    """matplotlib's rcParams afterwards as they were, if somebody has imported it: 0.3 ms, so once a check."""
+    with sys.modules["matplotlib"].rc_context() if "matplotlib" in sys.modules else nullcontext():
+        yield
+
+
 STAND_INS: dict[tuple[Any, str], Callable[..., Any]] = {
     (builtins, "input"): _asks,
     (sys, "breakpointhook"): _asks,
@@ -467,8 +504,6 @@ def attempt(code: Callable[[], Any], *, seconds: float = SECONDS) -> Outcome:
     started = time.perf_counter()
     try:
         sys.stdin, sys.stdout, sys.stderr = io.StringIO(), paper, paper
-        torch.manual_seed(SEED)
-        world.see()
         limits = ExitStack()
         for limit in (stand_ins(), silence(), memory_limit(), time_limit(seconds)):
             limits.enter_context(limit)

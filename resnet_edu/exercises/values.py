@@ -100,6 +100,8 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
             return Trouble(
                 "kind", f"it should give a tensor of the shape {list(expected.shape)}, and yours gives {_told(found)}."
             )
+        if found.device != expected.device:
+            return Trouble("device", f"it should give a tensor on {expected.device}, and yours is on {found.device}.")
         if found.shape != expected.shape:
             return Trouble(
                 "shape",
@@ -169,6 +171,13 @@ def _told(value: Any) -> str:
 
 def shown(value: Any) -> str:
     """A value as it fits into a sentence."""
+    try:
+        return _shown(value)
+    except Exception:  # a list that holds itself, a tensor without numbers, an object that fails to say what it is
+        return f"an object of the class {type(value).__name__}"
+
+
+def _shown(value: Any) -> str:
     value = plain(value)
     match value:
         case float():
@@ -182,18 +191,15 @@ def shown(value: Any) -> str:
         case nn.Module():
             return f"a {type(value).__name__}"
         case list() | tuple() if len(value) <= FEW:
-            inner = ", ".join(shown(item) for item in value)
+            inner = ", ".join(_shown(item) for item in value)
             return f"[{inner}]" if isinstance(value, list) else f"({inner})"
         case dict() if len(value) <= FEW:
-            return "{" + ", ".join(f"{key!r}: {shown(item)}" for key, item in value.items()) + "}"
+            return "{" + ", ".join(f"{key!r}: {_shown(item)}" for key, item in value.items()) + "}"
         case type():
             return f"the class {value.__name__}"
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
-    try:
-        text = repr(value)
-    except Exception:  # a learner's own class may fail to say what it is
-        text = " at 0x"
+    text = repr(value)
     return f"an object of the class {type(value).__name__}" if " at 0x" in text else _cut(text)
 
 
