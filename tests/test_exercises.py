@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -450,6 +451,15 @@ def test_whatever_an_answer_does_it_is_told_and_nothing_around_it_changes(what):
     assert verdict.status == ("wrong" if slug else "correct")
     assert slug is None or verdict.message.endswith((".", ".)", "?", "`."))
     assert took < 2 * (1 if slug != "endless" else 2 * SECONDS), f"it took {took:.1f} s"
+
+
+def test_an_answer_is_not_endless_because_the_machine_stood_still():
+    def stands_still(x):
+        pid = os.getpid()
+        subprocess.run(["sh", "-c", f"kill -STOP {pid}; sleep {2 * SECONDS}; kill -CONT {pid}"], check=True)
+        return x
+
+    assert attempt(lambda: stands_still(1)).value == 1
 
 
 @pytest.mark.parametrize(

@@ -289,12 +289,14 @@ def time_limit(seconds: float) -> Iterator[None]:
     On the main thread of Linux and macOS a signal does it, which also wakes code that sleeps; elsewhere another thread,
     which cannot do that.
     """
-    started, computing = time.perf_counter(), time.process_time()
+    started, computing, late = time.perf_counter(), time.process_time(), 0
 
     def is_up() -> bool:
+        nonlocal late
         clock, used = time.perf_counter() - started, time.process_time() - computing
         held_up = seconds / 10 < used < seconds / 2  # it computes, so it does not sleep, but it waits for its turn
-        return clock > seconds * (PATIENCE if held_up else 1)
+        late += clock > seconds * (PATIENCE if held_up else 1)
+        return late > 2 or used > seconds  # where the whole machine stood still for a moment, it is late once
 
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
         fired = False
