@@ -388,7 +388,8 @@ HOSTILE = {
     "changes how NumPy prints": ("changes-settings", lambda x: (np.set_printoptions(precision=2), 2 * x)[1]),
     "stops the collector of garbage": ("changes-settings", lambda x: (gc.disable(), 2 * x)[1]),
     "stops all logging": ("changes-settings", lambda x: (logging.disable(), 2 * x)[1]),
-    "ignores Ctrl-C": ("changes-settings", lambda x: (signal.signal(signal.SIGINT, signal.SIG_IGN), 2 * x)[1]),
+    # (A process that a shell started in the background ignores it from the start.)
+    "takes Ctrl-C": ("changes-settings", lambda x: (signal.signal(signal.SIGINT, lambda *_: None), 2 * x)[1]),
     "goes to another folder": ("changes-settings", lambda x: (new_directory(), 2 * x)[1]),
     "closes stdout": ("returns-nothing", lambda x: close_stdout()),
     # Not wrong, but not to be left behind either:
