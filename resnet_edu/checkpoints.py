@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from resnet_edu import files
 
@@ -63,11 +64,15 @@ def fill(net: nn.Module, tensors: dict[str, Tensor]) -> None:
     if not isinstance(tensors, dict):
         raise ValueError(f"it is a {type(tensors).__name__}, and no weights by their names")
     for name in sorted(map(str, here.keys() | tensors.keys())):
+        if name not in tensors and name.endswith("num_batches_tracked"):
+            continue  # older files do not hold it, torchvision's among them: PyTorch puts it in
         if name not in tensors or name not in here:
             raise ValueError(f"{name} is only in the {'net' if name in here else 'file'}")
-        shapes = [list(getattr(state[name], "shape", [])) for state in (here, tensors)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(f"{name} is {shapes[0]} in the net and {shapes[1]} in the file")
+        ours, theirs = here[name], tensors[name]
+        if isinstance(ours, Tensor) != isinstance(theirs, Tensor):
+            raise ValueError(f"{name} is a tensor in the {'net' if isinstance(ours, Tensor) else 'file'} only")
+        if isinstance(ours, Tensor) and not is_lazy(ours) and ours.shape != theirs.shape:
+            raise ValueError(f"{name} is {list(ours.shape)} in the net and {list(theirs.shape)} in the file")
     net.load_state_dict(tensors)
 
 

@@ -291,6 +291,7 @@ def fit(
                 if checkpoint is not None and group.rank == 0:
                     checkpoints.write(checkpoint, _state(net, optimizer, scaler, history, settings))
                 with torch.random.fork_rng(devices=cuda):  # what a callback draws is in no checkpoint
+                    torch.manual_seed(1000 * seed + epoch)
                     for on_end in on_epoch:
                         on_end(history)
                 bar.set_postfix_str(_epoch_line(history))

@@ -13,8 +13,18 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the cores: one 
 def every_figure_is_readable(monkeypatch):
     """Whatever figure a test draws, and every answer of an explorer, has contrast and a second cue beside colour."""
     import readable
+    from IPython import get_ipython
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
+    from resnet_edu.explorers import core
+
+    put = core.put
+
+    def drawn(figure, alt, handle=None):
+        if get_ipython() is None:  # without a page there is nothing to draw for
+            figure.draw_without_rendering()
+        return put(figure, alt, handle)
 
     def checked(draw):
         def draw_and_check(drawn):
@@ -24,6 +34,7 @@ def every_figure_is_readable(monkeypatch):
         return draw_and_check
 
     monkeypatch.setattr(FigureCanvasAgg, "draw", checked(FigureCanvasAgg.draw))  # also by savefig
+    monkeypatch.setattr(core, "put", drawn)
     monkeypatch.setattr(Figure, "draw_without_rendering", checked(Figure.draw_without_rendering))
 
 

@@ -121,12 +121,14 @@ def test_a_net_that_does_not_fit_is_named_and_stays_as_it_was(train, tmp_path):
 
 def test_what_a_callback_draws_is_not_missed_when_a_run_goes_on(train, tmp_path):
     options = {"epochs": 3, "progress": False, "checkpoint": tmp_path / "c"}
-    draw = lambda history: torch.rand(3)  # noqa: E731
+    drawn = []
+    draw = lambda history: drawn.append(torch.rand(1).item())  # noqa: E731
     expected = training.fit(ready_net(), train, epochs=3, progress=False, callbacks=[draw])
     with pytest.raises(Stop):
         training.fit(ready_net(), train, callbacks=[draw, stop_after(1)], **options)
     again = training.fit(ready_net(), train, callbacks=[draw], resume=True, **options)
     assert plain_lists(again) == plain_lists(expected)
+    assert drawn[:3] == drawn[3:] and len(set(drawn)) == 3
 
 
 def test_auto_precision_is_held_to_what_it_came_to(train, tmp_path, monkeypatch):
@@ -222,3 +224,18 @@ def test_killed_at_any_moment_the_last_checkpoint_loads(tmp_path):
         n = state["n"] + 1
     checkpoints.write(path, {"n": 0})
     assert [p.name for p in tmp_path.iterdir()] == ["c"], "what killed runs left half written is cleaned away"
+
+
+def test_a_net_is_filled_whole_or_not_at_all():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.z = nn.Parameter(torch.tensor(0.0)), nn.Parameter(torch.tensor(0.0))
+
+    pair = Pair()
+    with pytest.raises(ValueError, match="z is a tensor in the net only"):
+        checkpoints.fill(pair, {"a": torch.tensor(3.0), "z": "abc"})
+    assert pair.a.item() == 0
+    lazy = net_with_dropout()
+    checkpoints.fill(lazy, ready_net().state_dict())
+    assert lazy(torch.zeros(2, 3, 8, 8)).shape == (2, 10)

@@ -223,7 +223,7 @@ def test_images_are_not_shrunk_to_another_size_than_the_one_asked_for(bundled, s
     images = bundled[0].images[:2]
     with pytest.raises(ValueError, match=rf"size {size!r} is not possible: .* 32 x 32 .* 1, 2, 4, 8, 16, 32"):
         data.shrink(images, size)
-    assert [data.shrink(images, n).shape[2:] for n in (1, 2, 4, 32)] == [(n, n) for n in (1, 2, 4, 32)]
+    assert [data.shrink(images, n).shape[2:] for n in (1, 2, np.int64(4), 32)] == [(n, n) for n in (1, 2, 4, 32)]
 
 
 def test_images_go_to_the_device_asked_for(bundled):

@@ -140,7 +140,7 @@ def test_ranks_drop_other_units_and_refuse_to_go_on_from_different_epochs(tmp_pa
     masks = [{line for line in result.stdout.splitlines() if line.startswith(f"rank {rank} ")} for rank in (0, 1)]
     assert len(masks[0]) == len(masks[1]) == 2
     assert not {line[7:] for line in masks[0]} & {line[7:] for line in masks[1]}
-    assert result.stderr.count("ValueError: The processes would go on from different epochs, [0, 2]") == 2
+    assert "ValueError: The processes would go on from different epochs, [0, 2]" in result.stderr
 
 
 def test_outside_torchrun_a_group_says_how_to_start_one(monkeypatch):

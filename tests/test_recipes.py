@@ -175,7 +175,7 @@ def test_killed_and_resumed_the_command_ends_where_an_unstopped_run_does(small, 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
 def test_inside_a_project_of_the_readers_no_commit_is_recorded(tmp_path):
     """The package may be installed into a folder that the reader's own repository ignores."""
-    git = ["git", "-c", "user.name=reader", "-c", "user.email=reader@example.org"]
+    git = ["git", "-c", "commit.gpgsign=false", "-c", "user.name=reader", "-c", "user.email=reader@example.org"]
     subprocess.run([*git, "init", "--quiet"], cwd=tmp_path, check=True)
     subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "theirs"], cwd=tmp_path, check=True)
     assert facts.commit(tmp_path) == ""

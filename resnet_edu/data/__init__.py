@@ -25,6 +25,7 @@ Images and labels keep CIFAR-10's own order everywhere, so that image 17 is the 
 """
 
 import difflib
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -95,9 +96,9 @@ def shrink(images: Tensor, size: int) -> Tensor:
     """
     side = images.shape[-1]
     possible = [n for n in range(1, side + 1) if side % n == 0]
-    if isinstance(size, bool) or not isinstance(size, int) or size not in possible:
+    if isinstance(size, bool) or not isinstance(size, Integral) or size not in possible:
         sizes = ", ".join(map(str, possible))
-        raise ValueError(f"size {size!r} is not possible: images of {side} x {side} can be averaged down to {sizes}")
+        raise ValueError(f"size {size} is not possible: images of {side} x {side} can be averaged down to {sizes}")
     factor = side // size
     if factor == 1:
         return images

@@ -129,9 +129,9 @@ def _go_back(before: str) -> None:
         os.chdir(before)
 
 
-def _write_interrupt_handler(before: Any) -> None:
-    if threading.current_thread() is threading.main_thread():  # on another one, code cannot change it either
-        signal.signal(signal.SIGINT, before)
+def _interrupt_handler() -> Any:
+    """Of the main thread alone: code on another one cannot change it, and a kernel may, meanwhile."""
+    return signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
 
 
 SETTINGS = (
@@ -183,7 +183,7 @@ SETTINGS = (
     Setting("sys.path", sys.path.copy, lambda before: sys.path.__setitem__(slice(None), before)),
     Setting("gc.isenabled()", gc.isenabled, lambda before: gc.enable() if before else gc.disable()),
     Setting("logging.root.manager.disable", lambda: logging.root.manager.disable, logging.disable),
-    Setting("the handler of SIGINT", lambda: signal.getsignal(signal.SIGINT), _write_interrupt_handler),
+    Setting("the handler of SIGINT", _interrupt_handler, lambda before: signal.signal(signal.SIGINT, before)),
     Setting("os.getcwd()", _folder, _go_back),
     Setting("os.environ", lambda: dict(os.environ), _write_environment),
 )
@@ -296,7 +296,8 @@ def time_limit(seconds: float) -> Iterator[None]:
         clock, used = time.perf_counter() - started, time.process_time() - computing
         held_up = seconds / 10 < used < seconds / 2  # it computes, so it does not sleep, but it waits for its turn
         late += clock > seconds * (PATIENCE if held_up else 1)
-        return late > 2 or used > seconds  # where the whole machine stood still for a moment, it is late once
+        # Where the whole machine stood still for a moment, it is late once.
+        return late > 2 or (clock > seconds and used > seconds)
 
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
         fired = False
