@@ -73,7 +73,7 @@ def load(
     if isinstance(size, bool) or not isinstance(size, int):
         raise TypeError(f"size must be one of the integers {SIZES}, not {size!r}")
     if size not in SIZES:
-        raise ValueError(f"size {size} is not possible: CIFAR-10 is 32 x 32, and is averaged down to 16 or 8")
+        raise ValueError(f"size {size!r} is not possible: CIFAR-10 is 32 x 32, and is averaged down to 16 or 8")
     target = pick_device(device)  # before the reading, so that a typing mistake costs no download
 
     arrays = READERS[name](root)
@@ -98,7 +98,7 @@ def shrink(images: Tensor, size: int) -> Tensor:
     possible = [n for n in range(1, side + 1) if side % n == 0]
     if isinstance(size, bool) or not isinstance(size, Integral) or size not in possible:
         sizes = ", ".join(map(str, possible))
-        raise ValueError(f"size {size} is not possible: images of {side} x {side} can be averaged down to {sizes}")
+        raise ValueError(f"size {size!r} is not possible: images of {side} x {side} can be averaged down to {sizes}")
     factor = side // size
     if factor == 1:
         return images
