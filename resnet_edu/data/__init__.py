@@ -70,10 +70,10 @@ def load(
         near = difflib.get_close_matches(name.lower().replace("-", ""), READERS, n=1)
         hint = f'; did you mean "{near[0]}"?' if near else ""
         raise ValueError(f'there is no data set {name!r}: it is "sample" or "cifar10"{hint}')
-    if isinstance(size, bool) or not isinstance(size, int):
+    if isinstance(size, bool) or not isinstance(size, Integral):
         raise TypeError(f"size must be one of the integers {SIZES}, not {size!r}")
     if size not in SIZES:
-        raise ValueError(f"size {size!r} is not possible: CIFAR-10 is 32 x 32, and is averaged down to 16 or 8")
+        raise ValueError(f"size {size} is not possible: CIFAR-10 is 32 x 32, and is averaged down to 16 or 8")
     target = pick_device(device)  # before the reading, so that a typing mistake costs no download
 
     arrays = READERS[name](root)
