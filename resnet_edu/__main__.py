@@ -355,8 +355,8 @@ def train_net(args: argparse.Namespace) -> int:
         raise Refusal(f"{args.out} holds a run already: --resume goes on with it; or choose another --out.") from error
     except (ValueError, recipes.training.DivergenceError) as error:
         raise Refusal(str(error)) from error
-    except RuntimeError as error:  # torch has a class of its own for a GPU only
-        if not re.search("(allocate|enough|out of) memory|overflowed", str(error)):
+    except (RuntimeError, TypeError) as error:  # torch has a class of its own for a GPU only
+        if not re.search("(allocate|enough|out of) memory|[Oo]verflow", str(error)):
             raise
         net = f"depth {args.depth} and width {args.width}"
         raise Refusal(f"For {net} there is not enough memory. Choose a smaller --width or --depth.") from error

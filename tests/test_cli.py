@@ -286,6 +286,7 @@ MEMORY = (
     "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8",
     "CUDA out of memory. Tried to allocate 8 GiB.",
     "Storage size calculation overflowed with sizes=[16, 3, 3, 3]",
+    "empty(): Overflow when unpacking long long",
 )
 
 

@@ -52,6 +52,17 @@ def test_the_threshold_hides_boxes_and_moves_the_dot():
     assert (list(dot.get_xdata()), list(dot.get_ydata())) == ([0.5], [1.0])
 
 
+def test_every_class_of_boxes_is_told_from_the_others():
+    scores, hits = torch.tensor([0.9]), torch.tensor([True])
+    classes = ("car", "cat", "dog")
+    explorer = explorers.detection_threshold(IMAGES, FOUND, classes, scores=scores, hits=hits, positives=1)
+    said = explorer.figure.get_suptitle()
+    assert said.endswith("car: solid orange, cat: dashed blue, dog: dotted green")
+    with pytest.raises(ValueError, match="classes of boxes have to be whole numbers from 0 to 0"):
+        odd = [(BOX, torch.tensor([0.9]), torch.tensor([1]))] * 4
+        explorers.detection_threshold(IMAGES, odd, ("car",), scores=scores, hits=hits, positives=1)
+
+
 def test_a_word_in_noise_is_heard_by_the_net():
     class Zero(nn.Module):
         def __init__(self):

@@ -56,10 +56,9 @@ def test_a_room_uses_only_rooms_above_it(room, path):
     assert rooms_used(path) <= {*above, room}
 
 
-@pytest.mark.parametrize("room", ["plots", "explorers"])
-def test_what_files_of_a_room_share_has_a_public_name(room):
-    for path in (PACKAGE / room).glob("*.py"):
-        private = [name for name in imported(path) if re.search(r"\._[a-z]", name)]
+def test_what_files_share_has_a_public_name():
+    for path in PACKAGE.rglob("*.py"):
+        private = [name for name in imported(path) if re.search(r"^resnet_edu.*\._[a-z]", name)]
         assert not private, (path.name, private)
 
 

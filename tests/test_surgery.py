@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from test_probes import AddsInPlace
 from torch import nn
 from torch.nn import functional as F
 
@@ -252,20 +253,8 @@ def test_a_score_that_moves_the_net_finds_every_block_where_the_net_is():
     np.testing.assert_array_equal(found.scores, expected.scores)
 
 
-class AddsInPlace(nn.Module):
-    """x + branch(x), written into x."""
-
-    def __init__(self):
-        super().__init__()
-        self.branch = nn.Conv2d(3, 3, 1)
-
-    def forward(self, x):
-        x += self.branch(x)
-        return x
-
-
 def test_a_block_that_works_in_place_is_taken_out_whole():
-    net, x = nn.Sequential(AddsInPlace()), images()
+    net, x = nn.Sequential(AddsInPlace(nn.Conv2d(3, 3, 1))), images()
     with torch.no_grad(), probes.without(net, "0"):
         assert torch.equal(net(x), images())
     assert torch.equal(x, images())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import ipywidgets as widgets
 import numpy as np
@@ -13,6 +14,7 @@ from resnet_edu import plots
 from resnet_edu.explorers.core import Explorer
 
 SCENES = 4
+LOOKS = ("solid orange", "dashed blue", "dotted green", "dash-dotted purple")  # of the boxes that plots.boxes draws
 
 
 def precision_and_recall(scores: Tensor, hits: Tensor, positives: int, threshold: float) -> tuple[float, float]:
@@ -58,11 +60,11 @@ def detection_threshold(
     plots.draw_precision_recall(ax, curve)
     (dot,) = ax.plot([0], [1], "o", color=plots.VERMILLION, markersize=10, label="this threshold")
     ax.legend(loc="lower left")
-    drawn = []
+    drawn, boxes = [], partial(plots.box_patches, classes=len(classes))
     for scene, picture, (corners, confidences, kinds) in zip(scenes, images, found, strict=False):
         scene.imshow(picture.cpu().numpy().transpose(1, 2, 0), interpolation="nearest")
         scene.set_axis_off()
-        for patch, score in zip(plots.box_patches(corners, kinds.tolist()), confidences.tolist(), strict=True):
+        for patch, score in zip(boxes(corners, kinds.tolist()), confidences.tolist(), strict=True):
             drawn.append((scene.add_patch(patch), score))
 
     controls = {
@@ -79,9 +81,7 @@ def detection_threshold(
         dot.set_data([recall], [precision])
         left = int((scores >= threshold).sum())
         said = f"scores of at least {threshold:.2f}: {left} boxes, precision {precision:.2f}, recall {recall:.2f}"
-        colours = ", ".join(
-            f"{name}: {'solid orange' if k == 0 else 'dashed blue'}" for k, name in enumerate(classes[:2])
-        )
+        colours = ", ".join(f"{name}: {look}" for name, look in zip(classes, LOOKS, strict=False))
         figure.suptitle(f"{said}\n{colours}", fontsize=10, y=0.995)
         return f"Four scenes with boxes and a precision-recall curve; {said}."
 

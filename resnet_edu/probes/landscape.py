@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_edu.probes.care import bare, listed, number_from, weights_as_they_were
-from resnet_edu.probes.lesion import Score, _check_callable
+from resnet_edu.probes.lesion import Score, check_callable
 
 #: A step in weight space: {name of a parameter: tensor of its shape}. A parameter that is not named stays.
 Direction = Mapping[str, Tensor]
@@ -67,7 +67,7 @@ def landscape(
     whatever happens; each score starts from them, too.
     """
     module = bare("landscape", module)
-    _check_callable("landscape", score=score)
+    check_callable("landscape", score=score)
     if isinstance(directions, Mapping) or not isinstance(directions, Sequence) or len(directions) not in (1, 2):
         raise TypeError("landscape: give one or two directions in a list, such as [probes.direction(net)].")
     columns = _steps("x", x)

@@ -87,8 +87,8 @@ def lesions(
     Weights, gradients, modes, statistics and the random state are put back after each score, whatever happens.
     """
     module = bare("lesions", module)
-    names = _known_blocks("lesions", module, blocks)
-    _check_callable("lesions", score=score, stand_in=stand_in)
+    names = known_blocks("lesions", module, blocks)
+    check_callable("lesions", score=score, stand_in=stand_in)
 
     def judged(*gone: str) -> float:
         with without(module, *gone, stand_in=stand_in):
@@ -104,8 +104,8 @@ def without(
 ) -> Iterator[nn.Module]:
     """While it lasts, each of these blocks is replaced by `stand_in(block)`; see `lesions`."""
     module = bare("without", module)
-    names = _known_blocks("without", module, blocks) if blocks else []
-    _check_callable("without", stand_in=stand_in)
+    names = known_blocks("without", module, blocks) if blocks else []
+    check_callable("without", stand_in=stand_in)
     stand_ins = {name: stand_in(module.get_submodule(name)) for name in names}
     for name, replacement in stand_ins.items():
         if not isinstance(replacement, nn.Module):
@@ -121,7 +121,7 @@ def reordered(module: nn.Module, blocks: Iterable[str], order: Sequence[int]) ->
     The blocks that change places have to be of one form: the same type, with weights of the same shapes.
     """
     module = bare("reordered", module)
-    names = _known_blocks("reordered", module, blocks)
+    names = known_blocks("reordered", module, blocks)
     asked = listed(order)
     numbers = [int(i) for i in asked if isinstance(i, Integral) and not isinstance(i, bool)]
     if len(numbers) != len(asked) or sorted(numbers) != list(range(len(names))):
@@ -154,7 +154,7 @@ def _form(block: nn.Module) -> tuple[type, list[tuple[str, torch.Size]]]:
     return type(block), [(name, tensor.shape) for name, tensor in block.state_dict().items()]
 
 
-def _known_blocks(who: str, module: nn.Module, blocks: Iterable[str]) -> list[str]:
+def known_blocks(who: str, module: nn.Module, blocks: Iterable[str]) -> list[str]:
     names = listed(blocks)
     known = [name for name, _ in module.named_modules(remove_duplicate=False) if name]
     for name in names:
@@ -171,7 +171,7 @@ def _known_blocks(who: str, module: nn.Module, blocks: Iterable[str]) -> list[st
     return names
 
 
-def _check_callable(who: str, **functions: object) -> None:
+def check_callable(who: str, **functions: object) -> None:
     for name, function in functions.items():
         if not callable(function):
             raise TypeError(f"{who}: {name}={function!r:.60}: give a function of the module.")

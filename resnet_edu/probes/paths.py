@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu.probes.care import labels_for, listed, on_copies, unwrapped
-from resnet_edu.probes.lesion import _known_blocks
+from resnet_edu.probes.lesion import known_blocks
 
 
 class Paths:
@@ -53,7 +53,7 @@ class Paths:
             raise ValueError(f"Paths needs a batch of floating-point numbers; it is {batch.dtype} on {batch.device}.")
         if not callable(loss_fn):
             raise TypeError(f"loss_fn={loss_fn!r:.60}: give a function (output, labels) -> loss.")
-        wanted = _known_blocks("Paths", module, branches)
+        wanted = known_blocks("Paths", module, branches)
         self.names: list[str] = []
         # Each branch is cut out of the graph: the trunk's tensor that goes in, a leaf in its place, what comes out, and
         # a leaf in its place. The trunk is then one graph without branches, and each branch a graph of its own.
