@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--data", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
     command.add_argument("--classes", metavar="NAME", nargs="+", default=[], help="only these classes (default: all)")
-    command.add_argument("--recipe", choices=("paper", "fast"), default="fast", help="default: fast")
+    command.add_argument("--recipe", choices=("paper", "short", "fast"), default="fast", help="default: fast")
     command.add_argument("--epochs", type=positive, help="in place of the recipe's length")
     command.add_argument(
         "--precision", choices=("fp32", "bf16", "fp16", "auto"), help="in place of the recipe's arithmetic"
@@ -117,6 +117,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder that the run writes")
     command.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
     command.add_argument("--tensorboard", action="store_true", help="write events for TensorBoard, too")
+    command.add_argument(
+        "--norms", metavar="N", type=positive, default=0, help="record each layer's gradient norm at every N-th step"
+    )
     command.add_argument("--compile", action="store_true", help="torch.compile, on a GPU with CUDA graphs")
     command.set_defaults(run=train_net)
 
@@ -127,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--depths", type=net_depth, nargs="+", default=[20, 32, 44, 56], help="default: 20 32 44 56")
     command.add_argument("--seeds", type=positive, default=1, help="how many runs of each net (default: 1)")
     command.add_argument("--data", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
-    command.add_argument("--recipe", choices=("paper", "fast"), default="paper", help="default: paper")
+    command.add_argument("--recipe", choices=("paper", "short", "fast"), default="paper", help="default: paper")
     command.add_argument("--epochs", type=positive, help="in place of the recipe's length")
     command.add_argument(
         "--out", metavar="DIR", type=Path, required=True, help="the folder of the runs, table and figure"
@@ -342,7 +345,7 @@ def train_net(args: argparse.Namespace) -> int:
 
     options = {"data_name": args.data, "out": args.out, "epochs": args.epochs, "seed": args.seed}
     options |= {"width": args.width, "classes": args.classes, "precision": args.precision, "compile": args.compile}
-    options |= {"resume": args.resume, "tensorboard": args.tensorboard}
+    options |= {"resume": args.resume, "tensorboard": args.tensorboard, "norms_every": args.norms}
     try:
         if distributed.launched():
             with distributed.ProcessGroup() as group:

@@ -185,7 +185,8 @@ def fit(
 
     `checkpoint` names a file that is written after every epoch; with `resume` a run goes on from it, on a CPU bit for
     bit as if it had not stopped, and starts where there is no such file yet. Without `resume` an existing file is
-    refused, not written over. `ranks` shares each batch among several processes; the net is then `ranks.wrap(net)`:
+    refused, not written over. The file also holds the state of callbacks that have `state_dict` and `load_state_dict`,
+    as `probes.GradientNorms` has. `ranks` shares each batch among several processes; the net is then `ranks.wrap(net)`:
     see `resnet_edu.distributed`.
     `compile` hands the net to torch.compile, on a GPU with CUDA graphs: for small nets that wait for their launches.
     The first step then takes a minute, and the last bits of the result may differ.
@@ -208,7 +209,7 @@ def fit(
         "seed": seed, "max_steps": max_steps, "classes": list(train.classes),
     }  # fmt: skip
     schedule = _choose_schedule(schedule)
-    on_gradients, on_epoch = _split_callbacks(callbacks)
+    on_gradients, on_epoch, stateful = _split_callbacks(callbacks)
     layout = _memory_format(device)
 
     net.to(device=device, memory_format=layout)  # type: ignore[call-overload]
@@ -235,7 +236,7 @@ def fit(
             if Path(checkpoint).exists():
                 state = checkpoints.read(checkpoint)
                 _check_same_run(settings, state["settings"], checkpoint)
-                history = _restore(state, net, optimizer, scaler)
+                history = _restore(state, net, optimizer, scaler, stateful)
                 first_epoch = len(history.train_loss)
                 bar.update(len(history.step_lr))
             _check_same_epoch(first_epoch, group, device)
@@ -289,7 +290,7 @@ def fit(
                     history.val_accuracy.append(metrics.accuracy)
                 history.seconds.append(time.perf_counter() - started)
                 if checkpoint is not None and group.rank == 0:
-                    checkpoints.write(checkpoint, _state(net, optimizer, scaler, history, settings))
+                    checkpoints.write(checkpoint, _state(net, optimizer, scaler, history, settings, stateful))
                 with torch.random.fork_rng(devices=cuda):  # what a callback draws is in no checkpoint
                     torch.manual_seed(1000 * seed + epoch)
                     for on_end in on_epoch:
@@ -424,7 +425,12 @@ def _check_finite(net: nn.Module, x: Tensor, recent: list[Tensor], step: int, hi
 
 
 def _state(
-    net: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any, history: History, settings: dict[str, Any]
+    net: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: Any,
+    history: History,
+    settings: dict[str, Any],
+    stateful: list[Any],
 ) -> dict[str, Any]:
     return {
         "settings": settings,
@@ -432,13 +438,16 @@ def _state(
         "optimizer": optimizer.state_dict(),
         "scaler": scaler.state_dict(),
         "history": asdict(history),
+        "callbacks": [callback.state_dict() for callback in stateful],
         "random": torch.get_rng_state(),
         "cuda_random": torch.cuda.get_rng_state_all(),
         "torch": str(torch.__version__),
     }
 
 
-def _restore(state: dict[str, Any], net: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any) -> History:
+def _restore(
+    state: dict[str, Any], net: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any, stateful: list[Any]
+) -> History:
     net = bare("fit", net)
     try:
         checkpoints.fill(net, state["net"])
@@ -446,6 +455,8 @@ def _restore(state: dict[str, Any], net: nn.Module, optimizer: torch.optim.Optim
         raise ValueError(f"The checkpoint is of another net than this {type(net).__name__}: {error}") from None
     optimizer.load_state_dict(state["optimizer"])
     scaler.load_state_dict(state["scaler"])
+    for callback, kept in zip(stateful, state.get("callbacks", []), strict=False):  # one that is new starts here
+        callback.load_state_dict(kept)
     torch.set_rng_state(state["random"])
     if len(state["cuda_random"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda_random"])
@@ -613,7 +624,10 @@ def _factor(schedule: Schedule, step: int, total: int) -> float:
     return float(factor)
 
 
-def _split_callbacks(callbacks: Iterable[Any]) -> tuple[list[Callable[[int], None]], list[Callable[[History], object]]]:
+def _split_callbacks(
+    callbacks: Iterable[Any],
+) -> tuple[list[Callable[[int], None]], list[Callable[[History], object]], list[Any]]:
+    """What to call after a backward pass, what at an epoch's end, and the callbacks with a state to checkpoint."""
     on_gradients, on_epoch = [], []
     try:
         callbacks = list(callbacks)
@@ -632,7 +646,8 @@ def _split_callbacks(callbacks: Iterable[Any]) -> tuple[list[Callable[[int], Non
             on_gradients.append(after_backward)
         if after_epoch is not None:
             on_epoch.append(after_epoch)
-    return on_gradients, on_epoch
+    stateful = [c for c in callbacks if hasattr(c, "state_dict") and hasattr(c, "load_state_dict")]
+    return on_gradients, on_epoch, stateful
 
 
 def _finite(x: float) -> float | None:

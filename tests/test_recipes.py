@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -82,11 +83,40 @@ def test_a_run_leaves_weights_history_and_facts(small, tmp_path, capsys):
     accuracy = training.evaluate(net, data.load()[1]).accuracy
     assert 1 - accuracy == pytest.approx(result["test_error"], abs=0.005)  # the weights are kept in half precision
     assert len(json.loads((out / "history.json").read_text())["train_loss"]) == 2
+    on_train = training.evaluate(net, data.load()[0]).accuracy
+    assert 1 - on_train == pytest.approx(result["training_error"], abs=0.005)
+    sample = {
+        part: 1 - training.evaluate(net, images).accuracy
+        for part, images in zip(("training", "test"), data.load(), strict=True)
+    }
+    assert result["error_on_the_sample"] == pytest.approx(sample, abs=0.005)
 
     assert main([*COMMAND, "--epochs", "2", "--out", str(out)]) == 1
     assert "--resume goes on with it" in capsys.readouterr().err
     assert main([*COMMAND, "--epochs", "3", "--seed", "1", "--resume", "--out", str(out)]) == 1
     assert "another run: epochs 2, now 3" in capsys.readouterr().err
+
+
+def test_norms_are_recorded_at_every_nth_step_and_a_resumed_run_has_them_all(small, tmp_path):
+    command = [*COMMAND, "--recipe", "short", "--epochs", "3", "--norms", "3"]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert main([*command, "--out", str(whole)]) == 0
+    once = np.load(whole / "norms.npz")
+    assert once["steps"].tolist() == list(range(0, 24, 3)) and once["norms"].shape == (8, 8)
+    assert once["names"][0] == "stem.conv.weight" and (once["norms"] > 0).all()
+
+    def stop(history):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipes, "print_epoch", stop)  # after the first epoch's checkpoint: eight steps, three rows
+        assert main([*command, "--out", str(stopped)]) == 130
+    assert main([*command, "--resume", "--out", str(stopped)]) == 0
+    again = np.load(stopped / "norms.npz")
+    np.testing.assert_array_equal(once["norms"], again["norms"])
+    assert (
+        main([*COMMAND, "--recipe", "short", "--epochs", "3", "--norms", "2", "--resume", "--out", str(stopped)]) == 1
+    )
 
 
 def test_a_net_can_be_trained_on_some_of_the_classes(small, tmp_path, capsys):
