@@ -142,6 +142,10 @@ def parser() -> argparse.ArgumentParser:
     command = authoring.add_parser("render", help="run lessons from top to bottom and store their outputs")
     command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
     command.add_argument("--budget", choices=("smoke", "laptop", "gpu"), default="laptop", help="default: laptop")
+    command.add_argument(
+        "--seeds", metavar="N", type=positive, default=0, help="first record what each claim measures with N seeds"
+    )
+    command.add_argument("--record", action="store_true", help="run the long experiments that a lesson keeps on record")
     command.set_defaults(run=render_lessons)
     command = authoring.add_parser("check", help="see that lessons keep the rules, without running them")
     command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
@@ -390,10 +394,12 @@ def reproduce_table(args: argparse.Namespace) -> int:
 
 
 def render_lessons(args: argparse.Namespace) -> int:
-    from resnet_edu.authoring.render import render
+    from resnet_edu.authoring.render import record_claims, render
 
     for path in find_lessons(args.lessons):
-        render(path, budget=args.budget)
+        if args.seeds:
+            record_claims(path, args.seeds, args.budget)
+        render(path, budget=args.budget, again=args.record)
     return 0
 
 

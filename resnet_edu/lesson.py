@@ -18,11 +18,14 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import json
 import math
 import os
 import re
 import textwrap
+import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from numbers import Integral, Real
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +34,10 @@ import torch
 from IPython import get_ipython
 from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
+
+from resnet_edu import files
+from resnet_edu.data import course_folder
+from resnet_edu.facts import facts
 
 BUDGETS = ("smoke", "laptop", "gpu")
 
@@ -87,31 +94,63 @@ class ClaimError(AssertionError):
     """A sentence of the lesson did not hold in this run."""
 
 
-def claim(sentence: str, value: Any, *, within: tuple[float, float], since: str = "smoke") -> None:
-    """Print a sentence and the measured value behind it; raise ClaimError where the value is outside `within`.
+def claim(
+    sentence: str,
+    value: Any,
+    *,
+    within: tuple[float, float] | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    equals: float | None = None,
+    since: str = "smoke",
+) -> None:
+    """Print a sentence and the measured value behind it; raise ClaimError where the value is not as claimed.
 
-    value: a number, or a tensor or array with one element. within: (low, high), both included.
+    value: a number, or a tensor or array with one element.
+    within=(low, high), both included; or at_least=, at_most=, equals=: exactly one of the four.
     since: the smallest budget at which the claim counts; below it the value is printed and nothing is raised.
+
+    Where the course has recorded the same claim with other seeds (`authoring render --seeds`), their range is printed
+    beside the bound.
     """
     if not isinstance(sentence, str) or not sentence.strip():
         raise TypeError(f"claim({sentence!r}, ...): the first argument is the sentence that is claimed.")
     if not isinstance(since, str) or since not in BUDGETS:
         raise ValueError(f"claim(since={since!r}): choose one of {', '.join(BUDGETS)}.")
     number = _as_number(value)
-    low, high = _as_bounds(within)
+    low, high, bounds = bounds_of(within, at_least, at_most, equals)
     holds = low <= number <= high  # NaN never does
-    bounds = f"from {_written(low)} to {_written(high)}"
-    if math.isinf(low) or math.isinf(high):
-        bounds = f"at most {_written(high)}" if math.isinf(low) else f"at least {_written(low)}"
+    if path := os.environ.get("RESNET_EDU_CLAIMS"):  # `authoring render --seeds` collects the values of this run
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps([sentence, number]) + "\n")
+        print(f"recorded: {sentence}: {_written(number)}")
+        return
     if BUDGETS.index(budget_name()) < BUDGETS.index(since):
         print(f"– {sentence}: {_written(number)} (counts from the budget '{since}' on)")
         return
     if not holds:
         raise ClaimError(
-            f"{sentence}: measured {_written(number)}, expected {bounds}. If you changed something above, this is what "
-            "your change did. If you did not, please report it with your versions: the lesson is wrong on your machine."
+            f"{sentence}: measured {_written(number)}, expected {bounds}{_recorded_range(sentence)}. If you changed "
+            "something above, this is what your change did. If you did not, please report it with your versions: the "
+            "lesson is wrong on your machine."
         )
-    print(f"✓ {sentence}: {_written(number)} ({bounds})")
+    print(f"✓ {sentence}: {_written(number)} ({bounds}{_recorded_range(sentence)})")
+
+
+def _recorded_range(sentence: str) -> str:
+    """What the recorded runs of this claim gave: "; 5 recorded runs: 0.26 to 0.29"; "" where there are none."""
+    values = _recorded_claims().get(sentence, []) if budget_name() == "laptop" else []
+    if len(set(values)) < 2:
+        return ""
+    return f"; {len(values)} recorded runs: {_written(min(values))} to {_written(max(values))}"
+
+
+@lru_cache
+def _recorded_claims() -> dict[str, list[float]]:
+    """{sentence: its values}, of all lessons together, from `data/runs/claims.json`."""
+    path = course_folder() / "runs" / "claims.json"
+    lessons = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {sentence: values for lesson in lessons.values() for sentence, values in lesson["values"].items()}
 
 
 def _written(number: float) -> str:
@@ -129,16 +168,58 @@ def _as_number(value: Any) -> float:
     return float(number)
 
 
-def _as_bounds(within: Any) -> tuple[float, float]:
-    try:
-        low, high = (_as_number(bound) for bound in within)
-    except (TypeError, ValueError):
-        raise TypeError(f"claim(within={within!r:.80}): give a pair of numbers (low, high).") from None
-    if not low <= high:
-        raise ValueError(f"claim(within={within!r}): the low bound comes first.")
-    if math.isinf(low) and math.isinf(high):
-        raise ValueError(f"claim(within={within!r}): every number is within these bounds, so nothing is claimed.")
-    return low, high
+def bounds_of(
+    within: Any = None, at_least: Any = None, at_most: Any = None, equals: Any = None
+) -> tuple[float, float, str]:
+    """What a claim's bounds come to: (low, high, in words)."""
+    given = {"within": within, "at_least": at_least, "at_most": at_most, "equals": equals}
+    given = {name: bound for name, bound in given.items() if bound is not None}
+    if len(given) != 1:
+        raise TypeError(f"claim: give exactly one of within=, at_least=, at_most=, equals=; given: {list(given)}.")
+    if within is not None:
+        try:
+            low, high = (_as_number(bound) for bound in within)
+        except (TypeError, ValueError):
+            raise TypeError(f"claim(within={within!r:.80}): give a pair of numbers (low, high).") from None
+        if not low <= high:
+            raise ValueError(f"claim(within={within!r}): the low bound comes first.")
+        if math.isinf(low) and math.isinf(high):
+            raise ValueError(f"claim(within={within!r}): every number is within these bounds, so nothing is claimed.")
+        if math.isinf(low) or math.isinf(high):
+            return low, high, f"at most {_written(high)}" if math.isinf(low) else f"at least {_written(low)}"
+        return low, high, f"from {_written(low)} to {_written(high)}"
+    name, bound = next(iter(given.items()))
+    number = _as_number(bound)
+    if not math.isfinite(number):
+        raise ValueError(f"claim({name}={bound!r}): give a finite number.")
+    low = number if name != "at_most" else -math.inf
+    high = number if name != "at_least" else math.inf
+    return low, high, f"{name.replace('_', ' ')} {_written(number)}"
+
+
+# --- experiments that take too long to run in a lesson ----------------------------------------------------------------
+
+
+def recorded(name: str, experiment: Callable[[], Any]) -> Any:
+    """What `experiment()` returned when the course recorded it: lists, dicts, strings and numbers.
+
+    The result is kept in `data/runs/NAME.json` with commit, machine and versions beside it. With RESNET_EDU_RECORD=1,
+    as in `authoring render --record`, the experiment runs, for as long as it takes, and its result is kept there.
+    """
+    path = course_folder() / "runs" / f"{name}.json"
+    if os.environ.get("RESNET_EDU_RECORD") == "1":
+        started = time.perf_counter()
+        result = experiment()
+        seconds = round(time.perf_counter() - started)
+        kept = {"result": result, "seconds": seconds, "seed": seed(), "budget": budget_name(), **facts()}
+        files.write_atomically(path, json.dumps(kept, indent=1) + "\n")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no recorded result {path.name}. Run this cell with RESNET_EDU_RECORD=1 to record it."
+        )
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    print(f"Recorded: {kept['seconds'] / 60:.0f} minutes on {kept['machine']}, PyTorch {kept['versions']['torch']}.")
+    return kept["result"]
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from resnet_edu.authoring.address import SETUP
 from resnet_edu.authoring.check import RULES, bare_call, below, check
 from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
 from resnet_edu.authoring.normalise import as_a_terminal_shows_it, normalise, to_text
-from resnet_edu.authoring.render import render, run_notebook, write_checksums, write_picture, write_time
+from resnet_edu.authoring.render import record_claims, render, run_notebook, write_checksums, write_picture, write_time
 
 TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
 FENCE = "```python\n# a comment, not a title\n![](no_image.png)\n```\n\n![A curve](curve.png)\n\n## Recap"
@@ -336,6 +336,19 @@ def test_rendering_twice_gives_the_same_bytes(repository: Path) -> None:
     record = json.loads((repository / "data" / "runs" / "lessons.json").read_text())["04_b"]
     assert sorted(record) == ["budget", "commit", "machine", "seconds", "seed", "versions"]
     assert not list(path.parent.glob(".*"))
+
+
+def test_what_claims_measure_is_recorded_by_seed_and_none_of_them_fails(repository: Path) -> None:
+    code = "from resnet_edu.lesson import claim, seed\nclaim('the seed is small', seed(), at_most=150)"
+    path = write_sources(repository, code, "claim('one is one', 1, equals=1)")
+    assert record_claims(path, 3, "smoke", repository) == {"the seed is small": [0, 100, 200], "one is one": [1, 1, 1]}
+    kept = json.loads((repository / "data" / "runs" / "claims.json").read_text())["04_b"]
+    assert kept["seeds"] == 3 and kept["values"]["the seed is small"] == [0, 100, 200]
+    assert {"budget", "commit", "machine", "versions"} <= set(kept)
+
+    path = write_sources(repository, code, "if seed():\n    claim('sometimes', 1, equals=1)")
+    with pytest.raises(Refusal, match="does not make this claim once with each seed: sometimes"):
+        record_claims(path, 2, "smoke", repository)
 
 
 def test_a_failing_cell_is_named_and_leaves_the_file_alone(repository: Path) -> None:

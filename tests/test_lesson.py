@@ -1,6 +1,7 @@
 """What `lesson` promises: budgets that agree with each other, claims that can fail, figures with words."""
 
 import base64
+import json
 import math
 import struct
 
@@ -147,6 +148,49 @@ def test_a_bound_may_be_open_on_one_side(within, words, capsys):
 
 
 @pytest.mark.parametrize(
+    ("bound", "holds", "fails", "words"),
+    [
+        ({"at_least": 0.5}, (0.5, 3), (0.4999, math.nan), "at least 0.5"),
+        ({"at_most": 3}, (3, -1), (3.001, math.nan), "at most 3"),
+        ({"equals": 55}, (55,), (54, 56, 55.001), "equals 55"),
+    ],
+)
+def test_one_bound_is_named_by_its_direction(bound, holds, fails, words, capsys):
+    for value in holds:
+        claim("it holds", value, **bound)
+        assert capsys.readouterr().out == f"✓ it holds: {value:g} ({words})\n"
+    for value in fails:
+        with pytest.raises(lesson.ClaimError):
+            claim("it holds", value, **bound)
+
+
+def test_the_recorded_runs_stand_beside_the_bound_at_the_budget_they_were_made_with(monkeypatch, capsys):
+    monkeypatch.setattr(lesson, "_recorded_claims", lambda: {"it learns": [0.31, 0.28, 0.33]})
+    monkeypatch.setenv("RESNET_EDU_BUDGET", "laptop")
+    claim("it learns", 0.3, at_least=0.2)
+    with pytest.raises(lesson.ClaimError, match=r"at least 0.5; 3 recorded runs: 0.28 to 0.33"):
+        claim("it learns", 0.3, at_least=0.5)
+    monkeypatch.setenv("RESNET_EDU_BUDGET", "smoke")
+    claim("it learns", 0.3, at_least=0.2)
+    assert capsys.readouterr().out == (
+        "✓ it learns: 0.3 (at least 0.2; 3 recorded runs: 0.28 to 0.33)\n✓ it learns: 0.3 (at least 0.2)\n"
+    )
+
+
+def test_an_experiment_is_run_where_it_is_recorded_and_read_everywhere_else(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(lesson, "course_folder", lambda: tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no recorded result grid\.json"):
+        lesson.recorded("grid", lambda: 1 / 0)
+    monkeypatch.setenv("RESNET_EDU_RECORD", "1")
+    (tmp_path / "runs").mkdir()
+    assert lesson.recorded("grid", lambda: {"plain": [0.25, 0.5]}) == {"plain": [0.25, 0.5]}
+    monkeypatch.setenv("RESNET_EDU_RECORD", "0")
+    assert lesson.recorded("grid", lambda: 1 / 0) == {"plain": [0.25, 0.5]}
+    kept = json.loads((tmp_path / "runs" / "grid.json").read_text())
+    assert {"commit", "machine", "versions", "seconds", "seed", "budget"} <= set(kept)
+
+
+@pytest.mark.parametrize(
     "value",
     [
         torch.tensor(0.5), torch.tensor([[0.5]], requires_grad=True), torch.tensor(0.5, dtype=torch.bfloat16),
@@ -185,7 +229,10 @@ def test_a_claim_counts_from_its_budget_on(since, budget_name, monkeypatch, caps
         ({"within": 3}, r"within=3\): give a pair"),
         ({"within": (1, 2, 3)}, "give a pair of numbers"),
         ({"within": "12"}, r"within='12'\): give a pair"),
-        ({"within": None}, "give a pair"),
+        ({"within": None}, "give exactly one of within="),
+        ({"at_least": 0}, "give exactly one of within="),
+        ({"within": None, "at_least": math.inf}, "give a finite number"),
+        ({"within": None, "equals": "1"}, "has to be one number"),
         ({"within": (2, 1)}, "the low bound comes first"),
         ({"within": (math.nan, 1)}, "the low bound comes first"),
         ({"within": (-math.inf, math.inf)}, "nothing is claimed"),

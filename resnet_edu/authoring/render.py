@@ -3,6 +3,7 @@
     from resnet_edu.authoring.render import render, run_notebook
 
     render(path)                                # what `python -m resnet_edu authoring render` does
+    record_claims(path, seeds=5)                # what `authoring render --seeds 5` does first
     run = run_notebook(path, "smoke")           # only run it: run.notebook, run.seconds, run.cell_seconds
 
 A lesson whose cell fails stays as it was. How long each lesson took is kept in `data/runs/lessons.json`.
@@ -52,19 +53,22 @@ class ThisPython(AsyncKernelManager):
         return KernelSpec(**ipykernel.kernelspec.get_kernel_dict())
 
 
-def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
+def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool = False) -> Run:
     """Run the lesson and write it back with its outputs. Raises Refusal, and writes nothing, if a cell fails.
 
     Weights that the lesson keeps (see `resnet_edu.weights`) go into the course's `data/weights/`, the picture of
     a cell with the tag "picture" into `data/figures/`, and the time that the lesson took into the README's table;
     but not at the budget smoke, whose nets are hardly trained and would break the lessons that load them.
+    again: run the experiments that the lesson keeps on record (`lesson.recorded`), however long they take.
     """
     before, moved = path.read_bytes(), moved_seed()
     data = root / "data"
     data.mkdir(exist_ok=True)
     print(f"{path.stem}: running at the budget {budget} ...", flush=True)
     with tempfile.TemporaryDirectory(prefix=".rendering-", dir=data) as draft:
-        run = run_notebook(path, budget, RESNET_EDU_RENDER="1", RESNET_EDU_WEIGHTS=draft)
+        run = run_notebook(
+            path, budget, RESNET_EDU_RENDER="1", RESNET_EDU_RECORD=str(int(again)), RESNET_EDU_WEIGHTS=draft
+        )
         if path.read_bytes() != before:
             raise Refusal(f"{path.name} was edited while it ran: nothing is written. Run it again.")
         for weights in sorted(Path(draft).iterdir()) if budget != "smoke" else ():
@@ -81,6 +85,28 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT) -> Run:
             print(f"    cell [{count}] {seconds:6.1f} s")
     print(f"{path.stem}: {run.seconds:.1f} s, written", flush=True)
     return run
+
+
+def record_claims(path: Path, seeds: int, budget: str = "laptop", root: Path = ROOT) -> dict[str, list[float]]:
+    """Run the lesson with `seeds` seeds and keep what each of its claims measured, {sentence: values}, in
+    `data/runs/claims.json`. No claim fails in these runs: the bounds are chosen from what they gave.
+    """
+    values: dict[str, list[float]] = {}
+    for number in range(seeds):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "claims"
+            run = run_notebook(path, budget, RESNET_EDU_SEED=str(number), RESNET_EDU_CLAIMS=str(file))
+            for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+                sentence, value = json.loads(line)
+                values.setdefault(sentence, []).append(value)
+        print(f"{path.stem}: seed {number}, {run.seconds:.0f} s", flush=True)
+    if odd := [sentence for sentence, found in values.items() if len(found) != seeds]:
+        raise Refusal(f"{path.name} does not make this claim once with each seed: {odd[0]}. Nothing is written.")
+    kept = root / "data" / "runs" / "claims.json"
+    lessons = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    lessons[path.stem] = {"budget": budget, "seeds": seeds, **facts(), "values": values}
+    write_atomically(kept, json.dumps(lessons, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    return values
 
 
 def run_notebook(path: Path, budget: str = "laptop", **environment: str) -> Run:

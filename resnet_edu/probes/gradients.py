@@ -41,7 +41,7 @@ class GradientNorms(Recorder):
             raise TypeError(f"every={every!r}: give a whole number of steps, 1 or more.")
         if every < 1:
             raise ValueError(f"every={every}: give 1 or more.")
-        self.every = int(every)
+        self.every: int = int(every)
 
     @torch.no_grad()
     def record(self) -> None:

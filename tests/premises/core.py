@@ -39,8 +39,9 @@ def failed_claims(lesson_name: str, premise: Premise, monkeypatch: pytest.Monkey
     """Run the cells with the premise broken; {sentence: whether it failed}. No claim raises, all are recorded."""
     failed: dict[str, bool] = {}
 
-    def record(sentence: str, value: Any, *, within: tuple[float, float], since: str = "smoke") -> None:
-        failed[sentence] = not within[0] <= torch.as_tensor(value).item() <= within[1]
+    def record(sentence: str, value: Any, *, since: str = "smoke", **bounds: Any) -> None:
+        low, high, _ = lesson.bounds_of(**bounds)
+        failed[sentence] = not low <= torch.as_tensor(value).item() <= high
 
     monkeypatch.setattr(lesson, "claim", record)
     premise.patch(monkeypatch)
