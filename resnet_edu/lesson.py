@@ -200,14 +200,15 @@ def bounds_of(
 # --- experiments that take too long to run in a lesson ----------------------------------------------------------------
 
 
-def recorded(name: str, experiment: Callable[[], Any]) -> Any:
+def recorded(name: str, experiment: Callable[[], Any] | None = None) -> Any:
     """What `experiment()` returned when the course recorded it: lists, dicts, strings and numbers.
 
     The result is kept in `data/runs/NAME.json` with commit, machine and versions beside it. With RESNET_EDU_RECORD=1,
     as in `authoring render --record`, the experiment runs, for as long as it takes, and its result is kept there.
+    Without `experiment` the result of another lesson's is read.
     """
     path = course_folder() / "runs" / f"{name}.json"
-    if os.environ.get("RESNET_EDU_RECORD") == "1":
+    if experiment is not None and os.environ.get("RESNET_EDU_RECORD") == "1":
         started = time.perf_counter()
         result = experiment()
         seconds = round(time.perf_counter() - started)
@@ -218,7 +219,10 @@ def recorded(name: str, experiment: Callable[[], Any]) -> Any:
             f"There is no recorded result {path.name}. Run this cell with RESNET_EDU_RECORD=1 to record it."
         )
     kept = json.loads(path.read_text(encoding="utf-8"))
-    print(f"Recorded: {kept['seconds'] / 60:.0f} minutes on {kept['machine']}, PyTorch {kept['versions']['torch']}.")
+    print(
+        f"On record: {kept['seconds'] / 60:.0f} min on {kept['machine']}, PyTorch {kept['versions']['torch']}, "
+        f"commit {kept['commit'][:7] or 'unknown'}."
+    )
     return kept["result"]
 
 

@@ -207,6 +207,24 @@ def result_of(folder: Path) -> dict[str, Any] | None:
     return {**result, "history": {name: history[name] for name in EPOCH_LISTS}}
 
 
+@dataclass(frozen=True)
+class KeptNorms:
+    """The gradient norms of a run on record: names [layers], steps int64 [rows], norms float64 [rows, layers]."""
+
+    names: list[str]
+    steps: np.ndarray
+    norms: np.ndarray
+
+    def numpy(self) -> np.ndarray:
+        return self.norms
+
+
+def recorded_norms(name: str) -> KeptNorms:
+    """What `train --norms N` recorded in the run that the course keeps as `name`."""
+    with np.load(data.course_folder() / "runs" / f"{name}.npz") as kept:
+        return KeptNorms(kept["names"].tolist(), kept["steps"], kept["norms"].astype(np.float64))
+
+
 def recorded() -> dict[str, dict[str, Any]]:
     """The runs that the course keeps, by name: what `run.json` says, and "history", lists of one number an epoch.
 

@@ -3,7 +3,8 @@
     python -m resnet_edu train --data cifar10 --out runs/resnet20
     python -m resnet_edu authoring keep runs/resnet20 resnet20_cifar10
 
-writes `data/runs/NAME.json`, which `recipes.recorded` reads, and `data/weights/NAME.safetensors`.
+writes `data/runs/NAME.json`, which `recipes.recorded` reads, and `data/weights/NAME.safetensors`; where the run recorded
+its gradient norms (`train --norms`), also `data/runs/NAME.npz`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from resnet_edu.files import write_atomically
 
 
 def keep(folder: Path, name: str) -> list[Path]:
-    """The two files that were written. Raises Refusal for a folder without a run that has ended, or for a bad name."""
+    """The files that were written. Raises Refusal for a folder without a run that has ended, or for a bad name."""
     if name == "lessons":
         raise Refusal("'lessons' is no name for a run: data/runs/lessons.json holds the times of the lessons.")
     if not re.fullmatch(r"[a-z0-9_]+", name):
@@ -36,4 +37,8 @@ def keep(folder: Path, name: str) -> list[Path]:
     shutil.copyfile(folder / "weights.safetensors", weights / f"{name}.safetensors")
     write_checksums(weights)
     write_atomically(runs / f"{name}.json", json.dumps(result, indent=1) + "\n")
-    return [runs / f"{name}.json", weights / f"{name}.safetensors"]
+    written = [runs / f"{name}.json", weights / f"{name}.safetensors"]
+    if (folder / "norms.npz").exists():
+        shutil.copyfile(folder / "norms.npz", runs / f"{name}.npz")
+        written.append(runs / f"{name}.npz")
+    return written

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -58,19 +59,63 @@ def training_curves(
     )
     figure, (ax,) = new_figure(3.6)
     styles = _both_styles(histories) if metric in PAIRS else line_styles(lines)
+    draw_epochs(ax, lines, styles, epochs=epochs, chance=chance if metric.endswith("accuracy") else None)
+    ax.set(xlabel="epoch", ylabel=METRICS.get(metric, metric))
+    corner = "upper left" if metric.endswith("accuracy") else "upper right"
+    ax.legend(loc="best" if metric in PAIRS else corner)  # of a pair one line may rise where the other falls
+    return figure
+
+
+def draw_epochs(
+    ax: Axes,
+    lines: Mapping[str, np.ndarray],
+    styles: Mapping[str, dict[str, Any]],
+    *,
+    epochs: int | None = None,
+    chance: float | None = None,
+) -> None:
+    """Lines of one number an epoch; with `chance` they are accuracies, and the axis begins at 0."""
     for label, style in styles.items():
         ax.plot(range(1, len(lines[label]) + 1), lines[label], label=label, markersize=5, **style)
     longest = epochs or max(map(len, lines.values()))
     ax.set_xlim(0.8, max(longest, 2) + 0.2)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if metric.endswith("accuracy"):
+    if chance is not None:
         highest = np.nanmax([0.0, *np.concatenate(list(lines.values()))])
         ax.set_ylim(0, min(1.0, max(0.3, highest * 1.15)))
         ax.axhline(chance, color=GREY, linewidth=1)
         ax.text(ax.get_xlim()[1], chance, "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
-    ax.set(xlabel="epoch", ylabel=METRICS.get(metric, metric))
-    corner = "upper left" if metric.endswith("accuracy") else "upper right"
-    ax.legend(loc="best" if metric in PAIRS else corner)  # of a pair one line may rise where the other falls
+
+
+@course_look
+def error_by_depth(
+    errors: Mapping[str, Mapping[int, Any]], *, live: Mapping[str, Mapping[int, float]] | None = None
+) -> Figure:
+    """Training error by depth, one line per kind of network: the mean over its runs, with a bar of one standard deviation.
+
+    errors: {label: {depth: errors from 0 to 1, one per run}}. Each run is a ring. live: {label: {depth: error}}, single
+    runs drawn as stars, such as those that the reader has just trained.
+    """
+    table = {
+        label: {depth: vector(f"{label}-{depth}", runs) for depth, runs in sorted(of.items())}
+        for label, of in nonempty(errors).items()
+    }
+    figure, (ax,) = new_figure(3.8)
+    depths = sorted({depth for of in table.values() for depth in of})
+    for label, style in line_styles(table).items():
+        of = table[label]
+        mean = [100 * runs.mean() for runs in of.values()]
+        bars = [100 * runs.std(ddof=1) if len(runs) > 1 else 0.0 for runs in of.values()]
+        ax.errorbar(list(of), mean, bars, label=label, capsize=4, markersize=6, **style)
+        for depth, runs in of.items():
+            ax.plot([depth] * len(runs), 100 * runs, "o", color=GREY, markerfacecolor="white", markersize=4, zorder=3)
+        own = (live or {}).get(label, {})
+        if own:
+            star = {"color": style["color"], "marker": "*", "markersize": 14, "markeredgecolor": BLACK}
+            ax.plot(list(own), [100 * e for e in own.values()], linestyle="none", label=f"{label}, here", zorder=4, **star)
+    ax.set_xticks(depths)
+    ax.set(xlabel="layers", ylabel="training error (%)", ylim=(0, 100))
+    ax.legend(loc="lower right")
     return figure
 
 

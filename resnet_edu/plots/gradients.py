@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from resnet_edu.plots.curves import draw_epochs
 from resnet_edu.plots.style import (
     BLACK,
     GREY,
@@ -43,6 +44,25 @@ def gradient_norms(
     return figure
 
 
+@course_look
+def accuracy_and_gradients(histories: Mapping[str, Any], profiles: Mapping[str, Any], *, chance: float = 0.1) -> Figure:
+    """The same networks in two panels: training accuracy by epoch, and the gradient norm by layer on a log scale.
+
+    histories: {label: History, or one accuracy an epoch}. profiles: {label: one norm a layer}, with the same labels.
+    """
+    if list(histories) != list(profiles):
+        raise ValueError(f"Give the same labels twice: {list(histories)} and {list(profiles)} differ.")
+    curves = {label: vector(label, getattr(h, "train_accuracy", h)) for label, h in nonempty(histories).items()}
+    figure, (left, right) = new_figure(3.8, columns=2)
+    draw_epochs(left, curves, line_styles(curves), chance=chance)
+    left.set(xlabel="epoch", ylabel="training accuracy")
+    left.legend(loc="lower right")
+    draw_norms(right, {label: norm_row(label, profile, -1) for label, profile in profiles.items()})
+    right.set(ylabel="gradient norm", xlabel="layer: 1 is next to the image")
+    right.get_legend().remove()  # the labels and their styles are those of the left panel
+    return figure
+
+
 def draw_norms(ax: Axes, lines: Mapping[str, np.ndarray], *, scale: np.ndarray | None = None) -> None:
     """`gradient_norms` on given axes. scale: all numbers that the axis has to hold, where others are to come."""
     everything = np.concatenate(list(lines.values()))
@@ -69,7 +89,8 @@ def draw_norms(ax: Axes, lines: Mapping[str, np.ndarray], *, scale: np.ndarray |
 def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
     """Norm by layer (upwards) and step (to the right), one panel a net, all on one colour scale.
 
-    profiles: {label: norms}, a `probes.GradientNorms` or an array [steps, layers]. Exact zeros are grey.
+    profiles: {label: norms}, a `probes.GradientNorms` or an array [rows, layers]. Exact zeros are grey. Where a profile
+    has `.steps`, they number the rows.
     """
     tables = norm_tables(profiles)
     everything = np.concatenate([t[np.isfinite(t) & (t > 0)] for t in tables.values()])
@@ -79,8 +100,10 @@ def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
     figure, axes = new_figure(3.4, len(tables))
     for ax, (label, table) in zip(axes, tables.items(), strict=True):
         ax.grid(False)
-        steps, layers = table.shape
-        extent = (-0.5, steps - 0.5, 0.5, layers + 0.5)
+        rows, layers = table.shape
+        steps = getattr(profiles[label], "steps", range(rows))
+        half = (steps[-1] - steps[0]) / max(1, rows - 1) / 2 or 0.5
+        extent = (steps[0] - half, steps[-1] + half, 0.5, layers + 0.5)
         options: dict[str, Any] = {"aspect": "auto", "origin": "lower", "extent": extent, "interpolation": "nearest"}
         shown = np.ma.masked_where(~(table > 0), table)
         picture = ax.imshow(shown.T, norm=norm, cmap="viridis", **options)

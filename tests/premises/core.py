@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +60,7 @@ def claimed(lesson_name: str) -> set[str]:
     sentences = set()
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            for line in output.get("text", "").splitlines():
-                if line.startswith(("✓ ", "– ")):
-                    sentences.add(line[2:].rsplit(": ", 1)[0])
+            sentences |= set(re.findall(r"^[✓–] (.+): \S+ \(", output.get("text", ""), re.MULTILINE))
     return sentences
 
 

@@ -122,14 +122,17 @@ PREMISES = [
         "the model ignores `residual`, trained for longer",
         plain_always,
         (*START, *MOVED, "plus-x", "plus-x-check", "learns-run"),
-        ("with skip: accuracy on the training images", "with skip minus plain"),
+        (
+            "With the skip connection: accuracy on the training images",
+            "The skip connection adds to the training accuracy",
+        ),
         budget="laptop",
     ),
     Premise(
         "every model is residual",
         residual_always,
         (*START, *MOVED, "plus-x", "plus-x-check", "learns-run"),
-        ("plain: accuracy on the training images",),
+        ("The plain network's accuracy on its training images (guessing gives 0.1)",),
         budget="laptop",
     ),
 ]

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import data, models, probes, training, weights
+from resnet_edu import data, lesson, models, probes, training, weights
 from resnet_edu.exercises import widgets
 
 
@@ -309,6 +309,16 @@ def deep_nets_are_perfect(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_weights_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "load", lambda net, name: {})
+
+
+def on_record(change: Callable[[Any], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+    """`lesson.recorded` returns what `change` makes of the recorded result."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original = lesson.recorded
+        monkeypatch.setattr(lesson, "recorded", lambda name, experiment=None: change(original(name)))
+
+    return patch
 
 
 def no_part_of_a_state_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
