@@ -8,7 +8,7 @@ import torch
 from matplotlib.colors import to_hex
 from torch.nn import functional as F
 
-from resnet_edu import explorers, models, plots, probes
+from resnet_edu import explorers, models, plots, probes, recipes
 from resnet_edu.explorers.core import in_words
 
 
@@ -181,6 +181,16 @@ def test_the_slider_moves_every_net_to_its_step(page):
         zeros = [layer for line in ax.lines if line.get_marker() == "x" for layer in line.get_xdata()]
         assert zeros == ([1] if step == 1 else [])
     assert f"step {slider.value}" in page[-1]["metadata"]["image/png"]["alt"]
+
+
+def test_the_slider_counts_the_recorded_steps(page):
+    kept = recipes.KeptNorms(["a", "b"], np.array([0, 10, 20]), TABLES["plain"])
+    explorer = explorers.gradient_steps({"plain": kept})
+    slider = explorer.controls["step"]
+    assert (slider.min, slider.max, slider.step) == (0, 20, 10)
+    slider.value = 20
+    np.testing.assert_array_equal(curve(explorer, "plain")[1], TABLES["plain"][2])
+    assert explorer.figure.axes[0].get_title() == "step 20"
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,13 @@ def test_heatmaps_share_one_colour_scale():
     assert not figure.legends
 
 
+def test_a_heatmap_of_every_tenth_step_has_an_axis_of_steps():
+    norms = probes.GradientNorms(nn.Linear(2, 2), every=10)
+    norms._rows = [torch.ones(1, dtype=torch.float64)] * 3
+    (ax, _) = drawn(plots.gradient_heatmap({"plain": norms})).axes
+    assert tuple(ax.images[0].get_extent()) == (-5, 25, 0.5, 1.5)
+
+
 def test_a_heatmap_shows_exact_zeros_in_grey_and_missing_norms_not_at_all():
     figure = drawn(plots.gradient_heatmap({"plain": np.array([[0.0, 1.0, np.nan, 2.0]])}))
     norms, zeros = figure.axes[0].images
@@ -169,6 +176,37 @@ def test_a_heatmap_of_nothing_is_an_error():
     for table in ([[0.0, 0.0]], [[np.nan]]):
         with pytest.raises(ValueError, match="no norm is finite and above zero"):
             plots.gradient_heatmap({"plain": table})
+
+
+# --- accuracy beside gradients, error by depth ------------------------------------------------------------------------
+
+
+def test_accuracy_and_gradients_show_the_same_networks_in_two_panels():
+    curves = {"plain": [0.2, 0.4], "residual": training.History(train_accuracy=[0.3, 0.8])}
+    left, right = drawn(plots.accuracy_and_gradients(curves, {"plain": [1.0, 2.0], "residual": [0.5, 0.6]})).axes
+    assert {line.get_label(): list(line.get_ydata()) for line in left.lines if line.get_label() in curves} == {
+        "plain": [0.2, 0.4], "residual": [0.3, 0.8]}  # fmt: skip
+    norms = {line.get_label(): line for line in right.lines if line.get_label() in curves}
+    assert list(norms["plain"].get_ydata()) == [1.0, 2.0] and right.get_yscale() == "log"
+    assert {label: line.get_color() for label, line in norms.items()} == {
+        line.get_label(): line.get_color() for line in left.lines if line.get_label() in curves}  # fmt: skip
+    with pytest.raises(ValueError, match="differ"):
+        plots.accuracy_and_gradients(curves, {"plain": [1.0]})
+
+
+def test_error_by_depth_shows_every_run_its_mean_and_deviation_and_the_readers_own():
+    errors = {"plain": {56: [0.8, 0.7, 0.9], 20: [0.5, 0.5, 0.5]}, "ResNet": {20: [0.3], 56: [0.2]}}
+    (ax,) = drawn(plots.error_by_depth(errors, live={"plain": {56: 0.75}})).axes
+    rings = sorted(
+        y for line in ax.lines if line.get_marker() == "o" and line.get_markersize() == 4 for y in line.get_ydata()
+    )
+    assert rings == pytest.approx([20, 30, 50, 50, 50, 70, 80, 90])
+    (line, _, (bars,)) = ax.containers[0]
+    assert list(line.get_xdata()) == [20, 56] and list(line.get_ydata()) == pytest.approx([50, 80])
+    heights = [abs(segment[1][1] - segment[0][1]) / 2 for segment in bars.get_segments()]
+    assert heights == pytest.approx([0, 10])
+    (star,) = [line for line in ax.lines if line.get_marker() == "*"]
+    assert list(star.get_xdata()) == [56] and list(star.get_ydata()) == [75]
 
 
 # --- layers that moved ------------------------------------------------------------------------------------------------
@@ -373,6 +411,8 @@ def every_figure():
     return {
         "gradient_norms": lambda: plots.gradient_norms({"plain": [1.0, 0.0]}),
         "gradient_heatmap": lambda: plots.gradient_heatmap({"plain": [[1.0, 0.0]]}),
+        "accuracy_and_gradients": lambda: plots.accuracy_and_gradients({"plain": [0.2, 0.4]}, {"plain": [1.0, 0.0]}),
+        "error_by_depth": lambda: plots.error_by_depth({"plain": {20: [0.5, 0.6]}}, live={"plain": {20: 0.5}}),
         "layers_moved": lambda: plots.layers_moved({"plain": [True, False]}),
         "signal_scale": lambda: plots.signal_scale({"plain": ([1.0, 0.0], [2.0, 3.0])}),
         "update_ratios": lambda: plots.update_ratios({"plain": [[1e-3, 0.0]]}),

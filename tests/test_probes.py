@@ -340,6 +340,27 @@ def test_recording_never_reads_a_number_from_the_device(monkeypatch):
     assert norms.numpy().shape == (1, 8)
 
 
+def test_as_a_callback_it_can_record_every_nth_step():
+    norms = probes.GradientNorms(cifar(), every=4)
+    for step in range(10):
+        norms.on_gradients(step)
+    assert norms.steps.tolist() == [0, 4, 8] and len(norms) == 3
+    for wrong, error in ((0, ValueError), (2.5, TypeError), (True, TypeError)):
+        with pytest.raises(error, match="every="):
+            probes.GradientNorms(cifar(), every=wrong)
+
+
+def test_its_rows_go_through_a_state_dict_to_the_same_weights_only():
+    norms = probes.GradientNorms(cifar())
+    norms._rows = [torch.full((8,), value, dtype=torch.float64) for value in (1e-24, 2.0)]
+    again = probes.GradientNorms(cifar())
+    again.load_state_dict(norms.state_dict())
+    np.testing.assert_array_equal(again.numpy(), norms.numpy())
+    for other in (probes.GradientNorms(cifar(), every=2), probes.GradientNorms(nn.Linear(2, 2))):
+        with pytest.raises(ValueError, match="resume with the recorder that the run started with"):
+            other.load_state_dict(norms.state_dict())
+
+
 def test_a_net_that_moves_between_steps_keeps_its_rows():
     norms = probes.GradientNorms(cifar())
     norms._rows = [torch.ones(8, dtype=torch.float32), torch.ones(8, dtype=torch.float64)]  # as from two devices

@@ -138,17 +138,19 @@ def course(tmp_path, monkeypatch):
 
 def test_a_run_that_has_ended_is_kept_with_the_course(small, course, tmp_path, capsys):  # noqa: F811
     out = tmp_path / "run"
-    assert main([*COMMAND, "--epochs", "1", "--out", str(out)]) == 0
+    assert main([*COMMAND, "--epochs", "1", "--norms", "2", "--out", str(out)]) == 0
     assert main(["authoring", "keep", str(out), "resnet8"]) == 0
     (run,) = recipes.recorded().values()
     assert run["depth"] == 8 and len(run["history"]["val_accuracy"]) == 1
     assert run["test_error"] == pytest.approx(1 - run["history"]["val_accuracy"][-1], abs=1e-4)
     net = models.CifarNet(8, residual=True)
     weights.load(net, course / "weights" / "resnet8.safetensors")
+    norms = recipes.recorded_norms("resnet8")
+    assert norms.steps.tolist() == list(range(0, run["steps"], 2)) and norms.numpy().shape == (len(norms.steps), 8)
     assert "resnet8.safetensors" in (course / "weights" / "SHA256SUMS").read_text()
 
 
-@pytest.mark.parametrize("name", ["../up", "Resnet", "a b", "", "lessons"])
+@pytest.mark.parametrize("name", ["../up", "Resnet", "a b", "", "lessons", "claims"])
 def test_a_run_is_kept_under_a_plain_name(course, tmp_path, name, capsys):
     assert main(["authoring", "keep", str(tmp_path), name]) == 1
     assert "is no name for a run" in capsys.readouterr().err

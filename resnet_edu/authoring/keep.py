@@ -3,8 +3,8 @@
     python -m resnet_edu train --data cifar10 --out runs/resnet20
     python -m resnet_edu authoring keep runs/resnet20 resnet20_cifar10
 
-writes `data/runs/NAME.json`, which `recipes.recorded` reads, and `data/weights/NAME.safetensors`; where the run recorded
-its gradient norms (`train --norms`), also `data/runs/NAME.npz`.
+writes `data/runs/NAME.json`, which `recipes.recorded` reads, and `data/weights/NAME.safetensors`; where it recorded
+its gradient norms (`train --norms N`), also `data/runs/NAME.npz`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from resnet_edu.files import write_atomically
 
 def keep(folder: Path, name: str) -> list[Path]:
     """The files that were written. Raises Refusal for a folder without a run that has ended, or for a bad name."""
-    if name == "lessons":
-        raise Refusal("'lessons' is no name for a run: data/runs/lessons.json holds the times of the lessons.")
+    if name in ("lessons", "claims"):
+        raise Refusal(f"{name!r} is no name for a run: data/runs/{name}.json holds something else.")
     if not re.fullmatch(r"[a-z0-9_]+", name):
         raise Refusal(f"{name!r} is no name for a run: use small letters, digits and _, such as resnet20_cifar10.")
     try:

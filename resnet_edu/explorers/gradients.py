@@ -119,7 +119,8 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
 def gradient_steps(recordings: Mapping[str, Any]) -> Explorer:
     """One slider over the steps of a training run: the gradient norm by layer of every net at that step.
 
-    recordings: {label: probes.GradientNorms, or an array [steps, layers]}, all with the same number of steps.
+    recordings: {label: probes.GradientNorms, or an array [rows, layers]}, all with the same number of rows. Where the
+    first one has `.steps`, they number the rows, and have to be evenly spaced.
     """
     tables = plots.norm_tables(recordings)
     lengths = {label: len(table) for label, table in tables.items()}
@@ -127,18 +128,21 @@ def gradient_steps(recordings: Mapping[str, Any]) -> Explorer:
         raise ValueError(
             f"gradient_steps needs the same number of recorded steps in every net; it was given {lengths}."
         )
-    last = next(iter(lengths.values())) - 1
+    rows = next(iter(lengths.values()))
+    steps = list(getattr(next(iter(recordings.values())), "steps", range(rows)))
     everything = np.concatenate([table.ravel() for table in tables.values()])
     figure, ax = _norm_axes()
 
     @plots.course_look
     def draw(step: int) -> str:
         ax.clear()
-        plots.draw_norms(ax, {label: table[step] for label, table in tables.items()}, scale=everything)
+        row = steps.index(step)
+        plots.draw_norms(ax, {label: table[row] for label, table in tables.items()}, scale=everything)
         ax.set(title=f"step {step}", ylabel="gradient norm of the weights")
         return f"Gradient norm by layer at step {step} of training, for {', '.join(tables)}."
 
-    slider = widgets.IntSlider(value=0, min=0, max=last, description="step", continuous_update=False)
+    options = {"min": int(steps[0]), "max": int(steps[-1]), "step": int(steps[1] - steps[0]) if rows > 1 else 1}
+    slider = widgets.IntSlider(value=options["min"], description="step", continuous_update=False, **options)
     explorer = Explorer({"step": slider}, figure, draw)
     explorer.show()
     return explorer

@@ -27,11 +27,26 @@ Read it in this order:
     panels.py       many nets side by side, with what their seeds differ by
 """
 
-from resnet_edu.plots.curves import by_rate, draw_epochs, error_by_depth, error_curves, side_by_side, training_curves, value_and_slope
+from resnet_edu.plots.curves import (
+    by_rate,
+    draw_epochs,
+    error_by_depth,
+    error_curves,
+    side_by_side,
+    training_curves,
+    value_and_slope,
+)
 from resnet_edu.plots.detection import box_patches, boxes, draw_precision_recall, precision_recall, regions
 from resnet_edu.plots.evaluation import confusion_matrix, gallery, reliability, spread, sweep
 from resnet_edu.plots.explanations import draw_heat, heat_maps, strength
-from resnet_edu.plots.gradients import accuracy_and_gradients, draw_norms, gradient_heatmap, gradient_norms, layers_moved, norm_tables
+from resnet_edu.plots.gradients import (
+    accuracy_and_gradients,
+    draw_norms,
+    gradient_heatmap,
+    gradient_norms,
+    layers_moved,
+    norm_tables,
+)
 from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
 from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape_tables, landscapes
 from resnet_edu.plots.lesions import lesions, path_lengths

@@ -91,7 +91,7 @@ def draw_epochs(
 def error_by_depth(
     errors: Mapping[str, Mapping[int, Any]], *, live: Mapping[str, Mapping[int, float]] | None = None
 ) -> Figure:
-    """Training error by depth, one line per kind of network: the mean over its runs, with a bar of one standard deviation.
+    """Training error by depth, one line per kind of network: the mean of its runs with a bar of one standard deviation.
 
     errors: {label: {depth: errors from 0 to 1, one per run}}. Each run is a ring. live: {label: {depth: error}}, single
     runs drawn as stars, such as those that the reader has just trained.
@@ -112,7 +112,9 @@ def error_by_depth(
         own = (live or {}).get(label, {})
         if own:
             star = {"color": style["color"], "marker": "*", "markersize": 14, "markeredgecolor": BLACK}
-            ax.plot(list(own), [100 * e for e in own.values()], linestyle="none", label=f"{label}, here", zorder=4, **star)
+            ax.plot(
+                list(own), [100 * e for e in own.values()], linestyle="none", label=f"{label}, here", zorder=4, **star
+            )
     ax.set_xticks(depths)
     ax.set(xlabel="layers", ylabel="training error (%)", ylim=(0, 100))
     ax.legend(loc="lower right")
