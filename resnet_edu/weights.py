@@ -2,7 +2,7 @@
 
     >>> from resnet_edu import models, weights
     >>> net = models.CifarNet(56, residual=True)
-    >>> facts = weights.load(net, "lesson07_resnet-56")      # trained in lesson 07; ships with the course
+    >>> facts = weights.load(net, "resnet56_cifar10")  # trained on the full CIFAR-10; ships with the course
     >>> facts["epochs"], facts["torch"]
 
 `pretrained` takes torchvision's ImageNet weights, where they are to be had. `keep` is what a lesson calls at its end. A

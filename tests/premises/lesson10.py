@@ -1,6 +1,7 @@
 """What the claims of lesson 10 rest on."""
 
 import contextlib
+import itertools
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -131,9 +132,20 @@ def another_record(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def recorded() -> dict[str, Any]:
         runs = enumerate(original().items(), start=5)
-        return {name: {**run, "test_error": k / 10, "parameters": 1} for k, (name, run) in runs}
+        return {
+            name: {
+                **run, "test_error": k / 100, "training_error": 1 - k / 100, "parameters": 1,
+                "error_on_the_sample": {"test": k / 10},
+            }
+            for k, (name, run) in runs
+        }  # fmt: skip
 
     monkeypatch.setattr(recipes, "recorded", recorded)
+
+
+def every_second_network_answers_the_next_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    original, calls = training.predict, itertools.count()
+    monkeypatch.setattr(training, "predict", lambda net, images: original(net, images).roll(next(calls) % 2, dims=1))
 
 
 PREMISES = [
@@ -261,12 +273,21 @@ PREMISES = [
     Premise(
         "the record says something else",
         another_record,
-        ("imports", "records-run", "records-claims"),
+        ("imports", "precision-record", "records-run", "records-claims"),
         (
-            "parameters of ResNet-20 on record, minus those of the net built here",
-            "its weights on 1,000 of the test images: accuracy minus the recorded one, in points",
-            "recorded test error of ResNet-20 in bfloat16 minus the same in float32, in points",
+            "recorded test errors of the same run in bf16 and in fp32: difference in points",
+            "parameters of ResNet-20 on record, minus those of the network built here",
+            "parameters of ResNet-56 on record, minus those of the network built here",
+            "loaded ResNet-20 on 1,000 test images: its error differs from the recorded one by, in points",
+            "loaded ResNet-56 on 1,000 test images: its error differs from the recorded one by, in points",
+            "recorded training error of plain-56 minus that of plain-20, in points",
             "recorded test error of ResNet-20 minus the paper's, in points",
         ),
+    ),
+    Premise(
+        "every second network answers with the next class",
+        every_second_network_answers_the_next_class,
+        ("imports", "records-run", "records-claims"),
+        ("standard error of the difference of their test errors on 10,000 images, in points",),
     ),
 ]
