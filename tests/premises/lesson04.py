@@ -178,8 +178,8 @@ PREMISES = [
         always_training,
         ("imports", "data", "modes-run", "modes-claims", "companions-run"),
         (
-            "eval mode: one by one minus in batches",
-            "eval mode: largest change of a logit",
+            "Eval mode: accuracy one by one minus accuracy in batches",
+            "Eval mode: largest change of an image's logits when the rest of its batch changes",
         ),
     ),
     Premise(
@@ -187,23 +187,23 @@ PREMISES = [
         never_training,
         ("imports", "data", "modes-run", "modes-claims", "companions-run", "looking-run"),
         (
-            "eval mode minus train mode, sorted by class",
-            "eval mode minus train mode, one by one",
-            "train mode: largest change of a logit",
-            "accuracy in eval mode that looking has cost",
+            "Accuracy that train mode costs on batches sorted by class",
+            "Accuracy that train mode costs one image at a time",
+            "Train mode: largest change of an image's logits when the rest of its batch changes",
+            "Accuracy in eval mode lost by 30 forward passes in train mode",
         ),
     ),
     Premise(
         "shuffled images come sorted by class",
         shuffling_sorts,
         ("imports", "data", "modes-run", "modes-claims"),
-        ("train mode, shuffled, minus eval mode",),
+        ("Accuracy in train mode with shuffled batches of 100, minus accuracy in eval mode",),
     ),
     Premise(
         "BatchNorm moves its scale when it runs",
         batchnorm_moves_its_scale,
         ("imports", "data", "modes-run", "modes-claims", "looking-run"),
-        ("parameters that moved",),
+        ("Parameters changed by 30 forward passes in train mode",),
     ),
     Premise(
         "the high learning rate is the low one's tenth",

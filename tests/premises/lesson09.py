@@ -11,7 +11,7 @@ from torch import nn
 
 from premises.core import Premise
 from premises.patches import fit_with, force, plain_always, residual_always
-from resnet_edu import models, probes, training, weights
+from resnet_edu import models, probes, weights
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -19,6 +19,7 @@ START = ("imports", "nets")
 PATHS = (*START, "unroll-run", "exercise-path_lengths", "exercise-path_lengths-check", "lengths-run")
 LESIONS = (*START, "lesion-run", "lesion-claims")
 SCALE = (*START, "exercise-filter_normalize", "exercise-filter_normalize-check", "scale-run")
+PLAIN, RESIDUAL = ("Plain-20", "Plain-56"), ("ResNet-20", "ResNet-56")
 DEPTH = ("exercise-drop_path", "exercise-drop_path-check", "depth-run")
 
 
@@ -82,11 +83,6 @@ def nothing_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes.PassOn, "forward", lambda self, x: self._shape_of[0](x))
 
 
-def nothing_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = probes.PassOn.forward
-    monkeypatch.setattr(probes.PassOn, "forward", lambda self, x: torch.zeros_like(original(self, x)))
-
-
 def no_batchnorm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: x)
 
@@ -120,8 +116,19 @@ def nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "rand", lambda *size, **options: torch.full(size, 1 - 1e-6))
 
 
-def lesson_07_instead_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "fit", lambda net, *_, **__: weights.load(net, "lesson07_resnet-20"))
+def blocks_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.contextmanager
+    def nothing(module: nn.Module, *_: Any) -> Iterator[nn.Module]:
+        yield module
+
+    monkeypatch.setattr(probes, "reordered", nothing)
+
+
+def as_deep_as_the_other(name: str) -> str:
+    return name.replace("20", "56")
+
+
+residual_are_plain = both(plain_always, loading(lambda name: name.replace("resnet", "plain")))
 
 
 PREMISES = [
@@ -130,18 +137,18 @@ PREMISES = [
         force(preactivation=False),
         (*START, "unroll-run", "unroll-lone"),
         (
-            "backward: the four paths differ from the true gradient by",
-            "pre-activation: entries that the way around three blocks changed",
+            "Backward: relative error of the sum of the four paths",
+            "Pre-activation: gradient entries that change on the way around three blocks",
         ),
     ),
     Premise(
-        "the nets are linear",
+        "the networks are linear",
         force(activation="identity"),
         (*START, "unroll-run", "unroll-lone", "push-run"),
         (
-            "forward: the four paths differ from the true output by",
-            "backward, each path a net of its own: differs from the true gradient by",
-            "original block: part of the entries that the way around set to 0",
+            "Forward: relative error of the sum of the four paths",
+            "Backward, each path a network of its own: relative error of the sum",
+            "Original block: fraction of gradient entries set to 0 on the way around three blocks",
             "the same block, input lowered by 1: entries that it changes, as a part",
         ),
     ),
@@ -150,69 +157,61 @@ PREMISES = [
         lengths_changed(lambda parts: 100 * parts),
         (*PATHS, "lengths-claims", "single-run"),
         (
-            "all lengths together differ from autograd's gradient by",
-            "length 3: all paths together / their sizes added up",
+            "ResNet-56: relative error of all path lengths together, against autograd",
+            "Paths through 3 branches: norm of their sum over the sum of their norms",
         ),
-    ),
-    Premise(
-        "the net has 9 blocks in place of 27",
-        both(force(depth=20), loading(None)),
-        (*PATHS, "lengths-claims"),
-        ("mean length of a path",),
     ),
     Premise(
         "long paths are counted as short ones",
         lengths_changed(lambda parts: parts.flip(0)),
         (*PATHS, "lengths-claims"),
         (
-            "mean length, weighted by the share of the gradient",
-            "share of the gradient from the longer half of the paths",
+            "Trained ResNet-56: mean path length, weighted by the share of the gradient",
+            "Fresh ResNet-56: mean path length, weighted by the share of the gradient",
+            "Share of the gradient from paths through 14 branches or more, trained or fresh",
         ),
     ),
     Premise(
         "lengths are counted from 5 on",
         lengths_changed(lambda parts: parts.roll(-5, 0)),
         (*PATHS, "lengths-claims"),
-        ("share of the gradient around every branch",),
+        ("Trained ResNet-56: share of the gradient that goes around every branch",),
     ),
     Premise(
         "every path goes around all branches",
         path_ignored,
         (*PATHS, "single-run"),
-        ("one path of length 12 / of length 0",),
-    ),
-    Premise(
-        "the nets are not trained",
-        loading(None),
-        (*LESIONS, "order-run"),
-        (
-            "plain-20 whole: accuracy",
-            "plain-20: mean cost of a block",
-            "plain-20 minus ResNet-20, mean cost",
-            "plain-20: mean cost of swapping two neighbours",
-        ),
+        ("One path through 12 branches: gradient relative to the path around all of them",),
     ),
     Premise(
         "nothing is taken out",
         nothing_is_taken_out,
         LESIONS,
-        ("plain-20: most that is left without one block",),
+        tuple(f"{label} without one block: mean fraction left of its accuracy above chance" for label in PLAIN),
     ),
     Premise(
-        "a block that is gone hands on nothing",
-        nothing_is_handed_on,
-        LESIONS,
+        "the residual networks are plain",
+        residual_are_plain,
+        (*LESIONS, "order-run"),
         (
-            "ResNet-20: mean cost of a block",
-            "ResNet-56: mean cost of a block",
-            "ResNet-56: mean cost of the first two blocks minus mean cost of the others",
+            *(f"{label} without one block: mean fraction left of its accuracy above chance" for label in RESIDUAL),
+            *(
+                f"{label} with two blocks swapped: mean fraction left of its accuracy above chance"
+                for label in RESIDUAL
+            ),
         ),
     ),
     Premise(
-        "ResNet-20 is plain-20",
-        both(plain_always, loading(lambda name: name.replace("resnet", "plain"))),
+        "the networks of 20 layers have 56",
+        both(deeper, loading(as_deep_as_the_other)),
+        LESIONS,
+        ("Without one block, mean fraction left: ResNet-56 minus ResNet-20",),
+    ),
+    Premise(
+        "blocks stay in order",
+        blocks_stay_in_order,
         (*LESIONS, "order-run"),
-        ("ResNet-20 minus ResNet-56, mean cost", "ResNet-20: mean cost of swapping two neighbours"),
+        tuple(f"{label} with two blocks swapped: mean fraction left of its accuracy above chance" for label in PLAIN),
     ),
     Premise(
         "BatchNorm does nothing",
@@ -236,43 +235,40 @@ PREMISES = [
         weights_stay_moved,
         (*SCALE, "surface-run", "surface-claims"),
         (
-            "tensors of ResNet-56 that the walk left changed by any bit",
-            "the corner (1, 1) of the picture / the loss of a net that was moved there",
+            "Tensors of ResNet-56 that differ after the walk",
+            "The corner (1, 1) of the picture, over the loss of a network that was moved there",
         ),
-    ),
-    Premise(
-        "plain-56 is ResNet-56",
-        both(residual_always, loading(lambda name: name.replace("plain", "resnet"))),
-        (*SCALE, "surface-run", "surface-claims"),
-        ("highest loss in the picture, plain-56 / ResNet-56", "plain-56 at the centre: loss"),
-    ),
-    Premise(
-        "the nets of 20 layers have 56",
-        both(deeper, loading(lambda name: name.replace("-20", "-56"))),
-        (*SCALE, "walls-run"),
-        ("stored statistics: highest corner, plain-20 / ResNet-20",),
     ),
     Premise(
         "train mode is eval mode",
         always_eval,
         (*SCALE, "walls-run"),
-        ("batch statistics: highest corner of plain-56", "batch statistics: highest corner of ResNet-56"),
+        (
+            *(
+                f"{label}: highest corner with stored statistics over the batch's"
+                for label in ("Plain-56", "ResNet-56")
+            ),
+            "With the batch's statistics: highest corner of the four networks",
+        ),
     ),
     Premise(
         "every model is residual",
         residual_always,
         (*START, "thousand-run", "thousand-claims"),
         (
-            "plain: its loss",
-            "plain: part of the layers whose gradient is not finite",
-            "plain: factor per layer, where it is finite",
+            "Plain, very deep: loss before the first step",
+            "Plain, very deep: layers whose gradient is not finite",
+            "Plain, very deep: factor by which the gradient grows per layer",
         ),
     ),
     Premise(
         "the model ignores `residual`",
         plain_always,
         (*START, "thousand-run", "thousand-claims"),
-        ("residual: layers whose gradient is not finite", "pre-activation: layers whose gradient is not finite"),
+        (
+            "Residual, very deep: layers whose gradient is not finite",
+            "Pre-activation, very deep: layers whose gradient is not finite",
+        ),
     ),
     Premise(
         "the branches do not start at 0",
@@ -290,40 +286,43 @@ PREMISES = [
         "there is always BatchNorm",
         force(norm="batch"),
         (*SCALE, "fixup-run"),
-        ("He's initialisation alone: first loss", "He's initialisation alone: it diverged (1 = yes)"),
+        (
+            "ResNet-56 without normalization, He's start: first loss",
+            "ResNet-56 without normalization, He's start: training diverged (1 = yes)",
+        ),
     ),
     Premise(
         "the skip doubles",
         only_residual(skip_scale=2.0),
         (*SCALE, "fixup-run"),
-        ("with the rule: first loss",),
+        ("ResNet-56 without normalization, small start: first loss",),
     ),
     Premise(
         "nothing is learned",
         fit_with(lr=0.0),
         (*SCALE, "fixup-run"),
-        ("with the rule: training accuracy",),
+        ("ResNet-56 without normalization, small start: training accuracy",),
         budget="laptop",
     ),
     Premise(
         "nothing is dropped",
         nothing_is_dropped,
         (*START, *DEPTH),
-        ("mean over 4,000 draws: differs from x + F(x) by, as a part of F",),
+        ("Stochastic depth: mean of 4,000 outputs minus x + F(x), relative to F(x)",),
     ),
     Premise(
         "branches are dropped less often",
         only_residual(stochastic_depth_prob=0.2),
         (*START, *DEPTH),
-        ("branches at work for one image in training, of nine, on average",),
+        ("Stochastic depth: branches that run for one image in training, of nine, on average",),
     ),
     Premise(
         "the training drops nothing",
-        lesson_07_instead_of_training,
-        (*LESIONS, *DEPTH, "depth-claims"),
+        only_residual(stochastic_depth_prob=0.0),
+        (*START, *DEPTH, "depth-claims"),
         (
-            "ResNet-20 minus stochastic depth, accuracy of the whole net",
-            "ResNet-20 minus stochastic depth, mean cost",
+            "Test accuracy after a short training, ResNet-20 minus the one with stochastic depth",
+            "Mean cost of a block, ResNet-20 minus the one with stochastic depth",
         ),
         budget="laptop",
     ),
