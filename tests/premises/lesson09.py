@@ -116,6 +116,19 @@ def nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "rand", lambda *size, **options: torch.full(size, 1 - 1e-6))
 
 
+def stage_starts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The score without the first block of a stage is the mean score."""
+    original = probes.lesions
+
+    def lesions(net: nn.Module, blocks: list[str], score: Callable[[nn.Module], float]) -> probes.Lesions:
+        found = original(net, blocks, score)
+        starts = [i for i, name in enumerate(blocks) if name.endswith(".0")]
+        found.scores[starts] = found.scores.mean()
+        return found
+
+    monkeypatch.setattr(probes, "lesions", lesions)
+
+
 def blocks_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextlib.contextmanager
     def nothing(module: nn.Module, *_: Any) -> Iterator[nn.Module]:
@@ -238,6 +251,19 @@ PREMISES = [
             "Tensors of ResNet-56 that differ after the walk",
             "The corner (1, 1) of the picture, over the loss of a network that was moved there",
         ),
+    ),
+    Premise(
+        "plain-56 is ResNet-56",
+        both(residual_always, loading(lambda name: name.replace("plain", "resnet"))),
+        (*SCALE, "surface-run", "surface-claims"),
+        ("Median loss in the picture, ResNet-56 over plain-56",),
+        budget="laptop",
+    ),
+    Premise(
+        "the first block of a stage costs what a later one does",
+        stage_starts_stay,
+        LESIONS,
+        ("ResNet-56: mean cost of the first block of a stage minus mean cost of the others",),
     ),
     Premise(
         "train mode is eval mode",
