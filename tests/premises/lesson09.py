@@ -231,8 +231,8 @@ PREMISES = [
         no_batchnorm,
         ("imports", "nets", "unroll-run", *SCALE[2:], "push-run"),
         (
-            "the same function: logits differ by at most",
-            "filter-normalised: curves differ, as a part of their height",
+            "Filters ten times longer: largest change of a logit",
+            "Normalized direction: largest difference of the two curves, relative to their height",
             "weights ten times smaller: F changes by, as a part of F",
             "gamma = beta = 0: output and input differ by",
         ),
@@ -241,7 +241,7 @@ PREMISES = [
         "every direction is filter-normalised",
         always_normalised,
         SCALE,
-        ("raw: curves differ, as a part of their height",),
+        ("Raw direction: largest difference of the two curves, relative to their height",),
     ),
     Premise(
         "weights stay where the walk moved them",
