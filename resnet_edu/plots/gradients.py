@@ -46,7 +46,7 @@ def gradient_norms(
 
 @course_look
 def accuracy_and_gradients(histories: Mapping[str, Any], profiles: Mapping[str, Any], *, chance: float = 0.1) -> Figure:
-    """The same networks in two panels: training accuracy by epoch, and the gradient norm by layer on a log scale.
+    """The same networks in two panels: training accuracy by epoch, and the late gradient norm by layer on a log scale.
 
     histories: {label: History, or one accuracy an epoch}. profiles: {label: one norm a layer}, with the same labels.
     """
@@ -56,9 +56,9 @@ def accuracy_and_gradients(histories: Mapping[str, Any], profiles: Mapping[str, 
     figure, (left, right) = new_figure(3.8, columns=2)
     draw_epochs(left, curves, line_styles(curves), chance=chance)
     left.set(xlabel="epoch", ylabel="training accuracy")
-    left.legend(loc="lower right")
+    left.legend(loc="lower right", bbox_to_anchor=(1, chance + 0.04))  # above the line of chance
     draw_norms(right, {label: norm_row(label, profile, -1) for label, profile in profiles.items()})
-    right.set(ylabel="gradient norm", xlabel="layer: 1 is next to the image")
+    right.set(ylabel="gradient norm, late in training", xlabel="layer: 1 is next to the image")
     right.get_legend().remove()  # the labels and their styles are those of the left panel
     return figure
 
@@ -75,8 +75,9 @@ def draw_norms(ax: Axes, lines: Mapping[str, np.ndarray], *, scale: np.ndarray |
         sparse = max(1, len(norms) // 60)  # a thousand markers would hide the line
         handles += ax.plot(layers, norms, label=label, markersize=4, linewidth=1.5, markevery=sparse, **style)
         zeros = layers[norms == 0]
-        bottom = np.full(len(zeros), ax.get_ylim()[0])
-        ax.plot(zeros, bottom, "x", color=style["color"], markersize=7, clip_on=False, zorder=5)
+        if len(zeros):  # an empty line that is not clipped has a place of its own, in the corner of the figure
+            bottom = np.full(len(zeros), ax.get_ylim()[0])
+            ax.plot(zeros, bottom, "x", color=style["color"], markersize=7, clip_on=False, zorder=5)
     if (everything == 0).any():
         handles.append(Line2D([], [], color=BLACK, marker="x", linestyle="none", label="exactly 0"))
     ax.legend(handles=handles)
