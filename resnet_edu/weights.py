@@ -5,9 +5,8 @@
     >>> facts = weights.load(net, "resnet56_cifar10")  # trained on the full CIFAR-10; ships with the course
     >>> facts["epochs"], facts["torch"]
 
-`pretrained` takes torchvision's ImageNet weights, where they are to be had. `keep` is what a lesson calls at its end. A
-reader's own run writes to the cache folder, never into the clone; only
-`python -m resnet_edu authoring render` writes to the course's own `data/weights/`.
+`save` writes such a file wherever you say; only `python -m resnet_edu authoring keep` writes to the course's own
+`data/weights/`. `pretrained` takes torchvision's ImageNet weights, where they are to be had.
 """
 
 from __future__ import annotations
@@ -90,18 +89,6 @@ def load(net: nn.Module, name: str | os.PathLike[str]) -> dict[str, str]:
         made = f" It was made by {facts['net']}." if "net" in facts else ""
         raise ValueError(f"{path.name} does not fit this {type(net).__name__}: {error}.{made}") from None
     return facts
-
-
-def keep(net: nn.Module, name: str, /, **facts: object) -> Path | None:
-    """Store a lesson's trained net under `name`; where the folder cannot be written, say so and go on."""
-    folder = os.environ.get("RESNET_EDU_WEIGHTS") or cache_folder() / "weights"
-    try:
-        path = save(net, Path(folder) / f"{name}.safetensors", **facts)
-    except OSError as error:
-        print(f"{name} could not be kept ({error}). Set RESNET_EDU_CACHE to a folder that can be written.")
-        return None
-    print(f"kept {path.name}")
-    return path
 
 
 def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:

@@ -307,12 +307,10 @@ def normalised(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 SOURCES = (
     "import os, sys\nsys.executable",
-    "print(os.environ['RESNET_EDU_BUDGET'], os.environ['RESNET_EDU_RENDER'], os.path.basename(os.getcwd()))",
+    "print(os.environ['RESNET_EDU_BUDGET'], os.environ['RESNET_EDU_RECORD'], os.path.basename(os.getcwd()))",
     "hash('a')",
     "print('one\\rtwo', end='')\nprint()",
 )
-
-KEEP_WEIGHTS = "import os, pathlib\npathlib.Path(os.environ['RESNET_EDU_WEIGHTS'], 'net').write_text('1.5');"
 
 
 def write_sources(repository: Path, *sources: str) -> Path:
@@ -330,7 +328,7 @@ def test_rendering_twice_gives_the_same_bytes(repository: Path) -> None:
     assert path.read_bytes() == first
     executable, settings, number, progress = (cell.outputs[0] for cell in nbformat.read(path, as_version=4).cells)
     assert executable.data["text/plain"] == repr(sys.executable)
-    assert settings.text == "smoke 1 notebooks\n"
+    assert settings.text == "smoke 0 notebooks\n"
     assert number.execution_count == 3
     assert progress.text == "two\n"
     record = json.loads((repository / "data" / "runs" / "lessons.json").read_text())["04_b"]
@@ -352,7 +350,7 @@ def test_what_claims_measure_is_recorded_by_seed_and_none_of_them_fails(reposito
 
 
 def test_a_failing_cell_is_named_and_leaves_the_file_alone(repository: Path) -> None:
-    path = write_sources(repository, KEEP_WEIGHTS, "# a comment\n1 / 0", "y = 2")
+    path = write_sources(repository, "x = 1", "# a comment\n1 / 0", "y = 2")
     before = path.read_bytes()
     with pytest.raises(Refusal, match=r"04_b\.ipynb cell \[2\] \(# a comment\) failed: ZeroDivisionError"):
         render(path, "smoke", repository)
@@ -375,15 +373,6 @@ def test_a_seed_that_is_none_is_said_before_the_lesson_runs(repository: Path, mo
     with pytest.raises(Refusal, match="RESNET_EDU_SEED='abc': give a whole number"):
         render(path, "smoke", repository)
     assert not (path.parent / "ran").exists()
-
-
-def test_kept_weights_go_to_the_course(repository: Path) -> None:
-    path = write_sources(repository, KEEP_WEIGHTS)
-    render(path, "smoke", repository)
-    assert not (repository / "data" / "weights").exists()  # what is hardly trained stays away from other lessons
-    render(path, "laptop", repository)
-    assert (repository / "data" / "weights" / "net").read_text() == "1.5"
-    assert sorted(path.name for path in (repository / "data").iterdir()) == ["runs", "weights"]
 
 
 def test_a_lesson_edited_while_it_runs_is_left_alone(repository: Path) -> None:

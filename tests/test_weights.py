@@ -78,23 +78,3 @@ def test_unknown_name_lists_the_known_ones(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(FileNotFoundError, match=r"no weights 'yours'.*mine"):
         weights.load(net(), "yours")
     weights.load(net(), "mine")
-
-
-def test_a_readers_run_keeps_weights_in_the_cache_and_rendering_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("RESNET_EDU_WEIGHTS", raising=False)
-    assert weights.keep(net(), "mine") == tmp_path / "cache" / "weights" / "mine.safetensors"
-    monkeypatch.setenv("RESNET_EDU_WEIGHTS", str(tmp_path / "course"))
-    assert weights.keep(net(), "mine") == tmp_path / "course" / "mine.safetensors"
-
-
-def test_a_folder_that_cannot_be_written_is_a_sentence_and_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("RESNET_EDU_WEIGHTS", str(tmp_path / "file" / "folder"))
-    assert weights.keep(net(), "mine") is None
-    assert "could not be kept" in capsys.readouterr().out
-    assert not list(tmp_path.glob("**/*.safetensors"))

@@ -56,29 +56,19 @@ class ThisPython(AsyncKernelManager):
 def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool = False) -> Run:
     """Run the lesson and write it back with its outputs. Raises Refusal, and writes nothing, if a cell fails.
 
-    Weights that the lesson keeps (see `resnet_edu.weights`) go into the course's `data/weights/`, the picture of
-    a cell with the tag "picture" into `data/figures/`, and the time that the lesson took into the README's table;
-    but not at the budget smoke, whose nets are hardly trained and would break the lessons that load them.
+    The picture of a cell with the tag "picture" goes into `data/figures/`, and the time that the lesson took into the
+    README's table, but not at the budget smoke.
     again: run the experiments that the lesson keeps on record (`lesson.recorded`), however long they take.
     """
     before, moved = path.read_bytes(), moved_seed()
-    data = root / "data"
-    data.mkdir(exist_ok=True)
     print(f"{path.stem}: running at the budget {budget} ...", flush=True)
-    with tempfile.TemporaryDirectory(prefix=".rendering-", dir=data) as draft:
-        run = run_notebook(
-            path, budget, RESNET_EDU_RENDER="1", RESNET_EDU_RECORD=str(int(again)), RESNET_EDU_WEIGHTS=draft
-        )
-        if path.read_bytes() != before:
-            raise Refusal(f"{path.name} was edited while it ran: nothing is written. Run it again.")
-        for weights in sorted(Path(draft).iterdir()) if budget != "smoke" else ():
-            (data / "weights").mkdir(exist_ok=True)
-            os.replace(weights, data / "weights" / weights.name)
-    write_checksums(data / "weights")
+    run = run_notebook(path, budget, RESNET_EDU_RECORD=str(int(again)))
+    if path.read_bytes() != before:
+        raise Refusal(f"{path.name} was edited while it ran: nothing is written. Run it again.")
     write_atomically(path, to_text(normalise(run.notebook)))
-    record(path.stem, run.seconds, budget, moved, data / "runs" / "lessons.json")
+    record(path.stem, run.seconds, budget, moved, root / "data" / "runs" / "lessons.json")
     if budget != "smoke":
-        write_picture(run.notebook, data / "figures" / f"{path.stem}.png")
+        write_picture(run.notebook, root / "data" / "figures" / f"{path.stem}.png")
         write_time(root / "README.md", path.stem, run.seconds)
     for count, seconds in run.cell_seconds.items():
         if seconds >= SLOW_CELL:
