@@ -11,8 +11,8 @@ from exercise_bank import RIGHT, WRONG
 
 from resnet_edu import exercises
 from resnet_edu.exercises import Exercise, Verdict
-from resnet_edu.exercises.harness import attempt_trusted
-from resnet_edu.exercises.values import same
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.sandbox import attempt_trusted
 
 #: What learners write may well earn a warning.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -24,9 +24,9 @@ BOUND = 1.0
 
 
 def what_is_right() -> dict[str, list[object]]:
-    """What the reference gives at each probe of each exercise."""
+    """What the reference gives for each case of each exercise."""
     return {
-        one.name: [attempt_trusted(partial(probe.run, one.reference)).value for probe in one.probes]
+        one.name: [attempt_trusted(partial(case.run, one.reference)).value for case in one.cases]
         for one in exercises.all_exercises()
     }
 
@@ -102,7 +102,8 @@ def test_the_reference_is_correct(exercise: Exercise) -> None:
 
 @all_exercises
 def test_each_known_mistake_is_told_from_all_others(exercise: Exercise) -> None:
-    told = {known.slug: check(exercise.name, known.wrong).mistake for known in exercise.mistakes if known.wrong}
+    wrong = {known.slug: exercise.answer_with(known) for known in exercise.mistakes}
+    told = {slug: check(exercise.name, answer).mistake for slug, answer in wrong.items() if answer}
     assert told == {slug: slug for slug in told}
 
 

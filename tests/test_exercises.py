@@ -1,16 +1,20 @@
 """What `exercises` promises: a verdict that names the mistake, whatever is handed in; and nothing around it changes."""
 
 import gc
+import importlib
 import io
 import logging
 import os
 import random
+import re
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import matplotlib
 import nbformat
@@ -23,9 +27,10 @@ from torch.nn import functional as F
 
 from resnet_edu import exercises
 from resnet_edu.authoring.render import run_notebook
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, Verdict, built, call, gradient, integers, normal
-from resnet_edu.exercises.harness import SECONDS, Trouble, attempt
-from resnet_edu.exercises.values import difference, same, shown
+from resnet_edu.exercises.compare import difference, same, shown
+from resnet_edu.exercises.core import Case, Exercise, Mistake, Verdict
+from resnet_edu.exercises.sandbox import SECONDS, Trouble, attempt
+from resnet_edu.exercises.writing import built, call, gradient, integers, normal
 
 ALL = exercises.all_exercises()
 ONES = torch.ones(2)
@@ -39,6 +44,23 @@ def test_names_are_those_of_the_exercises_and_no_two_are_equal():
     assert {"output_size", "residual_forward", "BasicBlock"} <= set(names)
     assert len(names) == len(set(names)) and all(name.isidentifier() for name in names)
     assert [one.lesson for one in ALL] == sorted(one.lesson for one in ALL)
+
+
+def test_the_table_of_names_agrees_with_the_modules():
+    for lesson, listed in exercises.LESSONS.items():
+        module = importlib.import_module(f"resnet_edu.exercises.lesson_{lesson:02d}")
+        assert listed == tuple(one.name for one in vars(module).values() if isinstance(one, Exercise))
+    modules = {path.stem for path in Path(exercises.__file__).parent.glob("lesson_*.py")}
+    assert modules == {f"lesson_{lesson:02d}" for lesson in exercises.LESSONS}
+
+
+def test_a_check_imports_the_module_of_one_lesson_only():
+    code = (
+        "import sys; from resnet_edu import exercises; exercises.names(); exercises.check('factor', None); "
+        "print(*sorted(name for name in sys.modules if '.lesson_' in name))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["resnet_edu.exercises.lesson_03"]
 
 
 def test_a_name_that_is_none_is_told_with_all_that_there_are():
@@ -96,7 +118,7 @@ def toy(**changes):
         "difficulty": 1,
         "minutes": 1,
         "reference": double,
-        "probes": (call(0.0), call(1.0), call(3.0), call(torch.tensor([1.0, -2.0]))),
+        "cases": (call(0.0), call(1.0), call(3.0), call(torch.tensor([1.0, -2.0]))),
         "mistakes": (
             Mistake("square", "You multiply x by itself.", lambda x: x * x),
             Mistake("absolute", "The sign is lost.", lambda x: 2 * abs(x)),
@@ -125,7 +147,7 @@ def test_a_mistake_has_to_explain_the_first_failure_and_to_show_all_its_symptoms
     assert toy().check(only_first).mistake == "result"
     two_mistakes = lambda x: 2 * abs(x) + (x == 3.0 if isinstance(x, float) else 0)  # noqa: E731 - and something else
     assert toy().check(two_mistakes).mistake == "result"
-    assert toy(probes=(call(-1.0), call(3.0))).check(two_mistakes).mistake == "absolute"
+    assert toy(cases=(call(-1.0), call(3.0))).check(two_mistakes).mistake == "absolute"
 
 
 def test_of_two_mistakes_the_one_with_more_symptoms_is_named():
@@ -153,17 +175,56 @@ def test_an_exception_is_a_symptom_too():
 
 
 def test_an_exercise_that_is_not_whole_is_refused():
-    for change in ({"difficulty": 6}, {"hints": ("One.",)}, {"probes": ()}, {"mistakes": toy().mistakes[:1] * 2}):
+    for change in ({"difficulty": 6}, {"hints": ("One.",)}, {"cases": ()}, {"mistakes": toy().mistakes[:1] * 2}):
         with pytest.raises(ValueError, match="double: difficulty 1 to 5, two hints"):
             toy(**change)
-    for both in ({}, {"wrong": double, "symptom": bool}):
-        with pytest.raises(ValueError, match="give either `wrong` or `symptom`"):
-            Mistake("slug", "Sentence.", **both)
+    for given in ({}, {"wrong": double, "symptom": bool}, {"wrong": double, "patch": ("2", "3")}):
+        with pytest.raises(ValueError, match="give one of `patch`, `wrong` or `symptom`"):
+            Mistake("slug", "Sentence.", **given)
+    with pytest.raises(ValueError, match="`on` is for the first two"):
+        Mistake("slug", "Sentence.", symptom=bool, on=(call(1.0),))
+
+
+def test_a_mistake_can_be_a_patch_of_the_reference():
+    patched = toy(
+        mistakes=(
+            Mistake("triple", "You take three times x.", patch=("2 *", "3 *")),
+            Mistake("swapped", "You add 2 to the square.", patch=(("2 * x", "2 + y * y"), ("(x)", "(y)"))),
+        )
+    )
+    assert patched.check(lambda x: x + x + x).mistake == "triple"
+    assert patched.check(lambda x: x**2 + 2).mistake == "swapped"
+    assert double(1) == 2
+
+
+def test_a_patch_that_fits_nowhere_or_twice_is_refused():
+    for old, times in (("3 * x", 0), ("x", 2)):
+        unfit = toy(mistakes=(Mistake("unfit", "Unfit.", patch=(old, "y")),))
+        with pytest.raises(
+            ValueError, match=rf"Mistake\('unfit'\): the reference has '{re.escape(old)}' {times} times"
+        ):
+            unfit.check(lambda x: x)
+
+
+def test_a_mistake_can_count_on_some_cases_only():
+    ordinary = call(1.0), call(3.0)
+    triple = Mistake("triple", "You take three times x.", patch=("2 *", "3 *"), on=ordinary)
+    both = lambda x: 3 * x if isinstance(x, float) else x  # noqa: E731 - wrong in another way for tensors
+    assert toy(mistakes=(triple,)).check(both).mistake == "triple"
+    assert toy(mistakes=(triple,)).check(lambda x: 4 * x).mistake == "result"
+
+
+def test_the_reference_is_asked_once():
+    asked = []
+    counted = toy(reference=lambda x: asked.append(x) or 2 * x, cases=(call(1.0, words="it"),), mistakes=())
+    for _ in range(3):
+        assert counted.check(double).status == "correct"
+    assert asked == [1.0]
 
 
 def test_a_reference_that_fails_is_the_fault_of_the_course():
     with pytest.raises(RuntimeError, match="double: the course's own reference fails: it raises TypeError"):
-        toy(probes=(call(None),)).check(double)
+        toy(cases=(call(None),)).check(double)
 
 
 def test_a_check_computes_in_one_thread_and_gives_the_others_back():
@@ -176,19 +237,19 @@ def test_a_check_computes_in_one_thread_and_gives_the_others_back():
         torch.set_num_threads(before)
 
 
-def test_a_probe_gives_copies_and_sees_a_change_in_place():
+def test_a_case_gives_copies_and_sees_a_change_in_place():
     x = torch.tensor([1.0, 2.0])
-    verdict = toy(probes=(call(x),)).check(lambda x: x.mul_(2))
+    verdict = toy(cases=(call(x),)).check(lambda x: x.mul_(2))
     assert verdict.mistake == "changes-input" and "[1, 2] has become [2, 4]" in verdict.message
     assert x.tolist() == [1, 2]
-    assert toy(probes=(call([1.0]),), reference=len).check(lambda x: x.append(2) or 1).mistake == "changes-input"
-    large = toy(probes=(call(torch.ones(30)),), reference=torch.sum).check(lambda x: x.mul_(2).sum())
+    assert toy(cases=(call([1.0]),), reference=len).check(lambda x: x.append(2) or 1).mistake == "changes-input"
+    large = toy(cases=(call(torch.ones(30)),), reference=torch.sum).check(lambda x: x.mul_(2).sum())
     assert "a tensor of the shape [30] has other numbers afterwards" in large.message
 
 
 def test_of_a_dict_that_was_changed_the_first_entry_that_differs_is_told():
     state = {f"layer{i}.weight": torch.full((2, 2), float(i)) for i in range(20)}
-    takes = toy(probes=(call(state, words="{name}(state)"),), reference=len)
+    takes = toy(cases=(call(state, words="{name}(state)"),), reference=len)
     told = takes.check(lambda state: len(state) + 0 * int(state["layer7.weight"].zero_().sum()))
     assert "its entry 'layer7.weight', [[7, 7], [7, 7]], has become [[0, 0], [0, 0]]." in told.message
     told = takes.check(lambda state: state.clear() or 20)
@@ -209,9 +270,7 @@ def test_a_built_module_is_filled_by_the_shapes_of_its_weights():
     one, other = built(One), built(Other)
     assert torch.equal(one.first.weight, other.a.weight) and torch.equal(one.second.weight, other.b.weight)
     assert 0.5 < one.first.weight.std() / (2 / 3) ** 0.5 < 2
-    module = toy(
-        reference=nn.Flatten, probes=(Probe("{name}()", lambda answer: len(list(built(answer).parameters()))),)
-    )
+    module = toy(reference=nn.Flatten, cases=(Case("{name}()", lambda answer: len(list(built(answer).parameters()))),))
     assert module.check(lambda: 3).mistake == "no-module"
     assert module.check(nn.Flatten()).mistake == "instance-for-class"
 
@@ -223,15 +282,13 @@ def test_a_built_module_is_filled_by_the_shapes_of_its_weights():
 
 
 def test_a_gradient_that_was_cut_off_is_told():
-    cut = toy(
-        probes=(Probe("the gradient", lambda answer: gradient(answer(x := torch.ones(2, requires_grad=True)), x)),)
-    )
+    cut = toy(cases=(Case("the gradient", lambda answer: gradient(answer(x := torch.ones(2, requires_grad=True)), x)),))
     assert cut.check(double).status == "correct"
     assert cut.check(lambda x: 2 * x.detach()).mistake == "cuts-the-gradient"
     assert cut.check(lambda x: 2.0).mistake == "cuts-the-gradient"
 
 
-def test_the_numbers_of_probes_are_the_same_in_each_run_and_move_no_seed():
+def test_the_numbers_of_cases_are_the_same_in_each_run_and_move_no_seed():
     before = torch.get_rng_state()
     assert torch.equal(integers(3, 4), integers(3, 4)) and torch.equal(normal(3, seed=1), normal(3, seed=1))
     assert set(integers(100).tolist()) == {-3, -2, -1, 0, 1, 2, 3}
@@ -408,7 +465,7 @@ class Unprintable(Exception):
 
 
 def world():
-    """All that a check may not change, seen without the harness."""
+    """All that a check may not change, seen without the sandbox."""
     return {
         "torch's random numbers": torch.get_rng_state().tolist(),
         "NumPy's random numbers": str(np.random.get_state()),
@@ -515,13 +572,13 @@ def test_the_right_numbers_on_another_device_raise_nothing(exercise):
 
 
 def test_what_cannot_be_compared_is_said():
-    large = toy(probes=(call(torch.arange(30.0)),), mistakes=())
+    large = toy(cases=(call(torch.arange(30.0)),), mistakes=())
     verdict = large.check(lambda x: (2 * x).to_sparse())
     assert verdict.mistake == "kind"
     assert verdict.message.endswith("it gives something that cannot be compared with the right result.")
     moved = large.check(lambda x: x.to("meta"))
     assert moved.message.endswith("it should give a tensor on cpu, and yours is on meta.")
-    listed = toy(reference=lambda x: [x], probes=(call(1.0, words="first(1)"),), mistakes=())
+    listed = toy(reference=lambda x: [x], cases=(call(1.0, words="first(1)"),), mistakes=())
     for wrong in (lambda x: holds_itself(), lambda x: [holds_itself()], lambda x: Lengthless()):
         assert listed.check(wrong).message.endswith(
             "yours gives an object of the class " + type(wrong(1)).__name__ + "."
@@ -535,7 +592,7 @@ def test_a_folder_that_was_removed_under_the_kernel_is_nobodys_fault(monkeypatch
 
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
-    removed = toy(probes=(call(1.0),), mistakes=()).check(removes_it)
+    removed = toy(cases=(call(1.0),), mistakes=()).check(removes_it)
     assert removed.mistake == "changes-settings" and "os.getcwd() is not what it was" in removed.message
     with pytest.raises(FileNotFoundError):
         os.getcwd()
@@ -550,7 +607,7 @@ def test_an_answer_that_is_merely_slow_has_the_time_that_the_reference_takes_twe
         time.sleep(0.05)
         return 2 * x
 
-    patient = toy(reference=slow, probes=(call(1.0),), mistakes=())
+    patient = toy(reference=slow, cases=(call(1.0),), mistakes=())
     assert patient.check(lambda x: (time.sleep(SECONDS + 0.3), 2 * x)[1]).status == "correct"
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, call, integers
-from resnet_edu.exercises.symptoms import does_as, raises, right_but_not_on
+from resnet_edu.exercises.core import Exercise, Mistake
+from resnet_edu.exercises.writing import call, does_as, integers, raises, right_but_not_on
 
 # --- output size ------------------------------------------------------------------------------------------------------
 
@@ -42,7 +42,7 @@ OUTPUT_SIZE = Exercise(
     difficulty=1,
     minutes=5,
     reference=output_size,
-    probes=(
+    cases=(
         call(5, 3),
         call(5, 1),
         call(5, 3, 2),
@@ -208,7 +208,7 @@ CONVOLVE = Exercise(
     difficulty=3,
     minutes=15,
     reference=convolve,
-    probes=(
+    cases=(
         call(_numbers(1, 2, 2), torch.full((1, 1, 1, 1), 2.0)),
         call(_numbers(1, 2, 2), _numbers(1, 1, 2, 2)),
         call(_numbers(1, 3, 3), _numbers(1, 1, 2, 2)),
@@ -410,7 +410,7 @@ RECEPTIVE_FIELD = Exercise(
     difficulty=2,
     minutes=10,
     reference=receptive_field,
-    probes=(
+    cases=(
         call([(1, 1)]),
         call([(3, 1)]),
         call([(3, 2)]),

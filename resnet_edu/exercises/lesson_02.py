@@ -10,9 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, called, fits, gradient, integers, normal
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import does_as, raises, right_but_not_on
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import (
+    call,
+    called,
+    does_as,
+    fits,
+    gradient,
+    integers,
+    normal,
+    raises,
+    right_but_not_on,
+)
 
 # --- cross-entropy ----------------------------------------------------------------------------------------------------
 
@@ -58,7 +68,7 @@ CROSS_ENTROPY = Exercise(
     difficulty=2,
     minutes=10,
     reference=cross_entropy,
-    probes=(
+    cases=(
         call(torch.tensor([[0.0, 0.0]]), torch.tensor([0])),
         call(torch.tensor([[2.0, 0.0]]), torch.tensor([1])),
         call(torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]]), torch.tensor([2, 2])),
@@ -68,7 +78,7 @@ CROSS_ENTROPY = Exercise(
         call(*_FAR),
         call(torch.tensor([[-200.0, -200.0]]), torch.tensor([0])),
         call(*_UNLIKE),
-        Probe("the gradient of the squared loss by the logits [[1, 0, -1], [0, 2, 0]], labels [2, 1]", _loss_gradient),
+        Case("the gradient of the squared loss by the logits [[1, 0, -1], [0, 2, 0]], labels [2, 1]", _loss_gradient),
     ),
     mistakes=(
         _loss_mistake(
@@ -209,7 +219,7 @@ ACCURACY = Exercise(
     difficulty=1,
     minutes=5,
     reference=accuracy,
-    probes=(
+    cases=(
         call(torch.tensor([[0.0, 1.0]]), torch.tensor([1])),
         call(torch.tensor([[0.0, 1.0]]), torch.tensor([0])),
         *(call(*case) for case in _FOUR),
@@ -484,16 +494,16 @@ TRAIN_STEP = Exercise(
     difficulty=2,
     minutes=10,
     reference=train_step,
-    probes=(
-        Probe("what {name} returns for a linear layer and a batch of three", _returned),
-        Probe("the weights after one step, lr 0.5", _weights()),
-        Probe("the weights after two steps, lr 0.5", _weights(2)),
-        Probe("the weights after one step, where the net held a gradient from before", _weights(stale=True)),
-        Probe("the weights after two steps with momentum 0.9", _weights(2, momentum=0.9)),
-        Probe("the weights after one step, where the bias has requires_grad=False", _weights(frozen=True)),
-        Probe("the first layer's weights after one step, where the optimizer has the second layer only", _some_frozen),
-        Probe("the running mean of a BatchNorm after one step", _running_mean(training=True)),
-        Probe(
+    cases=(
+        Case("what {name} returns for a linear layer and a batch of three", _returned),
+        Case("the weights after one step, lr 0.5", _weights()),
+        Case("the weights after two steps, lr 0.5", _weights(2)),
+        Case("the weights after one step, where the net held a gradient from before", _weights(stale=True)),
+        Case("the weights after two steps with momentum 0.9", _weights(2, momentum=0.9)),
+        Case("the weights after one step, where the bias has requires_grad=False", _weights(frozen=True)),
+        Case("the first layer's weights after one step, where the optimizer has the second layer only", _some_frozen),
+        Case("the running mean of a BatchNorm after one step", _running_mean(training=True)),
+        Case(
             "the running mean of a BatchNorm after one step, where the net came in eval mode",
             _running_mean(training=False),
         ),
@@ -690,7 +700,7 @@ CROP_AND_FLIP = Exercise(
     difficulty=3,
     minutes=15,
     reference=crop_and_flip,
-    probes=(
+    cases=(
         call(_PICTURE, _at(0, 0), _NO, 0),
         call(_PICTURE, _at(0, 0), _YES, 0),
         call(_PICTURE, _AS_IT_IS, _NO, 1),

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import does_as_on, raises, right_but_not_on
-from resnet_edu.exercises.values import same
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import call, does_as, fits, raises, right_but_not_on
 
 # --- norms of gradients -----------------------------------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ def _net(**gradients: Tensor | None) -> nn.Module:
     return net
 
 
-def _norms(words: str, **gradients: Tensor | None) -> Probe:
+def _norms(words: str, **gradients: Tensor | None) -> Case:
     def run(answer: Any) -> Any:
         net = _net(**gradients)
         before = {name: None if p.grad is None else p.grad.clone() for name, p in net.named_parameters()}
@@ -55,7 +55,7 @@ def _norms(words: str, **gradients: Tensor | None) -> Probe:
                 )
         return dict(result) if isinstance(result, dict) else result
 
-    return Probe("{name}(net), where " + words, run)
+    return Case("{name}(net), where " + words, run)
 
 
 _FULL: dict[str, Tensor | None] = {
@@ -94,7 +94,7 @@ _ALL = _norms("stem.weight has the gradient [[3, -4]], stem.bias [-2], head.weig
 
 def _measures(slug: str, sentence: str, wrong: Callable[[Any], Any]) -> Mistake:
     """Seen on gradients of ordinary size: who makes it often squares in float32, too, and that can wait."""
-    return Mistake(slug, sentence, symptom=does_as_on(wrong, _ONE, _ALL))
+    return Mistake(slug, sentence, symptom=does_as(wrong, _ONE, _ALL))
 
 
 _TINY = _norms(
@@ -109,7 +109,7 @@ _HUGE = _norms(
 
 def _one_factor_for_all(answer: Callable[[Any], Any]) -> bool:
     """What is tiny comes out right, and something larger is infinite."""
-    tiny, ordinary, huge = (probe.run(answer)["stem.weight"] for probe in (_TINY, _ONE, _HUGE))
+    tiny, ordinary, huge = (case.run(answer)["stem.weight"] for case in (_TINY, _ONE, _HUGE))
     return same(tiny, 5e-30) and math.inf in (ordinary, huge)
 
 
@@ -122,7 +122,7 @@ LAYER_NORMS = Exercise(
     difficulty=2,
     minutes=10,
     reference=layer_norms,
-    probes=(
+    cases=(
         _ONE,
         _ALL,
         _norms("the gradient of stem.weight is [[0, 0]]", **_FULL | {"stem_weight": torch.zeros(1, 2)}),
@@ -270,7 +270,7 @@ FACTOR = Exercise(
     difficulty=1,
     minutes=5,
     reference=factor,
-    probes=(
+    cases=(
         call(2, 1.0),
         call(8, 1.0),
         call(9, 2.0),
@@ -400,7 +400,7 @@ MOVED = Exercise(
     difficulty=1,
     minutes=5,
     reference=moved,
-    probes=(
+    cases=(
         call(
             {"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
             {"stem": torch.tensor([1.0]), "head": torch.tensor([3.0])},

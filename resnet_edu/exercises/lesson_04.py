@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits, gradient, integers, normal
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import does_as, raises
-from resnet_edu.exercises.values import same
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import call, does_as, fits, gradient, integers, normal, raises
 
 # --- He's initialisation ----------------------------------------------------------------------------------------------
 
@@ -51,9 +51,9 @@ def _variance_times_fan_in(answer: Any, shape: tuple[int, ...]) -> float:
     return _filled(answer, *shape).double().var().item() * math.prod(shape[1:])
 
 
-def _size(*shape: int) -> Probe:
+def _size(*shape: int) -> Case:
     words = f"fan_in times the variance of weight {list(shape)} after {{name}}(weight), to one digit"
-    return Probe(words, lambda answer: round(_variance_times_fan_in(answer, shape), 1))
+    return Case(words, lambda answer: round(_variance_times_fan_in(answer, shape), 1))
 
 
 def _mean(answer: Any) -> float:
@@ -102,18 +102,18 @@ HE_NORMAL = Exercise(
     difficulty=2,
     minutes=10,
     reference=he_normal,
-    probes=(
+    cases=(
         _size(*_LARGE),
         _size(64, 256, 3, 3),
         _size(512, 64, 1, 5),
         _size(512, 256),
-        Probe("mean of weight / its standard deviation after {name}(weight), to one digit", _mean),
-        Probe(
+        Case("mean of weight / its standard deviation after {name}(weight), to one digit", _mean),
+        Case(
             "mean of (weight / its standard deviation)**4 after {name}(weight), to half a unit: 3 if it is normal",
             _fourth_moment,
         ),
-        Probe("whether two filters of weight are alike after {name}(weight)", _rows_alike),
-        Probe("whether {name} fills two weights with the same numbers", _alike),
+        Case("whether two filters of weight are alike after {name}(weight)", _rows_alike),
+        Case("whether {name} fills two weights with the same numbers", _alike),
     ),
     mistakes=(
         Mistake(
@@ -303,10 +303,10 @@ def _run(answer: Any, x: Tensor, gamma: Tensor, beta: Tensor, **options: Any) ->
     return {"output": out, "running_mean": mean, "running_var": var}
 
 
-def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), **options: Any) -> Probe:
+def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), **options: Any) -> Case:
     mode = "training" if options.get("training", True) else "eval"
     what = "the output of {name}" if part == "output" else f"{part} after {{name}}"
-    return Probe(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part])
+    return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part])
 
 
 def _input_gradient(answer: Any) -> Tensor:
@@ -368,7 +368,7 @@ BATCH_NORM = Exercise(
     difficulty=4,
     minutes=20,
     reference=batch_norm,
-    probes=(
+    cases=(
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma 1, beta 0", _SMALL, _PLAIN),
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma [2, -1], beta [0.5, 3]", _SMALL),
         _part("output", "x [3, 2, 4, 5]"),
@@ -384,8 +384,8 @@ BATCH_NORM = Exercise(
         _part("output", "x [3, 2, 4, 5], eps 0.5", eps=0.5, training=False),
         _part("running_mean", "where it was [1, -1]", _SMALL, training=False),
         _part("running_var", "where it was [4, 0.25]", _SMALL, training=False),
-        Probe("the gradient of a loss by x, training, x [3, 2, 4, 5]", _input_gradient),
-        Probe("whether the running statistics are free of gradients after {name}, training", _statistics_without_graph),
+        Case("the gradient of a loss by x, training, x [3, 2, 4, 5]", _input_gradient),
+        Case("whether the running statistics are free of gradients after {name}, training", _statistics_without_graph),
     ),
     mistakes=(
         Mistake(
@@ -591,7 +591,7 @@ UPDATE_RATIO = Exercise(
     difficulty=1,
     minutes=5,
     reference=update_ratio,
-    probes=(
+    cases=(
         call(torch.tensor([2.0]), torch.tensor([3.0])),
         call(torch.tensor([2.0]), torch.tensor([1.0])),
         call(torch.tensor([4.0]), torch.tensor([4.0])),

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits, integers
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import does_as, right_but_not_on
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import call, does_as, fits, integers, right_but_not_on
 
 # --- a convolution that is the identity -------------------------------------------------------------------------------
 
@@ -36,19 +36,19 @@ def _made(answer: Any, channels: int) -> nn.Conv2d:
     return conv
 
 
-def _shape(channels: int) -> Probe:
+def _shape(channels: int) -> Case:
     def run(answer: Any) -> Any:
         conv = _made(answer, channels)
         return {"kernel size": conv.kernel_size, "has a bias": conv.bias is not None, "groups": conv.groups}
 
-    return Probe(f"the layer {{name}}({channels})", run)
+    return Case(f"the layer {{name}}({channels})", run)
 
 
-def _output(x: Tensor) -> Probe:
+def _output(x: Tensor) -> Case:
     def run(answer: Any) -> Any:
         return _made(answer, x.shape[1])(x).detach()
 
-    return Probe(f"{{name}}({x.shape[1]})(x), where x has the shape {list(x.shape)}", run)
+    return Case(f"{{name}}({x.shape[1]})(x), where x has the shape {list(x.shape)}", run)
 
 
 def _trains(answer: Any) -> Any:
@@ -97,13 +97,13 @@ IDENTITY_CONV = Exercise(
     difficulty=1,
     minutes=5,
     reference=identity_conv,
-    probes=(
+    cases=(
         _shape(1),
         _output(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])),
         _output(integers(1, 2, 3, 3)),
         _shape(3),
         _output(integers(2, 3, 4, 5, seed=1)),
-        Probe("{name}(2).weight.requires_grad", _trains),
+        Case("{name}(2).weight.requires_grad", _trains),
     ),
     mistakes=(
         Mistake("still-random", "Its weights are still the random ones that nn.Conv2d starts with.",
@@ -178,7 +178,7 @@ GRADIENT_COSINE = Exercise(
     difficulty=1,
     minutes=5,
     reference=gradient_cosine,
-    probes=(
+    cases=(
         call(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0])),
         call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])),
         *(call(*case) for case in _ORDINARY),

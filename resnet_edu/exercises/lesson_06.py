@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, gradient, integers
-from resnet_edu.exercises.symptoms import does_as, does_as_on, raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.writing import built, call, called, does_as, gradient, integers, raises
 
 # --- residual forward -------------------------------------------------------------------------------------------------
 
@@ -40,11 +40,11 @@ RESIDUAL_FORWARD = Exercise(
     difficulty=1,
     minutes=5,
     reference=residual_forward,
-    probes=(
+    cases=(
         call(X, _zero, words="{name}(x, branch) with x = [1, -2] and branch(x) = 0"),
         call(X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
         call(integers(2, 3, 4, 5), torch.tanh, words="{name}(x, torch.tanh) with x [2, 3, 4, 5]"),
-        Probe("the gradient of (y * y).sum() by x = [1, 2, -3], y = {name}(x, branch), branch(x) = 3 x", _gradient),
+        Case("the gradient of (y * y).sum() by x = [1, 2, -3], y = {name}(x, branch), branch(x) = 3 x", _gradient),
     ),
     mistakes=(
         Mistake("branch-not-called", "branch is a function, and you use it without calling it.",
@@ -132,7 +132,7 @@ PAD_SHORTCUT = Exercise(
     difficulty=2,
     minutes=10,
     reference=pad_shortcut,
-    probes=(
+    cases=(
         call(TWO, 4, 1, words="{name}(x, 4, 1) with x [1, 2, 1, 1] = 3, 4"),
         call(TWO, 2, 1, words="{name}(x, 2, 1) with x [1, 2, 1, 1] = 3, 4"),
         call(THREE, 9, 1, words="{name}(x, 9, 1) with x [1, 3, 1, 1] = 1, 2, 5"),
@@ -144,7 +144,7 @@ PAD_SHORTCUT = Exercise(
         call(*EVEN),
         call(integers(2, 4, 6, 4, seed=2), 8, 2),
         call(integers(3, 2, 5, 6, seed=3), 6, 2),
-        Probe("the gradient of (y * y).sum() by x [2, 2, 4, 4], for y = {name}(x, 4, 2)", _pad_gradient),
+        Case("the gradient of (y * y).sum() by x [2, 2, 4, 4], for y = {name}(x, 4, 2)", _pad_gradient),
     ),
     mistakes=(
         Mistake("zeros-in-front", "Your zeros stand in front of the channels of x. They belong behind them.",
@@ -241,25 +241,25 @@ def _projection(answer: Any, *case: int) -> nn.Module:
     return module
 
 
-def _projected_shape(*case: int) -> Probe:
+def _projected_shape(*case: int) -> Case:
     def run(answer: Any) -> list[int]:
         return list(called(_projection(answer, *case), IMAGE[:, : case[0]]).shape)
 
-    return Probe(f"the shape of {{name}}{case}(x) with x [2, {case[0]}, 5, 6]", run)
+    return Case(f"the shape of {{name}}{case}(x) with x [2, {case[0]}, 5, 6]", run)
 
 
-def _projection_parameters(*case: int) -> Probe:
+def _projection_parameters(*case: int) -> Case:
     words = f"the number of parameters of {{name}}{case}"
-    return Probe(words, lambda answer: sum(p.numel() for p in _projection(answer, *case).parameters()))
+    return Case(words, lambda answer: sum(p.numel() for p in _projection(answer, *case).parameters()))
 
 
-def _projected(mode: str, *case: int) -> Probe:
+def _projected(mode: str, *case: int) -> Case:
     def run(answer: Any) -> Tensor:
         module = _projection(answer, *case)
         result = called(module, IMAGE[:, : case[0]])  # moves the running statistics
         return result if mode == "train" else called(module.eval(), IMAGE[:, : case[0]])
 
-    return Probe(f"{{name}}{case}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
+    return Case(f"{{name}}{case}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
 
 
 def _projection_gradient(answer: Any) -> Tensor:
@@ -287,7 +287,7 @@ PROJECTION = Exercise(
     difficulty=2,
     minutes=10,
     reference=projection,
-    probes=(
+    cases=(
         _projected_shape(2, 3, 1),
         _projected_shape(2, 3, 2),
         _projected_shape(4, 4, 1),
@@ -299,7 +299,7 @@ PROJECTION = Exercise(
         _projected("train", 4, 8, 2),
         _projected("train", 4, 4, 1),
         _projected("eval", 4, 8, 2),
-        Probe("the gradient of (y * y).sum() by x, for y = 1 + {name}(4, 8, 2)(x)", _projection_gradient),
+        Case("the gradient of (y * y).sum() by x, for y = 1 + {name}(4, 8, 2)(x)", _projection_gradient),
     ),
     mistakes=(
         Mistake("norm-forgotten", "The convolution is not followed by BatchNorm.",
@@ -373,14 +373,14 @@ SMALL = integers(2, 4, 5, 6)
 CASES = {(4, 4, 1): "", (4, 8, 2): ", 2", (4, 8, 1): "", (4, 4, 2): ", 2"}  # in, out, stride: as a learner writes it
 
 
-def _shape(case: tuple[int, int, int]) -> Probe:
+def _shape(case: tuple[int, int, int]) -> Case:
     words = f"the shape of {{name}}({case[0]}, {case[1]}{CASES[case]})(x) with x [2, 4, 5, 6]"
-    return Probe(words, lambda answer: list(called(built(answer, *case), SMALL).shape))
+    return Case(words, lambda answer: list(called(built(answer, *case), SMALL).shape))
 
 
-def _parameters(case: tuple[int, int, int]) -> Probe:
+def _parameters(case: tuple[int, int, int]) -> Case:
     words = f"the number of parameters of {{name}}({case[0]}, {case[1]}{CASES[case]})"
-    return Probe(words, lambda answer: sum(p.numel() for p in built(answer, *case).parameters()))
+    return Case(words, lambda answer: sum(p.numel() for p in built(answer, *case).parameters()))
 
 
 def _branch_of_zeros(answer: Any) -> Tensor:
@@ -395,14 +395,14 @@ def _branch_of_zeros(answer: Any) -> Tensor:
     return called(block, torch.tensor([1.0, -2.0]).reshape(1, 2, 1, 1)).flatten()
 
 
-def _output(case: tuple[int, int, int], mode: str) -> Probe:
+def _output(case: tuple[int, int, int], mode: str) -> Case:
     def run(answer: Any) -> Tensor:
         block = built(answer, *case)
         result = called(block, SMALL)  # moves the running statistics
         return result if mode == "train" else called(block.eval(), SMALL)
 
     words = f"{{name}}({case[0]}, {case[1]}{CASES[case]})(x) in {mode} mode with x [2, 4, 5, 6]"
-    return Probe(words, run)
+    return Case(words, run)
 
 
 def _input_gradient(answer: Any) -> Tensor:
@@ -591,8 +591,8 @@ def _makes_layers_in_forward(answer: Any) -> bool:
 
 def _has_biases(answer: Any) -> bool:
     """Its sizes are right, and it has one number more for each output of its two convolutions."""
-    sizes = does_as_on(BasicBlock, *(_shape(case) for case in CASES))
-    return sizes(answer) and does_as_on(_WithBiases, _parameters((4, 4, 1)))(answer)
+    sizes = does_as(BasicBlock, *(_shape(case) for case in CASES))
+    return sizes(answer) and does_as(_WithBiases, _parameters((4, 4, 1)))(answer)
 
 
 BASIC_BLOCK = Exercise(
@@ -604,13 +604,13 @@ BASIC_BLOCK = Exercise(
     difficulty=4,
     minutes=25,
     reference=BasicBlock,
-    probes=(
+    cases=(
         *(_shape(case) for case in CASES),
-        Probe("{name}(2, 2)(x) with x = [1, -2] and every convolution's weights at 0", _branch_of_zeros),
+        Case("{name}(2, 2)(x) with x = [1, -2] and every convolution's weights at 0", _branch_of_zeros),
         *(_parameters(case) for case in CASES),
         *(_output(case, "train") for case in CASES),
         _output((4, 8, 2), "eval"),
-        Probe("the gradient of (y * y).sum() by x, for y = {name}(4, 8, 2)(x)", _input_gradient),
+        Case("the gradient of (y * y).sum() by x, for y = {name}(4, 8, 2)(x)", _input_gradient),
     ),
     mistakes=(
         Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.", _SkipForgotten),

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu import models
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, fits, normal
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import raises, right_but_not_on
-from resnet_edu.exercises.values import same
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import built, call, called, fits, normal, raises, right_but_not_on
 
 # --- the number of parameters -----------------------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ COUNT_PARAMETERS = Exercise(
     difficulty=3,
     minutes=15,
     reference=count_parameters,
-    probes=tuple(call(depth) for depth in (8, 14, 20, 56, 110)),
+    cases=tuple(call(depth) for depth in (8, 14, 20, 56, 110)),
     mistakes=(
         Mistake("a-float", "A number of parameters is an int; `/` gives a float.", _counts(classes=float)),
         Mistake(
@@ -175,7 +175,7 @@ def _cifar(*, residual: bool, seed: int = 0) -> nn.Module:
         return models.CifarNet(8, residual=residual, width=4)
 
 
-def _pair(words: str, make: Nets) -> Probe:
+def _pair(words: str, make: Nets) -> Case:
     def run(answer: Any) -> Any:
         fits(answer, None, None)
         nets = make()
@@ -189,7 +189,7 @@ def _pair(words: str, make: Nets) -> Probe:
             raise Wrong("draws", "it draws random numbers. Compare what the nets hold, not what they do.")
         return result
 
-    return Probe(f"{{name}}(a, b), where {words}", run)
+    return Case(f"{{name}}(a, b), where {words}", run)
 
 
 def _twice() -> tuple[nn.Module, nn.Module]:
@@ -211,11 +211,11 @@ STRETCHED = _pair(
 UNIT = 1.0 + torch.finfo(torch.float32).eps
 
 
-def _stops(answer: Any, probe: Probe) -> bool:
+def _stops(answer: Any, case: Case) -> bool:
     """Whether the answer itself raises there, and not with two equal nets."""
     SEVERAL.run(answer)
     try:
-        probe.run(answer)
+        case.run(answer)
     except Wrong:
         return False
     except Exception:
@@ -261,7 +261,7 @@ SAME_START = Exercise(
     difficulty=2,
     minutes=10,
     reference=same_start,
-    probes=(
+    cases=(
         _pair("both are nn.Linear(1, 1) with weight 1", lambda: (_layer(1.0), _layer(1.0))),
         _pair("a has the weight 1, b the weight 2", lambda: (_layer(1.0), _layer(2.0))),
         SEVERAL,
@@ -542,13 +542,13 @@ RESNET20 = Exercise(
     difficulty=5,
     minutes=40,
     reference=ResNet20,
-    probes=(
-        Probe("the shape of {name}()(x) with x [2, 3, 8, 8]", _logits_shape),
-        Probe("the number of parameters of {name}()", _size),
-        Probe("the shape of {name}(3)(x) with x [2, 3, 8, 8]", _shape_for_three),
-        Probe("{name}()(x) in train mode with x [2, 3, 8, 8]", _train_output),
-        Probe("{name}()(x) in eval mode with x [2, 3, 8, 8]", _eval_output),
-        Probe("how many parameters of {name}() get no gradient", _without_gradient),
+    cases=(
+        Case("the shape of {name}()(x) with x [2, 3, 8, 8]", _logits_shape),
+        Case("the number of parameters of {name}()", _size),
+        Case("the shape of {name}(3)(x) with x [2, 3, 8, 8]", _shape_for_three),
+        Case("{name}()(x) in train mode with x [2, 3, 8, 8]", _train_output),
+        Case("{name}()(x) in eval mode with x [2, 3, 8, 8]", _eval_output),
+        Case("how many parameters of {name}() get no gradient", _without_gradient),
     ),
     mistakes=(
         Mistake("hidden-layers", "Some of your layers stand in a plain list or dict, where the net does not see them: "

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, fits, gradient, integers, normal
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import does_as_on, raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import built, call, called, does_as, fits, gradient, integers, normal, raises
 
 # --- multiply-adds ----------------------------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ MULTIPLY_ADDS = Exercise(
     difficulty=2,
     minutes=6,
     reference=multiply_adds,
-    probes=(
+    cases=(
         call(1, 1, 1, 1),
         call(1, 1, 1, 4),
         call(2, 3, 1, 1),
@@ -154,23 +154,23 @@ def _runs(run: Callable[..., Tensor], *arguments: Any) -> Tensor:
         raise
 
 
-def _shape(case: tuple[int, int, int]) -> Probe:
+def _shape(case: tuple[int, int, int]) -> Case:
     words = f"the shape of {_words(case)}(x) with x [2, {case[0]}, 5, 6]"
-    return Probe(words, lambda answer: list(_runs(called, built(answer, *case), _input(case)).shape))
+    return Case(words, lambda answer: list(_runs(called, built(answer, *case), _input(case)).shape))
 
 
-def _parameters(case: tuple[int, int, int]) -> Probe:
+def _parameters(case: tuple[int, int, int]) -> Case:
     words = f"the number of parameters of {_words(case)}"
-    return Probe(words, lambda answer: sum(p.numel() for p in built(answer, *case).parameters()))
+    return Case(words, lambda answer: sum(p.numel() for p in built(answer, *case).parameters()))
 
 
-def _output(case: tuple[int, int, int], mode: str) -> Probe:
+def _output(case: tuple[int, int, int], mode: str) -> Case:
     def run(answer: Any) -> Tensor:
         block = built(answer, *case)
         result = _runs(called, block, _input(case))  # moves the running statistics
         return result if mode == "train" else _runs(called, block.eval(), _input(case))
 
-    return Probe(f"{_words(case)}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
+    return Case(f"{_words(case)}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
 
 
 def _input_gradient(answer: Any) -> Tensor:
@@ -186,13 +186,13 @@ def _has_biases(answer: Any) -> bool:
     """Some convolution has a bias, in branch or shortcut, and the shapes are right."""
     layers = [module for case in CASES for module in built(answer, *case).modules()]
     biased = any(isinstance(layer, nn.Conv2d) and layer.bias is not None for layer in layers)
-    return biased and does_as_on(Bottleneck, *(_shape(case) for case in CASES))(answer)
+    return biased and does_as(Bottleneck, *(_shape(case) for case in CASES))(answer)
 
 
 def _ordered_otherwise(answer: Any) -> bool:
     """It computes what it should, of the same tensors, made in another order."""
     theirs, ours = _shapes(answer), _shapes(Bottleneck)
-    computes = does_as_on(Bottleneck, _output((8, 2, 1), "train"), _output((8, 3, 2), "train"))
+    computes = does_as(Bottleneck, _output((8, 2, 1), "train"), _output((8, 3, 2), "train"))
     return theirs != ours and sorted(theirs) == sorted(ours) and computes(answer)
 
 
@@ -356,13 +356,13 @@ BOTTLENECK = Exercise(
     difficulty=4,
     minutes=20,
     reference=Bottleneck,
-    probes=(
+    cases=(
         *(_shape(case) for case in CASES),
         *(_parameters(case) for case in CASES),
         *(_output(case, "train") for case in CASES),
         _output((8, 3, 2), "eval"),
-        Probe("the gradient of (y * y).sum() by x, for y = {name}(8, 3, 2)(x)", _input_gradient),
-        Probe("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
+        Case("the gradient of (y * y).sum() by x, for y = {name}(8, 3, 2)(x)", _input_gradient),
+        Case("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
     ),
     mistakes=(
         Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.", _NoSkip),
@@ -469,13 +469,13 @@ def _loaded(answer: Any, *case: int) -> tuple[nn.Module, OrderedDict[str, Tensor
     return block, state
 
 
-def _loads(mode: str, *case: int) -> Probe:
+def _loads(mode: str, *case: int) -> Case:
     def run(answer: Any) -> Tensor:
         block, _ = _loaded(answer, *case)
         return block.train(mode == "train")(_input((case[0], 0, 0))).detach()
 
     words = f"what a bottleneck({', '.join(map(str, case))}) gives in {mode} mode, once {{name}}(block, state) is done"
-    return Probe(words, run)
+    return Case(words, run)
 
 
 def _independent(answer: Any) -> bool:
@@ -525,14 +525,14 @@ LOAD_TORCHVISION = Exercise(
     difficulty=3,
     minutes=8,
     reference=load_torchvision,
-    probes=(
+    cases=(
         _loads("train", 8, 2, 1),
         _loads("eval", 8, 2, 1),
         _loads("train", 4, 2, 1),
         _loads("eval", 4, 2, 1),
         _loads("eval", 8, 3, 2),
-        Probe("the sum of each tensor in block's state dict, once {name}(block, state) is done", _every),
-        Probe("whether `state` stays as it was when the block is trained afterwards", _independent),
+        Case("the sum of each tensor in block's state dict, once {name}(block, state) is done", _every),
+        Case("whether `state` stays as it was when the block is trained afterwards", _independent),
     ),
     mistakes=(
         Mistake("nothing-loaded", "The block is as it was before. (load_state_dict with strict=False passes over "
@@ -563,7 +563,7 @@ LOAD_TORCHVISION = Exercise(
                     _Other(8, 2, 1), _state(8, 2, 1)))),
         Mistake("shares-memory", "Your block holds the tensors of `state` themselves, so training it changes `state`. "
                 "Copy them.",
-                symptom=lambda answer: not _independent(answer) and does_as_on(
+                symptom=lambda answer: not _independent(answer) and does_as(
                     load_torchvision, _loads("train", 8, 2, 1))(answer)),
     ),
     hints=(

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits
-from resnet_edu.exercises.symptoms import raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.writing import call, fits, raises
 
 # --- paths ------------------------------------------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ PATH_LENGTHS = Exercise(
     difficulty=1,
     minutes=3,
     reference=path_lengths,
-    probes=(call(1), call(2), call(3), call(4), call(9), call(27)),
+    cases=(call(1), call(2), call(3), call(4), call(9), call(27)),
     mistakes=(
         Mistake("ends-too-early", "Your list ends too early. There is one more length: through every branch.",
                 lambda n: path_lengths(n)[:-1]),
@@ -86,7 +86,7 @@ FILTER_NORMALIZE = Exercise(
     difficulty=2,
     minutes=5,
     reference=filter_normalize,
-    probes=(
+    cases=(
         call(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 10.0]])),
         call(_D, _W),
         call(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 0.0], [3.0, -4.0]])),
@@ -157,7 +157,7 @@ def _factors(answer: Any, p: float) -> Tensor:
     return torch.cat([((answer(x.clone(), _double, p, True) - x) / 2).reshape(16, 4) for _ in range(250)])
 
 
-def _drawn(p: float) -> Probe:
+def _drawn(p: float) -> Case:
     """Which factors occur, whether one image has one of them, and about which part of the images has the first."""
 
     def run(answer: Any) -> Any:
@@ -170,7 +170,7 @@ def _drawn(p: float) -> Probe:
             "part of the lowest, to 0.1": round(float((factors == factors.min()).double().mean()), 1),
         }
 
-    return Probe(f"{{name}}(x, F, {p}, True), drawn 4,000 times", run)
+    return Case(f"{{name}}(x, F, {p}, True), drawn 4,000 times", run)
 
 
 def _all_alike(answer: Any) -> bool:
@@ -208,7 +208,7 @@ DROP_PATH = Exercise(
     difficulty=3,
     minutes=8,
     reference=drop_path,
-    probes=(
+    cases=(
         call(_X, _double, 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
         call(_X, _double, 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
         _drawn(0.5),

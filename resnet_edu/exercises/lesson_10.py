@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, Wrong, call, called, fits, normal
-from resnet_edu.exercises.symptoms import agrees, raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake, Wrong
+from resnet_edu.exercises.writing import agrees, call, called, fits, normal, raises
 
 # --- the schedule -----------------------------------------------------------------------------------------------------
 
@@ -45,9 +45,9 @@ PAPER_RATE = Exercise(
     difficulty=1,
     minutes=4,
     reference=paper_rate,
-    probes=(
+    cases=(
         *(call(step) for step in (1_000, 0, 399, 400, 31_999, 32_000, 47_999, 48_000, 63_999)),
-        Probe(
+        Case(
             "{name}(50_000), and then {name}(0) and {name}(40_000)",
             lambda answer: [called(answer, step) for step in (50_000, 0, 40_000)],
         ),
@@ -118,7 +118,7 @@ SHARD = Exercise(
     difficulty=2,
     minutes=5,
     reference=shard,
-    probes=(
+    cases=(
         call(_SIX, 0, 2), call(_SIX, 1, 2), call(_SIX, 2, 3), call(_SIX, 0, 1), call(_EIGHT, 1, 4),
         call(_SEVEN, 0, 2), call(_SEVEN, 0, 3), call(_SEVEN, 2, 3), call(_EIGHT, 1, 3),
     ),
@@ -189,7 +189,7 @@ class _Watched(nn.Linear):
 
 
 def _gradient(count, size):
-    """The probe that lets the answer go over `count` images in pieces of `size`, and reads .grad."""
+    """The case that lets the answer go over `count` images in pieces of `size`, and reads .grad."""
     x, y = normal(count, 3, seed=count), torch.arange(count) % 3 % 2
 
     def run(answer):
@@ -211,7 +211,7 @@ def _gradient(count, size):
             raise Wrong("no-gradient", "there is nothing in .grad afterwards: nobody has called backward().")
         return {"net.weight.grad": net.weight.grad.clone(), "net.bias.grad": net.bias.grad.clone()}
 
-    return Probe(f"{{name}}(net, x, y, {size}) with {count} images", run)
+    return Case(f"{{name}}(net, x, y, {size}) with {count} images", run)
 
 
 def _pieces(weigh, *, clear=False, whole_only=False, first_only=False):
@@ -249,7 +249,7 @@ ACCUMULATE = Exercise(
     difficulty=3,
     minutes=8,
     reference=accumulate,
-    probes=(_gradient(4, 4), _gradient(4, 2), _gradient(6, 2), _gradient(5, 2), _gradient(7, 3)),
+    cases=(_gradient(4, 4), _gradient(4, 2), _gradient(6, 2), _gradient(5, 2), _gradient(7, 3)),
     mistakes=(
         Mistake("sum-of-means", "You add up the means of the pieces: with k pieces the gradient is k times too long.",
                 _pieces(lambda mean, n, total, size: mean)),

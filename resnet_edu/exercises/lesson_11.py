@@ -6,8 +6,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from resnet_edu.exercises.core import Exercise, Mistake, call, called, integers, normal
-from resnet_edu.exercises.symptoms import raises
+from resnet_edu.exercises.core import Exercise, Mistake
+from resnet_edu.exercises.writing import call, called, integers, normal, raises
 
 # --- the Highway gate -------------------------------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ HIGHWAY = Exercise(
     difficulty=1,
     minutes=4,
     reference=highway,
-    probes=(
+    cases=(
         call(_X, _F, torch.full((3,), -20.0), words="{name}(x, f, logit) with logit = -20: a closed gate"),
         call(_X, _F, torch.full((3,), 20.0), words="{name}(x, f, logit) with logit = 20: an open gate"),
         call(_X, _F, _LOGIT),
@@ -88,7 +88,7 @@ GROUPED_PARAMETERS = Exercise(
     difficulty=2,
     minutes=4,
     reference=grouped_parameters,
-    probes=(call(4, 8, 1, 1), call(4, 8, 1, 2), call(6, 4, 3, 2), call(8, 8, 3, 8), call(48, 48, 3, 8),
+    cases=(call(4, 8, 1, 1), call(4, 8, 1, 2), call(6, 4, 3, 2), call(8, 8, 3, 8), call(48, 48, 3, 8),
             call(12, 36, 5, 3)),
     mistakes=(
         Mistake("groups-ignored", "You count every output as if it saw all the inputs. It sees those of its group.",
@@ -137,7 +137,7 @@ SEPARABLE_COST = Exercise(
     difficulty=2,
     minutes=5,
     reference=separable_cost,
-    probes=(call(1, 1, 1, 1), call(2, 5, 3, 1), call(2, 5, 3, 4), call(16, 32, 3, 8), call(7, 3, 5, 6)),
+    cases=(call(1, 1, 1, 1), call(2, 5, 3, 1), call(2, 5, 3, 4), call(16, 32, 3, 8), call(7, 3, 5, 6)),
     mistakes=(
         Mistake("whole-convolution", "You count a whole convolution, in which every output sees all inputs through the "
                 "window. A separable one does the two things one after the other.",
@@ -219,7 +219,7 @@ SQUEEZE_EXCITE = Exercise(
     difficulty=3,
     minutes=8,
     reference=squeeze_excite,
-    probes=(
+    cases=(
         call(*_ONES),
         call(torch.full((1, 1, 2, 2), 2.0), torch.tensor([[-1.0]]), torch.tensor([[3.0]])),
         call(*_SMALL),

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, Wrong, call, fits, integers, normal
-from resnet_edu.exercises.symptoms import does_as, raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake, Wrong
+from resnet_edu.exercises.writing import call, does_as, fits, integers, normal, raises
 
 # --- a new head -------------------------------------------------------------------------------------------------------
 
@@ -58,7 +58,7 @@ def _equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def _head_of(features: int, classes: int) -> Probe:
+def _head_of(features: int, classes: int) -> Case:
     def run(answer: Any) -> Any:
         net = _trained(features)
         body, weight = _body(net), net.fc.weight.detach().clone()
@@ -94,7 +94,7 @@ def _head_of(features: int, classes: int) -> Probe:
             "logits": list(made.eval()(_IMAGES).shape),
         }
 
-    return Probe(f"{{name}}(net, {classes}), with net.fc of {features} features", run)
+    return Case(f"{{name}}(net, {classes}), with net.fc of {features} features", run)
 
 
 def _headed(made: Any, head: nn.Module) -> Any:
@@ -143,7 +143,7 @@ REPLACE_HEAD = Exercise(
     difficulty=2,
     minutes=4,
     reference=replace_head,
-    probes=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5)),
+    cases=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5)),
     mistakes=(
         Mistake("changes-net", "You exchange the head of net itself. Then the six classes are gone: work on a copy.",
                 symptom=_exchanges_the_head_of_net),
@@ -186,7 +186,7 @@ def freeze(net):
     return list(net.fc.parameters())
 
 
-def _step(fresh: Callable[[], nn.Module], words: str) -> Probe:
+def _step(fresh: Callable[[], nn.Module], words: str) -> Case:
     """What one step of SGD on the parameters that the answer returns changes in the net."""
 
     def run(answer: Any) -> Any:
@@ -222,7 +222,7 @@ def _step(fresh: Callable[[], nn.Module], words: str) -> Probe:
             "an image's logits depend on its batch": not torch.allclose(alone, among, atol=1e-5),
         }
 
-    return Probe(words, run)
+    return Case(words, run)
 
 
 def _all_frozen(net: nn.Module) -> nn.Module:
@@ -262,7 +262,7 @@ FREEZE = Exercise(
     difficulty=3,
     minutes=6,
     reference=freeze,
-    probes=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where all was frozen, and one step of SGD")),
+    cases=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where all was frozen, and one step of SGD")),
     mistakes=(
         Mistake("statistics-move", "No weight of the body moves, but its BatchNorm does: in train mode it normalises "
                 "by the batch and moves its running statistics.", _then("body", "head")),
@@ -323,7 +323,7 @@ GRAD_CAM = Exercise(
     difficulty=2,
     minutes=5,
     reference=grad_cam,
-    probes=(
+    cases=(
         call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])),
         call(_A, _G),
         call(_A, -_G),
@@ -435,7 +435,7 @@ CALIBRATION_ERROR = Exercise(
     difficulty=3,
     minutes=8,
     reference=calibration_error,
-    probes=(
+    cases=(
         call(*_answers((0.85, 1), (0.85, 1), (0.85, 0), (0.85, 0)), 10),
         call(*_FEW, 10),
         call(*_CERTAIN, 10),

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, gradient, integers, normal
-from resnet_edu.exercises.symptoms import does_as, raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.writing import built, call, called, does_as, gradient, integers, normal, raises
 
 # --- the pyramid ------------------------------------------------------------------------------------------------------
 
@@ -40,7 +40,7 @@ TOP_DOWN = Exercise(
     difficulty=1,
     minutes=5,
     reference=top_down,
-    probes=(
+    cases=(
         call(_COARSE, _FINE, _double,
              words="{name}(coarse [1, 1, 1, 2], fine [1, 1, 2, 4], lateral) with lateral(x) = 2 x"),
         call(_COARSE2, _FINE3, _first_two, words="{name}(coarse [2, 2, 3, 2], fine [2, 3, 6, 4], lateral)"),
@@ -154,7 +154,7 @@ BOX_IOU = Exercise(
     difficulty=2,
     minutes=10,
     reference=box_iou,
-    probes=(
+    cases=(
         call(_A, _A),
         call(_A, _SHIFTED),
         call(_A, _INSIDE),
@@ -248,7 +248,7 @@ AVERAGE_PRECISION = Exercise(
     difficulty=3,
     minutes=10,
     reference=average_precision,
-    probes=(call(*_ONE), call(*_ORDER), call(*_MISSED), call(*_LATE), call(*_NONE)),
+    cases=(call(*_ONE), call(*_ORDER), call(*_MISSED), call(*_LATE), call(*_NONE)),
     mistakes=(
         Mistake("not-sorted", "You take the hits as they come. They have to be in the order of their "
                 "scores, the highest first.", _ap(order="given")),
@@ -303,18 +303,18 @@ class SignalBlock(nn.Module):
 _SIGNAL = integers(3, 4, 12)
 
 
-def _signal_shape(dilation: int) -> Probe:
+def _signal_shape(dilation: int) -> Case:
     words = f"the shape of {{name}}(4, {dilation})(x) with x [3, 4, 12]"
-    return Probe(words, lambda answer: list(called(built(answer, 4, dilation), _SIGNAL).shape))
+    return Case(words, lambda answer: list(called(built(answer, 4, dilation), _SIGNAL).shape))
 
 
-def _signal_output(dilation: int, mode: str) -> Probe:
+def _signal_output(dilation: int, mode: str) -> Case:
     def run(answer: Any) -> Tensor:
         block = built(answer, 4, dilation)
         result = called(block, _SIGNAL)
         return result if mode == "train" else called(block.eval(), _SIGNAL)
 
-    return Probe(f"{{name}}(4, {dilation})(x) in {mode} mode with x [3, 4, 12]", run)
+    return Case(f"{{name}}(4, {dilation})(x) in {mode} mode with x [3, 4, 12]", run)
 
 
 def _signal_parameters(answer: Any) -> int:
@@ -394,14 +394,14 @@ SIGNAL_BLOCK = Exercise(
     difficulty=2,
     minutes=10,
     reference=SignalBlock,
-    probes=(
+    cases=(
         _signal_shape(1),
         _signal_shape(3),
-        Probe("the number of parameters of {name}(4, 2)", _signal_parameters),
+        Case("the number of parameters of {name}(4, 2)", _signal_parameters),
         _signal_output(1, "train"),
         _signal_output(2, "train"),
         _signal_output(2, "eval"),
-        Probe("the gradient of the sum of squares of {name}(4, 2)(x) by x", _signal_gradient),
+        Case("the gradient of the sum of squares of {name}(4, 2)(x) by x", _signal_gradient),
     ),
     mistakes=(
         Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", _SkipForgotten),
