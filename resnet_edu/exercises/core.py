@@ -33,14 +33,13 @@ from resnet_edu.exercises.sandbox import (
     Wrong,
     attempt,
     attempt_trusted,
-    one_thread,
-    plots_style,
+    once_a_check,
 )
 
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
 INCOMPARABLE = Trouble("kind", "it gives something that cannot be compared with the right result.")
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
-PATIENCE = 3.0  # seconds at most that a slow reference earns an answer; its first run may have to import something
+ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer; its first run may have to import something
 
 
 @dataclass(frozen=True)
@@ -154,8 +153,7 @@ class Exercise:
         """A wrong answer that makes this mistake; None where only a symptom of it is known."""
         return self._patched[mistake.slug] if mistake.patch else mistake.wrong
 
-    @one_thread()
-    @plots_style()
+    @once_a_check()
     def check(self, answer: Any) -> Verdict:
         """Judge an answer. Nothing that the answer does is raised, and the world is left as it was."""
         if unfit := attempt(partial(self._unfit, answer)).trouble:
@@ -163,7 +161,7 @@ class Exercise:
         expected = self._expected
         found: list[Outcome] = []
         for case, right in zip(self.cases, expected, strict=True):
-            seconds = SECONDS + min(20 * right.seconds, PATIENCE)
+            seconds = SECONDS + min(20 * right.seconds, ALLOWANCE)
             found.append(attempt(partial(case.run, answer), seconds=seconds))
             if found[-1].unwritten:
                 where = found[-1].unwritten
