@@ -1,13 +1,22 @@
-"""The toolbox of lesson_NN.py: cases, symptoms, and the numbers in them.
+"""How an exercise is written, and the tools for it. lesson_05.py is the model.
 
-    Case("the running mean", run)       any question, as a function of the answer
-    call(torch.tensor([1.0, -2.0]), 3)  the usual one: what does the answer give for these arguments?
-    integers(2, 3), normal(2, 3)        numbers for it, the same in each run
-    built(answer, 16)                   inside of `run`: the module that a class makes, with known weights
+For each exercise, in this order: the reference, what its cases need, and one `Exercise(...)  # fmt: skip` with task,
+difficulty, minutes, reference, cases from the smallest on, mistakes, hints. A mistake is the first of these that does:
 
-A symptom says whether an answer makes a mistake that many different lines of code make, each failing in its own way:
+1. A patch of the reference, where that is shorter than a function:
+   `Mistake("sign", "Your sign is lost.", patch=("a @ b", "abs(a @ b)"))`, or several pairs, applied one after another.
+   The old text stands in the source exactly once, docstring included.
+2. A function, best by way of the reference: `lambda net: list(layer_norms(net).values())`.
+3. A symptom, where many different lines make the mistake, each failing in its own way elsewhere:
+   `symptom=right_but_not_on(reference, SQUARES, RECTANGLES)`. It needs an answer in `tests/exercise_bank`.
 
-    Mistake("only-squares", "...", symptom=right_but_not_on(reference, SQUARES, RECTANGLES))
+`on=CASES` names a mistake of kind 1 or 2 by these cases alone, whatever the answer does elsewhere. A mistake with `on`
+or `symptom` is named at once, so it stands before those it must not be mistaken for; of the others the one wins that
+explains most of what went wrong. Cases are made by `call(x, 3)` (what does the answer give for these arguments?) or by
+`Case("the running mean", run)` with a function of the answer, with numbers from `integers` and `normal`.
+
+The bank keeps every right answer in another style. It keeps a wrong one only for a symptom, for a diagnosis of the
+engine itself ("prints"), or if in some case it gives something else than the mistake's own answer.
 """
 
 from __future__ import annotations
