@@ -19,10 +19,11 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
+import torch
 from torch import nn
 
 from resnet_edu.exercises.compare import difference, same, shown
@@ -117,6 +118,7 @@ class Exercise:
     cases: tuple[Case, ...]
     mistakes: tuple[Mistake, ...]
     hints: tuple[str, ...]
+    _outcomes: dict[Any, list[Outcome]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         slugs = [mistake.slug for mistake in self.mistakes]
@@ -158,7 +160,7 @@ class Exercise:
         """Judge an answer. Nothing that the answer does is raised, and the world is left as it was."""
         if unfit := attempt(partial(self._unfit, answer)).trouble:
             return Verdict(WRONG, unfit.slug, unfit.sentence)
-        expected = self._expected
+        expected = self._expected()
         found: list[Outcome] = []
         for case, right in zip(self.cases, expected, strict=True):
             seconds = SECONDS + min(20 * right.seconds, ALLOWANCE)
@@ -175,14 +177,15 @@ class Exercise:
             return Verdict(CORRECT)
         return self._diagnosis(answer, found, expected, wrong[0])
 
-    @cached_property
     def _expected(self) -> list[Outcome]:
-        """What the reference gives for each case."""
-        expected = [attempt_trusted(partial(case.run, self.reference)) for case in self.cases]
-        for right in expected:
-            if right.trouble:
-                raise RuntimeError(f"{self.name}: the course's own reference fails: {right.trouble.sentence}")
-        return expected
+        """What the reference gives for each case: computed once, and again where the reader has changed a default."""
+        defaults = torch.get_default_dtype(), torch.empty(0).device, torch.is_grad_enabled()
+        if defaults not in self._outcomes:
+            outcomes = [attempt_trusted(partial(case.run, self.reference)) for case in self.cases]
+            if failed := next((outcome.trouble for outcome in outcomes if outcome.trouble), None):
+                raise RuntimeError(f"{self.name}: the course's own reference fails: {failed.sentence}")
+            self._outcomes[defaults] = outcomes
+        return self._outcomes[defaults]
 
     @cached_property
     def _patched(self) -> dict[str, Callable[..., Any]]:
