@@ -101,15 +101,9 @@ def test_the_bank_is_large_and_holds_answers_to_exercises_only() -> None:
     assert sum(map(len, RIGHT.values())) >= 180
 
 
-#: Lessons whose mistakes are not yet written as patches; their part of the bank repeats them.
-TO_BE_CONVERTED = {6, 7}
-
-
 @all_exercises
 def test_no_wrong_answer_of_the_bank_repeats_a_mistake(exercise: Exercise) -> None:
     """It gives something else than the mistake's own answer in one case at least."""
-    if exercise.lesson in TO_BE_CONVERTED:
-        pytest.skip("not converted yet")
     known = wrong_answers(exercise)
     compared = [(slug, answer, known[slug]) for slug, answer in WRONG[exercise.name] if slug in known]
     assert not [
