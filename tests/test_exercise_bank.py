@@ -1,18 +1,22 @@
-"""Every wrong answer of the bank gets the diagnosis that names its mistake, and every right one passes.
+"""Every wrong answer gets the diagnosis that names its mistake, and every right one passes.
 
-See `exercise_bank/`. A general "wrong result" is a miss: who reads it does not know what to change.
+The wrong answers are the mistakes' own, and those of `exercise_bank/` for what these do not show. A general "wrong
+result" is a miss: who reads it does not know what to change.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from exercise_bank import RIGHT, WRONG
 
 from resnet_edu import exercises
 from resnet_edu.exercises import Exercise, Verdict
-from resnet_edu.exercises.harness import attempt_trusted
-from resnet_edu.exercises.values import same
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case
+from resnet_edu.exercises.sandbox import attempt, attempt_trusted
 
 #: What learners write may well earn a warning.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -24,9 +28,9 @@ BOUND = 1.0
 
 
 def what_is_right() -> dict[str, list[object]]:
-    """What the reference gives at each probe of each exercise."""
+    """What the reference gives for each case of each exercise."""
     return {
-        one.name: [attempt_trusted(partial(probe.run, one.reference)).value for probe in one.probes]
+        one.name: [attempt_trusted(partial(case.run, one.reference)).value for case in one.cases]
         for one in exercises.all_exercises()
     }
 
@@ -51,6 +55,12 @@ def check(name: str, answer: object) -> Verdict:
     took = time.process_time() - started
     assert took < 2 * BOUND, f"this check of {name} takes {took:.1f} s"
     return verdict
+
+
+def wrong_answers(exercise: Exercise) -> dict[str, Callable[..., Any]]:
+    """By slug, the mistakes' own answers: patches of the reference, and functions."""
+    answers = {known.slug: exercise.answer_with(known) for known in exercise.mistakes}
+    return {slug: answer for slug, answer in answers.items() if answer}
 
 
 @pytest.mark.parametrize(
@@ -80,15 +90,30 @@ def test_a_right_answer_passes_however_it_is_written(name: str, answer: object) 
 
 
 @all_exercises
-def test_the_bank_holds_six_wrong_and_four_right_answers_to_every_exercise(exercise: Exercise) -> None:
-    assert len(WRONG[exercise.name]) >= 6
+def test_every_exercise_has_six_wrong_answers_and_four_right_ones(exercise: Exercise) -> None:
+    assert len(wrong_answers(exercise)) + len(WRONG[exercise.name]) >= 6
     assert len(RIGHT[exercise.name]) >= 4
 
 
 def test_the_bank_is_large_and_holds_answers_to_exercises_only() -> None:
     assert set(WRONG) | set(RIGHT) <= set(exercises.names())
-    assert sum(map(len, WRONG.values())) >= 120
-    assert sum(map(len, RIGHT.values())) >= 60
+    assert sum(map(len, WRONG.values())) + sum(len(wrong_answers(one)) for one in exercises.all_exercises()) >= 700
+    assert sum(map(len, RIGHT.values())) >= 180
+
+
+@all_exercises
+def test_no_wrong_answer_of_the_bank_repeats_a_mistake(exercise: Exercise) -> None:
+    """It gives something else than the mistake's own answer in one case at least."""
+    known = wrong_answers(exercise)
+    compared = [(slug, answer, known[slug]) for slug, answer in WRONG[exercise.name] if slug in known]
+    assert not [
+        slug for slug, one, other in compared if all(gives_the_same(case, one, other) for case in exercise.cases)
+    ]
+
+
+def gives_the_same(case: Case, one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    first, second = (attempt(partial(case.run, answer)) for answer in (one, other))
+    return first.trouble == second.trouble and (first.trouble is not None or same(first.value, second.value))
 
 
 def test_no_wrong_answer_of_the_bank_may_get_a_general_diagnosis() -> None:
@@ -102,12 +127,12 @@ def test_the_reference_is_correct(exercise: Exercise) -> None:
 
 @all_exercises
 def test_each_known_mistake_is_told_from_all_others(exercise: Exercise) -> None:
-    told = {known.slug: check(exercise.name, known.wrong).mistake for known in exercise.mistakes if known.wrong}
+    told = {slug: check(exercise.name, answer).mistake for slug, answer in wrong_answers(exercise).items()}
     assert told == {slug: slug for slug in told}
 
 
 @all_exercises
-def test_every_known_mistake_is_made_by_an_answer_of_the_bank(exercise: Exercise) -> None:
+def test_every_symptom_is_shown_by_an_answer_of_the_bank(exercise: Exercise) -> None:
     symptoms = {known.slug for known in exercise.mistakes if known.symptom}
     assert symptoms <= {slug for slug, _ in WRONG[exercise.name]}
 

@@ -34,6 +34,12 @@ def stub(size, kernel, stride=1, padding=0, dilation=1):
     raise NotImplementedError
 
 
+def judged(name, answer):
+    panel = Panel(exercises.find(name))
+    panel.judge(answer)
+    return panel
+
+
 REFERENCE = exercises.find("output_size").reference
 
 
@@ -83,7 +89,7 @@ def shell(page):
 
 
 def test_the_check_button_judges_what_the_notebook_now_calls_by_that_name(shell, page):
-    panel = Panel(exercises.find("output_size"), stub)
+    panel = judged("output_size", stub)
     panel.show()
     shell.user_ns["output_size"] = panel.choice
     panel.check()
@@ -101,7 +107,7 @@ def test_the_check_button_judges_what_the_notebook_now_calls_by_that_name(shell,
 
 
 def test_hints_come_one_by_one_and_the_solution_when_it_is_asked_for(shell):
-    panel = Panel(exercises.find("BasicBlock"), None)
+    panel = judged("BasicBlock", None)
     panel.show()
     count = len(panel.exercise.hints)
     for shown in [*range(1, count + 1), count]:
@@ -116,7 +122,7 @@ def test_every_button_does_what_it_says(shell, monkeypatch):
     pressed = []
     for name in ("check", "hint", "solve"):
         monkeypatch.setattr(Panel, name, lambda self, name=name: pressed.append(name))
-    panel = Panel(exercises.find("output_size"), stub)
+    panel = judged("output_size", stub)
     panel.show()
     for label, action in panel.buttons.items():
         panel._button(label, action).click()
@@ -126,7 +132,7 @@ def test_every_button_does_what_it_says(shell, monkeypatch):
 def test_what_would_end_the_kernel_is_there_again_after_the_check(shell):
     before = shell.user_ns["exit"], shell.user_ns["quit"]
     exec("def answer(*_): quit()", shell.user_ns)
-    Panel(exercises.find("output_size"), shell.user_ns["answer"])
+    judged("output_size", shell.user_ns["answer"])
     assert (shell.user_ns["exit"], shell.user_ns["quit"]) == before
 
 

@@ -1,16 +1,17 @@
 """What `exercises` promises: a verdict that names the mistake, whatever is handed in; and nothing around it changes."""
 
-import gc
+import importlib
 import io
-import logging
-import os
 import random
+import re
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import matplotlib
 import nbformat
@@ -19,13 +20,13 @@ import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_notebook
 from torch import nn
-from torch.nn import functional as F
 
 from resnet_edu import exercises
 from resnet_edu.authoring.render import run_notebook
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, Verdict, built, call, gradient, integers, normal
-from resnet_edu.exercises.harness import SECONDS, Trouble, attempt
-from resnet_edu.exercises.values import difference, same, shown
+from resnet_edu.exercises.compare import difference, same, shown
+from resnet_edu.exercises.core import Case, Exercise, Mistake, Verdict
+from resnet_edu.exercises.sandbox import SECONDS, Trouble, attempt
+from resnet_edu.exercises.writing import built, call, gradient, integers, normal
 
 ALL = exercises.all_exercises()
 ONES = torch.ones(2)
@@ -39,6 +40,23 @@ def test_names_are_those_of_the_exercises_and_no_two_are_equal():
     assert {"output_size", "residual_forward", "BasicBlock"} <= set(names)
     assert len(names) == len(set(names)) and all(name.isidentifier() for name in names)
     assert [one.lesson for one in ALL] == sorted(one.lesson for one in ALL)
+
+
+def test_the_table_of_names_agrees_with_the_modules():
+    for lesson, listed in exercises.LESSONS.items():
+        module = importlib.import_module(f"resnet_edu.exercises.lesson_{lesson:02d}")
+        assert listed == tuple(one.name for one in vars(module).values() if isinstance(one, Exercise))
+    modules = {path.stem for path in Path(exercises.__file__).parent.glob("lesson_*.py")}
+    assert modules == {f"lesson_{lesson:02d}" for lesson in exercises.LESSONS}
+
+
+def test_a_check_imports_the_module_of_one_lesson_only():
+    code = (
+        "import sys; from resnet_edu import exercises; exercises.names(); exercises.check('factor', None); "
+        "print(*sorted(name for name in sys.modules if '.lesson_' in name))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["resnet_edu.exercises.lesson_03"]
 
 
 def test_a_name_that_is_none_is_told_with_all_that_there_are():
@@ -96,7 +114,7 @@ def toy(**changes):
         "difficulty": 1,
         "minutes": 1,
         "reference": double,
-        "probes": (call(0.0), call(1.0), call(3.0), call(torch.tensor([1.0, -2.0]))),
+        "cases": (call(0.0), call(1.0), call(3.0), call(torch.tensor([1.0, -2.0]))),
         "mistakes": (
             Mistake("square", "You multiply x by itself.", lambda x: x * x),
             Mistake("absolute", "The sign is lost.", lambda x: 2 * abs(x)),
@@ -125,7 +143,7 @@ def test_a_mistake_has_to_explain_the_first_failure_and_to_show_all_its_symptoms
     assert toy().check(only_first).mistake == "result"
     two_mistakes = lambda x: 2 * abs(x) + (x == 3.0 if isinstance(x, float) else 0)  # noqa: E731 - and something else
     assert toy().check(two_mistakes).mistake == "result"
-    assert toy(probes=(call(-1.0), call(3.0))).check(two_mistakes).mistake == "absolute"
+    assert toy(cases=(call(-1.0), call(3.0))).check(two_mistakes).mistake == "absolute"
 
 
 def test_of_two_mistakes_the_one_with_more_symptoms_is_named():
@@ -153,17 +171,59 @@ def test_an_exception_is_a_symptom_too():
 
 
 def test_an_exercise_that_is_not_whole_is_refused():
-    for change in ({"difficulty": 6}, {"hints": ("One.",)}, {"probes": ()}, {"mistakes": toy().mistakes[:1] * 2}):
+    for change in ({"difficulty": 6}, {"hints": ("One.",)}, {"cases": ()}, {"mistakes": toy().mistakes[:1] * 2}):
         with pytest.raises(ValueError, match="double: difficulty 1 to 5, two hints"):
             toy(**change)
-    for both in ({}, {"wrong": double, "symptom": bool}):
-        with pytest.raises(ValueError, match="give either `wrong` or `symptom`"):
-            Mistake("slug", "Sentence.", **both)
+    for given in ({}, {"wrong": double, "symptom": bool}, {"wrong": double, "patch": ("2", "3")}):
+        with pytest.raises(ValueError, match="give one of `patch`, `wrong` or `symptom`"):
+            Mistake("slug", "Sentence.", **given)
+    with pytest.raises(ValueError, match="`on` is for the first two"):
+        Mistake("slug", "Sentence.", symptom=bool, on=(call(1.0),))
+
+
+def test_a_mistake_can_be_a_patch_of_the_reference():
+    patched = toy(
+        mistakes=(
+            Mistake("triple", "You take three times x.", patch=("2 *", "3 *")),
+            Mistake("swapped", "You add 2 to the square.", patch=(("2 * x", "2 + y * y"), ("(x)", "(y)"))),
+        )
+    )
+    assert patched.check(lambda x: x + x + x).mistake == "triple"
+    assert patched.check(lambda x: x**2 + 2).mistake == "swapped"
+    assert double(1) == 2
+
+
+def test_a_patch_that_fits_nowhere_or_twice_is_refused():
+    for old, times in (("3 * x", 0), ("x", 2)):
+        unfit = toy(mistakes=(Mistake("unfit", "Unfit.", patch=(old, "y")),))
+        with pytest.raises(
+            ValueError, match=rf"Mistake\('unfit'\): the reference has '{re.escape(old)}' {times} times"
+        ):
+            unfit.check(lambda x: x)
+
+
+def test_a_mistake_can_count_on_some_cases_only():
+    ordinary = call(1.0), call(3.0)
+    triple = Mistake("triple", "You take three times x.", patch=("2 *", "3 *"), on=ordinary)
+    both = lambda x: 3 * x if isinstance(x, float) else x  # noqa: E731 - wrong in another way for tensors
+    assert toy(mistakes=(triple,)).check(both).mistake == "triple"
+    assert toy(mistakes=(triple,)).check(lambda x: 4 * x).mistake == "result"
+
+
+def test_the_reference_is_asked_once():
+    asked = []
+    counted = toy(reference=lambda x: asked.append(x) or 2 * x, cases=(call(1.0, words="it"),), mistakes=())
+    for _ in range(3):
+        assert counted.check(double).status == "correct"
+    assert asked == [1.0]
+    with torch.no_grad():  # where what it gives may be something else
+        assert counted.check(double).status == "correct"
+    assert asked == [1.0, 1.0]
 
 
 def test_a_reference_that_fails_is_the_fault_of_the_course():
     with pytest.raises(RuntimeError, match="double: the course's own reference fails: it raises TypeError"):
-        toy(probes=(call(None),)).check(double)
+        toy(cases=(call(None),)).check(double)
 
 
 def test_a_check_computes_in_one_thread_and_gives_the_others_back():
@@ -176,19 +236,19 @@ def test_a_check_computes_in_one_thread_and_gives_the_others_back():
         torch.set_num_threads(before)
 
 
-def test_a_probe_gives_copies_and_sees_a_change_in_place():
+def test_a_case_gives_copies_and_sees_a_change_in_place():
     x = torch.tensor([1.0, 2.0])
-    verdict = toy(probes=(call(x),)).check(lambda x: x.mul_(2))
+    verdict = toy(cases=(call(x),)).check(lambda x: x.mul_(2))
     assert verdict.mistake == "changes-input" and "[1, 2] has become [2, 4]" in verdict.message
     assert x.tolist() == [1, 2]
-    assert toy(probes=(call([1.0]),), reference=len).check(lambda x: x.append(2) or 1).mistake == "changes-input"
-    large = toy(probes=(call(torch.ones(30)),), reference=torch.sum).check(lambda x: x.mul_(2).sum())
+    assert toy(cases=(call([1.0]),), reference=len).check(lambda x: x.append(2) or 1).mistake == "changes-input"
+    large = toy(cases=(call(torch.ones(30)),), reference=torch.sum).check(lambda x: x.mul_(2).sum())
     assert "a tensor of the shape [30] has other numbers afterwards" in large.message
 
 
 def test_of_a_dict_that_was_changed_the_first_entry_that_differs_is_told():
     state = {f"layer{i}.weight": torch.full((2, 2), float(i)) for i in range(20)}
-    takes = toy(probes=(call(state, words="{name}(state)"),), reference=len)
+    takes = toy(cases=(call(state, words="{name}(state)"),), reference=len)
     told = takes.check(lambda state: len(state) + 0 * int(state["layer7.weight"].zero_().sum()))
     assert "its entry 'layer7.weight', [[7, 7], [7, 7]], has become [[0, 0], [0, 0]]." in told.message
     told = takes.check(lambda state: state.clear() or 20)
@@ -209,9 +269,7 @@ def test_a_built_module_is_filled_by_the_shapes_of_its_weights():
     one, other = built(One), built(Other)
     assert torch.equal(one.first.weight, other.a.weight) and torch.equal(one.second.weight, other.b.weight)
     assert 0.5 < one.first.weight.std() / (2 / 3) ** 0.5 < 2
-    module = toy(
-        reference=nn.Flatten, probes=(Probe("{name}()", lambda answer: len(list(built(answer).parameters()))),)
-    )
+    module = toy(reference=nn.Flatten, cases=(Case("{name}()", lambda answer: len(list(built(answer).parameters()))),))
     assert module.check(lambda: 3).mistake == "no-module"
     assert module.check(nn.Flatten()).mistake == "instance-for-class"
 
@@ -223,15 +281,13 @@ def test_a_built_module_is_filled_by_the_shapes_of_its_weights():
 
 
 def test_a_gradient_that_was_cut_off_is_told():
-    cut = toy(
-        probes=(Probe("the gradient", lambda answer: gradient(answer(x := torch.ones(2, requires_grad=True)), x)),)
-    )
+    cut = toy(cases=(Case("the gradient", lambda answer: gradient(answer(x := torch.ones(2, requires_grad=True)), x)),))
     assert cut.check(double).status == "correct"
     assert cut.check(lambda x: 2 * x.detach()).mistake == "cuts-the-gradient"
     assert cut.check(lambda x: 2.0).mistake == "cuts-the-gradient"
 
 
-def test_the_numbers_of_probes_are_the_same_in_each_run_and_move_no_seed():
+def test_the_numbers_of_cases_are_the_same_in_each_run_and_move_no_seed():
     before = torch.get_rng_state()
     assert torch.equal(integers(3, 4), integers(3, 4)) and torch.equal(normal(3, seed=1), normal(3, seed=1))
     assert set(integers(100).tolist()) == {-3, -2, -1, 0, 1, 2, 3}
@@ -244,26 +300,6 @@ def test_the_numbers_of_probes_are_the_same_in_each_run_and_move_no_seed():
 def lasting():
     while True:
         pass
-
-
-def stubborn():
-    while True:
-        try:
-            time.sleep(1)
-        except:  # noqa: E722
-            continue
-
-
-def nested():
-    while True:
-        try:
-            while True:
-                try:
-                    int("x")
-                except:  # noqa: E722
-                    continue
-        except:  # noqa: E722
-            continue
 
 
 def recursive(depth=0):
@@ -285,22 +321,10 @@ def throw(error):
     raise error
 
 
-def replace_relu():
-    F.relu = lambda x: x
-
-
-def hook_everything():
-    nn.modules.module.register_module_forward_hook(lambda *_: None)
-
-
 def close_stdout():
     sys.stdout.close()
     sys.stdout = None
     print("lost")
-
-
-def new_directory():
-    os.chdir("/")
 
 
 def holds_itself():
@@ -333,8 +357,6 @@ HOSTILE = {
     "adds shapes that do not fit": ("raises", lambda x: torch.ones(2) + torch.ones(3)),
     "loops without end": ("endless", lambda x: lasting()),
     "sleeps": ("endless", lambda x: time.sleep(1000)),
-    "loops and catches every exception": ("endless", lambda x: stubborn()),
-    "loops in a loop and catches all": ("endless", lambda x: nested()),
     "prints without end": ("endless", lambda x: [print("x") for _ in iter(int, 1)]),
     "calls itself without end": ("endless-recursion", lambda x: recursive()),
     "calls itself and raises the limit": ("endless-recursion", lambda x: deep_recursion()),
@@ -365,8 +387,6 @@ HOSTILE = {
     "has no forward": ("no-forward", Forwardless()),
     "ends the program": ("exits", lambda x: sys.exit(0)),
     "ends the program by the site's exit": ("exits", lambda x: exit()),
-    "ends the process": ("exits", lambda x: os._exit(0)),
-    "aborts": ("exits", lambda x: os.abort()),
     "raises KeyboardInterrupt": ("interrupted", lambda x: throw(KeyboardInterrupt())),
     "raises a BaseException": ("raises", lambda x: throw(BaseException("so"))),
     "raises an exception that cannot be printed": ("raises", lambda x: throw(Unprintable())),
@@ -379,17 +399,7 @@ HOSTILE = {
     "changes the default device": ("changes-settings", lambda x: (torch.set_default_device("meta"), 2 * x)[1]),
     "changes the number of threads": ("changes-settings", lambda x: (torch.set_num_threads(3), 2 * x)[1]),
     "looks for anomalies": ("changes-settings", lambda x: (torch.autograd.set_detect_anomaly(True), 2 * x)[1]),
-    "replaces relu": ("replaces-functions", lambda x: (replace_relu(), 2 * x)[1]),
-    "replaces addition": ("replaces-functions", lambda x: (setattr(torch.Tensor, "__add__", None), 2 * x)[1]),
-    "hooks every module": ("changes-settings", lambda x: (hook_everything(), 2 * x)[1]),
-    "changes the environment": ("changes-settings", lambda x: (os.environ.update(A_B="1"), 2 * x)[1]),
-    "lets cuDNN choose": ("changes-settings", lambda x: (setattr(torch.backends.cudnn, "benchmark", True), 2 * x)[1]),
     "changes how NumPy prints": ("changes-settings", lambda x: (np.set_printoptions(precision=2), 2 * x)[1]),
-    "stops the collector of garbage": ("changes-settings", lambda x: (gc.disable(), 2 * x)[1]),
-    "stops all logging": ("changes-settings", lambda x: (logging.disable(), 2 * x)[1]),
-    # (A process that a shell started in the background ignores it from the start.)
-    "takes Ctrl-C": ("changes-settings", lambda x: (signal.signal(signal.SIGINT, lambda *_: None), 2 * x)[1]),
-    "goes to another folder": ("changes-settings", lambda x: (new_directory(), 2 * x)[1]),
     "closes stdout": ("returns-nothing", lambda x: close_stdout()),
     # Not wrong, but not to be left behind either:
     "draws from every generator": (None, lambda x: (torch.rand(3), np.random.rand(), random.random(), 2 * x)[3]),
@@ -398,7 +408,6 @@ HOSTILE = {
     "hides warnings": (None, lambda x: (warnings.simplefilter("ignore"), 2 * x)[1]),
     "replaces stdout": (None, lambda x: (setattr(sys, "stdout", io.StringIO()), 2 * x)[1]),
     "sets an alarm": (None, lambda x: (signal.signal(signal.SIGALRM, signal.SIG_IGN), 2 * x)[1]),
-    "traces": (None, lambda x: (sys.settrace(lambda *_: None), 2 * x)[1]),
 }  # fmt: skip
 
 
@@ -408,7 +417,7 @@ class Unprintable(Exception):
 
 
 def world():
-    """All that a check may not change, seen without the harness."""
+    """All that a check may not change, seen without the sandbox."""
     return {
         "torch's random numbers": torch.get_rng_state().tolist(),
         "NumPy's random numbers": str(np.random.get_state()),
@@ -422,20 +431,13 @@ def world():
         "threads": threading.active_count(),
         "warnings": list(warnings.filters),
         "streams": (sys.stdin, sys.stdout, sys.stderr),
-        "environment": dict(os.environ),
-        "folder": os.getcwd(),
-        "trace": sys.gettrace(),
+        "functions": (input, exit, quit, sys.breakpointhook),
         "recursion": (sys.getrecursionlimit(), sys.setrecursionlimit),
         "signals": (signal.getsignal(signal.SIGALRM), signal.getsignal(signal.SIGINT)),
         "alarm": signal.getitimer(signal.ITIMER_REAL),
         "memory": resource.getrlimit(resource.RLIMIT_AS),
-        "functions": (F.relu, torch.relu, torch.Tensor.__add__, input, exit, os._exit, os.abort, sys.breakpointhook),
-        "cuDNN": torch.backends.cudnn.benchmark,
         "NumPy prints": np.get_printoptions(),
-        "garbage": gc.isenabled(),
-        "logging": logging.root.manager.disable,
         "plots": matplotlib.rcParams.copy(),
-        "hooks": len(nn.modules.module._global_forward_hooks),
     }  # fmt: skip
 
 
@@ -467,9 +469,7 @@ def test_an_answer_is_not_endless_because_the_machine_stood_still(monkeypatch):
     assert attempt(lambda: called_after_a_break(9), seconds=60).trouble.slug == "endless"
 
 
-@pytest.mark.parametrize(
-    "what", ["loops without end", "calls itself without end", "reseeds", "is None", "replaces relu"]
-)
+@pytest.mark.parametrize("what", ["loops without end", "calls itself without end", "reseeds", "is None"])
 def test_so_it_is_on_another_thread_where_no_signal_comes(what):
     slug, answer = HOSTILE[what]
     verdicts, before = [], world()
@@ -487,19 +487,13 @@ def test_on_another_thread_an_answer_is_not_blamed_for_what_the_others_do(monkey
 
     def waits():
         spent[0] += 1000  # which others have computed meanwhile
-        begun.set()
-        changed.wait(60)
         time.sleep(0.3)
         return 1
 
-    begun, changed, found = threading.Event(), threading.Event(), []
+    found = []
     thread = threading.Thread(target=lambda: found.append(attempt(waits, seconds=1.6)))
     thread.start()
-    begun.wait(60)
-    before = signal.signal(signal.SIGINT, lambda *_: None)  # as a kernel does around each message
-    changed.set()
     thread.join(60)
-    signal.signal(signal.SIGINT, before)
     assert found[0].value == 1 and found[0].trouble is None
 
 
@@ -515,34 +509,17 @@ def test_the_right_numbers_on_another_device_raise_nothing(exercise):
 
 
 def test_what_cannot_be_compared_is_said():
-    large = toy(probes=(call(torch.arange(30.0)),), mistakes=())
+    large = toy(cases=(call(torch.arange(30.0)),), mistakes=())
     verdict = large.check(lambda x: (2 * x).to_sparse())
     assert verdict.mistake == "kind"
     assert verdict.message.endswith("it gives something that cannot be compared with the right result.")
     moved = large.check(lambda x: x.to("meta"))
     assert moved.message.endswith("it should give a tensor on cpu, and yours is on meta.")
-    listed = toy(reference=lambda x: [x], probes=(call(1.0, words="first(1)"),), mistakes=())
+    listed = toy(reference=lambda x: [x], cases=(call(1.0, words="first(1)"),), mistakes=())
     for wrong in (lambda x: holds_itself(), lambda x: [holds_itself()], lambda x: Lengthless()):
         assert listed.check(wrong).message.endswith(
             "yours gives an object of the class " + type(wrong(1)).__name__ + "."
         )
-
-
-def test_a_folder_that_was_removed_under_the_kernel_is_nobodys_fault(monkeypatch, tmp_path):
-    def removes_it(x):
-        os.rmdir(os.getcwd())
-        return 2 * x
-
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    removed = toy(probes=(call(1.0),), mistakes=()).check(removes_it)
-    assert removed.mistake == "changes-settings" and "os.getcwd() is not what it was" in removed.message
-    with pytest.raises(FileNotFoundError):
-        os.getcwd()
-    assert toy().check(double) == Verdict("correct")
-    np.set_printoptions(precision=8)
-    assert toy().check(lambda x: (np.set_printoptions(precision=2), 2 * x)[1]).mistake == "changes-settings"
-    assert np.get_printoptions()["precision"] == 8
 
 
 def test_an_answer_that_is_merely_slow_has_the_time_that_the_reference_takes_twenty_times():
@@ -550,7 +527,7 @@ def test_an_answer_that_is_merely_slow_has_the_time_that_the_reference_takes_twe
         time.sleep(0.05)
         return 2 * x
 
-    patient = toy(reference=slow, probes=(call(1.0),), mistakes=())
+    patient = toy(reference=slow, cases=(call(1.0),), mistakes=())
     assert patient.check(lambda x: (time.sleep(SECONDS + 0.3), 2 * x)[1]).status == "correct"
 
 
@@ -588,7 +565,7 @@ def hoards(*_):
     kept = []
     while True: kept.append(torch.empty(2**25))
 
-answers = [endless, hoards, lambda *_: exit(), lambda *_: quit(), lambda *_: sys.exit(), lambda *_: os._exit(1), None,
+answers = [endless, hoards, lambda *_: exit(), lambda *_: quit(), lambda *_: sys.exit(), None,
            lambda *_: input("?"), lambda *_: time.sleep(1000), lambda *_: setattr(sys, "stdout", None)]
 for answer in answers:
     output_size = answer
@@ -605,7 +582,7 @@ def test_a_kernel_lives_on(tmp_path):
     printed = "".join(output.get("text", "") for output in cells[0].outputs)
     assert printed.startswith("3 ") and "ExitAutocall" in printed
     said = [output.data["text/plain"] for output in cells[0].outputs if output.output_type == "display_data"]
-    assert sum(text.startswith("not yet: ") for text in said) == 10
+    assert sum(text.startswith("not yet: ") for text in said) == 9
     assert cells[1].outputs[0].text == "alive\n"
 
 

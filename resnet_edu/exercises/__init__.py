@@ -6,38 +6,54 @@
 
 Read it in this order:
 
-    harness.py     run somebody's code: within limits, and the world stays as it was
-    values.py      compare two results, and tell the difference
-    core.py        `Exercise`: probes, known mistakes, the verdict
-    lesson_NN.py   the exercises of one lesson; to add one, write it there
+    sandbox.py     run somebody's code: within limits, and the world stays as it was
+    compare.py     compare two results, and tell the difference
+    core.py        `Exercise`: cases, known mistakes, the verdict
+    writing.py     how an exercise is written, and the tools for it
+    lesson_NN.py   the exercises of one lesson; to add one, write it there, and its name into `LESSONS` below
     progress.py    what a reader has solved so far, in a small file
     widgets.py     the buttons in the notebook: the only part that knows Jupyter
 """
 
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any
 
 from resnet_edu.exercises.core import Exercise, Verdict
 
-
-def all_exercises() -> list[Exercise]:
-    """Every exercise, by lesson, and in each in the order of its module."""
-    lessons = sorted(module.name for module in iter_modules(__path__) if module.name.startswith("lesson_"))
-    values = [value for name in lessons for value in vars(import_module(f"{__name__}.{name}")).values()]
-    return [value for value in values if isinstance(value, Exercise)]
+#: The exercises of each lesson, in order. Only the module that holds the wanted one is imported.
+LESSONS = {
+    1: ("output_size", "convolve", "receptive_field"),
+    2: ("cross_entropy", "accuracy", "train_step", "crop_and_flip"),
+    3: ("layer_norms", "factor", "moved"),
+    4: ("he_normal", "batch_norm", "update_ratio"),
+    5: ("identity_conv", "gradient_cosine"),
+    6: ("residual_forward", "pad_shortcut", "projection", "BasicBlock"),
+    7: ("count_parameters", "same_start", "ResNet20"),
+    8: ("multiply_adds", "Bottleneck", "load_torchvision"),
+    9: ("path_lengths", "filter_normalize", "drop_path"),
+    10: ("paper_rate", "shard", "accumulate"),
+    11: ("highway", "grouped_parameters", "separable_cost", "squeeze_excite"),
+    12: ("replace_head", "freeze", "grad_cam", "calibration_error"),
+    13: ("top_down", "box_iou", "average_precision", "SignalBlock"),
+}
 
 
 def names() -> list[str]:
-    return [exercise.name for exercise in all_exercises()]
+    return [name for listed in LESSONS.values() for name in listed]
 
 
 def find(name: str) -> Exercise:
     """The exercise of this name. Raises ValueError that lists them all."""
-    for exercise in all_exercises():
-        if exercise.name == name:
-            return exercise
+    for lesson, listed in LESSONS.items():
+        if name in listed:
+            module = import_module(f"{__name__}.lesson_{lesson:02d}")
+            return next(one for one in vars(module).values() if isinstance(one, Exercise) and one.name == name)
     raise ValueError(f"There is no exercise {name!r}. There are: {', '.join(names())}.")
+
+
+def all_exercises() -> list[Exercise]:
+    """Every exercise, by lesson; this imports the modules of all lessons."""
+    return [find(name) for name in names()]
 
 
 def check(name: str, answer: Any) -> Verdict:

@@ -1,47 +1,46 @@
 """What an exercise is, and how an answer to it is judged: by what it does, never by how it is written.
 
-An exercise holds *probes*: small inputs, from the smallest on, on which the answer and the reference have to agree. It
-also holds the *mistakes* that learners are known to make, each as a wrong answer. Where an answer fails a probe, it is
-compared with every mistake: one whose symptoms it all shows is named. Where none is, the learner reads the first probe
+An exercise holds *cases*: small inputs, from the smallest on, on which the answer and the reference have to agree. It
+also holds the *mistakes* that learners are known to make, each as a wrong answer. Where an answer fails a case, it is
+compared with every mistake: one whose symptoms it all shows is named. Where none is, the learner reads the first case
 that went wrong.
 
     Exercise(
         reference=double,
-        probes=(call(1), call(torch.tensor([1.0, -2.0]))),
-        mistakes=(Mistake("square", "You multiply x by itself.", lambda x: x * x),),
+        cases=(call(1), call(torch.tensor([1.0, -2.0]))),
+        mistakes=(Mistake("square", "You multiply x by itself.", patch=("2 * x", "x * x")),),
         ...
     )
 """
 
 from __future__ import annotations
 
-import copy
 import inspect
+import sys
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from resnet_edu.exercises.harness import (
+from resnet_edu.exercises.compare import difference, same, shown
+from resnet_edu.exercises.sandbox import (
     SECONDS,
     Outcome,
     Trouble,
     Wrong,
     attempt,
     attempt_trusted,
-    one_thread,
-    plots_style,
+    once_a_check,
 )
-from resnet_edu.exercises.values import difference, differing, layer_for_result, same, shown
 
-NO_SUPER = "its __init__ does not call super().__init__(), which has to stand before any layer."
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
 INCOMPARABLE = Trouble("kind", "it gives something that cannot be compared with the right result.")
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
+ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer; its first run may have to import something
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Probe:
+class Case:
     """One question to an answer. words: how a learner would write it, with {name} for the exercise's name.
 
     run: answer -> a number, tensor, or list, tuple or dict of such, which is compared with what the reference gives.
@@ -69,18 +68,38 @@ class Probe:
 class Mistake:
     """A known wrong answer. sentence: what is wrong, to the one who made it, without giving the right answer away.
 
-    wrong: an answer that makes the mistake. symptom: in its place, a function of the answer that says whether it makes
-    it; it runs within the same limits, and an exception means no.
+    One of three says how the mistake is made:
+
+    patch: (old, new), or several such pairs: the reference with this text replaced, which stands in it exactly once.
+    wrong: an answer that makes the mistake.
+    symptom: a function of the answer that says whether it makes it. It runs within the same limits, and an exception
+        means no.
+
+    on: with a patch or `wrong`, the cases that alone count, such as those of ordinary size.
     """
 
     slug: str
     sentence: str
     wrong: Callable[..., Any] | None = None
     symptom: Callable[[Any], bool] | None = None
+    patch: tuple[str, str] | tuple[tuple[str, str], ...] = ()
+    on: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
-        if (self.wrong is None) == (self.symptom is None):
-            raise ValueError(f"Mistake({self.slug!r}): give either `wrong` or `symptom`.")
+        if sum(map(bool, (self.wrong, self.symptom, self.patch))) != 1 or (self.symptom and self.on):
+            raise ValueError(
+                f"Mistake({self.slug!r}): give one of `patch`, `wrong` or `symptom`; `on` is for the first two."
+            )
+
+    def patched(self, source: str) -> str:
+        """The reference's source with the mistake in it."""
+        for old, new in [self.patch] if isinstance(self.patch[0], str) else self.patch:
+            if (times := source.count(old)) != 1:
+                raise ValueError(
+                    f"Mistake({self.slug!r}): the reference has {old!r} {times} times; a patch needs it once."
+                )
+            source = source.replace(old, new)
+        return source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,21 +108,22 @@ class Exercise:
 
     task: what to do, in a sentence or two. difficulty: 1 to 5. minutes: for someone who has read the lesson.
     reference: a function, or a class of modules; its source is the solution that a learner may read.
-    probes: from the smallest on. hints: at least two, each giving away more.
+    cases: from the smallest on. hints: at least two, each giving away more.
     """
 
     task: str
     difficulty: int
     minutes: int
     reference: Callable[..., Any]
-    probes: tuple[Probe, ...]
+    cases: tuple[Case, ...]
     mistakes: tuple[Mistake, ...]
     hints: tuple[str, ...]
+    _outcomes: dict[Any, list[Outcome]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         slugs = [mistake.slug for mistake in self.mistakes]
-        if self.difficulty not in range(1, 6) or len(self.hints) < 2 or not self.probes or len(set(slugs)) < len(slugs):
-            raise ValueError(f"{self.name}: difficulty 1 to 5, two hints, a probe, and a slug of its own each mistake.")
+        if self.difficulty not in range(1, 6) or len(self.hints) < 2 or not self.cases or len(set(slugs)) < len(slugs):
+            raise ValueError(f"{self.name}: difficulty 1 to 5, two hints, a case, and a slug of its own each mistake.")
 
     @property
     def name(self) -> str:
@@ -131,18 +151,20 @@ class Exercise:
     def makes_modules(self) -> bool:
         return isinstance(self.reference, type) or "Module" in str(inspect.signature(self.reference).return_annotation)
 
-    @one_thread()
-    @plots_style()
+    def answer_with(self, mistake: Mistake) -> Callable[..., Any] | None:
+        """A wrong answer that makes this mistake; None where only a symptom of it is known."""
+        return self._patched[mistake.slug] if mistake.patch else mistake.wrong
+
+    @once_a_check()
     def check(self, answer: Any) -> Verdict:
         """Judge an answer. Nothing that the answer does is raised, and the world is left as it was."""
         if unfit := attempt(partial(self._unfit, answer)).trouble:
             return Verdict(WRONG, unfit.slug, unfit.sentence)
-        expected = [attempt_trusted(partial(probe.run, self.reference)) for probe in self.probes]
+        expected = self._expected()
         found: list[Outcome] = []
-        for probe, right in zip(self.probes, expected, strict=True):
-            if right.trouble:
-                raise RuntimeError(f"{self.name}: the course's own reference fails: {right.trouble.sentence}")
-            found.append(attempt(partial(probe.run, answer), seconds=SECONDS + 20 * right.seconds))
+        for case, right in zip(self.cases, expected, strict=True):
+            seconds = SECONDS + min(20 * right.seconds, ALLOWANCE)
+            found.append(attempt(partial(case.run, answer), seconds=seconds))
             if found[-1].unwritten:
                 where = found[-1].unwritten
                 return Verdict(
@@ -154,6 +176,27 @@ class Exercise:
         if not wrong:
             return Verdict(CORRECT)
         return self._diagnosis(answer, found, expected, wrong[0])
+
+    def _expected(self) -> list[Outcome]:
+        """What the reference gives for each case: computed once, and again where the reader has changed a default."""
+        defaults = torch.get_default_dtype(), torch.empty(0).device, torch.is_grad_enabled()
+        if defaults not in self._outcomes:
+            outcomes = [attempt_trusted(partial(case.run, self.reference)) for case in self.cases]
+            if failed := next((outcome.trouble for outcome in outcomes if outcome.trouble), None):
+                raise RuntimeError(f"{self.name}: the course's own reference fails: {failed.sentence}")
+            self._outcomes[defaults] = outcomes
+        return self._outcomes[defaults]
+
+    @cached_property
+    def _patched(self) -> dict[str, Callable[..., Any]]:
+        """By slug, what each patch makes of the reference, among the names of the module that it is written in."""
+        answers = {}
+        for mistake in self.mistakes:
+            if mistake.patch:
+                names = dict(vars(sys.modules[self.reference.__module__]))
+                exec(compile(mistake.patched(self.solution), f"<{self.name}: {mistake.slug}>", "exec"), names)
+                answers[mistake.slug] = names[self.name]
+        return answers
 
     def _unfit(self, answer: Any) -> None:
         """Raises Wrong where something is wrong with it before it is called."""
@@ -179,7 +222,7 @@ class Exercise:
 
     def _diagnosis(self, answer: Any, found: list[Outcome], expected: list[Outcome], first: int) -> Verdict:
         outcome, right = found[first], expected[first]
-        words = self.probes[first].words.replace("{name}", self.name)
+        words = self.cases[first].words.replace("{name}", self.name)
         told = partial(difference, outcome.value, right.value, outcome.printed)
         trouble = outcome.trouble or attempt(told).value or INCOMPARABLE
         example = f"For example, {words}: {trouble.sentence}"
@@ -198,14 +241,16 @@ class Exercise:
         best, most = None, 0
         order = [first, *(i for i in range(len(found)) if i != first)]
         for mistake in self.mistakes:
-            if mistake.symptom is not None:
-                said = attempt(partial(mistake.symptom, answer))
+            wrong = self.answer_with(mistake)
+            symptom = mistake.symptom or (partial(_does_as, wrong, mistake.on) if mistake.on else None)
+            if symptom:
+                said = attempt(partial(symptom, answer))
                 if said.trouble is None and said.value:
                     return mistake
                 continue
             symptoms = 0
             for i in order:
-                theirs = attempt_trusted(partial(self.probes[i].run, mistake.wrong))
+                theirs = attempt_trusted(partial(self.cases[i].run, wrong))
                 if i == first or not _agree(theirs, expected[i]):
                     if not _agree(found[i], theirs):
                         break
@@ -225,97 +270,5 @@ def _agree(found: Outcome, expected: Outcome) -> bool:
         return False
 
 
-# --- for the writers of exercises -------------------------------------------------------------------------------------
-
-
-def call(*arguments: Any, words: str | None = None) -> Probe:
-    """The probe that calls the answer with these arguments, by position, and compares what comes back.
-
-    The answer gets copies; if it changes one of them in place, that is a mistake ("changes-input").
-    """
-
-    def run(answer: Any) -> Any:
-        return called(answer, *arguments)
-
-    return Probe(words or f"{{name}}({', '.join(shown(argument) for argument in arguments)})", run)
-
-
-def called(answer: Any, *arguments: Any) -> Any:
-    """answer(*arguments), with copies of them. Raises Wrong where it takes others, or changes them."""
-    fits(answer, *arguments)
-    copies = [argument if isinstance(argument, nn.Module) else copy.deepcopy(argument) for argument in arguments]
-    result = answer(*copies)
-    if isinstance(answer, nn.Module) and isinstance(result, nn.Module):
-        raise Wrong("layer-for-result", layer_for_result(result))
-    for number, (before, after) in enumerate(zip(arguments, copies, strict=True)):
-        if not isinstance(before, nn.Module) and not same(after, before):
-            was, became = differing(before, after)
-            now = f"has become {became}" if became != was else "has other numbers afterwards"
-            raise Wrong(
-                "changes-input",
-                f"it changes its input number {number + 1} in place: {was} {now}. "
-                "Whoever calls it still needs that. (`+=`, `x[...] =` and names that end in _ do so.)",
-            )
-    return result
-
-
-def fits(answer: Any, *arguments: Any) -> None:
-    """Raises Wrong if the answer cannot take so many arguments."""
-    try:
-        signature = inspect.signature(answer)
-    except (TypeError, ValueError):  # something built in
-        return
-    try:
-        signature.bind(*arguments)
-    except TypeError as error:
-        listed = ", ".join(signature.parameters) or "nothing"
-        raise Wrong("arguments", f"it takes ({listed}), and is called with {len(arguments)}: {error}.") from None
-
-
-def built(answer: Any, *arguments: Any) -> nn.Module:
-    """The module that a class or a builder makes of these arguments, every weight filled anew (see `fill`)."""
-    fits(answer, *arguments)
-    try:
-        module = answer(*arguments)
-    except AttributeError as error:
-        if "before Module.__init__() call" in str(error):
-            raise Wrong("no-super", NO_SUPER) from None
-        raise
-    if not isinstance(module, nn.Module):
-        raise Wrong("no-module", f"it should make an nn.Module, and yours makes {shown(module)}.")
-    if not hasattr(module, "_parameters"):
-        raise Wrong("no-super", NO_SUPER)
-    fill(module)
-    return module
-
-
-def gradient(result: Any, x: Tensor) -> Tensor:
-    """The gradient of the sum of squares of `result` by `x`; raises Wrong where something has cut it off."""
-    if not isinstance(result, Tensor) or not result.requires_grad:
-        raise Wrong("cuts-the-gradient", "the result has no gradient: detach, .data, NumPy or no_grad has cut it off.")
-    (result * result).sum().backward()
-    return torch.zeros_like(x) if x.grad is None else x.grad
-
-
-def fill(module: nn.Module) -> None:
-    """Give every parameter of 2 or more dimensions numbers that depend on its shape alone, scaled by fan-in.
-
-    So two modules with the same layers compute the same, whatever their layers are called and in which order they were
-    made. Biases and the scales of normalisation stay as they are.
-    """
-    with torch.no_grad():
-        for parameter in module.parameters():
-            if parameter.ndim >= 2:
-                scale = (2 / parameter[0].numel()) ** 0.5
-                parameter.copy_(scale * normal(*parameter.shape, seed=sum(parameter.shape)))
-
-
-def integers(*shape: int, low: int = -3, high: int = 3, seed: int = 0) -> Tensor:
-    """Small whole numbers as floats, the same in each run: easy to read, and sums of them have no rounding error."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(low, high + 1, shape, generator=generator).float()
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    """Numbers of N(0, 1), the same in each run."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+def _does_as(wrong: Any, cases: tuple[Case, ...], answer: Any) -> bool:
+    return all(same(case.run(answer), case.run(wrong)) for case in cases)

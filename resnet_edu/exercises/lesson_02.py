@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, called, fits, gradient, integers, normal
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import does_as, raises, right_but_not_on
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import call, called, fits, gradient, integers, normal, raises, right_but_not_on
 
 # --- cross-entropy ----------------------------------------------------------------------------------------------------
 
@@ -25,29 +26,15 @@ def cross_entropy(logits, labels):
     return -right.mean()
 
 
-def _no_maximum_back(logits, labels):
-    shifted = logits - logits.max(dim=1, keepdim=True).values
-    return (shifted.logsumexp(1) - logits[torch.arange(len(labels)), labels]).mean()
-
-
-def _chosen(log_p: Tensor, labels: Tensor) -> Tensor:
-    return log_p[torch.arange(len(labels)), labels]
-
-
 def _loss_gradient(answer: Callable[..., Tensor]) -> Tensor:
     logits = torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]], requires_grad=True)
     return gradient(answer(logits, torch.tensor([2, 1])), logits)
 
 
-_MODERATE = tuple((normal(n, k, seed=n), torch.arange(n) * 2 % k) for n, k in ((2, 3), (5, 3), (3, 3)))
-_LARGE = (torch.tensor([[1000.0, 0.0]]), torch.tensor([0]))
-_FAR = (torch.tensor([[1000.0, 0.0]]), torch.tensor([1]))
-_UNLIKE = (torch.tensor([[0.0, 1.0], [1000.0, 1001.0]]), torch.tensor([0, 0]))
-
-
-def _loss_mistake(slug: str, sentence: str, wrong: Callable[..., Any]) -> Mistake:
-    """Seen on moderate logits: who makes it often has an unstable softmax, too, and that can wait."""
-    return Mistake(slug, sentence, symptom=does_as(wrong, *_MODERATE))
+_MODERATE = tuple(call(normal(n, k, seed=n), torch.arange(n) * 2 % k) for n, k in ((2, 3), (5, 3), (3, 3)))
+_LARGE = call(torch.tensor([[1000.0, 0.0]]), torch.tensor([0]))
+_FAR = call(torch.tensor([[1000.0, 0.0]]), torch.tensor([1]))
+_UNLIKE = call(torch.tensor([[0.0, 1.0], [1000.0, 1001.0]]), torch.tensor([0, 0]))
 
 
 CROSS_ENTROPY = Exercise(
@@ -58,123 +45,75 @@ CROSS_ENTROPY = Exercise(
     difficulty=2,
     minutes=10,
     reference=cross_entropy,
-    probes=(
+    cases=(
         call(torch.tensor([[0.0, 0.0]]), torch.tensor([0])),
         call(torch.tensor([[2.0, 0.0]]), torch.tensor([1])),
         call(torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]]), torch.tensor([2, 2])),
         call(torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 3.0]]), torch.tensor([0, 0, 1])),
         call(normal(8, 5), torch.arange(8) % 5),
-        call(*_LARGE),
-        call(*_FAR),
+        _LARGE,
+        _FAR,
         call(torch.tensor([[-200.0, -200.0]]), torch.tensor([0])),
-        call(*_UNLIKE),
-        Probe("the gradient of the squared loss by the logits [[1, 0, -1], [0, 2, 0]], labels [2, 1]", _loss_gradient),
+        _UNLIKE,
+        Case("the gradient of the squared loss by the logits [[1, 0, -1], [0, 2, 0]], labels [2, 1]", _loss_gradient),
     ),
     mistakes=(
-        _loss_mistake(
-            "sum-for-mean",
-            "You add up over the batch. Then the loss grows with the batch: take the mean.",
-            lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"),
-        ),
-        _loss_mistake(
-            "no-mean",
-            "You give one loss for each image. Training needs one number for the batch.",
-            lambda logits, labels: F.cross_entropy(logits, labels, reduction="none"),
-        ),
-        _loss_mistake(
-            "mean-over-classes-too",
-            "You take the mean over all N * K entries, zeros included. Each image has one loss: divide by N.",
-            lambda logits, labels: F.cross_entropy(logits, labels) / logits.shape[1],
-        ),
-        _loss_mistake(
-            "softmax-over-the-batch",
-            "Your softmax adds up to 1 in each column, over the images. It belongs to each image: over the classes.",
-            lambda logits, labels: -_chosen(logits.log_softmax(0), labels).mean(),
-        ),
-        _loss_mistake(
-            "softmax-twice",
-            "You take the softmax twice: the second one makes nearly even probabilities of the first one's.",
-            lambda logits, labels: F.cross_entropy(logits.softmax(1), labels),
-        ),
-        _loss_mistake(
-            "no-softmax",
-            "You take the logits for logarithms of probabilities. They are not yet: softmax is missing.",
-            lambda logits, labels: -_chosen(logits, labels).mean(),
-        ),
-        _loss_mistake(
-            "no-logarithm",
-            "You give minus the probability of the right class; its logarithm is missing.",
-            lambda logits, labels: -_chosen(logits.softmax(1), labels).mean(),
-        ),
-        _loss_mistake(
-            "probability-for-loss",
-            "You give the probability of the right class. Its logarithm is missing, and the sign.",
-            lambda logits, labels: _chosen(logits.softmax(1), labels).mean(),
-        ),
-        _loss_mistake(
-            "logarithm-of-the-mean",
-            "You take the mean of the probabilities, and then its logarithm. Each image has a logarithm of its own.",
-            lambda logits, labels: -_chosen(logits.softmax(1), labels).mean().log(),
-        ),
-        _loss_mistake(
-            "sign",
-            "Your loss is negative: a better net would have a larger one.",
-            lambda logits, labels: -F.cross_entropy(logits, labels),
-        ),
-        _loss_mistake(
-            "another-base",
-            "Your logarithm has the base 2. The loss takes the natural one.",
-            lambda logits, labels: F.cross_entropy(logits, labels) / torch.tensor(2.0).log(),
-        ),
-        _loss_mistake(
-            "every-row-with-every-label",
-            "[:, labels] takes each label's column in every row, so each image meets the labels of all others. Row i "
-            "goes with label i.",
-            lambda logits, labels: -logits.log_softmax(1)[:, labels].mean(),
-        ),
-        _loss_mistake(
-            "all-classes-count",
-            "Your loss is the mean over all classes. Only the right class of each image counts.",
-            lambda logits, labels: -logits.log_softmax(1).mean(),
-        ),
-        _loss_mistake(
-            "best-class-for-right-class",
-            "You take the class with the largest logit, not the one in the label. So the net is right by definition.",
-            lambda logits, labels: F.cross_entropy(logits, logits.argmax(1)),
-        ),
-        _loss_mistake(
-            "maximum-not-added-back",
-            "You subtract the row's maximum in one place only. It cancels if it goes from both: from the logit of the "
-            "right class, too.",
-            _no_maximum_back,
-        ),
-        _loss_mistake(
-            "first-image-only",
-            "Only the first image of the batch counts.",
-            lambda logits, labels: F.cross_entropy(logits[:1], labels[:1]),
-        ),
-        Mistake(
-            "python-number",
-            "You give a Python number. Training needs a tensor: `backward` starts there.",
-            symptom=lambda answer: isinstance(called(answer, *_MODERATE[0]), float),
-        ),
-        Mistake(
-            "overflows",
-            "Your formula is right, but e to the power of 1000 is more than a float32 can hold. Make the logits "
-            "smaller first, in a way that changes no probability.",
-            symptom=right_but_not_on(cross_entropy, _MODERATE, [_LARGE]),
-        ),
-        Mistake(
-            "logarithm-of-zero",
-            "Your softmax survives large logits. But a small probability has become 0 in float32 before you take its "
-            "logarithm: what is log(exp(z)) in one step? (A small number added inside gives a wrong loss.)",
-            symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE], [_FAR]),
-        ),
-        Mistake(
-            "one-maximum-for-all",
-            "You subtract one maximum from the whole batch. A row whose logits lie far below it has only zeros left.",
-            symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE, _FAR], [_UNLIKE]),
-        ),
+        # Seen on moderate logits: who makes one of these often has an unstable softmax, too, and that can wait.
+        Mistake("sum-for-mean", "You add up over the batch. Then the loss grows with the batch: take the mean.",
+                patch=("mean()", "sum()"), on=_MODERATE),
+        Mistake("no-mean", "You give one loss for each image. Training needs one number for the batch.",
+                patch=(".mean()", ""), on=_MODERATE),
+        Mistake("mean-over-classes-too",
+                "You take the mean over all N * K entries, zeros included. Each image has one loss: divide by N.",
+                patch=("mean()", "mean() / logits.shape[1]"), on=_MODERATE),
+        Mistake("softmax-over-the-batch",
+                "Your softmax adds up to 1 in each column, over the images. It belongs to each image: over the "
+                "classes.", patch=(("max(dim=1", "max(dim=0"), ("sum(dim=1", "sum(dim=0")), on=_MODERATE),
+        Mistake("softmax-twice",
+                "You take the softmax twice: the second one makes nearly even probabilities of the first one's.",
+                patch=("    shifted", "    logits = logits.softmax(1)\n    shifted"), on=_MODERATE),
+        Mistake("no-softmax",
+                "You take the logits for logarithms of probabilities. They are not yet: softmax is missing.",
+                patch=("log_p[", "logits["), on=_MODERATE),
+        Mistake("no-logarithm", "You give minus the probability of the right class; its logarithm is missing.",
+                patch=("right.mean", "right.exp().mean"), on=_MODERATE),
+        Mistake("probability-for-loss",
+                "You give the probability of the right class. Its logarithm is missing, and the sign.",
+                patch=("-right", "right.exp()"), on=_MODERATE),
+        Mistake("logarithm-of-the-mean",
+                "You take the mean of the probabilities, and then its logarithm. Each image has a logarithm of its "
+                "own.", patch=("mean()", "exp().mean().log()"), on=_MODERATE),
+        Mistake("sign", "Your loss is negative: a better net would have a larger one.",
+                patch=("-right", "right"), on=_MODERATE),
+        Mistake("another-base", "Your logarithm has the base 2. The loss takes the natural one.",
+                patch=("mean()", "mean() / torch.tensor(2.0).log()"), on=_MODERATE),
+        Mistake("every-row-with-every-label",
+                "[:, labels] takes each label's column in every row, so each image meets the labels of all others. "
+                "Row i goes with label i.", patch=("torch.arange(len(labels))", ":"), on=_MODERATE),
+        Mistake("all-classes-count",
+                "Your loss is the mean over all classes. Only the right class of each image counts.",
+                patch=("[torch.arange(len(labels)), labels]", ""), on=_MODERATE),
+        Mistake("best-class-for-right-class",
+                "You take the class with the largest logit, not the one in the label. So the net is right by "
+                "definition.", patch=(", labels]", ", logits.argmax(1)]"), on=_MODERATE),
+        Mistake("maximum-not-added-back",
+                "You subtract the row's maximum in one place only. It cancels if it goes from both: from the logit of "
+                "the right class, too.", patch=("log_p = shifted", "log_p = logits"), on=_MODERATE),
+        Mistake("first-image-only", "Only the first image of the batch counts.",
+                patch=("right.mean()", "right[0]"), on=_MODERATE),
+        Mistake("python-number", "You give a Python number. Training needs a tensor: `backward` starts there.",
+                symptom=lambda answer: isinstance(_MODERATE[0].run(answer), float)),
+        Mistake("overflows",
+                "Your formula is right, but e to the power of 1000 is more than a float32 can hold. Make the logits "
+                "smaller first, in a way that changes no probability.",
+                symptom=right_but_not_on(cross_entropy, _MODERATE, [_LARGE])),
+        Mistake("logarithm-of-zero",
+                "Your softmax survives large logits. But a small probability has become 0 in float32 before you take "
+                "its logarithm: what is log(exp(z)) in one step? (A small number added inside gives a wrong loss.)",
+                symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE], [_FAR])),
+        Mistake("one-maximum-for-all",
+                "You subtract one maximum from the whole batch. A row whose logits lie far below it has only zeros "
+                "left.", symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE, _FAR], [_UNLIKE])),
     ),
     hints=(
         "The logarithm of softmax is z - log(sum(exp(z))), taken in each row. Which number of each row do you need?",
@@ -182,7 +121,7 @@ CROSS_ENTROPY = Exercise(
         "and the largest exp is then 1. `keepdim=True` keeps the shape [N, 1].",
         "log_p[torch.arange(N), labels] takes from row i the column labels[i]. The loss is minus the mean of these.",
     ),
-)
+)  # fmt: skip
 
 
 # --- accuracy ---------------------------------------------------------------------------------------------------------
@@ -193,15 +132,11 @@ def accuracy(logits, labels):
     return (logits.argmax(dim=1) == labels).float().mean().item()
 
 
-_FOUR = (  # rows have the largest logits 1, 0, 2; columns 0, 1, 0, 2
-    (torch.tensor([[1.0, 5.0, 0.0], [3.0, 2.0, 1.0], [0.0, 4.0, 6.0]]), torch.tensor([1, 0, 0])),
-    (torch.tensor([[3.0, 1.0, 0.0], [0.0, 2.0, 9.0], [7.0, 4.0, 5.0]]), torch.tensor([2, 1, 1])),
-    (torch.tensor([[1.0, 5.0], [3.0, 2.0]]), torch.tensor([1, 1])),
+_SEVERAL = (  # rows have the largest logits 1, 0, 2; columns 0, 1, 0, 2
+    call(torch.tensor([[1.0, 5.0, 0.0], [3.0, 2.0, 1.0], [0.0, 4.0, 6.0]]), torch.tensor([1, 0, 0])),
+    call(torch.tensor([[3.0, 1.0, 0.0], [0.0, 2.0, 9.0], [7.0, 4.0, 5.0]]), torch.tensor([2, 1, 1])),
+    call(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), torch.tensor([1, 1])),
 )
-
-
-def _hits(logits, labels):
-    return (logits.argmax(1) == labels).sum().item()
 
 
 ACCURACY = Exercise(
@@ -209,113 +144,58 @@ ACCURACY = Exercise(
     difficulty=1,
     minutes=5,
     reference=accuracy,
-    probes=(
+    cases=(
         call(torch.tensor([[0.0, 1.0]]), torch.tensor([1])),
         call(torch.tensor([[0.0, 1.0]]), torch.tensor([0])),
-        *(call(*case) for case in _FOUR),
+        *_SEVERAL,
         call(torch.tensor([[-1.0, -3.0, -2.0], [0.1, 0.3, 0.2]]), torch.tensor([0, 2])),
         call(torch.tensor([[0.1, 0.3, 0.2], [1.0, 1.2, 1.1]]), torch.tensor([1, 0])),
         call(torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.0, 5.0]]), torch.tensor([1, 0, 0])),
         call(integers(7, 4) + 0.1 * torch.arange(4), torch.arange(7) % 4),
     ),
     mistakes=(
-        Mistake(
-            "argmax-over-the-batch",
-            "Your argmax runs over the images: it says which image has most of a class. Each image needs its class.",
-            symptom=does_as(lambda logits, labels: (logits.argmax(0) == labels).float().mean().item(), *_FOUR),
-        ),
-        Mistake(
-            "argmax-of-all",
-            "Your argmax has no dimension: it gives one place in the whole table.",
-            lambda logits, labels: (logits.argmax() == labels).float().mean().item(),
-        ),
-        Mistake(
-            "every-pair",
-            "Every image is compared with every label: [N, 1] == [N] is a table of N x N. Look at the shape before "
-            "you compare (keepdim=True makes such a shape).",
-            lambda logits, labels: (logits.argmax(1, keepdim=True) == labels).float().mean().item(),
-        ),
-        Mistake(
-            "count-for-part",
-            "You count the hits. The task asks for their part of the batch.",
-            lambda logits, labels: float(_hits(logits, labels)),
-        ),
-        Mistake(
-            "percent",
-            "You give percent. The task asks for a number from 0 to 1.",
-            lambda logits, labels: 100 * accuracy(logits, labels),
-        ),
-        Mistake(
-            "divides-by-classes",
-            "You divide by the number of classes. How many images are there?",
-            lambda logits, labels: _hits(logits, labels) / logits.shape[1],
-        ),
-        Mistake(
-            "divides-by-all-logits",
-            "You divide by the number of logits, N * K. How many images are there?",
-            lambda logits, labels: _hits(logits, labels) / logits.numel(),
-        ),
-        Mistake(
-            "errors-for-hits",
-            "You give the part of the images that are wrong.",
-            lambda logits, labels: 1 - accuracy(logits, labels),
-        ),
-        Mistake(
-            "smallest-logit",
-            "You take the class with the smallest logit.",
-            lambda logits, labels: (logits.argmin(1) == labels).float().mean().item(),
-        ),
-        Mistake(
-            "value-for-place",
-            "You compare the largest logit with the label. The label is the place where it stands.",
-            lambda logits, labels: (logits.amax(1) == labels).float().mean().item(),
-        ),
-        Mistake(
-            "max-gives-two",
-            "`max` with a dimension gives two things, values and places. You compare both at once with the labels.",
-            symptom=raises(AttributeError, "'bool' object has no attribute", *_FOUR[0]),
-        ),
-        Mistake(
-            "mean-of-booleans",
-            "`mean` does not work on True and False. Make numbers of them first.",
-            symptom=raises(RuntimeError, "Got: Bool", *_FOUR[0]),
-        ),
-        Mistake(
-            "threshold",
-            "You count an image as right where the right class has more than half of the probability. With three "
-            "classes, less can be enough to be the largest.",
-            lambda logits, labels: (_chosen(logits.softmax(1), labels) > 0.5).float().mean().item(),
-        ),
-        Mistake(
-            "all-or-nothing",
-            "You ask whether all images are right. The task asks how many, as a part.",
-            lambda logits, labels: torch.equal(logits.argmax(1), labels),
-        ),
-        Mistake(
-            "whole-division",
-            "`//` drops everything after the point, and a part lies between 0 and 1.",
-            lambda logits, labels: float(_hits(logits, labels) // len(labels)),
-        ),
-        Mistake(
-            "rounded",
-            "You round to two digits. Leave that to whoever prints it.",
-            lambda logits, labels: round(accuracy(logits, labels), 2),
-        ),
-        Mistake(
-            "first-image-only",
-            "Only the first image of the batch counts.",
-            lambda logits, labels: accuracy(logits[:1], labels[:1]),
-        ),
-        Mistake(
-            "one-for-each-image",
-            "You give a hit or a miss for each image. The task asks for one number.",
-            lambda logits, labels: logits.argmax(1) == labels,
-        ),
-        Mistake(
-            "one-for-each-image-as-float",
-            "You give a 1 or a 0 for each image. The task asks for one number.",
-            lambda logits, labels: (logits.argmax(1) == labels).float(),
-        ),
+        Mistake("argmax-over-the-batch",
+                "Your argmax runs over the images: it says which image has most of a class. Each image needs its "
+                "class.", patch=("dim=1", "dim=0"), on=_SEVERAL),
+        Mistake("argmax-of-all", "Your argmax has no dimension: it gives one place in the whole table.",
+                patch=("dim=1", "")),
+        Mistake("every-pair",
+                "Every image is compared with every label: [N, 1] == [N] is a table of N x N. Look at the shape "
+                "before you compare (keepdim=True makes such a shape).", patch=("dim=1", "dim=1, keepdim=True")),
+        Mistake("count-for-part", "You count the hits. The task asks for their part of the batch.",
+                patch=("mean()", "sum()")),
+        Mistake("percent", "You give percent. The task asks for a number from 0 to 1.",
+                patch=("return ", "return 100 * ")),
+        Mistake("divides-by-classes", "You divide by the number of classes. How many images are there?",
+                patch=("mean().item()", "sum().item() / logits.shape[1]")),
+        Mistake("divides-by-all-logits", "You divide by the number of logits, N * K. How many images are there?",
+                patch=("mean().item()", "sum().item() / logits.numel()")),
+        Mistake("errors-for-hits", "You give the part of the images that are wrong.", patch=("==", "!=")),
+        Mistake("smallest-logit", "You take the class with the smallest logit.", patch=("argmax", "argmin")),
+        Mistake("value-for-place",
+                "You compare the largest logit with the label. The label is the place where it stands.",
+                patch=("argmax", "amax")),
+        Mistake("max-gives-two",
+                "`max` with a dimension gives two things, values and places. You compare both at once with the "
+                "labels.", symptom=raises(AttributeError, "'bool' object has no attribute", run=_SEVERAL[0].run)),
+        Mistake("mean-of-booleans", "`mean` does not work on True and False. Make numbers of them first.",
+                symptom=raises(RuntimeError, "Got: Bool", run=_SEVERAL[0].run)),
+        Mistake("threshold",
+                "You count an image as right where the right class has more than half of the probability. With three "
+                "classes, less can be enough to be the largest.",
+                patch=("logits.argmax(dim=1) == labels", "logits.softmax(1)[torch.arange(len(labels)), labels] > 0.5")),
+        Mistake("all-or-nothing", "You ask whether all images are right. The task asks how many, as a part.",
+                patch=(".float().mean().item()", ".all().item()")),
+        Mistake("whole-division", "`//` drops everything after the point, and a part lies between 0 and 1.",
+                patch=("mean().item()", "sum().item() // len(labels)")),
+        Mistake("rounded", "You round to two digits. Leave that to whoever prints it.",
+                lambda logits, labels: round(accuracy(logits, labels), 2)),
+        Mistake("first-image-only", "Only the first image of the batch counts.",
+                lambda logits, labels: accuracy(logits[:1], labels[:1])),
+        Mistake("one-for-each-image", "You give a hit or a miss for each image. The task asks for one number.",
+                patch=(".float().mean().item()", "")),
+        Mistake("one-for-each-image-as-float", "You give a 1 or a 0 for each image. The task asks for one number.",
+                patch=(".mean().item()", "")),
     ),
     hints=(
         "The net's answer is the class with the largest logit. `argmax` says where the largest number stands; along "
@@ -323,7 +203,7 @@ ACCURACY = Exercise(
         "`predicted == labels` gives True or False for each image. The mean of ones and zeros is the part of the ones.",
         "Booleans have no mean: .float() first. And .item() makes a Python number of a tensor without dimensions.",
     ),
-)
+)  # fmt: skip
 
 
 # --- one step of training ---------------------------------------------------------------------------------------------
@@ -452,29 +332,6 @@ def _raises(kind: type[Exception], words: str) -> Callable[[Any], bool]:
     return raises(kind, words, run=_returned)
 
 
-def _step(*, loss=F.cross_entropy, zero=True, train=True, times=1, gives=lambda loss, net, x, y: loss.item()):
-    """The reference, with one thing changed."""
-
-    def answer(net, optimizer, x, y):
-        if train is not None:
-            net.train(train)
-        for _ in range(times):
-            value = loss(net(x), y)
-            if zero:
-                optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-        return gives(value, net, x, y)
-
-    return answer
-
-
-def _zeroes_after(net, optimizer, x, y):
-    result = _step(zero=False)(net, optimizer, x, y)
-    optimizer.zero_grad()
-    return result
-
-
 TRAIN_STEP = Exercise(
     task=(
         "Take one step of training on the batch x, y with cross-entropy, and return the loss before the step as a "
@@ -484,131 +341,74 @@ TRAIN_STEP = Exercise(
     difficulty=2,
     minutes=10,
     reference=train_step,
-    probes=(
-        Probe("what {name} returns for a linear layer and a batch of three", _returned),
-        Probe("the weights after one step, lr 0.5", _weights()),
-        Probe("the weights after two steps, lr 0.5", _weights(2)),
-        Probe("the weights after one step, where the net held a gradient from before", _weights(stale=True)),
-        Probe("the weights after two steps with momentum 0.9", _weights(2, momentum=0.9)),
-        Probe("the weights after one step, where the bias has requires_grad=False", _weights(frozen=True)),
-        Probe("the first layer's weights after one step, where the optimizer has the second layer only", _some_frozen),
-        Probe("the running mean of a BatchNorm after one step", _running_mean(training=True)),
-        Probe(
+    cases=(
+        Case("what {name} returns for a linear layer and a batch of three", _returned),
+        Case("the weights after one step, lr 0.5", _weights()),
+        Case("the weights after two steps, lr 0.5", _weights(2)),
+        Case("the weights after one step, where the net held a gradient from before", _weights(stale=True)),
+        Case("the weights after two steps with momentum 0.9", _weights(2, momentum=0.9)),
+        Case("the weights after one step, where the bias has requires_grad=False", _weights(frozen=True)),
+        Case("the first layer's weights after one step, where the optimizer has the second layer only", _some_frozen),
+        Case("the running mean of a BatchNorm after one step", _running_mean(training=True)),
+        Case(
             "the running mean of a BatchNorm after one step, where the net came in eval mode",
             _running_mean(training=False),
         ),
     ),
     mistakes=(
-        Mistake(
-            "no-gradient-wanted",
-            "The forward pass keeps no gradients (torch.no_grad or detach), so there is nothing to go back through.",
-            symptom=_raises(RuntimeError, "does not require grad"),
-        ),
-        Mistake(
-            "item-too-soon",
-            "You make a number of the loss before you call `backward` on it. A number does not know where it is from.",
-            symptom=_raises(AttributeError, "'float' object has no attribute 'backward'"),
-        ),
-        Mistake(
-            "loss-arguments-swapped",
-            "The loss takes the net's answers first and the labels second.",
-            symptom=_raises(RuntimeError, "not implemented for 'Long'"),
-        ),
-        Mistake(
-            "loss-class-not-built",
-            "nn.CrossEntropyLoss is a class: what you hand it in its brackets are settings. Build it first, and call "
-            "what you built.",
-            symptom=_raises(RuntimeError, "Boolean value of Tensor"),
-        ),
-        Mistake(
-            "argmax-before-the-loss",
-            "You hand the loss the class that the net has chosen. A choice has no slope: hand it the logits.",
-            symptom=_raises(RuntimeError, "Expected floating point type for target"),
-        ),
-        Mistake(
-            "no-backward",
-            "`backward` is not called: there are no gradients, so the optimizer does nothing.",
-            symptom=_order(lambda done: "backward" not in done),
-        ),
-        Mistake(
-            "no-step",
-            "The optimizer takes no step: the weights stay as they are.",
-            symptom=_order(lambda done: "backward" in done and "step" not in done and "moved" not in done),
-        ),
-        Mistake(
-            "own-step",
-            "You move the weights yourself. That is the optimizer's work: it knows which weights, and how.",
-            symptom=_order(lambda done: "step" not in done and "moved" in done),
-        ),
-        Mistake(
-            "step-before-backward",
-            "The optimizer takes its step before `backward` has made the gradients.",
-            symptom=_order(lambda done: -1 < done.find("step") < done.find("backward")),
-        ),
-        Mistake(
-            "zeroes-before-the-step",
-            "You clear the gradients between `backward` and the step: the optimizer finds none.",
-            symptom=_order(lambda done: "backward zero step" in done),
-        ),
+        Mistake("no-gradient-wanted",
+                "The forward pass keeps no gradients (torch.no_grad or detach), so there is nothing to go back "
+                "through.", symptom=_raises(RuntimeError, "does not require grad")),
+        Mistake("item-too-soon",
+                "You make a number of the loss before you call `backward` on it. A number does not know where it is "
+                "from.", symptom=_raises(AttributeError, "'float' object has no attribute 'backward'")),
+        Mistake("loss-arguments-swapped", "The loss takes the net's answers first and the labels second.",
+                symptom=_raises(RuntimeError, "not implemented for 'Long'")),
+        Mistake("loss-class-not-built",
+                "nn.CrossEntropyLoss is a class: what you hand it in its brackets are settings. Build it first, and "
+                "call what you built.", symptom=_raises(RuntimeError, "Boolean value of Tensor")),
+        Mistake("argmax-before-the-loss",
+                "You hand the loss the class that the net has chosen. A choice has no slope: hand it the logits.",
+                symptom=_raises(RuntimeError, "Expected floating point type for target")),
+        Mistake("no-backward", "`backward` is not called: there are no gradients, so the optimizer does nothing.",
+                symptom=_order(lambda done: "backward" not in done)),
+        Mistake("no-step", "The optimizer takes no step: the weights stay as they are.",
+                symptom=_order(lambda done: "backward" in done and "step" not in done and "moved" not in done)),
+        Mistake("own-step",
+                "You move the weights yourself. That is the optimizer's work: it knows which weights, and how.",
+                symptom=_order(lambda done: "step" not in done and "moved" in done)),
+        Mistake("step-before-backward", "The optimizer takes its step before `backward` has made the gradients.",
+                symptom=_order(lambda done: -1 < done.find("step") < done.find("backward"))),
+        Mistake("zeroes-before-the-step",
+                "You clear the gradients between `backward` and the step: the optimizer finds none.",
+                symptom=_order(lambda done: "backward zero step" in done)),
         Mistake("steps-twice", "You take more than one step.", symptom=_order(lambda done: done.count("step") > 1)),
-        Mistake(
-            "gradients-not-zeroed",
-            "`backward` adds to the gradients that are there: those of the step before still count.",
-            _step(zero=False),
-        ),
-        Mistake(
-            "zeroes-too-late",
-            "You clear the gradients after the step only. What the net holds before your first call still counts.",
-            _zeroes_after,
-        ),
-        Mistake(
-            "eval-mode",
-            "You train in eval mode: BatchNorm uses its running statistics, and Dropout is off.",
-            _step(train=False),
-        ),
-        Mistake(
-            "train-mode-forgotten", "A net that comes in eval mode stays there while you train it.", _step(train=None)
-        ),
-        Mistake(
-            "softmax-twice",
-            "F.cross_entropy takes logits: it does the softmax itself, and yours comes on top.",
-            _step(loss=lambda logits, y: F.cross_entropy(logits.softmax(1), y)),
-        ),
-        Mistake(
-            "sum-for-mean",
-            "You add up the loss over the batch. Take its mean.",
-            _step(loss=lambda logits, y: F.cross_entropy(logits, y, reduction="sum")),
-        ),
-        Mistake(
-            "climbs",
-            "The sign of your loss is turned: the step makes the net worse.",
-            _step(loss=lambda logits, y: -F.cross_entropy(logits, y)),
-        ),
-        Mistake(
-            "squared-error",
-            "Your loss is the squared error. The task asks for cross-entropy.",
-            _step(loss=lambda logits, y: F.mse_loss(logits, F.one_hot(y, logits.shape[1]).float())),
-        ),
-        Mistake(
-            "first-image-only",
-            "Only the first image of the batch counts.",
-            _step(loss=lambda logits, y: F.cross_entropy(logits[:1], y[:1])),
-        ),
-        Mistake(
-            "loss-after-the-step",
-            "You return the loss after the step. The task asks for the one before.",
-            _step(gives=lambda loss, net, x, y: F.cross_entropy(net(x), y).item()),
-        ),
-        Mistake(
-            "loss-of-the-whole-batch",
-            "You return the loss times the number of images. Return the mean.",
-            _step(gives=lambda loss, net, x, y: loss.item() * len(y)),
-        ),
-        Mistake(
-            "accuracy-for-loss",
-            "You return the accuracy. The task asks for the loss.",
-            symptom=lambda answer: abs(_returned(answer) - 1 / 3) < 1e-6,
-        ),
+        Mistake("gradients-not-zeroed",
+                "`backward` adds to the gradients that are there: those of the step before still count.",
+                patch=("    optimizer.zero_grad()\n", "")),
+        Mistake("zeroes-too-late",
+                "You clear the gradients after the step only. What the net holds before your first call still counts.",
+                patch=(("    optimizer.zero_grad()\n", ""), ("step()\n", "step()\n    optimizer.zero_grad()\n"))),
+        Mistake("eval-mode", "You train in eval mode: BatchNorm uses its running statistics, and Dropout is off.",
+                patch=("train()", "eval()")),
+        Mistake("train-mode-forgotten", "A net that comes in eval mode stays there while you train it.",
+                patch=("    net.train()\n", "")),
+        Mistake("softmax-twice", "F.cross_entropy takes logits: it does the softmax itself, and yours comes on top.",
+                patch=("net(x)", "net(x).softmax(1)")),
+        Mistake("sum-for-mean", "You add up the loss over the batch. Take its mean.",
+                patch=("net(x), y", 'net(x), y, reduction="sum"')),
+        Mistake("climbs", "The sign of your loss is turned: the step makes the net worse.",
+                patch=("F.cross", "-F.cross")),
+        Mistake("squared-error", "Your loss is the squared error. The task asks for cross-entropy.",
+                patch=("cross_entropy(net(x), y)", "mse_loss(net(x), F.one_hot(y, 2).float())")),
+        Mistake("first-image-only", "Only the first image of the batch counts.",
+                patch=("net(x), y", "net(x)[:1], y[:1]")),
+        Mistake("loss-after-the-step", "You return the loss after the step. The task asks for the one before.",
+                patch=("loss.item()", "F.cross_entropy(net(x), y).item()")),
+        Mistake("loss-of-the-whole-batch", "You return the loss times the number of images. Return the mean.",
+                patch=("loss.item()", "loss.item() * len(y)")),
+        Mistake("accuracy-for-loss", "You return the accuracy. The task asks for the loss.",
+                symptom=lambda answer: abs(_returned(answer) - 1 / 3) < 1e-6),
     ),
     hints=(
         "Five lines: forward, loss, forget the old gradients, backward, step. Which mode must the net be in?",
@@ -617,7 +417,7 @@ TRAIN_STEP = Exercise(
         "net.train() first. Then the loss of net(x), optimizer.zero_grad(), loss.backward(), optimizer.step(); the "
         "loss tensor still holds what it was before the step, and .item() makes a number of it.",
     ),
-)
+)  # fmt: skip
 
 
 # --- crop and flip ----------------------------------------------------------------------------------------------------
@@ -634,36 +434,6 @@ def crop_and_flip(x, offsets, flips, padding):
     return out
 
 
-def _crops(x, offsets, flips, padding, *, pad=F.pad, way=lambda start, most: start, mirror=(-1,), first=False, less=0):
-    """The reference, with one thing changed."""
-    height, width = x.shape[2] - less, x.shape[3] - less
-    padded = pad(x, (padding,) * 4)
-    out = x.new_empty(*x.shape[:2], height, width)
-    for i, start in enumerate(offsets.tolist()):
-        row, column = way(start, 2 * padding)
-        if first:
-            padded_i = padded[i].flip(mirror) if flips[i] else padded[i]
-            out[i] = padded_i[:, row : row + height, column : column + width]
-        else:
-            window = padded[i, :, row : row + height, column : column + width]
-            out[i] = window.flip(mirror) if flips[i] else window
-    return out
-
-
-def _whole_padded(x, offsets, flips, padding):
-    padded = F.pad(x, (padding,) * 4)
-    return torch.where(flips[:, None, None, None], padded.flip(-1), padded)
-
-
-def _one_for_all(x, offsets, flips, padding):
-    n = len(x)
-    return crop_and_flip(x, offsets[:1].expand(n, 2), flips[:1].expand(n), padding)
-
-
-def _mirror_for_all(x, offsets, flips, padding):
-    return crop_and_flip(x, offsets, flips[:1].expand(len(x)), padding)
-
-
 _PICTURE = torch.arange(1.0, 5.0).reshape(1, 1, 2, 2)
 _NO, _YES = torch.tensor([False]), torch.tensor([True])
 _AS_IT_IS, _TOP_LEFT, _RIGHT = torch.tensor([[1, 1]]), torch.tensor([[0, 0]]), torch.tensor([[1, 2]])
@@ -673,13 +443,20 @@ def _at(*places: int) -> Tensor:
     return torch.tensor(places).reshape(-1, 2)
 
 
-def _many(n: int, channels: int, height: int, width: int, padding: int) -> tuple[Any, ...]:
+def _many(n: int, channels: int, height: int, width: int, padding: int) -> Case:
     offsets = torch.arange(2 * n).reshape(n, 2) * 2 % (2 * padding + 1)
-    return integers(n, channels, height, width), offsets, torch.arange(n) % 2 == 0, padding
+    return call(integers(n, channels, height, width), offsets, torch.arange(n) % 2 == 0, padding)
 
 
-_SQUARES = ((_PICTURE, _TOP_LEFT, _NO, 1), (_PICTURE, _RIGHT, _YES, 1), _many(3, 2, 4, 4, 1))
+_SQUARES = (call(_PICTURE, _TOP_LEFT, _NO, 1), call(_PICTURE, _RIGHT, _YES, 1), _many(3, 2, 4, 4, 1))
 _WIDE = (_many(2, 1, 2, 5, 1), _many(2, 2, 4, 3, 2))
+
+
+def _counts_from_the_middle(answer: Any) -> bool:
+    """The offset [0, 0] leaves the picture where it is, and [1, 1] does not."""
+    corner, middle = (called(answer, _PICTURE, _at(n, n), _NO, 1) for n in (0, 1))
+    return same(corner, _PICTURE) and not same(middle, _PICTURE)
+
 
 CROP_AND_FLIP = Exercise(
     task=(
@@ -690,7 +467,7 @@ CROP_AND_FLIP = Exercise(
     difficulty=3,
     minutes=15,
     reference=crop_and_flip,
-    probes=(
+    cases=(
         call(_PICTURE, _at(0, 0), _NO, 0),
         call(_PICTURE, _at(0, 0), _YES, 0),
         call(_PICTURE, _AS_IT_IS, _NO, 1),
@@ -700,108 +477,57 @@ CROP_AND_FLIP = Exercise(
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 1, 1, 1), torch.tensor([True, False]), 1),
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 0, 1, 2), torch.tensor([False, False]), 1),
         call(torch.arange(1.0, 5.0).reshape(1, 2, 1, 2), _AS_IT_IS, _YES, 1),
-        call(*_many(3, 2, 4, 4, 1)),
-        *(call(*case) for case in _WIDE),
-        call(*_many(5, 3, 5, 4, 2)),
+        _many(3, 2, 4, 4, 1),
+        *_WIDE,
+        _many(5, 3, 5, 4, 2),
     ),
     mistakes=(
-        Mistake(
-            "only-squares",
-            "Your answer is right where an image is as wide as it is high, and only there.",
-            symptom=right_but_not_on(crop_and_flip, _SQUARES, _WIDE),
-        ),
-        Mistake(
-            "pads-only-the-width",
-            "You pad left and right, not top and bottom. F.pad takes two numbers a dimension, the last one first.",
-            symptom=does_as(
-                lambda x, offsets, _, padding: F.pad(x, (padding, padding))[..., offsets[0, 1] : offsets[0, 1] + 2],
-                (_PICTURE, _at(0, 0), _NO, 1),
-                (_PICTURE, _at(0, 2), _NO, 1),
-            ),
-        ),
-        Mistake(
-            "counted-from-the-middle",
-            "You count the offset from where the image was. It counts from the padded image's corner: 0 is its edge.",
-            symptom=lambda answer: (
-                does_as(lambda x, *_: x, (_PICTURE, _at(0, 0), _NO, 1))(answer)
-                and not does_as(lambda x, *_: x, (_PICTURE, _at(1, 1), _NO, 1))(answer)
-            ),
-        ),
-        Mistake(
-            "rows-for-columns",
-            "Rows and columns of the offset have changed places.",
-            lambda *case: _crops(*case, way=lambda start, most: start[::-1]),
-        ),
-        Mistake(
-            "the-other-way",
-            "Your image moves the other way: the offset says where the window begins. A later window shows what lies "
-            "further right.",
-            lambda *case: _crops(*case, way=lambda start, most: (most - start[0], most - start[1])),
-        ),
-        Mistake(
-            "ignores-offsets",
-            "The offsets change nothing in your answer.",
-            lambda *case: _crops(*case, way=lambda start, most: (most // 2, most // 2)),
-        ),
-        Mistake(
-            "one-offset-for-both",
-            "You use the first number of the offset for rows and columns.",
-            lambda *case: _crops(*case, way=lambda start, most: (start[0], start[0])),
-        ),
-        Mistake("ignores-flips", "The flips change nothing in your answer.", lambda *case: _crops(*case, mirror=())),
-        Mistake(
-            "flips-all",
-            "You mirror every image, whatever flips says.",
-            lambda x, offsets, flips, padding: _crops(x, offsets, flips | True, padding),
-        ),
-        Mistake(
-            "flips-the-others",
-            "You mirror where flips is False, and leave the rest.",
-            lambda x, offsets, flips, padding: _crops(x, offsets, ~flips, padding),
-        ),
-        Mistake(
-            "upside-down",
-            "You turn the image upside down. Left and right belong to the last dimension.",
-            lambda *case: _crops(*case, mirror=(-2,)),
-        ),
-        Mistake(
-            "half-a-turn",
-            "You mirror rows and columns: the image stands on its head.",
-            lambda *case: _crops(*case, mirror=(-2, -1)),
-        ),
-        Mistake(
-            "flips-the-channels",
-            "You turn the order of the channels: red becomes blue.",
-            lambda *case: _crops(*case, mirror=(0,)),
-        ),
-        Mistake(
-            "flips-before-cropping",
-            "You mirror the padded image and cut afterwards, so the window lies on the other side. Cut first.",
-            lambda *case: _crops(*case, first=True),
-        ),
-        Mistake("one-for-all", "Every image gets the offset and the flip of the first one.", _one_for_all),
-        Mistake(
-            "one-offset-for-all",
-            "Every image gets the offset of the first one.",
-            lambda x, offsets, flips, padding: crop_and_flip(x, offsets[:1].expand(len(x), 2), flips, padding),
-        ),
-        Mistake("one-flip-for-all", "Every image gets the flip of the first one.", _mirror_for_all),
-        Mistake("not-cropped", "You give the whole padded image. Cut out a window of the old size.", _whole_padded),
-        Mistake(
-            "window-too-small",
-            "Your window lacks its last row and column: a slice ends before its second number.",
-            lambda *case: _crops(*case, less=1),
-        ),
-        Mistake(
-            "border-repeated",
-            "You pad with the pixels of the border. The task asks for zeros.",
-            lambda *case: _crops(*case, pad=lambda x, sides: F.pad(x, sides, mode="replicate")),
-        ),
-        Mistake(
-            "rolls",
-            "What leaves the image on one side comes in on the other: you roll it. Zeros should come in.",
-            lambda *case: _crops(*case, pad=lambda x, sides: F.pad(x, sides, mode="circular")),
-        ),
+        Mistake("only-squares", "Your answer is right where an image is as wide as it is high, and only there.",
+                symptom=right_but_not_on(crop_and_flip, _SQUARES, _WIDE)),
+        Mistake("pads-only-the-width",
+                "You pad left and right, not top and bottom. F.pad takes two numbers a dimension, the last one first.",
+                patch=("padding, padding, padding, padding)", "padding, padding)"),
+                on=(call(_PICTURE, _at(0, 0), _NO, 1), call(_PICTURE, _at(0, 2), _NO, 1))),
+        Mistake("counted-from-the-middle",
+                "You count the offset from where the image was. It counts from the padded image's corner: 0 is its "
+                "edge.", symptom=_counts_from_the_middle),
+        Mistake("rows-for-columns", "Rows and columns of the offset have changed places.",
+                patch=("(row, column)", "(column, row)")),
+        Mistake("the-other-way",
+                "Your image moves the other way: the offset says where the window begins. A later window shows what "
+                "lies further right.", patch=("offsets.tolist()", "(2 * padding - offsets).tolist()")),
+        Mistake("ignores-offsets", "The offsets change nothing in your answer.",
+                patch=("offsets.tolist()", "(0 * offsets + padding).tolist()")),
+        Mistake("one-offset-for-both", "You use the first number of the offset for rows and columns.",
+                patch=("column : column +", "row : row +")),
+        Mistake("ignores-flips", "The flips change nothing in your answer.", patch=(".flip(-1)", "")),
+        Mistake("flips-all", "You mirror every image, whatever flips says.", patch=(" if flips[i] else window", "")),
+        Mistake("flips-the-others", "You mirror where flips is False, and leave the rest.",
+                patch=("flips[i]", "not flips[i]")),
+        Mistake("upside-down", "You turn the image upside down. Left and right belong to the last dimension.",
+                patch=("flip(-1)", "flip(-2)")),
+        Mistake("half-a-turn", "You mirror rows and columns: the image stands on its head.",
+                patch=("flip(-1)", "flip(-2, -1)")),
+        Mistake("flips-the-channels", "You turn the order of the channels: red becomes blue.",
+                patch=("flip(-1)", "flip(0)")),
+        Mistake("flips-before-cropping",
+                "You mirror the padded image and cut afterwards, so the window lies on the other side. Cut first.",
+                patch=(("padded[i, :", "(padded[i].flip(-1) if flips[i] else padded[i])[:"),
+                       ("window.flip(-1) if flips[i] else", ""))),
+        Mistake("one-for-all", "Every image gets the offset and the flip of the first one.",
+                patch=(("offsets.tolist()", "offsets[:1].tolist() * len(x)"), ("flips[i]", "flips[0]"))),
+        Mistake("one-offset-for-all", "Every image gets the offset of the first one.",
+                patch=("offsets.tolist()", "offsets[:1].tolist() * len(x)")),
+        Mistake("one-flip-for-all", "Every image gets the flip of the first one.", patch=("flips[i]", "flips[0]")),
+        Mistake("not-cropped", "You give the whole padded image. Cut out a window of the old size.",
+                patch=("return out", "return torch.where(flips[:, None, None, None], padded.flip(-1), padded)")),
+        Mistake("window-too-small", "Your window lacks its last row and column: a slice ends before its second number.",
+                patch=(("x.shape[2:]", "x.shape[2] - 1, x.shape[3] - 1"),
+                       ("torch.empty_like(x)", "x.new_empty(*x.shape[:2], height, width)"))),
+        Mistake("border-repeated", "You pad with the pixels of the border. The task asks for zeros.",
+                patch=("padding))", 'padding), mode="replicate")')),
+        Mistake("rolls", "What leaves the image on one side comes in on the other: you roll it. Zeros should come in.",
+                patch=("padding))", 'padding), mode="circular")')),
     ),
     hints=(
         "Three steps for each image: pad, cut, mirror. Start with one image and without flips.",
@@ -812,4 +538,4 @@ CROP_AND_FLIP = Exercise(
         "`.flip(-1)` mirrors left to right and makes a copy. Collect the windows in torch.empty_like(x), or with "
         "torch.stack.",
     ),
-)
+)  # fmt: skip

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import does_as_on, raises, right_but_not_on
-from resnet_edu.exercises.values import same
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import call, fits, raises, right_but_not_on
 
 # --- norms of gradients -----------------------------------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ def _net(**gradients: Tensor | None) -> nn.Module:
     return net
 
 
-def _norms(words: str, **gradients: Tensor | None) -> Probe:
+def _norms(words: str, **gradients: Tensor | None) -> Case:
     def run(answer: Any) -> Any:
         net = _net(**gradients)
         before = {name: None if p.grad is None else p.grad.clone() for name, p in net.named_parameters()}
@@ -55,7 +55,7 @@ def _norms(words: str, **gradients: Tensor | None) -> Probe:
                 )
         return dict(result) if isinstance(result, dict) else result
 
-    return Probe("{name}(net), where " + words, run)
+    return Case("{name}(net), where " + words, run)
 
 
 _FULL: dict[str, Tensor | None] = {
@@ -65,38 +65,9 @@ _FULL: dict[str, Tensor | None] = {
 }
 
 
-def _each(norm: Callable[[Tensor], Any], *, keep=lambda name, p: p.grad is not None, by=lambda p: p.grad):
-    """The reference, with one thing changed."""
-    return lambda net: {name: norm(by(p)) for name, p in net.named_parameters() if keep(name, p)}
-
-
-def _norm(gradient: Tensor) -> float:
-    return gradient.double().norm().item()
-
-
-def _scaled_without_care(gradient: Tensor) -> float:
-    largest = gradient.abs().max()
-    return (largest * (gradient / largest).norm()).item()
-
-
-def _of_modules(net):
-    found = {name: module.weight.grad for name, module in net.named_modules() if hasattr(module, "weight")}
-    return {name: _norm(gradient) for name, gradient in found.items() if gradient is not None}
-
-
-def _whole(net):
-    return math.sqrt(sum(norm**2 for norm in layer_norms(net).values()))
-
-
 _ONE = _norms("only stem.weight has a gradient, [[3, -4]]", stem_weight=_FULL["stem_weight"])
 _ALL = _norms("stem.weight has the gradient [[3, -4]], stem.bias [-2], head.weight [[6], [8]]", **_FULL)
-
-
-def _measures(slug: str, sentence: str, wrong: Callable[[Any], Any]) -> Mistake:
-    """Seen on gradients of ordinary size: who makes it often squares in float32, too, and that can wait."""
-    return Mistake(slug, sentence, symptom=does_as_on(wrong, _ONE, _ALL))
-
-
+_ORDINARY = (_ONE, _ALL)
 _TINY = _norms(
     "the entries of stem.weight's gradient are 3e-30 and -4e-30",
     **_FULL | {"stem_weight": torch.tensor([[3e-30, -4e-30]])},
@@ -109,8 +80,12 @@ _HUGE = _norms(
 
 def _one_factor_for_all(answer: Callable[[Any], Any]) -> bool:
     """What is tiny comes out right, and something larger is infinite."""
-    tiny, ordinary, huge = (probe.run(answer)["stem.weight"] for probe in (_TINY, _ONE, _HUGE))
+    tiny, ordinary, huge = (case.run(answer)["stem.weight"] for case in (_TINY, _ONE, _HUGE))
     return same(tiny, 5e-30) and math.inf in (ordinary, huge)
+
+
+def _instead_of_none(value: Any) -> Callable[[nn.Module], Any]:
+    return lambda net: {name: layer_norms(net).get(name, value) for name, _ in net.named_parameters()}
 
 
 LAYER_NORMS = Exercise(
@@ -122,7 +97,7 @@ LAYER_NORMS = Exercise(
     difficulty=2,
     minutes=10,
     reference=layer_norms,
-    probes=(
+    cases=(
         _ONE,
         _ALL,
         _norms("the gradient of stem.weight is [[0, 0]]", **_FULL | {"stem_weight": torch.zeros(1, 2)}),
@@ -131,117 +106,62 @@ LAYER_NORMS = Exercise(
         _norms("no parameter has a gradient"),
     ),
     mistakes=(
-        Mistake(
-            "none-has-no-norm",
-            "A parameter that took no part has the gradient None, and None has no norm. Leave it out.",
-            symptom=raises(AttributeError, "'NoneType' object has no attribute", run=lambda answer: answer(_net())),
-        ),
-        Mistake(
-            "squares-underflow",
-            "You square in float32: 1e-30 squared is 1e-60, which becomes 0 there. (And 1e30 squared is infinite.) "
-            "Making a float64 of the result comes too late.",
-            _each(lambda gradient: gradient.norm().item()),
-        ),
-        Mistake(
-            "one-factor-for-all",
-            "You scale every gradient by the same factor. What lifts 1e-30 makes a larger gradient infinite: take the "
-            "factor from the gradient itself.",
-            symptom=_one_factor_for_all,
-        ),
-        Mistake(
-            "divides-by-zero",
-            "You divide by the largest entry, also where it is 0: 0 / 0 is nan. The norm of zeros is 0.",
-            _each(_scaled_without_care),
-        ),
-        _measures(
-            "weights-for-gradients",
-            "You give the norms of the weights. Their gradients are in `.grad`.",
-            _each(_norm, by=lambda p: p.detach()),
-        ),
-        _measures(
-            "weights-of-all",
-            "You give the norms of the weights, and of all of them. Their gradients are in `.grad`.",
-            _each(_norm, by=lambda p: p.detach(), keep=lambda name, p: True),
-        ),
-        _measures(
-            "root-forgotten",
-            "You give the square of the norm: the root is missing.",
-            _each(lambda gradient: gradient.double().square().sum().item()),
-        ),
-        _measures(
-            "absolute-sum",
-            "You add up absolute values. That is the L1 norm; the L2 norm squares first.",
-            _each(lambda gradient: gradient.double().abs().sum().item()),
-        ),
-        _measures(
-            "plain-sum",
-            "You add up the entries, so those of different sign cancel.",
-            _each(lambda gradient: gradient.double().sum().item()),
-        ),
-        _measures(
-            "largest-entry",
-            "You give the largest entry, not the norm.",
-            _each(lambda gradient: gradient.double().abs().max().item()),
-        ),
-        _measures(
-            "mean-for-sum",
-            "You take the mean of the squares. Then the size of a layer no longer counts: take their sum.",
-            _each(lambda gradient: gradient.double().square().mean().sqrt().item()),
-        ),
-        _measures(
-            "mean-of-absolutes",
-            "You give the mean of the absolute values, not the norm.",
-            _each(lambda gradient: gradient.double().abs().mean().item()),
-        ),
-        _measures(
-            "biases-left-out",
-            "You leave out the biases. The task asks for every parameter that has a gradient.",
-            _each(_norm, keep=lambda name, p: p.grad is not None and p.ndim > 1),
-        ),
-        _measures(
-            "modules-for-parameters",
-            "Your names are those of the modules. One module can have several parameters, such as stem.weight and "
-            "stem.bias.",
-            _of_modules,
-        ),
-        _measures(
-            "one-norm-for-all", "You give one norm for the whole net. The task asks for one for each parameter.", _whole
-        ),
-        _measures(
-            "names-missing",
-            "You give a list. The task asks for a dict from names to norms.",
-            lambda net: list(layer_norms(net).values()),
-        ),
-        _measures(
-            "pairs-for-dict",
-            "You give a list of pairs. The task asks for a dict from names to norms.",
-            lambda net: list(layer_norms(net).items()),
-        ),
-        _measures(
-            "numbered",
-            "Your keys are numbers. The task asks for the names of the parameters.",
-            lambda net: dict(enumerate(layer_norms(net).values())),
-        ),
-        _measures(
-            "first-only",
-            "You give the first parameter only: `return` stands inside of the loop.",
-            lambda net: dict(list(layer_norms(net).items())[:1]),
-        ),
-        _measures(
-            "none-as-zero",
-            "You give 0 where there is no gradient. Those are different things: leave it out.",
-            _each(lambda gradient: 0.0 if gradient is None else _norm(gradient), keep=lambda name, p: True),
-        ),
-        _measures(
-            "none-as-nan",
-            "You give nan where there is no gradient. The task asks to leave it out.",
-            _each(lambda gradient: math.nan if gradient is None else _norm(gradient), keep=lambda name, p: True),
-        ),
-        _measures(
-            "none-as-none",
-            "You give None where there is no gradient. The task asks to leave it out.",
-            _each(lambda gradient: None if gradient is None else _norm(gradient), keep=lambda name, p: True),
-        ),
+        Mistake("none-has-no-norm", "A parameter that took no part has the gradient None, and None has no norm. Leave "
+                "it out.",
+                symptom=raises(AttributeError, "'NoneType' object has no attribute", run=lambda f: f(_net()))),
+        Mistake("squares-underflow",
+                "You square in float32: 1e-30 squared is 1e-60, which becomes 0 there. (And 1e30 squared is infinite.) "
+                "Making a float64 of the result comes too late.", patch=(".double()", "")),
+        Mistake("one-factor-for-all",
+                "You scale every gradient by the same factor. What lifts 1e-30 makes a larger gradient infinite: take "
+                "the factor from the gradient itself.", symptom=_one_factor_for_all),
+        Mistake("divides-by-zero",
+                "You divide by the largest entry, also where it is 0: 0 / 0 is nan. The norm of zeros is 0.",
+                patch=("parameter.grad.double().norm().item()",
+                       "((largest := parameter.grad.abs().max()) * (parameter.grad / largest).norm()).item()")),
+        # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
+        Mistake("weights-for-gradients", "You give the norms of the weights. Their gradients are in `.grad`.",
+                patch=(".grad.double()", ".double()"), on=_ORDINARY),
+        Mistake("weights-of-all",
+                "You give the norms of the weights, and of all of them. Their gradients are in `.grad`.",
+                patch=((".grad.double()", ".double()"), ("if parameter.grad is not None", "")), on=_ORDINARY),
+        Mistake("root-forgotten", "You give the square of the norm: the root is missing.",
+                patch=("norm()", "square().sum()"), on=_ORDINARY),
+        Mistake("absolute-sum", "You add up absolute values. That is the L1 norm; the L2 norm squares first.",
+                patch=("norm()", "abs().sum()"), on=_ORDINARY),
+        Mistake("plain-sum", "You add up the entries, so those of different sign cancel.",
+                patch=("norm()", "sum()"), on=_ORDINARY),
+        Mistake("largest-entry", "You give the largest entry, not the norm.",
+                patch=("norm()", "abs().max()"), on=_ORDINARY),
+        Mistake("mean-for-sum",
+                "You take the mean of the squares. Then the size of a layer no longer counts: take their sum.",
+                patch=("norm()", "square().mean().sqrt()"), on=_ORDINARY),
+        Mistake("mean-of-absolutes", "You give the mean of the absolute values, not the norm.",
+                patch=("norm()", "abs().mean()"), on=_ORDINARY),
+        Mistake("biases-left-out", "You leave out the biases. The task asks for every parameter that has a gradient.",
+                patch=("is not None", "is not None and parameter.ndim > 1"), on=_ORDINARY),
+        Mistake("modules-for-parameters",
+                "Your names are those of the modules. One module can have several parameters, such as stem.weight and "
+                "stem.bias.", on=_ORDINARY,
+                patch=(("named_parameters", "named_children"), ("parameter.grad.", "parameter.weight.grad."),
+                       ("if parameter.grad", "if parameter.weight.grad"))),
+        Mistake("one-norm-for-all",
+                "You give one norm for the whole net. The task asks for one for each parameter.",
+                lambda net: math.hypot(*layer_norms(net).values()), on=_ORDINARY),
+        Mistake("names-missing", "You give a list. The task asks for a dict from names to norms.",
+                lambda net: list(layer_norms(net).values()), on=_ORDINARY),
+        Mistake("pairs-for-dict", "You give a list of pairs. The task asks for a dict from names to norms.",
+                lambda net: list(layer_norms(net).items()), on=_ORDINARY),
+        Mistake("numbered", "Your keys are numbers. The task asks for the names of the parameters.",
+                lambda net: dict(enumerate(layer_norms(net).values())), on=_ORDINARY),
+        Mistake("first-only", "You give the first parameter only: `return` stands inside of the loop.",
+                lambda net: dict(list(layer_norms(net).items())[:1]), on=_ORDINARY),
+        Mistake("none-as-zero", "You give 0 where there is no gradient. Those are different things: leave it out.",
+                _instead_of_none(0.0), on=_ORDINARY),
+        Mistake("none-as-nan", "You give nan where there is no gradient. The task asks to leave it out.",
+                _instead_of_none(math.nan), on=_ORDINARY),
+        Mistake("none-as-none", "You give None where there is no gradient. The task asks to leave it out.",
+                _instead_of_none(None), on=_ORDINARY),
     ),
     hints=(
         "net.named_parameters() gives pairs (name, parameter); parameter.grad is its gradient, or None.",
@@ -250,7 +170,7 @@ LAYER_NORMS = Exercise(
         "gradient.double() is the same gradient in float64: change to it before you square, not after. `.item()` "
         "makes a float of the result.",
     ),
-)
+)  # fmt: skip
 
 
 # --- the factor of a layer --------------------------------------------------------------------------------------------
@@ -270,7 +190,7 @@ FACTOR = Exercise(
     difficulty=1,
     minutes=5,
     reference=factor,
-    probes=(
+    cases=(
         call(2, 1.0),
         call(8, 1.0),
         call(9, 2.0),
@@ -280,77 +200,38 @@ FACTOR = Exercise(
         call(576, 0.01),
     ),
     mistakes=(
-        Mistake(
-            "root-forgotten",
-            "You give the factor of the variance. The norm changes by its root.",
-            lambda fan_in, variance: fan_in * variance / 2,
-        ),
-        Mistake(
-            "half-forgotten", "Nothing is lost in your ReLU.", lambda fan_in, variance: math.sqrt(fan_in * variance)
-        ),
-        Mistake(
-            "half-after-the-root",
-            "You halve the norm. The ReLU halves the variance: the half belongs under the root.",
-            lambda fan_in, variance: math.sqrt(fan_in * variance) / 2,
-        ),
-        Mistake(
-            "twice-for-half",
-            "Your ReLU doubles what it should halve.",
-            lambda fan_in, variance: math.sqrt(2 * fan_in * variance),
-        ),
-        Mistake(
-            "upside-down",
-            "Your fraction stands on its head: more inputs must give a larger factor.",
-            lambda fan_in, variance: math.sqrt(2 / (fan_in * variance)),
-        ),
-        Mistake(
-            "deviation-for-variance",
-            "You use the variance as if it were the standard deviation: you square it.",
-            lambda fan_in, variance: math.sqrt(fan_in / 2) * variance,
-        ),
-        Mistake(
-            "root-of-variance-only",
-            "You take the root of the variance only. The rest belongs under it, too.",
-            lambda fan_in, variance: fan_in * math.sqrt(variance) / 2,
-        ),
-        Mistake(
-            "fan-in-outside",
-            "fan_in stands outside of the root. A sum of independent terms grows with the root of their number.",
-            lambda fan_in, variance: fan_in * math.sqrt(variance / 2),
-        ),
-        Mistake(
-            "ignores-variance",
-            "The variance changes nothing in your answer.",
-            lambda fan_in, variance: math.sqrt(fan_in / 2),
-        ),
-        Mistake(
-            "ignores-fan-in", "fan_in changes nothing in your answer.", lambda fan_in, variance: math.sqrt(variance / 2)
-        ),
-        Mistake(
-            "default-of-pytorch",
-            "You give the factor of PyTorch's default, whatever the variance is.",
-            lambda fan_in, variance: math.sqrt(1 / 6),
-        ),
-        Mistake(
-            "added-not-multiplied",
-            "You add the fan-in and the variance. One is the number of terms, the other their size.",
-            lambda fan_in, variance: math.sqrt((fan_in + variance) / 2),
-        ),
-        Mistake(
-            "only-even-fan-in",
-            "`//` drops the half of an odd fan_in. The stem has 27.",
-            lambda fan_in, variance: math.sqrt(fan_in // 2 * variance),
-        ),
-        Mistake(
-            "rounded",
-            "You round. Leave that to whoever prints it: over 55 layers it adds up.",
-            lambda fan_in, variance: round(factor(fan_in, variance), 2),
-        ),
-        Mistake(
-            "torch-takes-tensors",
-            "torch.sqrt takes tensors, and these are plain numbers: `math` is for those.",
-            symptom=raises(TypeError, "must be Tensor", 8, 1.0),
-        ),
+        Mistake("root-forgotten", "You give the factor of the variance. The norm changes by its root.",
+                patch=("math.sqrt", "")),
+        Mistake("half-forgotten", "Nothing is lost in your ReLU.", patch=(" / 2", "")),
+        Mistake("half-after-the-root",
+                "You halve the norm. The ReLU halves the variance: the half belongs under the root.",
+                patch=(" / 2)", ") / 2")),
+        Mistake("twice-for-half", "Your ReLU doubles what it should halve.", patch=("/ 2", "* 2")),
+        Mistake("upside-down", "Your fraction stands on its head: more inputs must give a larger factor.",
+                patch=("fan_in * variance / 2", "2 / (fan_in * variance)")),
+        Mistake("deviation-for-variance",
+                "You use the variance as if it were the standard deviation: you square it.",
+                patch=("variance / 2", "variance**2 / 2")),
+        Mistake("root-of-variance-only",
+                "You take the root of the variance only. The rest belongs under it, too.",
+                patch=("math.sqrt(fan_in * variance / 2)", "fan_in * math.sqrt(variance) / 2")),
+        Mistake("fan-in-outside",
+                "fan_in stands outside of the root. A sum of independent terms grows with the root of their number.",
+                patch=("math.sqrt(fan_in * ", "fan_in * math.sqrt(")),
+        Mistake("ignores-variance", "The variance changes nothing in your answer.", patch=(" * variance", "")),
+        Mistake("ignores-fan-in", "fan_in changes nothing in your answer.", patch=("fan_in * ", "")),
+        Mistake("default-of-pytorch", "You give the factor of PyTorch's default, whatever the variance is.",
+                patch=("fan_in * variance / 2", "1 / 6")),
+        Mistake("added-not-multiplied",
+                "You add the fan-in and the variance. One is the number of terms, the other their size.",
+                patch=("fan_in * variance", "(fan_in + variance)")),
+        Mistake("only-even-fan-in", "`//` drops the half of an odd fan_in. The stem has 27.",
+                patch=("fan_in * variance / 2", "fan_in // 2 * variance")),
+        Mistake("rounded", "You round. Leave that to whoever prints it: over 55 layers it adds up.",
+                lambda fan_in, variance: round(factor(fan_in, variance), 2)),
+        Mistake("torch-takes-tensors",
+                "torch.sqrt takes tensors, and these are plain numbers: `math` is for those.",
+                symptom=raises(TypeError, "must be Tensor", 8, 1.0)),
     ),
     hints=(
         "An entry of the gradient is a sum of fan_in terms. If they are independent, what is the variance of the sum?",
@@ -358,7 +239,7 @@ FACTOR = Exercise(
         "*variance*.",
         "A norm changes by the root of what the variance changes by: math.sqrt(...).",
     ),
-)
+)  # fmt: skip
 
 
 # --- what has moved ---------------------------------------------------------------------------------------------------
@@ -373,23 +254,21 @@ _ONES = torch.ones(2, 2)
 _EARLY = {"stem": _ONES, "head": torch.tensor([2.0, 3.0])}
 _STEPPED = {"stem": torch.tensor([[1.0, 1.0], [1.0, 1.5]]), "head": torch.tensor([2.0, 3.0])}
 _TRAINED = {name: nn.Parameter(tensor) for name, tensor in _STEPPED.items()}
-_COARSE = ((_EARLY, _EARLY), (_EARLY, _STEPPED), (_EARLY, {"stem": 5 + _ONES, "head": torch.tensor([1.0, 7.0])}))
-_TURNED = ({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([2.0, 1.0])})
-_FINE = (({"stem": torch.tensor([1e-12, 0.0])}, {"stem": torch.tensor([2e-12, 0.0])}),)
-_FINEST = (({"stem": torch.tensor([1e-30, 0.0])}, {"stem": torch.tensor([2e-30, 0.0])}),)
-_LAST_BIT = {"stem": torch.tensor([1.0, 1.0])}, {"stem": torch.tensor([1.0, 1.0 + 2**-23])}
 
 
-def _count(differs: Callable[[Tensor, Tensor], Any]):
-    return lambda before, after: sum(bool(differs(before[name], after[name])) for name in before)
+def _stem(before: list[float], after: list[float], words: str | None = None) -> Case:
+    """A net of one tensor."""
+    return call({"stem": torch.tensor(before)}, {"stem": torch.tensor(after)}, words=words)
 
 
-def _by_place(before, after):
-    return sum(
-        one.shape != other.shape or not torch.equal(one, other)
-        for one, other in zip(before.values(), after.values(), strict=True)
-    )
-
+_COARSE = (
+    call(_EARLY, _EARLY),
+    call(_EARLY, _STEPPED),
+    call(_EARLY, {"stem": 5 + _ONES, "head": torch.tensor([1.0, 7.0])}),
+)
+_TURNED = _stem([1.0, 2.0], [2.0, 1.0])
+_FINE, _FINEST = _stem([1e-12, 0.0], [2e-12, 0.0]), _stem([1e-30, 0.0], [2e-30, 0.0])
+_DIFFER = "not torch.equal(before[name], after[name])"  # in the reference
 
 MOVED = Exercise(
     task=(
@@ -400,19 +279,19 @@ MOVED = Exercise(
     difficulty=1,
     minutes=5,
     reference=moved,
-    probes=(
+    cases=(
         call(
             {"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
             {"stem": torch.tensor([1.0]), "head": torch.tensor([3.0])},
         ),
-        call({"stem": torch.tensor([1.0])}, {"stem": torch.tensor([1.0])}),
-        call({"stem": torch.tensor([1.0])}, {"stem": torch.tensor([2.0])}),
-        call({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([1.0, 3.0])}),
-        call(*_TURNED),
-        call({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([2.0, 0.0])}),
-        call({"stem": torch.tensor([3.0, 0.0])}, {"stem": torch.tensor([-3.0, 0.0])}),
-        call({"stem": torch.tensor([4.0, 2.0])}, {"stem": torch.tensor([4.0, 1.0])}),
-        *(call(*case) for case in _COARSE),
+        _stem([1.0], [1.0]),
+        _stem([1.0], [2.0]),
+        _stem([1.0, 2.0], [1.0, 3.0]),
+        _TURNED,
+        _stem([1.0, 2.0], [2.0, 0.0]),
+        _stem([3.0, 0.0], [-3.0, 0.0]),
+        _stem([4.0, 2.0], [4.0, 1.0]),
+        *_COARSE,
         call(
             {"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
             {"head": torch.tensor([2.0]), "stem": torch.tensor([3.0])},
@@ -421,101 +300,59 @@ MOVED = Exercise(
             {"a": torch.zeros(1), "b": torch.zeros(1), "c": torch.zeros(1)},
             {"a": torch.zeros(1), "b": torch.ones(1), "c": torch.ones(1)},
         ),
-        call(*_LAST_BIT, words="{name}(before, after), where one entry of 1 has become 1 + 2**-23"),
+        _stem([1.0, 1.0], [1.0, 1.0 + 2**-23], "{name}(before, after), where one entry of 1 has become 1 + 2**-23"),
         call(_EARLY, _TRAINED, words="{name}(before, after), where after holds the parameters of a net"),
-        *(call(*case) for case in _FINE),
-        *(call(*case) for case in _FINEST),
+        _FINE,
+        _FINEST,
     ),
     mistakes=(
-        Mistake(
-            "tolerance",
-            "You overlook small changes: a tolerance (allclose, a threshold, rounding) calls them equal. A frozen "
-            "layer is one that has not changed at all.",
-            symptom=right_but_not_on(moved, [*_COARSE, _TURNED], _FINE),
-        ),
-        Mistake(
-            "squares-underflow",
-            "You square the difference in float32, where 1e-30 squared becomes 0. Compare the tensors themselves.",
-            symptom=right_but_not_on(moved, [*_COARSE, *_FINE, _TURNED], _FINEST),
-        ),
-        Mistake(
-            "numpy-of-a-parameter",
-            "after may hold a net's own parameters. NumPy takes no tensor that requires gradients: stay in torch.",
-            symptom=raises(RuntimeError, "Can't call numpy()", _EARLY, _TRAINED),
-        ),
-        Mistake(
-            "truth-of-many",
-            "A comparison gives True or False for each entry, and `if` takes one. When has a tensor changed?",
-            symptom=raises(RuntimeError, "Boolean value of Tensor", *_COARSE[1]),
-        ),
-        Mistake(
-            "still-for-moved",
-            "You count the tensors that have stayed as they were.",
-            _count(lambda one, other: torch.equal(one, other)),
-        ),
-        Mistake(
-            "counts-entries",
-            "You count entries. The task asks how many tensors have changed.",
-            lambda before, after: sum(int((before[name] != after[name]).sum()) for name in before),
-        ),
-        Mistake(
-            "all-for-any",
-            "You count a tensor only if every entry has changed. One is enough.",
-            _count(lambda one, other: (one != other).all()),
-        ),
-        Mistake(
-            "changes-cancel",
-            "You add up the changes, and those of different sign cancel.",
-            _count(lambda one, other: (one - other).sum() != 0),
-        ),
-        Mistake(
-            "norms-compared",
-            "You compare the norms. A tensor can turn and keep its norm.",
-            _count(lambda one, other: one.norm() != other.norm()),
-        ),
-        Mistake(
-            "absolutes-compared",
-            "A number that has only changed its sign counts as unchanged in your answer.",
-            _count(lambda one, other: not torch.equal(one.abs(), other.abs())),
-        ),
-        Mistake(
-            "growth-only", "You count only what has become larger.", _count(lambda one, other: (other > one).any())
-        ),
-        Mistake(
-            "first-entry-only",
-            "You look at the first entry of each tensor only.",
-            _count(lambda one, other: one.flatten()[0] != other.flatten()[0]),
-        ),
-        Mistake(
-            "objects-compared",
-            "You ask whether they are the same objects (`is`), not whether their numbers are.",
-            _count(lambda one, other: one is not other),
-        ),
-        Mistake("by-place", "You compare by the order in the dicts. Go by the names.", _by_place),
-        Mistake(
-            "yes-or-no",
-            "You say whether any tensor has changed. The task asks how many.",
-            lambda before, after: moved(before, after) > 0,
-        ),
-        Mistake(
-            "part-for-count",
-            "You give the part of the tensors that have changed. The task asks how many.",
-            lambda before, after: moved(before, after) / len(before),
-        ),
-        Mistake(
-            "names-for-count",
-            "You give the names. The task asks how many they are.",
-            lambda before, after: [name for name in before if not torch.equal(before[name], after[name])],
-        ),
-        Mistake(
-            "stops-at-one",
-            "You stop at the first tensor that has changed.",
-            lambda before, after: min(1, moved(before, after)),
-        ),
+        Mistake("tolerance",
+                "You overlook small changes: a tolerance (allclose, a threshold, rounding) calls them equal. A frozen "
+                "layer is one that has not changed at all.",
+                symptom=right_but_not_on(moved, [*_COARSE, _TURNED], [_FINE])),
+        Mistake("squares-underflow",
+                "You square the difference in float32, where 1e-30 squared becomes 0. Compare the tensors themselves.",
+                symptom=right_but_not_on(moved, [*_COARSE, _FINE, _TURNED], [_FINEST])),
+        Mistake("numpy-of-a-parameter",
+                "after may hold a net's own parameters. NumPy takes no tensor that requires gradients: stay in torch.",
+                symptom=raises(RuntimeError, "Can't call numpy()", _EARLY, _TRAINED)),
+        Mistake("truth-of-many",
+                "A comparison gives True or False for each entry, and `if` takes one. When has a tensor changed?",
+                symptom=raises(RuntimeError, "Boolean value of Tensor", _EARLY, _STEPPED)),
+        Mistake("still-for-moved", "You count the tensors that have stayed as they were.", patch=("not ", "")),
+        Mistake("counts-entries", "You count entries. The task asks how many tensors have changed.",
+                patch=(_DIFFER, "int((before[name] != after[name]).sum())")),
+        Mistake("all-for-any", "You count a tensor only if every entry has changed. One is enough.",
+                patch=(_DIFFER, "bool((before[name] != after[name]).all())")),
+        Mistake("changes-cancel", "You add up the changes, and those of different sign cancel.",
+                patch=(_DIFFER, "bool((before[name] - after[name]).sum() != 0)")),
+        Mistake("norms-compared", "You compare the norms. A tensor can turn and keep its norm.",
+                patch=(_DIFFER, "bool(before[name].norm() != after[name].norm())")),
+        Mistake("absolutes-compared",
+                "A number that has only changed its sign counts as unchanged in your answer.",
+                patch=(_DIFFER, "not torch.equal(before[name].abs(), after[name].abs())")),
+        Mistake("growth-only", "You count only what has become larger.",
+                patch=(_DIFFER, "bool((after[name] > before[name]).any())")),
+        Mistake("first-entry-only", "You look at the first entry of each tensor only.",
+                patch=(_DIFFER, "bool(before[name].flatten()[0] != after[name].flatten()[0])")),
+        Mistake("objects-compared",
+                "You ask whether they are the same objects (`is`), not whether their numbers are.",
+                patch=(_DIFFER, "before[name] is not after[name]")),
+        Mistake("by-place", "You compare by the order in the dicts. Go by the names.",
+                patch=("before[name], after[name]) for name in before",
+                       "one, other) for one, other in zip(before.values(), after.values())")),
+        Mistake("yes-or-no", "You say whether any tensor has changed. The task asks how many.",
+                patch=("sum(", "any(")),
+        Mistake("part-for-count", "You give the part of the tensors that have changed. The task asks how many.",
+                patch=("in before)", "in before) / len(before)")),
+        Mistake("names-for-count", "You give the names. The task asks how many they are.",
+                patch=(("sum(not", "[name for name in before if not"), (" for name in before)", "]"))),
+        Mistake("stops-at-one", "You stop at the first tensor that has changed.",
+                lambda before, after: min(1, moved(before, after))),
     ),
     hints=(
         "Go through the names. Is before[name] the same, entry by entry, as after[name]?",
         "torch.equal(a, b) is one True or False for two whole tensors, without any tolerance.",
         "True counts as 1 in a sum: sum(... for name in before).",
     ),
-)
+)  # fmt: skip

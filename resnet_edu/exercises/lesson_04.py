@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits, gradient, integers, normal
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import does_as, raises
-from resnet_edu.exercises.values import same
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import call, does_as, fits, gradient, integers, normal, raises
 
 # --- He's initialisation ----------------------------------------------------------------------------------------------
 
@@ -51,9 +51,9 @@ def _variance_times_fan_in(answer: Any, shape: tuple[int, ...]) -> float:
     return _filled(answer, *shape).double().var().item() * math.prod(shape[1:])
 
 
-def _size(*shape: int) -> Probe:
+def _size(*shape: int) -> Case:
     words = f"fan_in times the variance of weight {list(shape)} after {{name}}(weight), to one digit"
-    return Probe(words, lambda answer: round(_variance_times_fan_in(answer, shape), 1))
+    return Case(words, lambda answer: round(_variance_times_fan_in(answer, shape), 1))
 
 
 def _mean(answer: Any) -> float:
@@ -90,10 +90,6 @@ def _linear_weight(answer: Any) -> Any:
     return _filled(answer, 4, 3)
 
 
-def _only_square_kernels(answer: Any) -> bool:
-    return _has(2.0)(answer) and not _has(2.0, (512, 64, 1, 5))(answer)
-
-
 HE_NORMAL = Exercise(
     task=(
         "Fill weight [out, in, ...], the weight of a convolution or a linear layer, in place with numbers of the "
@@ -102,125 +98,74 @@ HE_NORMAL = Exercise(
     difficulty=2,
     minutes=10,
     reference=he_normal,
-    probes=(
+    cases=(
         _size(*_LARGE),
         _size(64, 256, 3, 3),
         _size(512, 64, 1, 5),
         _size(512, 256),
-        Probe("mean of weight / its standard deviation after {name}(weight), to one digit", _mean),
-        Probe(
+        Case("mean of weight / its standard deviation after {name}(weight), to one digit", _mean),
+        Case(
             "mean of (weight / its standard deviation)**4 after {name}(weight), to half a unit: 3 if it is normal",
             _fourth_moment,
         ),
-        Probe("whether two filters of weight are alike after {name}(weight)", _rows_alike),
-        Probe("whether {name} fills two weights with the same numbers", _alike),
+        Case("whether two filters of weight are alike after {name}(weight)", _rows_alike),
+        Case("whether {name} fills two weights with the same numbers", _alike),
     ),
     mistakes=(
-        Mistake(
-            "in-place-on-a-parameter",
-            "weight is a Parameter: autograd follows what you do with it, and forbids a change in place. Tell it not "
-            "to look for these lines.",
-            symptom=raises(RuntimeError, "a leaf Variable that requires grad", run=_small),
-        ),
-        Mistake(
-            "torch-takes-tensors",
-            "torch.sqrt takes tensors, and 2 / fan_in is a plain number: `math` is for those.",
-            symptom=raises(TypeError, "must be Tensor", run=_small),
-        ),
-        Mistake(
-            "only-convolutions",
-            "Your answer takes weights of four dimensions only. A linear layer's has two: [out, in].",
-            symptom=lambda answer: _has(2.0)(answer) and raises(Exception, "", run=_linear_weight)(answer),
-        ),
-        Mistake(
-            "only-square-kernels",
-            "Your answer is right where the kernel is as wide as it is high, and only there.",
-            symptom=_only_square_kernels,
-        ),
-        Mistake(
-            "no-random-numbers",
-            "Every weight gets the same number: then all filters learn the same. Draw them.",
-            symptom=lambda answer: _variance_times_fan_in(answer, (8, 4, 3, 3)) == 0,
-        ),
-        Mistake(
-            "filters-alike",
-            "You draw one filter and use it for all: then they all learn the same.",
-            symptom=lambda answer: _rows_alike(answer),
-        ),
-        Mistake(
-            "same-numbers-each-time",
-            "Your generator starts anew in each call, so every layer gets the same numbers.",
-            symptom=lambda answer: _alike(answer),
-        ),
-        Mistake(
-            "adds-to-the-old",
-            "You add to the numbers that were there. Replace them.",
-            symptom=lambda answer: abs(_filled(answer, *_LARGE).mean().item() - 10) < 1,
-        ),
+        Mistake("in-place-on-a-parameter",
+                "weight is a Parameter: autograd follows what you do with it, and forbids a change in place. Tell it "
+                "not to look for these lines.",
+                symptom=raises(RuntimeError, "a leaf Variable that requires grad", run=_small)),
+        Mistake("torch-takes-tensors",
+                "torch.sqrt takes tensors, and 2 / fan_in is a plain number: `math` is for those.",
+                symptom=raises(TypeError, "must be Tensor", run=_small)),
+        Mistake("only-convolutions",
+                "Your answer takes weights of four dimensions only. A linear layer's has two: [out, in].",
+                symptom=lambda answer: _has(2.0)(answer) and raises(Exception, "", run=_linear_weight)(answer)),
+        Mistake("only-square-kernels",
+                "Your answer is right where the kernel is as wide as it is high, and only there.",
+                symptom=lambda answer: _has(2.0)(answer) and not _has(2.0, (512, 64, 1, 5))(answer)),
+        Mistake("no-random-numbers", "Every weight gets the same number: then all filters learn the same. Draw them.",
+                symptom=lambda answer: _variance_times_fan_in(answer, (8, 4, 3, 3)) == 0),
+        Mistake("filters-alike", "You draw one filter and use it for all: then they all learn the same.",
+                symptom=_rows_alike),
+        Mistake("same-numbers-each-time",
+                "Your generator starts anew in each call, so every layer gets the same numbers.",
+                symptom=_alike),
+        Mistake("adds-to-the-old", "You add to the numbers that were there. Replace them.",
+                symptom=lambda answer: abs(_filled(answer, *_LARGE).mean().item() - 10) < 1),
         Mistake("multiplies-the-old", "You multiply the numbers that were there. Replace them.", symptom=_has(200.0)),
-        Mistake(
-            "rand-for-randn",
-            "torch.rand draws between 0 and 1, all positive. The mean has to be 0.",
-            symptom=lambda answer: _filled(answer, *_LARGE).min().item() >= 0,
-        ),
-        Mistake(
-            "variance-for-deviation",
-            "You use the variance, 2 / fan_in, where a standard deviation is asked for.",
-            symptom=_has(4 / 576),
-        ),
-        Mistake(
-            "root-twice",
-            "You take the root twice: the standard deviation is the root of the variance, once.",
-            symptom=_has(math.sqrt(2 * 576)),
-        ),
-        Mistake(
-            "fan-out-for-fan-in",
-            "You count how many outputs each input has. The variance of a sum goes by how many inputs each output has.",
-            symptom=_has(0.5),
-        ),
-        Mistake(
-            "fan-out-without-kernel",
-            "You divide by the number of output channels. How many numbers does one output add up?",
-            symptom=_has(4.5),
-        ),
-        Mistake(
-            "mean-of-both-fans",
-            "You take the mean of fan_in and fan_out. That is Xavier's initialisation, not He's.",
-            symptom=lambda answer: _has(0.8)(answer) or _has(0.4)(answer),
-        ),
-        Mistake(
-            "kernel-not-counted",
-            "You count the input channels only. Each output adds up a whole window of each.",
-            symptom=_has(18.0),
-        ),
-        Mistake(
-            "one-side-of-the-kernel",
-            "You count one side of the kernel. A window has rows and columns.",
-            symptom=_has(6.0),
-        ),
-        Mistake(
-            "counts-all-weights",
-            "You divide by the number of all weights. How many of them does one output use?",
-            symptom=_has(2 / 256),
-        ),
-        Mistake(
-            "one-for-two",
-            "Your variance is 1 / fan_in. ReLU lets half of it through, and that has to be made up for.",
-            symptom=_has(1.0),
-        ),
-        Mistake(
-            "default-of-pytorch", "Your variance is 1 / (3 fan_in): that is PyTorch's default.", symptom=_has(1 / 3)
-        ),
-        Mistake(
-            "uniform-with-that-bound",
-            "You draw uniformly, between plus and minus the standard deviation.",
-            symptom=_has(2 / 3),
-        ),
-        Mistake(
-            "uniform",
-            "Your variance is right, but your numbers are drawn uniformly. The task asks for normal ones.",
-            symptom=lambda answer: _has(2.0)(answer) and _fourth_moment(answer) == 2.0,
-        ),
+        Mistake("rand-for-randn", "torch.rand draws between 0 and 1, all positive. The mean has to be 0.",
+                symptom=lambda answer: _filled(answer, *_LARGE).min().item() >= 0),
+        Mistake("variance-for-deviation", "You use the variance, 2 / fan_in, where a standard deviation is asked for.",
+                symptom=_has(4 / 576)),
+        Mistake("root-twice", "You take the root twice: the standard deviation is the root of the variance, once.",
+                symptom=_has(math.sqrt(2 * 576))),
+        Mistake("fan-out-for-fan-in",
+                "You count how many outputs each input has. The variance of a sum goes by how many inputs each output "
+                "has.", symptom=_has(0.5)),
+        Mistake("fan-out-without-kernel",
+                "You divide by the number of output channels. How many numbers does one output add up?",
+                symptom=_has(4.5)),
+        Mistake("mean-of-both-fans",
+                "You take the mean of fan_in and fan_out. That is Xavier's initialisation, not He's.",
+                symptom=lambda answer: _has(0.8)(answer) or _has(0.4)(answer)),
+        Mistake("kernel-not-counted", "You count the input channels only. Each output adds up a whole window of each.",
+                symptom=_has(18.0)),
+        Mistake("one-side-of-the-kernel", "You count one side of the kernel. A window has rows and columns.",
+                symptom=_has(6.0)),
+        Mistake("counts-all-weights", "You divide by the number of all weights. How many of them does one output use?",
+                symptom=_has(2 / 256)),
+        Mistake("one-for-two",
+                "Your variance is 1 / fan_in. ReLU lets half of it through, and that has to be made up for.",
+                symptom=_has(1.0)),
+        Mistake("default-of-pytorch", "Your variance is 1 / (3 fan_in): that is PyTorch's default.",
+                symptom=_has(1 / 3)),
+        Mistake("uniform-with-that-bound", "You draw uniformly, between plus and minus the standard deviation.",
+                symptom=_has(2 / 3)),
+        Mistake("uniform",
+                "Your variance is right, but your numbers are drawn uniformly. The task asks for normal ones.",
+                symptom=lambda answer: _has(2.0)(answer) and _fourth_moment(answer) == 2.0),
     ),
     hints=(
         "fan_in is the number of products that one output adds up: for a convolution, one number for each input "
@@ -229,7 +174,7 @@ HE_NORMAL = Exercise(
         "A parameter may be changed in place inside of `with torch.no_grad():`. Names that end in _ change in place: "
         "normal_, copy_.",
     ),
-)
+)  # fmt: skip
 
 
 # --- batch normalisation ----------------------------------------------------------------------------------------------
@@ -248,39 +193,6 @@ def batch_norm(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5
         mean, var = running_mean, running_var
     mean, var, gamma, beta = (each.view(1, -1, 1, 1) for each in (mean, var, gamma, beta))
     return gamma * (x - mean) / torch.sqrt(var + eps) + beta
-
-
-_CHANNEL = (0, 2, 3)
-
-
-def _bn(
-    *,
-    normalise=lambda x, mean, var, eps: (x - mean) / torch.sqrt(var + eps),
-    over=_CHANNEL,
-    unbiased=False,
-    running_unbiased=lambda x, var, n: var * n / (n - 1),
-    move=lambda old, new, momentum: old + momentum * (new - old),
-    affine=lambda y, gamma, beta: gamma * y + beta,
-    batch_when=lambda training: training,
-    update_when=lambda training: training,
-    takes=lambda momentum, eps: (momentum, eps),
-):
-    """The reference, with one thing changed."""
-
-    def answer(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-        momentum, eps = takes(momentum, eps)
-        mean, var = _wide(running_mean).clone(), _wide(running_var).clone()
-        if update_when(training):
-            with torch.no_grad():
-                n = x.numel() / x.shape[1]
-                new = running_unbiased(x, x.var(_CHANNEL, unbiased=False), n)
-                running_mean.copy_(move(running_mean, x.mean(_CHANNEL), momentum))
-                running_var.copy_(move(running_var, new, momentum))
-        if batch_when(training):
-            mean, var = x.mean(over, keepdim=True), x.var(over, unbiased=unbiased, keepdim=True)
-        return affine(normalise(x, mean, var, eps), _wide(gamma), _wide(beta))
-
-    return answer
 
 
 _GAMMA, _BETA = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 3.0])
@@ -303,10 +215,10 @@ def _run(answer: Any, x: Tensor, gamma: Tensor, beta: Tensor, **options: Any) ->
     return {"output": out, "running_mean": mean, "running_var": var}
 
 
-def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), **options: Any) -> Probe:
+def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), **options: Any) -> Case:
     mode = "training" if options.get("training", True) else "eval"
     what = "the output of {name}" if part == "output" else f"{part} after {{name}}"
-    return Probe(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part])
+    return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part])
 
 
 def _input_gradient(answer: Any) -> Tensor:
@@ -334,7 +246,7 @@ def _wide(each: Tensor) -> Tensor:
 def _along_columns(statistics: Callable[[Tensor], Tensor], affine: Callable[[Tensor], Tensor]) -> Callable[[Any], bool]:
     """The symptom: the answer does not spread [C] over the channels. It shows where W is C; elsewhere it raises."""
     x = integers(3, 2, 4, 2)
-    mean, var = (statistics(each) for each in (x.mean(_CHANNEL), x.var(_CHANNEL, unbiased=False)))
+    mean, var = (statistics(each) for each in (x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)))
     wrong = affine(_GAMMA) * (x - mean) / torch.sqrt(var + 1e-5) + affine(_BETA)
     return lambda answer: same(_run(answer, x, _GAMMA, _BETA)["output"], wrong)
 
@@ -343,21 +255,21 @@ def _output_of_running(answer: Any) -> bool:
     """In training, the answer normalises with the running statistics, before or after they have moved."""
     found = _run(answer, _IMAGES, _GAMMA, _BETA)
     moved = _run(batch_norm, _IMAGES, _GAMMA, _BETA)
-    for mean, var in ((_MEAN, _VAR), (moved["running_mean"], moved["running_var"])):
-        wrong = _wide(_GAMMA) * (_IMAGES - _wide(mean)) / torch.sqrt(_wide(var) + 1e-5) + _wide(_BETA)
-        if same(found["output"], wrong):
-            return True
-    return False
+    return any(
+        same(found["output"], batch_norm(_IMAGES, _GAMMA, _BETA, mean, var, training=False))
+        for mean, var in ((_MEAN, _VAR), (moved["running_mean"], moved["running_var"]))
+    )
 
 
 def _first_run(answer: Any) -> Any:
     return _run(answer, _IMAGES, _GAMMA, _BETA)
 
 
-_ADVICE = (
-    "gamma, beta and the statistics are [C]. Next to [N, C, H, W] torch lines them up from the right, with the "
-    "columns: give them a shape in which C is the second of four dimensions."
-)
+def _normalised_over(*dims: int) -> tuple[str, str]:
+    """The patch: in training the output is normalised over these dimensions."""
+    statistics = f"var, mean = torch.var_mean(x, {dims}, unbiased=False, keepdim=True)"
+    return "    return", f"    if training:\n        {statistics}\n    return"
+
 
 BATCH_NORM = Exercise(
     task=(
@@ -368,7 +280,7 @@ BATCH_NORM = Exercise(
     difficulty=4,
     minutes=20,
     reference=batch_norm,
-    probes=(
+    cases=(
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma 1, beta 0", _SMALL, _PLAIN),
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma [2, -1], beta [0.5, 3]", _SMALL),
         _part("output", "x [3, 2, 4, 5]"),
@@ -384,176 +296,103 @@ BATCH_NORM = Exercise(
         _part("output", "x [3, 2, 4, 5], eps 0.5", eps=0.5, training=False),
         _part("running_mean", "where it was [1, -1]", _SMALL, training=False),
         _part("running_var", "where it was [4, 0.25]", _SMALL, training=False),
-        Probe("the gradient of a loss by x, training, x [3, 2, 4, 5]", _input_gradient),
-        Probe("whether the running statistics are free of gradients after {name}, training", _statistics_without_graph),
+        Case("the gradient of a loss by x, training, x [3, 2, 4, 5]", _input_gradient),
+        Case("whether the running statistics are free of gradients after {name}, training", _statistics_without_graph),
     ),
     mistakes=(
-        Mistake(
-            "channels-along-the-columns",
-            _ADVICE,
-            symptom=lambda answer: any(
-                _along_columns(*kind)(answer) for kind in ((_narrow, _narrow), (_narrow, _wide), (_wide, _narrow))
-            ),
-        ),
-        Mistake(
-            "statistics-of-another-shape",
-            "You bring batch statistics of another shape into the running ones, which are [C]: one number a channel. "
-            "Over which dimensions do you take the mean, and do you keep them?",
-            symptom=lambda answer: (
-                raises(RuntimeError, "doesn't match the broadcast shape", run=_first_run)(answer)
-                or raises(RuntimeError, "the number of sizes provided", run=_first_run)(answer)
-            ),
-        ),
-        Mistake(
-            "running-statistics-in-training",
-            "In training you normalise by the running statistics. There the batch speaks for itself.",
-            symptom=_output_of_running,
-        ),
-        Mistake(
-            "statistics-hold-the-graph",
-            "Your running statistics keep the graph of every batch: memory grows from step to step. They are not "
-            "trained.",
-            symptom=lambda answer: (
-                same(_first_run(answer), _first_run(batch_norm)) and not _statistics_without_graph(answer)
-            ),
-        ),
-        Mistake(
-            "variance-for-deviation",
-            "You divide by the variance. After that the spread is not 1, but one over what it was.",
-            _bn(normalise=lambda x, mean, var, eps: (x - mean) / (var + eps)),
-        ),
-        Mistake(
-            "mean-not-subtracted",
-            "You divide by the deviation, and leave the mean where it is.",
-            _bn(normalise=lambda x, mean, var, eps: x / torch.sqrt(var + eps)),
-        ),
-        Mistake(
-            "not-divided",
-            "You subtract the mean, and leave the spread as it is.",
-            _bn(normalise=lambda x, mean, var, eps: x - mean),
-        ),
-        Mistake(
-            "eps-after-the-root",
-            "You add eps after the root. It belongs to the variance.",
-            _bn(normalise=lambda x, mean, var, eps: (x - mean) / (var.sqrt() + eps)),
-        ),
-        Mistake(
-            "eps-missing",
-            "eps is missing: a channel that is the same everywhere gives 0 / 0.",
-            _bn(normalise=lambda x, mean, var, eps: (x - mean) / var.sqrt()),
-        ),
-        Mistake(
-            "ignores-eps",
-            "You have put in a number for eps: take the one that you are given.",
-            _bn(takes=lambda momentum, eps: (momentum, 1e-5)),
-        ),
-        Mistake(
-            "unbiased-for-normalising",
-            "You normalise by the unbiased variance (torch's default). For the output it is the biased one; the "
-            "unbiased one is for the running statistics.",
-            _bn(unbiased=True),
-        ),
-        Mistake(
-            "statistics-of-each-image",
-            "You take statistics of each image for itself. That is InstanceNorm: BatchNorm takes all images together.",
-            _bn(over=(2, 3)),
-        ),
-        Mistake(
-            "statistics-over-channels",
-            "You take statistics over the channels of each image. That is LayerNorm: BatchNorm has one mean for each "
-            "channel.",
-            _bn(over=(1, 2, 3)),
-        ),
-        Mistake(
-            "statistics-of-each-pixel",
-            "You take statistics of each pixel over the batch. All the pixels of a channel go together.",
-            _bn(over=(0,)),
-        ),
-        Mistake(
-            "one-mean-for-all", "You take one mean over everything. Each channel has its own.", _bn(over=(0, 1, 2, 3))
-        ),
-        Mistake(
-            "affine-forgotten",
-            "gamma and beta change nothing in your answer.",
-            _bn(affine=lambda y, gamma, beta: y + 0 * gamma),
-        ),
-        Mistake(
-            "gamma-forgotten", "gamma changes nothing in your answer.", _bn(affine=lambda y, gamma, beta: y + beta)
-        ),
-        Mistake("beta-forgotten", "beta changes nothing in your answer.", _bn(affine=lambda y, gamma, beta: gamma * y)),
-        Mistake(
-            "gamma-and-beta-swapped",
-            "gamma and beta have changed places.",
-            _bn(affine=lambda y, gamma, beta: beta * y + gamma),
-        ),
-        Mistake(
-            "beta-times-gamma",
-            "You add beta before you multiply by gamma.",
-            _bn(affine=lambda y, gamma, beta: gamma * (y + beta)),
-        ),
-        Mistake(
-            "batch-statistics-in-eval",
-            "In eval mode you still normalise by the batch. Then an image's result depends on its neighbours.",
-            _bn(batch_when=lambda training: True),
-        ),
-        Mistake(
-            "updates-in-eval",
-            "In eval mode you still move the running statistics: looking at test images changes the net.",
-            _bn(update_when=lambda training: True),
-        ),
-        Mistake(
-            "running-statistics-stay",
-            "Your running statistics stay as they were. `running_mean = ...` names a new tensor; change the one that "
-            "you are given.",
-            _bn(update_when=lambda training: False),
-        ),
-        Mistake(
-            "momentum-turned-round",
-            "Your momentum is turned round. In PyTorch it is the part of the *new* value; 0.1 moves slowly.",
-            _bn(move=lambda old, new, momentum: momentum * old + (1 - momentum) * new),
-        ),
-        Mistake(
-            "old-values-do-not-fade",
-            "You add a part of the new value, and the old one stays whole: it grows from step to step.",
-            _bn(move=lambda old, new, momentum: old + momentum * new),
-        ),
-        Mistake(
-            "replaces-running-statistics",
-            "Your running statistics are those of the last batch. They should move towards them.",
-            _bn(move=lambda old, new, momentum: new),
-        ),
-        Mistake(
-            "ignores-momentum",
-            "You have put in a number for the momentum: take the one that you are given.",
-            _bn(takes=lambda momentum, eps: (0.1, eps)),
-        ),
-        Mistake(
-            "biased-running-variance",
-            "Your running variance is the biased one. Over many batches it would stay too small: it divides by n "
-            "where n - 1 belongs.",
-            _bn(running_unbiased=lambda x, var, n: var),
-        ),
-        Mistake(
-            "correction-upside-down",
-            "Your correction is upside down: it makes the running variance smaller.",
-            _bn(running_unbiased=lambda x, var, n: var * (n - 1) / n),
-        ),
-        Mistake(
-            "counts-only-images",
-            "n is the number of images in your correction. How many numbers has a channel?",
-            _bn(running_unbiased=lambda x, var, n: var * len(x) / (len(x) - 1)),
-        ),
-        Mistake(
-            "running-deviation",
-            "You keep the running deviation. The task asks for the variance.",
-            _bn(running_unbiased=lambda x, var, n: (var * n / (n - 1)).sqrt()),
-        ),
-        Mistake(
-            "detached-statistics",
-            "Mean and variance have no gradient in your answer. They depend on x, and the gradient has to go through "
-            "them, too.",
-            _bn(normalise=lambda x, mean, var, eps: (x - mean.detach()) / torch.sqrt(var.detach() + eps)),
-        ),
+        Mistake("channels-along-the-columns",
+                "gamma, beta and the statistics are [C]. Next to [N, C, H, W] torch lines them up from the right, "
+                "with the columns: give them a shape in which C is the second of four dimensions.",
+                symptom=lambda answer: any(
+                    _along_columns(*kind)(answer)
+                    for kind in ((_narrow, _narrow), (_narrow, _wide), (_wide, _narrow)))),
+        Mistake("statistics-of-another-shape",
+                "You bring batch statistics of another shape into the running ones, which are [C]: one number a "
+                "channel. Over which dimensions do you take the mean, and do you keep them?",
+                symptom=lambda answer: (
+                    raises(RuntimeError, "doesn't match the broadcast shape", run=_first_run)(answer)
+                    or raises(RuntimeError, "the number of sizes provided", run=_first_run)(answer))),
+        Mistake("running-statistics-in-training",
+                "In training you normalise by the running statistics. There the batch speaks for itself.",
+                symptom=_output_of_running),
+        Mistake("statistics-hold-the-graph",
+                "Your running statistics keep the graph of every batch: memory grows from step to step. They are not "
+                "trained.",
+                symptom=lambda answer: (
+                    same(_first_run(answer), _first_run(batch_norm)) and not _statistics_without_graph(answer))),
+        Mistake("variance-for-deviation",
+                "You divide by the variance. After that the spread is not 1, but one over what it was.",
+                patch=("torch.sqrt(", "(")),
+        Mistake("mean-not-subtracted", "You divide by the deviation, and leave the mean where it is.",
+                patch=("(x - mean)", "x")),
+        Mistake("not-divided", "You subtract the mean, and leave the spread as it is.",
+                patch=(" / torch.sqrt(var + eps)", "")),
+        Mistake("eps-after-the-root", "You add eps after the root. It belongs to the variance.",
+                patch=("torch.sqrt(var + eps)", "(torch.sqrt(var) + eps)")),
+        Mistake("eps-missing", "eps is missing: a channel that is the same everywhere gives 0 / 0.",
+                patch=("var + eps", "var")),
+        Mistake("ignores-eps", "You have put in a number for eps: take the one that you are given.",
+                patch=("var + eps", "var + 1e-5")),
+        Mistake("unbiased-for-normalising",
+                "You normalise by the unbiased variance (torch's default). For the output it is the biased one; the "
+                "unbiased one is for the running statistics.",
+                patch=((", unbiased=False", ""), ("var * n / (n - 1)", "var"))),
+        Mistake("statistics-of-each-image",
+                "You take statistics of each image for itself. That is InstanceNorm: BatchNorm takes all images "
+                "together.", patch=_normalised_over(2, 3)),
+        Mistake("statistics-over-channels",
+                "You take statistics over the channels of each image. That is LayerNorm: BatchNorm has one mean for "
+                "each channel.", patch=_normalised_over(1, 2, 3)),
+        Mistake("statistics-of-each-pixel",
+                "You take statistics of each pixel over the batch. All the pixels of a channel go together.",
+                patch=_normalised_over(0)),
+        Mistake("one-mean-for-all", "You take one mean over everything. Each channel has its own.",
+                patch=_normalised_over(0, 1, 2, 3)),
+        Mistake("affine-forgotten", "gamma and beta change nothing in your answer.",
+                patch=(("return gamma * ", "return "), (" + beta", ""))),
+        Mistake("gamma-forgotten", "gamma changes nothing in your answer.", patch=("return gamma * ", "return ")),
+        Mistake("beta-forgotten", "beta changes nothing in your answer.", patch=(" + beta", "")),
+        Mistake("gamma-and-beta-swapped", "gamma and beta have changed places.",
+                patch=("gamma, beta =", "beta, gamma =")),
+        Mistake("beta-times-gamma", "You add beta before you multiply by gamma.",
+                patch=(("gamma * (", "gamma * (("), ("+ beta", "+ beta)"))),
+        Mistake("batch-statistics-in-eval",
+                "In eval mode you still normalise by the batch. Then an image's result depends on its neighbours.",
+                patch=("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)")),
+        Mistake("updates-in-eval",
+                "In eval mode you still move the running statistics: looking at test images changes the net.",
+                patch=("= running_mean, running_var",
+                       "= running_mean.clone(), running_var.clone()\n"
+                       "        batch_norm(x, gamma, beta, running_mean, running_var, momentum)")),
+        Mistake("running-statistics-stay",
+                "Your running statistics stay as they were. `running_mean = ...` names a new tensor; change the one "
+                "that you are given.",
+                patch=(("running_mean +=", "running_mean = running_mean +"),
+                       ("running_var +=", "running_var = running_var +"))),
+        Mistake("momentum-turned-round",
+                "Your momentum is turned round. In PyTorch it is the part of the *new* value; 0.1 moves slowly.",
+                patch=("    if training", "    momentum = 1 - momentum\n    if training")),
+        Mistake("old-values-do-not-fade",
+                "You add a part of the new value, and the old one stays whole: it grows from step to step.",
+                patch=(("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
+        Mistake("replaces-running-statistics",
+                "Your running statistics are those of the last batch. They should move towards them.",
+                patch=("    if training", "    momentum = 1\n    if training")),
+        Mistake("ignores-momentum", "You have put in a number for the momentum: take the one that you are given.",
+                patch=("    if training", "    momentum = 0.1\n    if training")),
+        Mistake("biased-running-variance",
+                "Your running variance is the biased one. Over many batches it would stay too small: it divides by n "
+                "where n - 1 belongs.", patch=("var * n / (n - 1)", "var")),
+        Mistake("correction-upside-down", "Your correction is upside down: it makes the running variance smaller.",
+                patch=("n / (n - 1)", "(n - 1) / n")),
+        Mistake("counts-only-images", "n is the number of images in your correction. How many numbers has a channel?",
+                patch=("x.numel() / x.shape[1]", "len(x)")),
+        Mistake("running-deviation", "You keep the running deviation. The task asks for the variance.",
+                patch=("var * n / (n - 1)", "(var * n / (n - 1)).sqrt()")),
+        Mistake("detached-statistics",
+                "Mean and variance have no gradient in your answer. They depend on x, and the gradient has to go "
+                "through them, too.",
+                patch=("        n =", "        mean, var = mean.detach(), var.detach()\n        n =")),
     ),
     hints=(
         "One mean and one variance for each channel, so over which dimensions of [N, C, H, W]? `x.var(...)` is "
@@ -564,7 +403,7 @@ BATCH_NORM = Exercise(
         "In training, inside of torch.no_grad(): running_mean += momentum * (mean - running_mean); the same for the "
         "variance, with var * n / (n - 1), where n = N * H * W.",
     ),
-)
+)  # fmt: skip
 
 
 # --- the size of an update --------------------------------------------------------------------------------------------
@@ -575,13 +414,21 @@ def update_ratio(before, after):
     return ((after - before).norm() / before.norm()).item()
 
 
-_FLAT = ((torch.tensor([3.0, 4.0]), torch.tensor([3.0, 4.5])), (torch.tensor([2.0, 0.0]), torch.tensor([2.0, -1.0])))
-_PAIR = (torch.tensor([1.0, 10.0]), torch.tensor([2.0, 15.0]))
-_TINY = (torch.tensor([0.1, 1.0]), torch.tensor([0.2, 1.0]))
-_TABLES = (
-    (torch.tensor([[3.0, 0.0], [0.0, 4.0]]), torch.tensor([[4.0, 0.0], [0.0, 6.0]])),
-    (integers(2, 3), integers(2, 3, seed=1)),
+_FLAT = (
+    call(torch.tensor([3.0, 4.0]), torch.tensor([3.0, 4.5])),
+    call(torch.tensor([2.0, 0.0]), torch.tensor([2.0, -1.0])),
 )
+_PAIR = call(torch.tensor([1.0, 10.0]), torch.tensor([2.0, 15.0]))
+_TINY = call(torch.tensor([0.1, 1.0]), torch.tensor([0.2, 1.0]))
+_TABLES = (
+    call(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), torch.tensor([[4.0, 0.0], [0.0, 6.0]])),
+    call(integers(2, 3), integers(2, 3, seed=1)),
+)
+
+
+def _does_as_one_of(cases: Iterable[Case], *wrongs: Callable[..., Any]) -> Callable[[Any], bool]:
+    return lambda answer: any(does_as(wrong, *cases)(answer) for wrong in wrongs)
+
 
 UPDATE_RATIO = Exercise(
     task=(
@@ -591,144 +438,76 @@ UPDATE_RATIO = Exercise(
     difficulty=1,
     minutes=5,
     reference=update_ratio,
-    probes=(
+    cases=(
         call(torch.tensor([2.0]), torch.tensor([3.0])),
         call(torch.tensor([2.0]), torch.tensor([1.0])),
         call(torch.tensor([4.0]), torch.tensor([4.0])),
-        *(call(*case) for case in _FLAT),
+        *_FLAT,
         call(torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])),
-        *(call(*case) for case in _TABLES),
+        *_TABLES,
         call(torch.tensor([1.0, 2.0]), torch.tensor([1.001, 2.002])),
         call(integers(3, 2, 3, 3), integers(3, 2, 3, 3, seed=1)),
     ),
     mistakes=(
-        Mistake(
-            "divides-by-after",
-            "You divide by the weight after the step. The task asks for the one before.",
-            lambda before, after: ((after - before).norm() / after.norm()).item(),
-        ),
-        Mistake(
-            "upside-down",
-            "Your fraction stands on its head: a larger step must give a larger number.",
-            lambda before, after: (before.norm() / (after - before).norm()).item(),
-        ),
-        Mistake(
-            "not-divided",
-            "You give the size of the step alone. Beside which weight?",
-            lambda before, after: (after - before).norm().item(),
-        ),
-        Mistake(
-            "difference-of-norms",
-            "You subtract norms. A weight can turn and keep its norm: take the norm of the difference.",
-            lambda before, after: ((after.norm() - before.norm()) / before.norm()).item(),
-        ),
-        Mistake(
-            "difference-of-norms-without-sign",
-            "You compare norms. A weight can turn and keep its norm: take the norm of the difference.",
-            lambda before, after: ((after.norm() - before.norm()).abs() / before.norm()).item(),
-        ),
-        Mistake(
-            "ratio-of-norms",
-            "You compare the norms of the two weights. What counts is the step between them.",
-            lambda before, after: (after.norm() / before.norm()).item(),
-        ),
-        Mistake(
-            "root-forgotten",
-            "Your norms are squared: the roots are missing.",
-            lambda before, after: ((after - before).square().sum() / before.square().sum()).item(),
-        ),
-        Mistake(
-            "absolutes-for-squares",
-            "You compare absolute values. The L2 norm adds up squares, and takes the root.",
-            lambda before, after: ((after - before).abs().sum() / before.abs().sum()).item(),
-        ),
-        Mistake(
-            "sums-for-norms",
-            "You add up the entries, so those of different sign cancel.",
-            lambda before, after: ((after - before).sum() / before.sum()).item(),
-        ),
-        Mistake(
-            "largest-entries",
-            "You compare the largest entries. The norm takes in all of them.",
-            lambda before, after: ((after - before).abs().max() / before.abs().max()).item(),
-        ),
-        Mistake(
-            "mean-of-ratios",
-            "You take a ratio for each entry, and then their mean: entries near 0 outweigh all others.",
-            symptom=lambda answer: any(
-                does_as(wrong, _FLAT[0], _TINY, _PAIR)(answer)
-                for wrong in (
+        Mistake("divides-by-after", "You divide by the weight after the step. The task asks for the one before.",
+                patch=("/ before", "/ after")),
+        Mistake("upside-down", "Your fraction stands on its head: a larger step must give a larger number.",
+                patch=(".item()", ".reciprocal().item()")),
+        Mistake("not-divided", "You give the size of the step alone. Beside which weight?",
+                patch=(" / before.norm()", "")),
+        Mistake("difference-of-norms",
+                "You subtract norms. A weight can turn and keep its norm: take the norm of the difference.",
+                patch=("(after - before).norm()", "(after.norm() - before.norm())")),
+        Mistake("difference-of-norms-without-sign",
+                "You compare norms. A weight can turn and keep its norm: take the norm of the difference.",
+                patch=("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
+        Mistake("ratio-of-norms", "You compare the norms of the two weights. What counts is the step between them.",
+                patch=("(after - before)", "after")),
+        Mistake("root-forgotten", "Your norms are squared: the roots are missing.",
+                patch=(".item()", ".square().item()")),
+        Mistake("absolutes-for-squares",
+                "You compare absolute values. The L2 norm adds up squares, and takes the root.",
+                patch=(("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)"))),
+        Mistake("sums-for-norms", "You add up the entries, so those of different sign cancel.",
+                patch=(("before).norm", "before).sum"), ("/ before.norm", "/ before.sum"))),
+        Mistake("largest-entries", "You compare the largest entries. The norm takes in all of them.",
+                patch=(("before).norm", "before).abs().max"), ("/ before.norm", "/ before.abs().max"))),
+        Mistake("mean-of-ratios",
+                "You take a ratio for each entry, and then their mean: entries near 0 outweigh all others.",
+                symptom=_does_as_one_of([_FLAT[0], _TINY, _PAIR],
                     lambda before, after: ((after - before) / before).mean().item(),
-                    lambda before, after: ((after - before) / before).abs().mean().item(),
-                )
-            ),
-        ),
-        Mistake(
-            "norm-of-ratios",
-            "You take a ratio for each entry, and then the norm: entries near 0 outweigh all others.",
-            symptom=does_as(lambda before, after: ((after - before) / before).norm().item(), _FLAT[0], _PAIR),
-        ),
-        Mistake(
-            "one-for-each-entry",
-            "You give a ratio for each entry. The task asks for one number.",
-            symptom=lambda answer: any(
-                does_as(wrong, _FLAT[0], _PAIR)(answer)
-                for wrong in (
+                    lambda before, after: ((after - before) / before).abs().mean().item())),
+        Mistake("norm-of-ratios",
+                "You take a ratio for each entry, and then the norm: entries near 0 outweigh all others.",
+                patch=(".norm() / before.norm())", " / before).norm()"), on=(_FLAT[0], _PAIR)),
+        Mistake("one-for-each-entry", "You give a ratio for each entry. The task asks for one number.",
+                symptom=_does_as_one_of([_FLAT[0], _PAIR],
                     lambda before, after: (after - before) / before,
                     lambda before, after: ((after - before) / before).abs(),
                     lambda before, after: (after - before).abs() / before.norm(),
-                    lambda before, after: (after - before) / before.norm(),
-                )
-            ),
-        ),
-        Mistake(
-            "deviation-for-norm",
-            "You compare standard deviations. They subtract the mean first: a step that moves every weight alike "
-            "would count as none.",
-            symptom=does_as(lambda before, after: ((after - before).std() / before.std()).item(), *_FLAT, *_TABLES),
-        ),
-        Mistake(
-            "spectral-norm",
-            "For a table torch.linalg.norm(..., 2) is another norm: the largest singular value.",
-            symptom=does_as(
-                lambda before, after: (
-                    torch.linalg.matrix_norm(after - before, 2) / torch.linalg.matrix_norm(before, 2)
-                ).item(),
-                *_TABLES,
-            ),
-        ),
-        Mistake(
-            "one-for-each-row",
-            "You take the norm along one dimension, so each row has a ratio of its own.",
-            symptom=lambda answer: any(
-                does_as(wrong, *_TABLES)(answer)
-                for wrong in (
+                    lambda before, after: (after - before) / before.norm())),
+        Mistake("deviation-for-norm",
+                "You compare standard deviations. They subtract the mean first: a step that moves every weight alike "
+                "would count as none.",
+                patch=(("before).norm", "before).std"), ("/ before.norm", "/ before.std")), on=(*_FLAT, *_TABLES)),
+        Mistake("spectral-norm", "For a table torch.linalg.norm(..., 2) is another norm: the largest singular value.",
+                lambda before, after: (torch.linalg.norm(after - before, 2) / torch.linalg.norm(before, 2)).item(),
+                on=_TABLES),
+        Mistake("one-for-each-row", "You take the norm along one dimension, so each row has a ratio of its own.",
+                symptom=_does_as_one_of(_TABLES,
                     lambda before, after: (after - before).norm(dim=0) / before.norm(dim=0),
                     lambda before, after: (after - before).norm(dim=1) / before.norm(dim=1),
                     lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),
-                    lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean(),
-                )
-            ),
-        ),
-        Mistake(
-            "logarithm",
-            "You give the logarithm. The task asks for the ratio itself.",
-            symptom=does_as(lambda before, after: math.log10(update_ratio(before, after)), *_FLAT),
-        ),
-        Mistake(
-            "percent",
-            "You give percent. The task asks for the ratio itself.",
-            lambda before, after: 100 * update_ratio(before, after),
-        ),
-        Mistake(
-            "rounded",
-            "You round. Good updates are about a thousandth: nothing is left of them.",
-            lambda before, after: round(update_ratio(before, after), 2),
-        ),
+                    lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean())),
+        Mistake("logarithm", "You give the logarithm. The task asks for the ratio itself.",
+                patch=(".item()", ".log10().item()"), on=_FLAT),
+        Mistake("percent", "You give percent. The task asks for the ratio itself.", patch=("return ", "return 100 * ")),
+        Mistake("rounded", "You round. Good updates are about a thousandth: nothing is left of them.",
+                lambda before, after: round(update_ratio(before, after), 2)),
     ),
     hints=(
         "The step is a tensor, after - before. How long is it, and how long is `before`?",
         "`tensor.norm()` is the root of the sum of all squares, for a tensor of any shape.",
         "One norm divided by another is a tensor without dimensions; .item() makes a float of it.",
     ),
-)
+)  # fmt: skip

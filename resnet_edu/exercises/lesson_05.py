@@ -3,15 +3,14 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits, integers
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import does_as, right_but_not_on
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import call, fits, integers, right_but_not_on
 
 # --- a convolution that is the identity -------------------------------------------------------------------------------
 
@@ -36,19 +35,19 @@ def _made(answer: Any, channels: int) -> nn.Conv2d:
     return conv
 
 
-def _shape(channels: int) -> Probe:
+def _shape(channels: int) -> Case:
     def run(answer: Any) -> Any:
         conv = _made(answer, channels)
         return {"kernel size": conv.kernel_size, "has a bias": conv.bias is not None, "groups": conv.groups}
 
-    return Probe(f"the layer {{name}}({channels})", run)
+    return Case(f"the layer {{name}}({channels})", run)
 
 
-def _output(x: Tensor) -> Probe:
+def _output(x: Tensor) -> Case:
     def run(answer: Any) -> Any:
         return _made(answer, x.shape[1])(x).detach()
 
-    return Probe(f"{{name}}({x.shape[1]})(x), where x has the shape {list(x.shape)}", run)
+    return Case(f"{{name}}({x.shape[1]})(x), where x has the shape {list(x.shape)}", run)
 
 
 def _trains(answer: Any) -> Any:
@@ -56,37 +55,6 @@ def _trains(answer: Any) -> Any:
     if not isinstance(conv.weight, nn.Parameter) or not conv.weight.requires_grad:
         raise Wrong("frozen", "its weight cannot be trained: it has to stay a parameter that requires a gradient.")
     return True
-
-
-def _with(change: Callable[[Tensor], Any], **options: Any) -> Callable[[int], nn.Conv2d]:
-    """A layer of the right shape whose weight, all zeros at first, is filled by `change`."""
-
-    def build(channels: int) -> nn.Conv2d:
-        conv = nn.Conv2d(channels, channels, **{"kernel_size": 3, "padding": 1, "bias": False, **options})
-        with torch.no_grad():
-            conv.weight.zero_()
-            if conv.bias is not None:
-                conv.bias.zero_()
-            change(conv.weight)
-        return conv
-
-    return build
-
-
-def _dirac(weight: Tensor) -> None:
-    nn.init.dirac_(weight)
-
-
-def _corner(weight: Tensor) -> None:
-    weight[:, :, 0, 0] = torch.eye(len(weight))
-
-
-def _centre_of_all(weight: Tensor) -> None:
-    weight[:, :, 1, 1] = 1.0
-
-
-def _own_window(weight: Tensor, value: float = 1.0) -> None:
-    weight[range(len(weight)), range(len(weight))] = value
 
 
 IDENTITY_CONV = Exercise(
@@ -97,35 +65,36 @@ IDENTITY_CONV = Exercise(
     difficulty=1,
     minutes=5,
     reference=identity_conv,
-    probes=(
+    cases=(
         _shape(1),
         _output(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])),
         _output(integers(1, 2, 3, 3)),
         _shape(3),
         _output(integers(2, 3, 4, 5, seed=1)),
-        Probe("{name}(2).weight.requires_grad", _trains),
+        Case("{name}(2).weight.requires_grad", _trains),
     ),
     mistakes=(
         Mistake("still-random", "Its weights are still the random ones that nn.Conv2d starts with.",
                 symptom=lambda answer: not torch.equal(_made(answer, 2).weight, _made(answer, 2).weight)),
         Mistake("sums-the-channels",
                 "Each output channel adds up all input channels. It should look at its own one only.",
-                _with(_centre_of_all)),
+                patch=("[c, c, 1, 1]", "[c, :, 1, 1]")),
         Mistake("sums-the-window",
                 "Each output pixel adds up its whole 3 x 3 window. It should look at the pixel in the centre only.",
-                _with(_own_window)),
+                patch=("[c, c, 1, 1]", "[c, c]")),
         Mistake("all-ones", "All weights are 1, so everything in the window is added up, over all channels.",
-                _with(lambda weight: weight.fill_(1.0))),
+                patch=("zero_()", "fill_(1.0)")),
         Mistake("in-the-corner", "Your 1 stands in a corner of the kernel, so the picture moves by a pixel.",
-                _with(_corner)),
+                patch=("[c, c, 1, 1]", "[c, c, 0, 0]")),
         Mistake("all-zeros", "All weights are 0: nothing gets through. That is F = 0, the identity of a residual "
-                "block, not of a plain one.", _with(lambda weight: None)),
+                "block, not of a plain one.", patch=("= 1.0", "= 0.0")),
         Mistake("mean-of-window", "Your kernel takes the mean of the window: that blurs.",
-                _with(lambda weight: _own_window(weight, 1 / 9))),
-        Mistake("no-padding", "Without padding the output loses a border of one pixel.", _with(_dirac, padding=0)),
+                patch=("[c, c, 1, 1] = 1.0", "[c, c] = 1 / 9")),
+        Mistake("no-padding", "Without padding the output loses a border of one pixel.", patch=(", padding=1", "")),
         Mistake("one-by-one", "Your kernel is 1 x 1. The layers of the net have 3 x 3 ones.",
-                _with(_dirac, kernel_size=1, padding=0)),
-        Mistake("has-a-bias", "Your layer has a bias. In front of BatchNorm there is none.", _with(_dirac, bias=True)),
+                patch=(("3, padding=1", "1"), ("[c, c, 1, 1]", "[c, c, 0, 0]"))),
+        Mistake("has-a-bias", "Your layer has a bias. In front of BatchNorm there is none.",
+                patch=("bias=False)", "bias=True)\n    nn.init.zeros_(conv.bias)")),
         Mistake("grouped", "Your layer works on each channel alone (groups). The net's layers join all channels, and "
                 "have weights for it.", symptom=lambda answer: _made(answer, 2).groups == 2),
     ),
@@ -148,26 +117,9 @@ def gradient_cosine(a, b):
 
 
 _A, _B = torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])
-_SQUARE = torch.tensor([[1.0, 2.0], [-2.0, 4.0]]), torch.tensor([[2.0, 1.0], [2.0, 4.0]])
-_OPPOSITE = torch.tensor([1.0, -2.0]), torch.tensor([-2.0, 4.0])
-_ORDINARY = ((_A, _B), (_A, 5 * _B), _OPPOSITE, _SQUARE)
-_FLAT = ((_A, _B), (_A, 5 * _B), _OPPOSITE)
-_TINY = ((1e-24 * _A, 1e-24 * _B),)
-
-
-def _flat(formula: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], float]:
-    return lambda a, b: float(formula(a.double().flatten(), b.double().flatten()))
-
-
-@_flat
-def _correlation(a: Tensor, b: Tensor) -> Tensor:
-    a, b = a - a.mean(), b - b.mean()
-    return a @ b / (a.norm() * b.norm())
-
-
-def _as(formula: Callable[[Tensor, Tensor], Tensor]) -> Any:
-    """Seen on gradients of ordinary size: who makes the mistake often squares in float32, too, and that can wait."""
-    return does_as(_flat(formula), *_FLAT)
+_FLAT = (call(_A, _B), call(_A, 5 * _B), call(torch.tensor([1.0, -2.0]), torch.tensor([-2.0, 4.0])))
+_SQUARE = call(torch.tensor([[1.0, 2.0], [-2.0, 4.0]]), torch.tensor([[2.0, 1.0], [2.0, 4.0]]))
+_TINY = call(1e-24 * _A, 1e-24 * _B, words="{name}(a, b) with entries of 1e-24")
 
 
 GRADIENT_COSINE = Exercise(
@@ -178,38 +130,41 @@ GRADIENT_COSINE = Exercise(
     difficulty=1,
     minutes=5,
     reference=gradient_cosine,
-    probes=(
+    cases=(
         call(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0])),
         call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])),
-        *(call(*case) for case in _ORDINARY),
+        *_FLAT,
+        _SQUARE,
         call(integers(2, 3, 3, seed=3), integers(2, 3, 3, seed=4)),
-        *(call(*case, words="{name}(a, b) with entries of 1e-24") for case in _TINY),
+        _TINY,
     ),
     mistakes=(
         Mistake("underflows",
                 "You multiply in float32: 1e-24 times 1e-24 is 0 there, and 0 / 0 is nan. (A small number added to the "
                 "lengths does not help.) Lesson 03 has the remedy.",
-                symptom=right_but_not_on(gradient_cosine, _ORDINARY, _TINY)),
+                symptom=right_but_not_on(gradient_cosine, (*_FLAT, _SQUARE), [_TINY])),
         Mistake("only-vectors", "It is right for vectors only. A gradient by an image has more dimensions, and all its "
-                "entries are one long vector.", symptom=right_but_not_on(gradient_cosine, _FLAT, (_SQUARE,))),
+                "entries are one long vector.", symptom=right_but_not_on(gradient_cosine, _FLAT, [_SQUARE])),
+        # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
         Mistake("not-normalised", "You give the product, not the cosine: divide by both lengths.",
-                symptom=_as(lambda a, b: a @ b)),
-        Mistake("one-length", "You divide by one of the lengths only.", symptom=_as(lambda a, b: a @ b / a.norm())),
-        Mistake("other-length", "You divide by one of the lengths only.", symptom=_as(lambda a, b: a @ b / b.norm())),
+                patch=(" / (a.norm() * b.norm())", ""), on=_FLAT),
+        Mistake("one-length", "You divide by one of the lengths only.",
+                patch=("(a.norm() * b.norm())", "a.norm()"), on=_FLAT),
+        Mistake("other-length", "You divide by one of the lengths only.",
+                patch=("(a.norm() * b.norm())", "b.norm()"), on=_FLAT),
         Mistake("squared-lengths", "You divide by the squares of the lengths: the roots are missing.",
-                symptom=_as(lambda a, b: a @ b / (a @ a * (b @ b)))),
+                patch=("(a.norm() * b.norm())", "(a @ a * (b @ b))"), on=_FLAT),
         Mistake("lengths-added", "You add the lengths. They are multiplied.",
-                symptom=_as(lambda a, b: a @ b / (a.norm() + b.norm()))),
+                patch=("a.norm() * b", "a.norm() + b"), on=_FLAT),
         Mistake("mean-for-sum", "You take the mean of the products, and lengths that are sums.",
-                symptom=_as(lambda a, b: (a * b).mean() / (a.norm() * b.norm()))),
+                patch=("a @ b", "(a * b).mean()"), on=_FLAT),
         Mistake("sign-lost", "Opposite directions have the cosine -1. Your sign is lost.",
-                symptom=_as(lambda a, b: (a @ b).abs() / (a.norm() * b.norm()))),
+                patch=("a @ b", "abs(a @ b)"), on=_FLAT),
         Mistake("angle-for-cosine", "You give the angle. The task asks for its cosine.",
-                symptom=_as(lambda a, b: torch.acos((a @ b / (a.norm() * b.norm())).clamp(-1, 1)))),
-        Mistake("distance", "You give 1 minus the cosine.",
-                symptom=_as(lambda a, b: 1 - a @ b / (a.norm() * b.norm()))),
+                patch=(("float(", "float(torch.acos(("), ("b.norm()))", "b.norm())).clamp(-1, 1)))")), on=_FLAT),
+        Mistake("distance", "You give 1 minus the cosine.", patch=("a @ b", "1 - a @ b"), on=_FLAT),
         Mistake("correlation", "You subtract the means first. That is the correlation of the entries, not the angle.",
-                symptom=does_as(_correlation, *_FLAT)),
+                patch=("    return", "    a, b = a - a.mean(), b - b.mean()\n    return"), on=_FLAT),
     ),
     hints=(
         "Flatten both first: a.flatten() is one long vector, whatever the shape was.",

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, gradient, integers
-from resnet_edu.exercises.symptoms import does_as, does_as_on, raises
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.writing import built, call, called, gradient, integers, raises
 
 # --- residual forward -------------------------------------------------------------------------------------------------
 
@@ -40,38 +41,29 @@ RESIDUAL_FORWARD = Exercise(
     difficulty=1,
     minutes=5,
     reference=residual_forward,
-    probes=(
+    cases=(
         call(X, _zero, words="{name}(x, branch) with x = [1, -2] and branch(x) = 0"),
         call(X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
         call(integers(2, 3, 4, 5), torch.tanh, words="{name}(x, torch.tanh) with x [2, 3, 4, 5]"),
-        Probe("the gradient of (y * y).sum() by x = [1, 2, -3], y = {name}(x, branch), branch(x) = 3 x", _gradient),
+        Case("the gradient of (y * y).sum() by x = [1, 2, -3], y = {name}(x, branch), branch(x) = 3 x", _gradient),
     ),
     mistakes=(
         Mistake("branch-not-called", "branch is a function, and you use it without calling it.",
                 symptom=raises(TypeError, "function", X, _zero)),
-        Mistake("skip-forgotten", "You do not add x: this is a plain block.", lambda x, branch: F.relu(branch(x))),
-        Mistake("skip-twice", "You add x twice.", lambda x, branch: F.relu(branch(x) + x + x)),
-        Mistake("no-relu", "After the addition a ReLU is missing.", lambda x, branch: branch(x) + x),
-        Mistake(
-            "relu-before-addition",
-            "Your ReLU comes before the addition, so negative numbers of x pass.",
-            lambda x, branch: F.relu(branch(x)) + x,
-        ),
-        Mistake(
-            "relu-on-both",
-            "You take the ReLU of each part and then add; it belongs behind the sum.",
-            lambda x, branch: F.relu(branch(x)) + F.relu(x),
-        ),
+        Mistake("skip-forgotten", "You do not add x: this is a plain block.", patch=("branch(x) + x", "branch(x)")),
+        Mistake("skip-twice", "You add x twice.", patch=("branch(x) +", "branch(x) + x +")),
+        Mistake("no-relu", "After the addition a ReLU is missing.", patch=("F.relu", "")),
+        Mistake("relu-before-addition", "Your ReLU comes before the addition, so negative numbers of x pass.",
+                patch=("branch(x) + x)", "branch(x)) + x")),
+        Mistake("relu-on-both", "You take the ReLU of each part and then add; it belongs behind the sum.",
+                patch=("branch(x) + x", "branch(x)) + F.relu(x")),
         Mistake("branch-of-the-sum", "x is added to what the branch gives, not to what it takes.",
-                lambda x, branch: F.relu(branch(x + x))),
-        Mistake("subtracts", "x is added, not taken away.", lambda x, branch: F.relu(branch(x) - x)),
-        Mistake("multiplies", "Branch and input are added, not multiplied.", lambda x, branch: F.relu(branch(x) * x)),
+                patch=("branch(x) + x", "branch(x + x)")),
+        Mistake("subtracts", "x is added, not taken away.", patch=("branch(x) +", "branch(x) -")),
+        Mistake("multiplies", "Branch and input are added, not multiplied.", patch=("branch(x) +", "branch(x) *")),
         Mistake("branch-forgotten", "The branch changes nothing in your answer.", lambda x, branch: F.relu(x)),
-        Mistake(
-            "relu-into-the-branch",
-            "You take the ReLU of x before you use it: the block works on x as it comes.",
-            lambda x, branch: F.relu(branch(F.relu(x)) + F.relu(x)),
-        ),
+        Mistake("relu-into-the-branch", "You take the ReLU of x before you use it: the block works on x as it comes.",
+                lambda x, branch: residual_forward(F.relu(x), branch)),
     ),
     hints=(
         "Two things are added: what the branch makes of x, and x itself. What happens to the sum?",
@@ -91,15 +83,6 @@ def pad_shortcut(x, out_channels, stride):
     return torch.cat([x, zeros], dim=1)
 
 
-def _pad(*, take=lambda x, stride: x[:, :, ::stride, ::stride], add=lambda x, extra: F.pad(x, (0,) * 5 + (extra,))):
-    """The reference, with one thing changed."""
-
-    def answer(x, out_channels, stride):
-        return add(take(x, stride), out_channels - x.shape[1])
-
-    return answer
-
-
 def _image(rows: list[list[float]]) -> Tensor:
     return torch.tensor(rows)[None, None]
 
@@ -113,15 +96,18 @@ def _pad_gradient(answer: Callable[..., Tensor]) -> Tensor:
     return gradient(answer(x, 4, 2), x)
 
 
-TWO, THREE = _channels(3.0, 4.0), _channels(1.0, 2.0, 5.0)
-SQUARE = _image([[1.0, 5.0], [7.0, 3.0]])
-PIXELS = integers(1, 1, 4, 6), 1, 2
-EVEN = integers(2, 2, 4, 4, seed=1), 4, 2
+_TWO = _channels(3.0, 4.0)
+_SQUARE = _image([[1.0, 5.0], [7.0, 3.0]])
+_DOUBLED = (call(_TWO, 4, 1, words="{name}(x, 4, 1) with x [1, 2, 1, 1] = 3, 4"),)
+_PIXELS = (call(integers(1, 1, 4, 6), 1, 2),)
 
 
-def _strides_channels(x, out_channels, stride):
-    x = x[:, ::stride, ::stride]
-    return F.pad(x, (0, 0, 0, 0, 0, out_channels - x.shape[1]))
+def _strides_the_channels(answer: Any) -> bool:
+    """On channels and rows, or images and channels; the missing channels are counted before or after that."""
+    x = integers(2, 2, 4, 4, seed=1)
+    kept = [F.pad(part, (0,) * 5 + (extra,)) for part in (x[:, ::2, ::2], x[::2, ::2]) for extra in (2, 3)]
+    result = answer(x, 4, 2)
+    return any(same(result, one) for one in kept)
 
 
 PAD_SHORTCUT = Exercise(
@@ -132,80 +118,72 @@ PAD_SHORTCUT = Exercise(
     difficulty=2,
     minutes=10,
     reference=pad_shortcut,
-    probes=(
-        call(TWO, 4, 1, words="{name}(x, 4, 1) with x [1, 2, 1, 1] = 3, 4"),
-        call(TWO, 2, 1, words="{name}(x, 2, 1) with x [1, 2, 1, 1] = 3, 4"),
-        call(THREE, 9, 1, words="{name}(x, 9, 1) with x [1, 3, 1, 1] = 1, 2, 5"),
-        call(SQUARE, 1, 2, words="{name}(x, 1, 2) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
-        call(*PIXELS),
-        call(SQUARE, 1, 1, words="{name}(x, 1, 1) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
+    cases=(
+        *_DOUBLED,
+        call(_TWO, 2, 1, words="{name}(x, 2, 1) with x [1, 2, 1, 1] = 3, 4"),
+        call(_channels(1.0, 2.0, 5.0), 9, 1, words="{name}(x, 9, 1) with x [1, 3, 1, 1] = 1, 2, 5"),
+        call(_SQUARE, 1, 2, words="{name}(x, 1, 2) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
+        *_PIXELS,
+        call(_SQUARE, 1, 1, words="{name}(x, 1, 1) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
         call(integers(1, 1, 7, 10), 1, 3),
         call(integers(1, 1, 5, 7), 1, 2),
-        call(*EVEN),
+        call(integers(2, 2, 4, 4, seed=1), 4, 2),
         call(integers(2, 4, 6, 4, seed=2), 8, 2),
         call(integers(3, 2, 5, 6, seed=3), 6, 2),
-        Probe("the gradient of (y * y).sum() by x [2, 2, 4, 4], for y = {name}(x, 4, 2)", _pad_gradient),
+        Case("the gradient of (y * y).sum() by x [2, 2, 4, 4], for y = {name}(x, 4, 2)", _pad_gradient),
     ),
     mistakes=(
         Mistake("zeros-in-front", "Your zeros stand in front of the channels of x. They belong behind them.",
-                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, extra, 0)))),
-        Mistake(
-            "zeros-on-both-sides",
-            "One half of your zeros stands in front of the channels of x. All of them belong behind.",
-            symptom=does_as(_pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, extra // 2, extra // 2))), (TWO, 4, 1)),
-        ),
+                patch=("[x, zeros]", "[zeros, x]")),
+        Mistake("zeros-on-both-sides",
+                "One half of your zeros stands in front of the channels of x. All of them belong behind.",
+                patch=("[x, zeros]", "[zeros[:, ::2], x, zeros[:, 1::2]]"), on=_DOUBLED),
         Mistake("zeros-between", "Your zeros stand between the channels of x. They belong behind them.",
-                symptom=does_as(lambda x, *_: torch.stack([x, 0 * x], 2).flatten(1, 2), (TWO, 4, 1))),
+                lambda x, *_: torch.stack([x, 0 * x], 2).flatten(1, 2), on=_DOUBLED),
         Mistake("copies-for-zeros", "Your new channels hold x once more. They have to be zero.",
-                symptom=does_as(lambda x, *_: torch.cat([x, x], 1), (TWO, 4, 1))),
+                patch=("[x, zeros]", "[x, x]"), on=_DOUBLED),
         Mistake("ones-for-zeros", "Your new channels hold ones. They have to be zero.",
-                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, 0, extra), value=1.0))),
+                patch=("new_zeros", "new_ones")),
         Mistake("zeros-for-all", "Of x nothing is left: the first channels of the result are those of x.",
-                _pad(add=lambda x, extra: 0 * F.pad(x, (0, 0, 0, 0, 0, extra)))),
+                patch=("[x, zeros]", "[0 * x, zeros]")),
         Mistake("no-new-channels", "You add no channels: the result has to have out_channels of them.",
-                _pad(add=lambda x, extra: x)),
+                patch=("[x, zeros]", "[x]")),
         Mistake("doubles-the-channels", "You always double the channels. How many are missing to out_channels?",
-                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, 0, x.shape[1])))),
+                patch=("out_channels - ", "")),
         Mistake("adds-out-channels", "You add out_channels to those that are there. How many are missing?",
-                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, 0, extra + x.shape[1])))),
+                patch=(" - x.shape[1]", "")),
         Mistake("pads-on-both-sides-in-full",
                 "You add the missing channels twice: in front of those of x, and behind them.",
-                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, extra, extra)))),
+                patch=("[x, zeros]", "[zeros, x, zeros]")),
         Mistake("pads-columns", "Your zeros are new columns. F.pad begins with the last dimension, two numbers each.",
-                _pad(add=lambda x, extra: F.pad(x, (0, extra)))),
+                patch=("torch.cat([x, zeros], dim=1)", "F.pad(x, (0, zeros.shape[1]))")),
         Mistake("pads-rows", "Your zeros are new rows. F.pad begins with the last dimension, two numbers each.",
-                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, extra)))),
+                patch=("torch.cat([x, zeros], dim=1)", "F.pad(x, (0, 0, 0, zeros.shape[1]))")),
         Mistake("pads-images", "Your zeros are new images. F.pad begins with the last dimension, two numbers each.",
-                _pad(add=lambda x, extra: F.pad(x, (0, 0, 0, 0, 0, 0, 0, extra)))),
+                patch=("torch.cat([x, zeros], dim=1)", "F.pad(x, (0,) * 7 + (zeros.shape[1],))")),
         Mistake("appends-images", "torch.cat appends along the first dimension, the images, unless you name another.",
-                symptom=does_as(lambda x, *_: torch.cat([x, 0 * x]), (TWO, 4, 1))),
+                patch=("dim=1", "dim=0"), on=_DOUBLED),
         Mistake("no-stride", "You keep all pixels: the shortcut has to shrink as the branch does.",
-                _pad(take=lambda x, stride: x)),
+                patch=("[:, :, ::stride, ::stride]", "")),
         Mistake("stride-always-two", "You always take every second pixel. The stride says which.",
-                _pad(take=lambda x, stride: x[:, :, ::2, ::2])),
-        Mistake("stride-on-rows-only", "You leave out rows, and no columns.",
-                _pad(take=lambda x, stride: x[:, :, ::stride])),
+                patch=("::stride, ::stride", "::2, ::2")),
+        Mistake("stride-on-rows-only", "You leave out rows, and no columns.", patch=(", ::stride]", "]")),
         Mistake("stride-on-columns-only", "You leave out columns, and no rows.",
-                _pad(take=lambda x, stride: x[..., ::stride])),
+                patch=("::stride, ::stride", ":, ::stride")),
         Mistake("starts-late", "Your first pixel is not the first of x: a convolution with a stride begins there.",
-                _pad(take=lambda x, stride: x[:, :, stride - 1 :: stride, stride - 1 :: stride])),
+                patch=("::stride, ::stride", "stride - 1 :: stride, stride - 1 :: stride")),
         Mistake("strides-the-channels", "Your stride leaves out channels. x is [N, C, H, W]: which two are the pixels?",
-                symptom=lambda answer: (
-                    does_as(_strides_channels, EVEN)(answer)
-                    or does_as(lambda x, *_: F.pad(x[:, ::2, ::2], (0, 0, 0, 0, 0, 2)), EVEN)(answer)
-                    or does_as(lambda x, *_: F.pad(x[::2, ::2], (0, 0, 0, 0, 0, 3)), EVEN)(answer)
-                    or does_as(lambda x, *_: F.pad(x[::2, ::2], (0, 0, 0, 0, 0, 2)), EVEN)(answer)
-                )),
+                symptom=_strides_the_channels),
         Mistake("averages", "You take the mean of each window. Option A takes one pixel of it as it is.",
-                symptom=does_as(lambda x, *_: F.avg_pool2d(x, 2), PIXELS)),
+                patch=("x[:, :, ::stride, ::stride]", "F.avg_pool2d(x, stride)"), on=_PIXELS),
         Mistake("takes-the-largest", "You take the largest pixel of each window. Option A takes the first.",
-                symptom=does_as(lambda x, *_: F.max_pool2d(x, 2), PIXELS)),
+                patch=("x[:, :, ::stride, ::stride]", "F.max_pool2d(x, stride)"), on=_PIXELS),
         Mistake("cuts-out-a-corner", "You keep the upper left corner whole. Take pixels from all over the image.",
-                symptom=does_as(lambda x, *_: x[:, :, : x.shape[2] // 2, : x.shape[3] // 2], PIXELS)),
+                patch=("::stride, ::stride", ": x.shape[2] // stride, : x.shape[3] // stride"), on=_PIXELS),
         Mistake("rounds-down", "With an odd side you lose the last pixel. A 3 x 3 convolution with padding keeps it.",
-                _pad(take=lambda x, s: x[:, :, : x.shape[2] // s * s : s, : x.shape[3] // s * s : s])),
+                lambda x, out, s: pad_shortcut(x[:, :, : x.shape[2] // s * s, : x.shape[3] // s * s], out, s)),
         Mistake("pads-only-with-a-stride", "With stride 1 you add no channels. They can be missing there, too.",
-                lambda x, out_channels, stride: x if stride == 1 else pad_shortcut(x, out_channels, stride)),
+                lambda x, out, stride: x if stride == 1 else pad_shortcut(x, out, stride)),
         Mistake("strides-only-with-new-channels", "Where no channels are missing you do not shrink.",
                 lambda x, out, stride: x if x.shape[1] == out else pad_shortcut(x, out, stride)),
     ),
@@ -241,42 +219,30 @@ def _projection(answer: Any, *case: int) -> nn.Module:
     return module
 
 
-def _projected_shape(*case: int) -> Probe:
+def _projected_shape(*case: int) -> Case:
     def run(answer: Any) -> list[int]:
         return list(called(_projection(answer, *case), IMAGE[:, : case[0]]).shape)
 
-    return Probe(f"the shape of {{name}}{case}(x) with x [2, {case[0]}, 5, 6]", run)
+    return Case(f"the shape of {{name}}{case}(x) with x [2, {case[0]}, 5, 6]", run)
 
 
-def _projection_parameters(*case: int) -> Probe:
+def _projection_parameters(*case: int) -> Case:
     words = f"the number of parameters of {{name}}{case}"
-    return Probe(words, lambda answer: sum(p.numel() for p in _projection(answer, *case).parameters()))
+    return Case(words, lambda answer: sum(p.numel() for p in _projection(answer, *case).parameters()))
 
 
-def _projected(mode: str, *case: int) -> Probe:
+def _projected(mode: str, *case: int) -> Case:
     def run(answer: Any) -> Tensor:
         module = _projection(answer, *case)
         result = called(module, IMAGE[:, : case[0]])  # moves the running statistics
         return result if mode == "train" else called(module.eval(), IMAGE[:, : case[0]])
 
-    return Probe(f"{{name}}{case}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
+    return Case(f"{{name}}{case}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
 
 
 def _projection_gradient(answer: Any) -> Tensor:
     module, x = _projection(answer, 4, 8, 2), IMAGE.clone().requires_grad_()
     return gradient(module(x) + 1, x)
-
-
-def _two_layers(
-    *, kernel=1, padding=0, bias=False, norm=nn.BatchNorm2d, use_stride=lambda stride: stride, before=(), after=()
-):
-    """The reference, with one thing changed."""
-
-    def answer(in_channels, out_channels, stride):
-        conv = nn.Conv2d(in_channels, out_channels, kernel, use_stride(stride), padding, bias=bias)
-        return nn.Sequential(*(one(stride) for one in before), conv, norm(out_channels), *(one() for one in after))
-
-    return answer
 
 
 PROJECTION = Exercise(
@@ -287,7 +253,7 @@ PROJECTION = Exercise(
     difficulty=2,
     minutes=10,
     reference=projection,
-    probes=(
+    cases=(
         _projected_shape(2, 3, 1),
         _projected_shape(2, 3, 2),
         _projected_shape(4, 4, 1),
@@ -299,39 +265,40 @@ PROJECTION = Exercise(
         _projected("train", 4, 8, 2),
         _projected("train", 4, 4, 1),
         _projected("eval", 4, 8, 2),
-        Probe("the gradient of (y * y).sum() by x, for y = 1 + {name}(4, 8, 2)(x)", _projection_gradient),
+        Case("the gradient of (y * y).sum() by x, for y = 1 + {name}(4, 8, 2)(x)", _projection_gradient),
     ),
     mistakes=(
         Mistake("norm-forgotten", "The convolution is not followed by BatchNorm.",
-                _two_layers(norm=lambda channels: nn.Identity())),
+                patch=("nn.BatchNorm2d(out_channels),", "")),
         Mistake("bias-before-norm", "Your convolution has a bias; BatchNorm subtracts the mean, so it does nothing.",
-                _two_layers(bias=True)),
-        Mistake("stride-forgotten", "Your convolution lacks the stride.", _two_layers(use_stride=lambda stride: 1)),
+                patch=(", bias=False", "")),
+        Mistake("stride-forgotten", "Your convolution lacks the stride.", patch=(", stride=stride", "")),
         Mistake("stride-always-two", "Your stride is always 2. Take the one that is given.",
-                _two_layers(use_stride=lambda stride: 2)),
+                patch=("stride=stride", "stride=2")),
         Mistake("kernel-of-three", "Your kernel is 3 x 3. A projection looks at one pixel at a time.",
-                _two_layers(kernel=3, padding=1)),
+                patch=("kernel_size=1", "kernel_size=3, padding=1")),
         Mistake("kernel-of-three-cuts-the-border", "Your kernel is 3 x 3, and cuts off the border.",
-                _two_layers(kernel=3)),
+                patch=("kernel_size=1", "kernel_size=3")),
         Mistake("kernel-and-stride-swapped", "Stride and kernel have changed places in your convolution.",
-                lambda i, o, stride: nn.Sequential(nn.Conv2d(i, o, stride, 1, bias=False), nn.BatchNorm2d(o))),
+                patch=("size=1, stride=stride", "size=stride, stride=1")),
         Mistake("kernel-as-large-as-the-stride", "Your kernel grows with the stride. It stays 1 x 1.",
-                lambda i, o, stride: nn.Sequential(nn.Conv2d(i, o, stride, stride, bias=False), nn.BatchNorm2d(o))),
-        Mistake("padding", "Your padding adds a border of zeros. A 1 x 1 kernel needs none.", _two_layers(padding=1)),
+                patch=("kernel_size=1", "kernel_size=stride")),
+        Mistake("padding", "Your padding adds a border of zeros. A 1 x 1 kernel needs none.",
+                patch=("kernel_size=1", "kernel_size=1, padding=1")),
         Mistake("relu-at-the-end", "Your shortcut ends in a ReLU. The only ReLU comes after the addition.",
-                _two_layers(after=(nn.ReLU,))),
+                patch=("(out_channels),", "(out_channels), nn.ReLU(),")),
         Mistake("norm-before-convolution", "Your BatchNorm comes before the convolution. It belongs behind.",
                 lambda i, o, stride: nn.Sequential(nn.BatchNorm2d(i), nn.Conv2d(i, o, 1, stride, bias=False))),
         Mistake("norm-takes-in-channels", "Your BatchNorm has in_channels: how many does the convolution give?",
-                lambda i, o, stride: nn.Sequential(nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(i))),
+                patch=("(out_channels)", "(in_channels)")),
         Mistake("norm-of-vectors", "BatchNorm1d takes vectors. Images take BatchNorm2d.",
-                _two_layers(norm=nn.BatchNorm1d)),
+                patch=("BatchNorm2d", "BatchNorm1d")),
         Mistake("norm-without-scale", "Your norm has no scale and shift to learn.",
-                _two_layers(norm=lambda channels: nn.BatchNorm2d(channels, affine=False))),
+                patch=("(out_channels)", "(out_channels, affine=False)")),
         Mistake("channels-swapped", "in_channels and out_channels have changed places.",
-                lambda i, o, stride: nn.Sequential(nn.Conv2d(o, i, 1, stride, bias=False), nn.BatchNorm2d(i))),
+                lambda i, o, stride: projection(o, i, stride)),
         Mistake("pools-first", "You take means before the convolution. It takes the stride itself.",
-                _two_layers(use_stride=lambda stride: 1, before=(lambda s: nn.AvgPool2d(s, ceil_mode=True),))),
+                lambda i, o, stride: nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True), projection(i, o, 1))),
         Mistake("identity-where-the-shape-stays", "Where the shape stays you project nothing. Here, always project.",
                 lambda i, o, stride: nn.Identity() if (i, stride) == (o, 1) else projection(i, o, stride)),
     ),
@@ -373,14 +340,14 @@ SMALL = integers(2, 4, 5, 6)
 CASES = {(4, 4, 1): "", (4, 8, 2): ", 2", (4, 8, 1): "", (4, 4, 2): ", 2"}  # in, out, stride: as a learner writes it
 
 
-def _shape(case: tuple[int, int, int]) -> Probe:
+def _shape(case: tuple[int, int, int]) -> Case:
     words = f"the shape of {{name}}({case[0]}, {case[1]}{CASES[case]})(x) with x [2, 4, 5, 6]"
-    return Probe(words, lambda answer: list(called(built(answer, *case), SMALL).shape))
+    return Case(words, lambda answer: list(called(built(answer, *case), SMALL).shape))
 
 
-def _parameters(case: tuple[int, int, int]) -> Probe:
+def _parameters(case: tuple[int, int, int]) -> Case:
     words = f"the number of parameters of {{name}}({case[0]}, {case[1]}{CASES[case]})"
-    return Probe(words, lambda answer: sum(p.numel() for p in built(answer, *case).parameters()))
+    return Case(words, lambda answer: sum(p.numel() for p in built(answer, *case).parameters()))
 
 
 def _branch_of_zeros(answer: Any) -> Tensor:
@@ -395,183 +362,19 @@ def _branch_of_zeros(answer: Any) -> Tensor:
     return called(block, torch.tensor([1.0, -2.0]).reshape(1, 2, 1, 1)).flatten()
 
 
-def _output(case: tuple[int, int, int], mode: str) -> Probe:
+def _output(case: tuple[int, int, int], mode: str) -> Case:
     def run(answer: Any) -> Tensor:
         block = built(answer, *case)
         result = called(block, SMALL)  # moves the running statistics
         return result if mode == "train" else called(block.eval(), SMALL)
 
     words = f"{{name}}({case[0]}, {case[1]}{CASES[case]})(x) in {mode} mode with x [2, 4, 5, 6]"
-    return Probe(words, run)
+    return Case(words, run)
 
 
 def _input_gradient(answer: Any) -> Tensor:
     block, x = built(answer, 4, 8, 2), SMALL.clone().requires_grad_()
     return gradient(block(x), x)
-
-
-class _SkipForgotten(BasicBlock):
-    def forward(self, x):
-        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
-
-
-class _SkipTwice(BasicBlock):
-    def forward(self, x):
-        skip = self.shortcut(x)
-        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + skip + skip)
-
-
-class _ReluFirst(BasicBlock):
-    def forward(self, x):
-        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))) + self.shortcut(x)
-
-
-class _ReluInTheBranch(BasicBlock):
-    def forward(self, x):
-        return F.relu(F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))) + self.shortcut(x))
-
-
-class _NoLastRelu(BasicBlock):
-    def forward(self, x):
-        return self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + self.shortcut(x)
-
-
-class _NoInnerRelu(BasicBlock):
-    def forward(self, x):
-        return F.relu(self.bn2(self.conv2(self.bn1(self.conv1(x)))) + self.shortcut(x))
-
-
-class _NormBeforeConv(BasicBlock):
-    """The second norm stands before the second convolution, as in many listings."""
-
-    def forward(self, x):
-        return F.relu(self.conv2(self.bn2(F.relu(self.bn1(self.conv1(x))))) + self.shortcut(x))
-
-
-class _StrideTwice(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        self.conv2.stride = (stride, stride)
-
-
-class _StrideNowhere(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        self.conv1.stride = (1, 1)
-
-
-class _ProjectionWithoutStride(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        if isinstance(self.shortcut, nn.Sequential):
-            self.shortcut[0].stride = (1, 1)
-
-
-class _StrideOnSecond(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        self.conv1.stride, self.conv2.stride = (1, 1), (stride, stride)
-
-
-class _ProjectionWithoutNorm(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        if isinstance(self.shortcut, nn.Sequential):
-            self.shortcut = self.shortcut[0]
-
-
-class _ProjectionAnew(BasicBlock):
-    """The shortcut's layers, put in place of the reference's."""
-
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        if isinstance(self.shortcut, nn.Sequential):
-            self.shortcut = nn.Sequential(*self.layers(in_channels, out_channels, stride))
-
-
-class _ProjectionOfThree(_ProjectionAnew):
-    def layers(self, i, o, stride):
-        return nn.Conv2d(i, o, 3, stride, padding=1, bias=False), nn.BatchNorm2d(o)
-
-
-class _ProjectionWithBias(_ProjectionAnew):
-    def layers(self, i, o, stride):
-        convolution = nn.Conv2d(i, o, 1, stride)
-        nn.init.zeros_(convolution.bias)  # whatever it is: only the count shows it
-        return convolution, nn.BatchNorm2d(o)
-
-
-class _ProjectionWithRelu(_ProjectionAnew):
-    def layers(self, i, o, stride):
-        return nn.Conv2d(i, o, 1, stride, bias=False), nn.BatchNorm2d(o), nn.ReLU()
-
-
-class _OptionA(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        self.shortcut, self.shape = nn.Identity(), (out_channels, stride)
-
-    def forward(self, x):
-        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(out + pad_shortcut(x, *self.shape))
-
-
-class _ProjectionAlways(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        projection = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-        self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(out_channels))
-
-
-class _ProjectsOnlyForStride(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        if stride == 1:
-            self.shortcut = nn.Identity()
-
-
-class _ProjectsOnlyForChannels(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        if in_channels == out_channels:
-            self.shortcut = nn.Identity()
-
-
-class _SharedNorm(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        self.bn2 = self.bn1
-
-
-class _WithBiases(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        for layer in (self.conv1, self.conv2):
-            layer.bias = nn.Parameter(torch.zeros(out_channels))
-
-
-class _FirstNormForgotten(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        self.bn1 = nn.Identity()
-
-
-class _SecondNormForgotten(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        self.bn2 = nn.Identity()
-
-
-class _NoPadding(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        self.conv1.padding = self.conv2.padding = (0, 0)
-
-
-class _NoNorms(BasicBlock):
-    def __init__(self, in_channels, out_channels, stride=1):
-        super().__init__(in_channels, out_channels, stride)
-        self.bn1, self.bn2 = nn.Identity(), nn.Identity()
 
 
 def _adds_x_at_any_shape(answer: Any) -> bool:
@@ -589,10 +392,7 @@ def _makes_layers_in_forward(answer: Any) -> bool:
     return not torch.equal(block(SMALL), block(SMALL))
 
 
-def _has_biases(answer: Any) -> bool:
-    """Its sizes are right, and it has one number more for each output of its two convolutions."""
-    sizes = does_as_on(BasicBlock, *(_shape(case) for case in CASES))
-    return sizes(answer) and does_as_on(_WithBiases, _parameters((4, 4, 1)))(answer)
+_SIZES = (*(_shape(case) for case in CASES), _parameters((4, 4, 1)))
 
 
 BASIC_BLOCK = Exercise(
@@ -604,60 +404,73 @@ BASIC_BLOCK = Exercise(
     difficulty=4,
     minutes=25,
     reference=BasicBlock,
-    probes=(
+    cases=(
         *(_shape(case) for case in CASES),
-        Probe("{name}(2, 2)(x) with x = [1, -2] and every convolution's weights at 0", _branch_of_zeros),
+        Case("{name}(2, 2)(x) with x = [1, -2] and every convolution's weights at 0", _branch_of_zeros),
         *(_parameters(case) for case in CASES),
         *(_output(case, "train") for case in CASES),
         _output((4, 8, 2), "eval"),
-        Probe("the gradient of (y * y).sum() by x, for y = {name}(4, 8, 2)(x)", _input_gradient),
+        Case("the gradient of (y * y).sum() by x, for y = {name}(4, 8, 2)(x)", _input_gradient),
     ),
     mistakes=(
-        Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.", _SkipForgotten),
-        Mistake("skip-twice", "The shortcut is added twice.", _SkipTwice),
-        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs behind it.", _ReluFirst),
+        Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.",
+                patch=(" + self.shortcut(x)", "")),
+        Mistake("skip-twice", "The shortcut is added twice.", patch=("out + self", "out + 2 * self")),
+        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs behind it.",
+                patch=("(out + self.shortcut(x))", "(out) + self.shortcut(x)")),
         Mistake("relu-in-the-branch", "Your branch ends in a ReLU, so it can only add. BatchNorm is its last layer.",
-                _ReluInTheBranch),
-        Mistake("no-last-relu", "After the addition a ReLU is missing.", _NoLastRelu),
-        Mistake("no-inner-relu", "Between the two convolutions a ReLU is missing.", _NoInnerRelu),
-        Mistake(
-            "norm-before-convolution",
-            "The second BatchNorm comes before the second convolution, so what the branch gives is not normalised.",
-            _NormBeforeConv,
-        ),
-        Mistake("stride-twice", "Both convolutions take the stride: the branch shrinks twice.", _StrideTwice),
-        Mistake("stride-on-neither", "Neither convolution of the branch takes the stride.", _StrideNowhere),
-        Mistake("stride-on-second", "The second convolution takes the stride; the first one should.", _StrideOnSecond),
+                patch=("out + self", "F.relu(out) + self")),
+        Mistake("no-last-relu", "After the addition a ReLU is missing.", patch=("F.relu(out", "(out")),
+        Mistake("no-inner-relu", "Between the two convolutions a ReLU is missing.", patch=("F.relu(self", "(self")),
+        Mistake("norm-before-convolution",
+                "The second BatchNorm comes before the second convolution, so what the branch gives is not "
+                "normalised.", patch=("self.bn2(self.conv2(out))", "self.conv2(self.bn2(out))")),
+        Mistake("stride-twice", "Both convolutions take the stride: the branch shrinks twice.",
+                patch=("out_channels, out_channels, 3", "out_channels, out_channels, 3, stride")),
+        Mistake("stride-on-neither", "Neither convolution of the branch takes the stride.", patch=("3, stride", "3")),
+        Mistake("stride-on-second", "The second convolution takes the stride; the first one should.",
+                patch=(("3, stride", "3"),
+                       ("out_channels, out_channels, 3", "out_channels, out_channels, 3, stride"))),
         Mistake("no-projection", "You add x as it is, also where the branch changes the shape. Project it there.",
                 symptom=_adds_x_at_any_shape),
         Mistake("projection-made-in-forward",
                 "Your projection is made in forward: it is new at each call, and never learns. Make it in __init__.",
                 symptom=_makes_layers_in_forward),
         Mistake("option-a", "Your shortcut has no parameters: that is option A. Here the task asks for a projection.",
-                _OptionA),
+                patch=(("stride != 1 or in_channels != out_channels", "False"),
+                       ("self.shortcut(x)", "pad_shortcut(x, out.shape[1], self.conv1.stride[0])"))),
         Mistake("projection-without-stride", "The 1 x 1 convolution of the shortcut lacks the stride.",
-                _ProjectionWithoutStride),
+                patch=("1, stride", "1")),
         Mistake("projection-without-norm", "The shortcut's convolution is not followed by BatchNorm.",
-                _ProjectionWithoutNorm),
+                patch=("nn.BatchNorm2d(out_channels),", "")),
         Mistake("projection-of-three", "The shortcut's kernel is 3 x 3. A projection looks at one pixel at a time.",
-                _ProjectionOfThree),
+                patch=("1, stride", "3, stride, padding=1")),
+        # A bias of 0: whatever it is, only the number of parameters shows it.
         Mistake("projection-with-bias", "The shortcut's convolution has a bias. BatchNorm subtracts it again.",
-                _ProjectionWithBias),
+                patch=(("1, stride, bias=False", "1, stride"),
+                       ("            )\n", "            )\n            nn.init.zeros_(self.shortcut[0].bias)\n"))),
         Mistake("projection-with-relu", "Your projection ends in a ReLU. The only ReLU for x comes after the addition.",
-                _ProjectionWithRelu),
+                patch=("(out_channels),", "(out_channels), nn.ReLU(),")),
         Mistake("projection-always", "Where the shape stays, the shortcut should be x itself, without weights.",
-                _ProjectionAlways),
+                patch=("stride != 1 or in_channels != out_channels", "True")),
         Mistake("projects-only-for-stride", "The channels can change without a stride: the shortcut has to follow.",
-                _ProjectsOnlyForStride),
+                patch=(" or in_channels != out_channels", "")),
         Mistake("projects-only-for-channels", "The size can change while the channels stay: the shortcut must follow.",
-                _ProjectsOnlyForChannels),
-        Mistake("shared-norm", "Both convolutions use one BatchNorm: each needs its own.", _SharedNorm),
+                patch=("stride != 1 or ", "")),
+        Mistake("shared-norm", "Both convolutions use one BatchNorm: each needs its own.",
+                patch=("bn2 = nn.BatchNorm2d(out_channels)", "bn2 = self.bn1")),
         Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
-                symptom=_has_biases),
-        Mistake("first-norm-forgotten", "The first convolution is not followed by BatchNorm.", _FirstNormForgotten),
-        Mistake("second-norm-forgotten", "The second convolution is not followed by BatchNorm.", _SecondNormForgotten),
-        Mistake("no-padding", "Your convolutions lack padding, so each one cuts off the border.", _NoPadding),
-        Mistake("norm-forgotten", "The convolutions are not followed by BatchNorm.", _NoNorms),
+                patch=(("stride, padding=1, bias=False", "stride, padding=1"),
+                       ("3, padding=1, bias=False", "3, padding=1")), on=_SIZES),
+        Mistake("first-norm-forgotten", "The first convolution is not followed by BatchNorm.",
+                patch=("bn1 = nn.BatchNorm2d(out_channels)", "bn1 = nn.Identity()")),
+        Mistake("second-norm-forgotten", "The second convolution is not followed by BatchNorm.",
+                patch=("bn2 = nn.BatchNorm2d(out_channels)", "bn2 = nn.Identity()")),
+        Mistake("no-padding", "Your convolutions lack padding, so each one cuts off the border.",
+                patch=(("3, stride, padding=1", "3, stride"), ("3, padding=1", "3"))),
+        Mistake("norm-forgotten", "The convolutions are not followed by BatchNorm.",
+                patch=(("bn1 = nn.BatchNorm2d(out_channels)", "bn1 = nn.Identity()"),
+                       ("bn2 = nn.BatchNorm2d(out_channels)", "bn2 = nn.Identity()"))),
     ),
     hints=(
         "In __init__, make the layers; in forward, use them: F(x) first, then the shortcut, then add, then ReLU.",

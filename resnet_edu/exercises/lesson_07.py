@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu import models
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, fits, normal
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import raises, right_but_not_on
-from resnet_edu.exercises.values import same
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import built, call, called, fits, normal, raises, right_but_not_on
 
 # --- the number of parameters -----------------------------------------------------------------------------------------
 
@@ -32,32 +32,9 @@ def count_parameters(depth):
     return total + 64 * 10 + 10
 
 
-def _counts(
-    *,
-    blocks=lambda depth: (depth - 2) // 6,
-    kernel=9,
-    norm=2,
-    stem=9 * 3 * 16,
-    stem_norm=True,
-    head=64 * 10 + 10,
-    per_block=2,
-    first=lambda channels, width: 9 * channels * width,
-    entry=lambda channels, width: 0,
-    classes=int,
-):
-    """The reference, with one thing changed."""
-
-    def answer(depth):
-        total, channels = stem + (norm * 16 if stem_norm else 0), 16
-        for width in (16, 32, 64):
-            for i in range(blocks(depth)):
-                total += first(channels, width) * kernel // 9 + norm * width
-                total += (per_block - 1) * (kernel * width * width + norm * width)
-                total += entry(channels, width) if i == 0 else 0
-                channels = width
-        return classes(total + head)
-
-    return answer
+def _channels(depth):
+    """Those that all convolutions give, taken together."""
+    return 16 + 2 * (16 + 32 + 64) * ((depth - 2) // 6)
 
 
 COUNT_PARAMETERS = Exercise(
@@ -69,61 +46,64 @@ COUNT_PARAMETERS = Exercise(
     difficulty=3,
     minutes=15,
     reference=count_parameters,
-    probes=tuple(call(depth) for depth in (8, 14, 20, 56, 110)),
+    cases=tuple(call(depth) for depth in (8, 14, 20, 56, 110)),
     mistakes=(
-        Mistake("a-float", "A number of parameters is an int; `/` gives a float.", _counts(classes=float)),
-        Mistake(
-            "only-the-two-examples",
-            "Your answer knows the two depths of the lesson. Every depth 6n + 2 has its number.",
-            symptom=right_but_not_on(count_parameters, [(20,), (56,)], [(8,), (14,), (110,)]),
-        ),
+        Mistake("a-float", "A number of parameters is an int; `/` gives a float.",
+                lambda depth: float(count_parameters(depth))),
+        Mistake("only-the-two-examples",
+                "Your answer knows the two depths of the lesson. Every depth 6n + 2 has its number.",
+                symptom=right_but_not_on(count_parameters, [call(20), call(56)], [call(8), call(14), call(110)])),
         Mistake("in-proportion-to-depth", "The stem and the first blocks of the stages do not grow with the depth.",
                 symptom=lambda answer: abs(answer(8) - 269_722 * 8 / 20) <= 1),
-        Mistake("convolutions-with-biases", "You count biases of the convolutions. In front of a BatchNorm there are "
-                "none.", _counts(norm=3, head=650)),
-        Mistake("norms-forgotten", "You count no BatchNorm. Each channel has a scale and a shift.", _counts(norm=0)),
-        Mistake("one-number-for-a-norm", "You count one number for each channel of a BatchNorm, or biases in its "
-                "place.", _counts(norm=1)),
+        Mistake("convolutions-with-biases",
+                "You count biases of the convolutions. In front of a BatchNorm there are none.",
+                lambda depth: count_parameters(depth) + _channels(depth)),
+        Mistake("norms-forgotten", "You count no BatchNorm. Each channel has a scale and a shift.",
+                lambda depth: count_parameters(depth) - 2 * _channels(depth)),
+        Mistake("one-number-for-a-norm",
+                "You count one number for each channel of a BatchNorm, or biases in its place.",
+                lambda depth: count_parameters(depth) - _channels(depth)),
         Mistake("running-statistics", "You count running mean and variance. They are measured, not learned.",
-                _counts(norm=4)),
+                lambda depth: count_parameters(depth) + 2 * _channels(depth)),
         Mistake("stem-forgotten", "You have left out the stem, the first convolution with its BatchNorm.",
-                _counts(stem=0, stem_norm=False)),
-        Mistake("norm-of-the-stem-forgotten", "The stem's convolution has a BatchNorm, too.", _counts(stem_norm=False)),
-        Mistake("stem-of-one-channel", "Your stem takes one channel. Images have three.", _counts(stem=9 * 16)),
+                patch=("9 * 3 * 16 + 2 * 16", "0")),
+        Mistake("norm-of-the-stem-forgotten", "The stem's convolution has a BatchNorm, too.", patch=(" + 2 * 16", "")),
+        Mistake("stem-of-one-channel", "Your stem takes one channel. Images have three.", patch=("9 * 3", "9")),
         Mistake("stem-of-sixteen-channels", "Your stem takes 16 channels. Images have three.",
-                _counts(stem=9 * 16 * 16)),
-        Mistake("stem-of-seven", "Your stem has a 7 x 7 kernel: that is the ImageNet net's.", _counts(stem=49 * 48)),
-        Mistake("classifier-forgotten", "You have left out the classifier.", _counts(head=0)),
-        Mistake("classifier-without-bias", "Your classifier has no bias. Each class has one.", _counts(head=640)),
-        Mistake("classifier-without-pooling", "Your classifier takes every pixel. The images are averaged before it: "
-                "64 numbers are left.", _counts(head=64 * 64 * 10 + 10)),
+                patch=("9 * 3", "9 * 16")),
+        Mistake("stem-of-seven", "Your stem has a 7 x 7 kernel: that is the ImageNet net's.",
+                patch=("9 * 3", "49 * 3")),
+        Mistake("classifier-forgotten", "You have left out the classifier.", patch=(" + 64 * 10 + 10", "")),
+        Mistake("classifier-without-bias", "Your classifier has no bias. Each class has one.", patch=("10 + 10", "10")),
+        Mistake("classifier-without-pooling",
+                "Your classifier takes every pixel. The images are averaged before it: 64 numbers are left.",
+                patch=("64 * 10", "64 * 64 * 10")),
         Mistake("kernel-not-counted", "A kernel has 3 x 3 numbers for each pair of channels: you count one.",
-                _counts(kernel=1, stem=48)),
+                patch=(("9 * 3", "3"), ("9 * channels", "channels"), ("9 * width", "width"))),
         Mistake("one-side-of-the-kernel", "A kernel has 3 x 3 numbers for each pair of channels: you count three.",
-                _counts(kernel=3, stem=3 * 48)),
-        Mistake("one-convolution-a-block", "You count one convolution a block. It has two.", _counts(per_block=1)),
+                patch=(("9 * 3", "3 * 3"), ("9 * channels", "3 * channels"), ("9 * width", "3 * width"))),
+        Mistake("one-convolution-a-block", "You count one convolution a block. It has two.",
+                patch=("9 * width * width + 2 * width", "0")),
         Mistake("three-convolutions-a-block", "You count three convolutions a block. It has two.",
-                _counts(per_block=3)),
+                patch=("9 * width * width + 2 * width", "18 * width * width + 4 * width")),
         Mistake("twice-the-blocks", "You count twice the blocks: 6n are the convolutions of three stages.",
-                _counts(blocks=lambda depth: (depth - 2) // 3)),
-        Mistake("blocks-of-all-stages", "You give each stage the blocks of all three.",
-                _counts(blocks=lambda depth: (depth - 2) // 2)),
-        Mistake("one-block-too-many", "You count one block too many in each stage.",
-                _counts(blocks=lambda depth: (depth - 2) // 6 + 1)),
-        Mistake("one-block-too-few", "You count one block too few in each stage.",
-                _counts(blocks=lambda depth: (depth - 2) // 6 - 1)),
+                patch=("// 6", "// 3")),
+        Mistake("blocks-of-all-stages", "You give each stage the blocks of all three.", patch=("// 6", "// 2")),
+        Mistake("one-block-too-many", "You count one block too many in each stage.", patch=("// 6", "// 6 + 1")),
+        Mistake("one-block-too-few", "You count one block too few in each stage.", patch=("// 6", "// 6 - 1")),
         Mistake("one-block-a-stage", "Your number does not grow with n: a stage has n blocks.",
-                _counts(blocks=lambda depth: 1)),
+                patch=("(depth - 2) // 6", "1")),
         Mistake("stages-begin-wide", "The first convolution of a stage takes the channels of the stage before.",
-                _counts(first=lambda channels, width: 9 * width * width)),
-        Mistake("narrow-channels-throughout", "Only the first convolution of a stage takes the fewer channels of the "
-                "stage before.", _counts(first=lambda channels, width: 9 * width * max(16, width // 2))),
-        Mistake("counts-projections-without-norm", "You count 1 x 1 convolutions. The plain net has no "
-                "shortcuts, and option A has no parameters.",
-                _counts(entry=lambda channels, width: width * channels if width > channels else 0)),
-        Mistake("counts-projections", "You count projections. The plain net has no shortcuts, and option A has no "
-                "parameters.",
-                _counts(entry=lambda channels, width: width * channels + 2 * width if width > channels else 0)),
+                patch=("9 * channels", "9 * width")),
+        Mistake("narrow-channels-throughout",
+                "Only the first convolution of a stage takes the fewer channels of the stage before.",
+                patch=("9 * channels", "9 * max(16, width // 2)")),
+        Mistake("counts-projections-without-norm",
+                "You count 1 x 1 convolutions. The plain net has no shortcuts, and option A has no parameters.",
+                lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64),
+        Mistake("counts-projections",
+                "You count projections. The plain net has no shortcuts, and option A has no parameters.",
+                lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64 + 2 * (32 + 64)),
         Mistake("counts-tensors", "You count the tensors. How many numbers are in each?",
                 lambda depth: 3 * (depth - 1) + 2),
     ),
@@ -175,7 +155,7 @@ def _cifar(*, residual: bool, seed: int = 0) -> nn.Module:
         return models.CifarNet(8, residual=residual, width=4)
 
 
-def _pair(words: str, make: Nets) -> Probe:
+def _pair(words: str, make: Nets) -> Case:
     def run(answer: Any) -> Any:
         fits(answer, None, None)
         nets = make()
@@ -189,7 +169,7 @@ def _pair(words: str, make: Nets) -> Probe:
             raise Wrong("draws", "it draws random numbers. Compare what the nets hold, not what they do.")
         return result
 
-    return Probe(f"{{name}}(a, b), where {words}", run)
+    return Case(f"{{name}}(a, b), where {words}", run)
 
 
 def _twice() -> tuple[nn.Module, nn.Module]:
@@ -211,45 +191,16 @@ STRETCHED = _pair(
 UNIT = 1.0 + torch.finfo(torch.float32).eps
 
 
-def _stops(answer: Any, probe: Probe) -> bool:
+def _stops(answer: Any, case: Case) -> bool:
     """Whether the answer itself raises there, and not with two equal nets."""
     SEVERAL.run(answer)
     try:
-        probe.run(answer)
+        case.run(answer)
     except Wrong:
         return False
     except Exception:
         return True
     return False
-
-
-def _parts(net: nn.Module) -> list[Tensor]:
-    return list(net.parameters())
-
-
-def _by_pairs(agree: Callable[[Tensor, Tensor], Any], decide: Callable[..., Any] = all):
-    """Whether `decide` says yes to all that `agree` says of each pair; False for nets of another layout."""
-
-    def answer(net_a, net_b):
-        a, b = _parts(net_a), _parts(net_b)
-        if [p.shape for p in a] != [p.shape for p in b]:
-            return False
-        return bool(decide([bool(agree(p, q)) for p, q in zip(a, b, strict=True)]))
-
-    return answer
-
-
-def _truncates(net_a, net_b):
-    return all(torch.equal(p, q) for p, q in zip(net_a.parameters(), net_b.parameters(), strict=False))
-
-
-def _flattens(net_a, net_b):
-    return torch.equal(*(torch.cat([p.flatten() for p in net.parameters()]) for net in (net_a, net_b)))
-
-
-def _whole_state(net_a, net_b):
-    a, b = list(net_a.state_dict().values()), list(net_b.state_dict().values())
-    return len(a) == len(b) and all(torch.equal(p, q) for p, q in zip(a, b, strict=True))
 
 
 SAME_START = Exercise(
@@ -261,7 +212,7 @@ SAME_START = Exercise(
     difficulty=2,
     minutes=10,
     reference=same_start,
-    probes=(
+    cases=(
         _pair("both are nn.Linear(1, 1) with weight 1", lambda: (_layer(1.0), _layer(1.0))),
         _pair("a has the weight 1, b the weight 2", lambda: (_layer(1.0), _layer(2.0))),
         SEVERAL,
@@ -292,56 +243,55 @@ SAME_START = Exercise(
         ),
     ),
     mistakes=(
-        Mistake(
-            "compares-tensors-as-numbers",
-            "`==` between two tensors gives a tensor of answers, one for each number. Ask for one answer about all.",
-            symptom=raises(RuntimeError, "Boolean value of Tensor with more than one value is ambiguous",
-                           run=SEVERAL.run),
-        ),
-        Mistake(
-            "broadcasts",
-            "You do not look at the shapes: `==` and `-` stretch [1, 1] over [1, 2], and raise where they cannot.",
-            symptom=lambda answer: _stops(answer, SHAPES) and bool(STRETCHED.run(answer)),
-        ),
-        Mistake(
-            "stops-at-nets-of-two-lengths",
-            "Where one net has more parameters than the other, your answer raises. Then they do not start alike.",
-            symptom=lambda answer: (
-                (_stops(answer, LONGER) or _stops(answer, SHORTER)) and SHAPES.run(answer) is False
-            ),
-        ),
-        Mistake(
-            "stops-at-two-shapes",
-            "Where two parameters differ in shape, your answer raises. Then the nets do not start alike.",
-            symptom=lambda answer: _stops(answer, SHAPES),
-        ),
-        Mistake("always-false", "You compare the objects, and two nets never hold the same ones. Compare the numbers "
-                "in them.", _by_pairs(lambda p, q: p is q)),
+        Mistake("compares-tensors-as-numbers",
+                "`==` between two tensors gives a tensor of answers, one for each number. Ask for one answer about "
+                "all.",
+                symptom=raises(RuntimeError, "Boolean value of Tensor with more than one value is ambiguous",
+                               run=SEVERAL.run)),
+        Mistake("broadcasts",
+                "You do not look at the shapes: `==` and `-` stretch [1, 1] over [1, 2], and raise where they cannot.",
+                symptom=lambda answer: _stops(answer, SHAPES) and bool(STRETCHED.run(answer))),
+        Mistake("stops-at-nets-of-two-lengths",
+                "Where one net has more parameters than the other, your answer raises. Then they do not start alike.",
+                symptom=lambda answer: (
+                    (_stops(answer, LONGER) or _stops(answer, SHORTER)) and SHAPES.run(answer) is False
+                )),
+        Mistake("stops-at-two-shapes",
+                "Where two parameters differ in shape, your answer raises. Then the nets do not start alike.",
+                symptom=lambda answer: _stops(answer, SHAPES)),
+        Mistake("always-false",
+                "You compare the objects, and two nets never hold the same ones. Compare the numbers in them.",
+                patch=("torch.equal(p, q)", "p is q")),
         Mistake("always-true", "Your answer is True whatever the nets hold.", lambda net_a, net_b: True),
         Mistake("only-the-first", "Your answer is decided at the first parameter: a `return` inside the loop ends it.",
-                lambda net_a, net_b: torch.equal(_parts(net_a)[0], _parts(net_b)[0])),
+                patch=("len(a) == len(b) and all", "next")),
         Mistake("only-the-last", "Each parameter overwrites what the ones before it have said.",
-                lambda net_a, net_b: torch.equal(_parts(net_a)[-1], _parts(net_b)[-1])),
+                patch=(("net_a.parameters())", "net_a.parameters())[-1:]"),
+                       ("net_b.parameters())", "net_b.parameters())[-1:]"))),
         Mistake("any-for-all", "One equal parameter is enough for your answer. All have to be.",
-                _by_pairs(torch.equal, any)),
+                patch=("all(", "any(")),
         Mistake("one-number-is-enough", "One equal number in each parameter is enough for your answer.",
-                _by_pairs(lambda p, q: (p == q).any())),
-        Mistake("shapes-only", "You compare shapes, and not the numbers in them.", _by_pairs(lambda p, q: True)),
+                patch=("torch.equal(p, q)", "p.shape == q.shape and (p == q).any()")),
+        Mistake("shapes-only", "You compare shapes, and not the numbers in them.",
+                patch=("torch.equal(p, q)", "p.shape == q.shape")),
         Mistake("counts-only", "You compare how many numbers there are, and not what they are.",
-                lambda net_a, net_b: sum(p.numel() for p in _parts(net_a)) == sum(p.numel() for p in _parts(net_b))),
+                lambda net_a, net_b: models.count_parameters(net_a) == models.count_parameters(net_b)),
         Mistake("tensors-counted", "You compare how many parameters there are, and not what they hold.",
-                lambda net_a, net_b: len(_parts(net_a)) == len(_parts(net_b))),
+                patch=("torch.equal(p, q)", "True")),
         Mistake("sums-only", "You compare one sum or norm of each parameter. Other numbers may have the same.",
-                _by_pairs(lambda p, q: p.sum() == q.sum())),
+                patch=("torch.equal(p, q)", "p.shape == q.shape and p.sum() == q.sum()")),
         Mistake("weights-only", "You leave out the biases. Each parameter counts.",
-                _by_pairs(lambda p, q: p.ndim < 2 or torch.equal(p, q))),
+                patch=("torch.equal(p, q)", "p.ndim < 2 or torch.equal(p, q)")),
         Mistake("nearly-equal", "You allow for small differences. The same start is equal in each bit.",
-                _by_pairs(lambda p, q: torch.allclose(p, q))),
+                patch=("torch.equal(p, q)", "p.shape == q.shape and torch.allclose(p, q)")),
         Mistake("stops-with-the-shorter", "zip ends with the shorter net, so you never see that the other has more.",
-                _truncates),
-        Mistake("shapes-ignored", "You compare the numbers in one long row, and lose the shapes.", _flattens),
-        Mistake("running-statistics", "You compare the whole state, with BatchNorm's running statistics. They are no "
-                "parameters.", _whole_state),
+                patch=(("len(a) == len(b) and ", ""), ("strict=True", "strict=False"))),
+        Mistake("shapes-ignored", "You compare the numbers in one long row, and lose the shapes.",
+                lambda *nets: torch.equal(*(nn.utils.parameters_to_vector(net.parameters()) for net in nets))),
+        Mistake("running-statistics",
+                "You compare the whole state, with BatchNorm's running statistics. They are no parameters.",
+                patch=(("net_a.parameters()", "net_a.state_dict().values()"),
+                       ("net_b.parameters()", "net_b.state_dict().values()"))),
         Mistake("turned-round", "Your answer is turned round.", lambda net_a, net_b: not same_start(net_a, net_b)),
         Mistake("a-number-for-a-bool", "Your answer is a number. Give True or False.",
                 lambda net_a, net_b: int(same_start(net_a, net_b))),
@@ -455,83 +405,6 @@ def _hidden(answer: Any) -> bool:
     return False
 
 
-def _shrink(x: Tensor) -> Tensor:
-    return x[:, :, ::2, ::2]
-
-
-def _variant(
-    *,
-    skip=lambda x, out: F.pad(_shrink(x) if out.shape[2] < x.shape[2] else x, (0,) * 5 + (out.shape[1] - x.shape[1],)),
-    add=lambda out, x: F.relu(out + x),
-    stem_ends=F.relu,
-    pool=lambda x: x.mean((2, 3)),
-    last=lambda logits: logits,
-    between=nn.ReLU,
-    bias=False,
-    norm=nn.BatchNorm2d,
-    stem=lambda conv_norm: conv_norm(3, 16),
-    blocks=(3, 3, 3),
-    widths=(16, 32, 64),
-    strides=lambda stage, i: 2 if stage > 0 and i == 0 else 1,
-    strided=0,
-    project=False,
-    shared=False,
-    classifier=lambda num_classes: nn.Linear(64, num_classes),
-):
-    """The reference, with one thing changed."""
-
-    def conv_norm(in_channels, out_channels, stride=1):
-        return nn.Sequential(nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=bias), norm(out_channels))
-
-    def projection(in_channels, out_channels):
-        return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, 2, bias=False), norm(out_channels))
-
-    class Net(nn.Module):
-        def __init__(self, num_classes=10):
-            super().__init__()
-            self.stem, self.fc = stem(conv_norm), classifier(num_classes)
-            self.branches, self.projections = nn.ModuleList(), nn.ModuleDict()
-            channels = 16
-            for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-                for i in range(count):
-                    if shared and i > 1:
-                        self.branches.append(self.branches[-1])
-                        continue
-                    stride = [1, 1]
-                    stride[strided] = strides(stage, i)
-                    if project and stride[strided] == 2:
-                        self.projections[str(len(self.branches))] = projection(channels, width)
-                    first, second = conv_norm(channels, width, stride[0]), conv_norm(width, width, stride[1])
-                    self.branches.append(nn.Sequential(first, between(), second))
-                    channels = width
-
-        def forward(self, x):
-            x = stem_ends(self.stem(x))
-            for i, branch in enumerate(self.branches):
-                out, key = branch(x), str(i)
-                x = add(out, self.projections[key](x) if key in self.projections else skip(x, out))
-            return last(self.fc(pool(x)))
-
-    return Net
-
-
-def _behind(x: Tensor, out: Tensor) -> Tensor:
-    return F.pad(x, (0, 0, 0, 0, 0, out.shape[1] - x.shape[1]))
-
-
-def _in_front(x: Tensor, out: Tensor) -> Tensor:
-    return F.pad(_shrink(x), (0, 0, 0, 0, out.shape[1] - x.shape[1], 0)) if out.shape != x.shape else x
-
-
-def _both_sides(x: Tensor, out: Tensor) -> Tensor:
-    half = (out.shape[1] - x.shape[1]) // 2
-    return F.pad(_shrink(x), (0, 0, 0, 0, half, half)) if half else x
-
-
-def _copies(x: Tensor, out: Tensor) -> Tensor:
-    return torch.cat([_shrink(x)] * 2, 1) if out.shape != x.shape else x
-
-
 RESNET20 = Exercise(
     task=(
         "Build ResNet-20 for CIFAR: a 3 x 3 stem from 3 to 16 channels with BatchNorm and ReLU; three stages of three "
@@ -542,73 +415,78 @@ RESNET20 = Exercise(
     difficulty=5,
     minutes=40,
     reference=ResNet20,
-    probes=(
-        Probe("the shape of {name}()(x) with x [2, 3, 8, 8]", _logits_shape),
-        Probe("the number of parameters of {name}()", _size),
-        Probe("the shape of {name}(3)(x) with x [2, 3, 8, 8]", _shape_for_three),
-        Probe("{name}()(x) in train mode with x [2, 3, 8, 8]", _train_output),
-        Probe("{name}()(x) in eval mode with x [2, 3, 8, 8]", _eval_output),
-        Probe("how many parameters of {name}() get no gradient", _without_gradient),
+    cases=(
+        Case("the shape of {name}()(x) with x [2, 3, 8, 8]", _logits_shape),
+        Case("the number of parameters of {name}()", _size),
+        Case("the shape of {name}(3)(x) with x [2, 3, 8, 8]", _shape_for_three),
+        Case("{name}()(x) in train mode with x [2, 3, 8, 8]", _train_output),
+        Case("{name}()(x) in eval mode with x [2, 3, 8, 8]", _eval_output),
+        Case("how many parameters of {name}() get no gradient", _without_gradient),
     ),
     mistakes=(
-        Mistake("hidden-layers", "Some of your layers stand in a plain list or dict, where the net does not see them: "
-                "no optimiser would get their parameters. nn.ModuleList is a list that it sees.", symptom=_hidden),
-        Mistake("pools-a-fixed-size", "Your pooling has a fixed window, so your net takes images of one size only. "
-                "Take the mean of all pixels that are there.",
-                symptom=raises(RuntimeError, "Output size is too small", run=_logits_shape)),
-        Mistake("no-pooling", "Your classifier gets every pixel. Take the mean over the pixels first: 64 numbers are "
-                "left.", symptom=lambda answer: any(p.ndim == 2 and p.shape[1] > 64 for p in answer().parameters())),
+        Mistake("hidden-layers",
+                "Some of your layers stand in a plain list or dict, where the net does not see them: no optimiser "
+                "would get their parameters. nn.ModuleList is a list that it sees.", symptom=_hidden),
+        Mistake("pools-a-fixed-size",
+                "Your pooling has a fixed window, so your net takes images of one size only. Take the mean of all "
+                "pixels that are there.", symptom=raises(RuntimeError, "Output size is too small", run=_logits_shape)),
+        Mistake("no-pooling",
+                "Your classifier gets every pixel. Take the mean over the pixels first: 64 numbers are left.",
+                symptom=lambda answer: any(p.ndim == 2 and p.shape[1] > 64 for p in answer().parameters())),
         Mistake("stem-of-imagenet", "Your stem has a 7 x 7 kernel: that is the net for ImageNet.",
                 symptom=lambda answer: next(p for p in answer().parameters() if p.ndim == 4).shape[2] == 7),
-        Mistake("skip-forgotten", "No shortcut is added: this is plain-20.", _variant(add=lambda out, x: F.relu(out))),
+        Mistake("skip-forgotten", "No shortcut is added: this is plain-20.", patch=("out + x", "out")),
         Mistake("skip-only-where-the-shape-stays", "Where the shape changes, your block has no shortcut.",
-                _variant(skip=lambda x, out: x if x.shape == out.shape else 0 * out)),
+                patch=("x[:, :, ::2, ::2]", "0 * out")),
         Mistake("projections", "Your shortcuts have parameters: that is option B. The task asks for A.",
-                _variant(project=True)),
+                lambda num_classes=10: models.CifarNet(20, residual=True, shortcut="B", num_classes=num_classes)),
         Mistake("projections-without-norm", "Your shortcuts have parameters, and no norm. The task asks for option A.",
                 symptom=lambda answer: _size(answer) == 269_722 + 16 * 32 + 32 * 64),
         Mistake("zeros-in-front", "Your shortcut's zeros stand in front of the channels of x, not behind.",
-                _variant(skip=_in_front)),
+                patch=("0, out.shape[1] - x.shape[1]", "out.shape[1] - x.shape[1], 0")),
         Mistake("zeros-on-both-sides", "Half of your shortcut's zeros stand in front of the channels of x.",
-                _variant(skip=_both_sides)),
+                patch=("0, out.shape[1] - x.shape[1]", "x.shape[1] // 2, x.shape[1] // 2")),
         Mistake("copies-for-zeros", "Your shortcut's new channels hold x once more, not zeros.",
-                _variant(skip=_copies)),
+                patch=(", ::2]", ", ::2].repeat(1, 2, 1, 1)")),
         Mistake("averages-in-the-shortcut", "Your shortcut takes means. Option A takes every second pixel as it is.",
-                _variant(skip=lambda x, out: _behind(F.avg_pool2d(x, 2), out) if x.shape != out.shape else x)),
+                patch=("x[:, :, ::2, ::2]", "F.avg_pool2d(x, 2)")),
         Mistake("relu-before-addition", "A block's last ReLU comes before the addition. It belongs behind it.",
-                _variant(add=lambda out, x: F.relu(out) + x)),
-        Mistake("no-last-relu", "After the addition a ReLU is missing.", _variant(add=lambda out, x: out + x)),
+                patch=("(out + x)", "(out) + x")),
+        Mistake("no-last-relu", "After the addition a ReLU is missing.", patch=("F.relu(out + x)", "out + x")),
         Mistake("no-inner-relu", "Between the two convolutions of a block a ReLU is missing.",
-                _variant(between=nn.Identity)),
-        Mistake("no-relu-in-the-stem", "The stem lacks its ReLU.", _variant(stem_ends=lambda x: x)),
-        Mistake("no-norm-in-the-stem", "The stem lacks its BatchNorm.", _variant(stem=lambda make: make(3, 16)[0])),
+                patch=(" nn.ReLU(),", "")),
+        Mistake("no-relu-in-the-stem", "The stem lacks its ReLU.", patch=("F.relu(self", "(self")),
+        Mistake("no-norm-in-the-stem", "The stem lacks its BatchNorm.",
+                patch=("conv_norm(3, 16)", "conv_norm(3, 16)[0]")),
         Mistake("norms-forgotten", "The convolutions are not followed by BatchNorm.",
-                _variant(norm=lambda channels: nn.Identity())),
+                patch=("conv, nn.BatchNorm2d(out_channels)", "conv")),
         Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
-                _variant(bias=True)),
-        Mistake("two-blocks-a-stage", "You have two blocks in each stage: 14 layers.", _variant(blocks=(2, 2, 2))),
-        Mistake("four-blocks-a-stage", "You have four blocks in each stage: 26 layers.", _variant(blocks=(4, 4, 4))),
+                patch=(", bias=False", "")),
+        Mistake("two-blocks-a-stage", "You have two blocks in each stage: 14 layers.", patch=("range(3)", "range(2)")),
+        Mistake("four-blocks-a-stage", "You have four blocks in each stage: 26 layers.",
+                patch=("range(3)", "range(4)")),
         Mistake("shared-blocks", "The same block stands in a stage more than once: `[block] * n` makes no new ones.",
-                _variant(shared=True)),
+                patch=("append(branch)", "append(branch if _ < 2 else self.branches[-1])")),
         Mistake("strides-forgotten", "Your images stay as large as they are: stages two and three begin with stride 2.",
-                _variant(strides=lambda stage, i: 1)),
+                patch=(("1 if width == channels else 2", "1"), ("[:, :, ::2, ::2]", ""))),
         Mistake("stride-in-every-block", "Every block of stages two and three has stride 2. Only the first should.",
-                _variant(strides=lambda stage, i: 2 if stage else 1)),
+                patch=("width == channels", "width == 16")),
         Mistake("stride-in-the-first-stage", "Your first stage shrinks the image, too.",
-                _variant(strides=lambda stage, i: 1 if i else 2)),
+                patch=("1 if width == channels else 2", "1 if _ else 2")),
         Mistake("stride-on-second", "The second convolution of a block takes the stride; the first should.",
-                _variant(strided=1)),
+                patch=(("width, stride)", "width)"), ("(width, width)", "(width, width, stride)"))),
         Mistake("largest-for-mean", "You take the largest pixel of each channel at the end. Take the mean.",
-                _variant(pool=lambda x: x.amax((2, 3)))),
+                patch=("x.mean", "x.amax")),
         Mistake("softmax-at-the-end", "Your net ends in a softmax. The loss takes logits and does that itself.",
-                _variant(last=lambda logits: logits.softmax(1))),
+                patch=("(2, 3)))", "(2, 3))).softmax(1)")),
         Mistake("log-softmax-at-the-end", "Your net ends in log_softmax. The loss takes logits and does that itself.",
-                _variant(last=lambda logits: logits.log_softmax(1))),
-        Mistake("relu-at-the-end", "Your logits go through a ReLU: half of them are lost.", _variant(last=F.relu)),
+                patch=("(2, 3)))", "(2, 3))).log_softmax(1)")),
+        Mistake("relu-at-the-end", "Your logits go through a ReLU: half of them are lost.",
+                patch=("(2, 3)))", "(2, 3))).relu()")),
         Mistake("classes-ignored", "Your net always has ten classes. Take num_classes.",
-                _variant(classifier=lambda num_classes: nn.Linear(64, 10))),
+                patch=("64, num_classes", "64, 10")),
         Mistake("classifier-without-bias", "Your classifier has no bias.",
-                _variant(classifier=lambda num_classes: nn.Linear(64, num_classes, bias=False))),
+                patch=("64, num_classes", "64, num_classes, bias=False")),
     ),
     hints=(
         "Write the basic block of lesson 06 first, with pad_shortcut as its shortcut, then stack nine of them.",

@@ -12,9 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, fits, gradient, integers, normal
-from resnet_edu.exercises.harness import Wrong
-from resnet_edu.exercises.symptoms import does_as_on, raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.writing import (
+    agrees,
+    built,
+    call,
+    called,
+    fits,
+    gradient,
+    integers,
+    normal,
+    raises,
+    right_but_not_on,
+)
 
 # --- multiply-adds ----------------------------------------------------------------------------------------------------
 
@@ -23,20 +34,6 @@ def multiply_adds(in_channels, out_channels, kernel, size, stride=1, padding=0):
     """Products with a weight that a convolution takes for one image of size x size pixels."""
     side = (size + 2 * padding - kernel) // stride + 1  # of what comes out: lesson 01
     return side**2 * out_channels * kernel**2 * in_channels
-
-
-def _adds(i, o, k, size, stride=1, padding=0, *, side=None, each=None):
-    """The reference, with another side or other costs of one number that comes out."""
-    side = (size + 2 * padding - k) // stride + 1 if side is None else side
-    return side**2 * o * (k**2 * i if each is None else each)
-
-
-def _by_side(side: Callable[[int, int, int, int], int]) -> Callable[..., int]:
-    return lambda i, o, k, size, stride=1, padding=0: _adds(i, o, k, size, side=side(k, size, stride, padding))
-
-
-def _by_cost(each: Callable[[int, int], int]) -> Callable[..., int]:
-    return lambda i, o, k, size, stride=1, padding=0: _adds(i, o, k, size, stride, padding, each=each(i, k))
 
 
 MULTIPLY_ADDS = Exercise(
@@ -48,7 +45,7 @@ MULTIPLY_ADDS = Exercise(
     difficulty=2,
     minutes=6,
     reference=multiply_adds,
-    probes=(
+    cases=(
         call(1, 1, 1, 1),
         call(1, 1, 1, 4),
         call(2, 3, 1, 1),
@@ -64,35 +61,33 @@ MULTIPLY_ADDS = Exercise(
     ),
     mistakes=(
         Mistake("counts-weights", "You count the weights. Each of them is used once for every pixel that comes out.",
-                _by_side(lambda k, size, stride, padding: 1)),
+                patch=("side**2 * ", "")),
         Mistake("side-of-the-input", "You count the pixels that go in. A product is taken for each that comes out.",
-                _by_side(lambda k, size, stride, padding: size)),
+                patch=("side**2", "size**2")),
         Mistake("ignores-kernel-and-padding", "Your side is size // stride. The kernel and the padding change it, too.",
-                _by_side(lambda k, size, stride, padding: size // stride)),
-        Mistake("ignores-stride", "You leave out the stride: fewer pixels come out with it.",
-                _by_side(lambda k, size, stride, padding: size + 2 * padding - k + 1)),
+                patch=(" + 2 * padding - kernel) // stride + 1", ") // stride")),
+        Mistake("ignores-stride", "You leave out the stride: fewer pixels come out with it.", patch=(" // stride", "")),
         Mistake("ignores-padding", "You leave out the padding: more pixels come out with it.",
-                _by_side(lambda k, size, stride, padding: (size - k) // stride + 1)),
-        Mistake("pads-one-side", "You pad one side only. There are two.",
-                _by_side(lambda k, size, stride, padding: (size + padding - k) // stride + 1)),
+                patch=(" + 2 * padding", "")),
+        Mistake("pads-one-side", "You pad one side only. There are two.", patch=("2 * padding", "padding")),
         Mistake("rounds-up", "Your side is rounded up. A window that does not fit is left out.",
-                _by_side(lambda k, size, stride, padding: -(-(size + 2 * padding - k) // stride) + 1)),
+                patch=("kernel) //", "kernel + stride - 1) //")),
         Mistake("side-without-one", "Your output is one pixel short: the window stands at its first place, too.",
-                _by_side(lambda k, size, stride, padding: (size + 2 * padding - k) // stride)),
-        Mistake("one-row", "You count one row of pixels. The maps have rows and columns.",
-                lambda i, o, k, size, stride=1, padding=0: (
-                    ((size + 2 * padding - k) // stride + 1) * o * k**2 * i)),
-        Mistake("kernel-not-squared", "Your kernel has one row. It is kernel x kernel.", _by_cost(lambda i, k: k * i)),
+                patch=(" + 1", "")),
+        Mistake("one-row", "You count one row of pixels. The maps have rows and columns.", patch=("side**2", "side")),
+        Mistake("kernel-not-squared", "Your kernel has one row. It is kernel x kernel.", patch=("kernel**2", "kernel")),
         Mistake("one-input-channel", "A kernel has a layer for every channel that goes in: you count one of them.",
-                _by_cost(lambda i, k: k**2)),
+                patch=(" * in_channels", "")),
         Mistake("kernel-forgotten", "You count one product for each pair of channels: the kernel has more weights.",
-                _by_cost(lambda i, k: i)),
-        Mistake("counts-additions-too", "You count the additions, too: that is twice as many. One product with its "
-                "addition is one multiply-add.", _by_cost(lambda i, k: 2 * k**2 * i)),
-        Mistake("counts-a-bias", "You count a bias for each number that comes out. There is none here, and it would be "
-                "no product.", _by_cost(lambda i, k: k**2 * i + 1)),
+                patch=(" * kernel**2", "")),
+        Mistake("counts-additions-too",
+                "You count the additions, too: that is twice as many. One product with its addition is one "
+                "multiply-add.", patch=("return", "return 2 *")),
+        Mistake("counts-a-bias",
+                "You count a bias for each number that comes out. There is none here, and it would be no product.",
+                patch=("kernel**2 * in_channels", "(kernel**2 * in_channels + 1)")),
         Mistake("one-output-channel", "You count one map that comes out. There are out_channels of them.",
-                lambda i, o, k, size, stride=1, padding=0: _adds(i, 1, k, size, stride, padding)),
+                patch=(" * out_channels", "")),
     ),
     hints=(
         "How many numbers come out? That is the side, squared, times the channels.",
@@ -154,23 +149,23 @@ def _runs(run: Callable[..., Tensor], *arguments: Any) -> Tensor:
         raise
 
 
-def _shape(case: tuple[int, int, int]) -> Probe:
+def _shape(case: tuple[int, int, int]) -> Case:
     words = f"the shape of {_words(case)}(x) with x [2, {case[0]}, 5, 6]"
-    return Probe(words, lambda answer: list(_runs(called, built(answer, *case), _input(case)).shape))
+    return Case(words, lambda answer: list(_runs(called, built(answer, *case), _input(case)).shape))
 
 
-def _parameters(case: tuple[int, int, int]) -> Probe:
+def _parameters(case: tuple[int, int, int]) -> Case:
     words = f"the number of parameters of {_words(case)}"
-    return Probe(words, lambda answer: sum(p.numel() for p in built(answer, *case).parameters()))
+    return Case(words, lambda answer: sum(p.numel() for p in built(answer, *case).parameters()))
 
 
-def _output(case: tuple[int, int, int], mode: str) -> Probe:
+def _output(case: tuple[int, int, int], mode: str) -> Case:
     def run(answer: Any) -> Tensor:
         block = built(answer, *case)
         result = _runs(called, block, _input(case))  # moves the running statistics
         return result if mode == "train" else _runs(called, block.eval(), _input(case))
 
-    return Probe(f"{_words(case)}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
+    return Case(f"{_words(case)}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
 
 
 def _input_gradient(answer: Any) -> Tensor:
@@ -186,163 +181,14 @@ def _has_biases(answer: Any) -> bool:
     """Some convolution has a bias, in branch or shortcut, and the shapes are right."""
     layers = [module for case in CASES for module in built(answer, *case).modules()]
     biased = any(isinstance(layer, nn.Conv2d) and layer.bias is not None for layer in layers)
-    return biased and does_as_on(Bottleneck, *(_shape(case) for case in CASES))(answer)
+    return biased and all(agrees(answer, Bottleneck, _shape(case)) for case in CASES)
 
 
 def _ordered_otherwise(answer: Any) -> bool:
     """It computes what it should, of the same tensors, made in another order."""
     theirs, ours = _shapes(answer), _shapes(Bottleneck)
-    computes = does_as_on(Bottleneck, _output((8, 2, 1), "train"), _output((8, 3, 2), "train"))
-    return theirs != ours and sorted(theirs) == sorted(ours) and computes(answer)
-
-
-class _NoSkip(Bottleneck):
-    def forward(self, x):
-        out = F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
-        return F.relu(self.bn3(self.conv3(out)))
-
-
-class _SkipTwice(Bottleneck):
-    def forward(self, x):
-        out = F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
-        return F.relu(self.bn3(self.conv3(out)) + 2 * self.shortcut(x))
-
-
-class _ReluFirst(Bottleneck):
-    def forward(self, x):
-        out = F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
-        return F.relu(self.bn3(self.conv3(out))) + self.shortcut(x)
-
-
-class _ReluTwice(Bottleneck):
-    def forward(self, x):
-        out = F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
-        return F.relu(F.relu(self.bn3(self.conv3(out))) + self.shortcut(x))
-
-
-class _NoLastRelu(Bottleneck):
-    def forward(self, x):
-        out = F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
-        return self.bn3(self.conv3(out)) + self.shortcut(x)
-
-
-class _NoFirstRelu(Bottleneck):
-    def forward(self, x):
-        out = F.relu(self.bn2(self.conv2(self.bn1(self.conv1(x)))))
-        return F.relu(self.bn3(self.conv3(out)) + self.shortcut(x))
-
-
-class _NoSecondRelu(Bottleneck):
-    def forward(self, x):
-        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(self.bn3(self.conv3(out)) + self.shortcut(x))
-
-
-class _NoInnerRelu(Bottleneck):
-    def forward(self, x):
-        out = self.bn2(self.conv2(self.bn1(self.conv1(x))))
-        return F.relu(self.bn3(self.conv3(out)) + self.shortcut(x))
-
-
-def _strides(first: bool, second: bool, third: bool, shortcut: bool = True) -> type[Bottleneck]:
-    """The reference with the stride on these convolutions."""
-
-    class Changed(Bottleneck):
-        def __init__(self, in_channels, channels, stride=1):
-            super().__init__(in_channels, channels, stride)
-            self.conv1.stride = (stride if first else 1,) * 2
-            self.conv2.stride = (stride if second else 1,) * 2
-            self.conv3.stride = (stride if third else 1,) * 2
-            if isinstance(self.shortcut, nn.Sequential) and not shortcut:
-                self.shortcut[0].stride = (1, 1)
-
-    return Changed
-
-
-def _shortcut(needed: Callable[[bool, bool], bool], norm: bool = True) -> type[Bottleneck]:
-    """The reference with a projection where `needed(stride is not 1, channels change)` says so."""
-
-    class Changed(Bottleneck):
-        def __init__(self, in_channels, channels, stride=1):
-            super().__init__(in_channels, channels, stride)
-            layers: list[nn.Module] = [nn.Conv2d(in_channels, 4 * channels, 1, stride, bias=False)]
-            layers += [nn.BatchNorm2d(4 * channels)] if norm else []
-            self.shortcut = nn.Identity()
-            if needed(stride != 1, in_channels != 4 * channels):
-                self.shortcut = nn.Sequential(*layers)
-
-    return Changed
-
-
-class _NoExpansion(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        self.conv3, self.bn3 = nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels)
-        self.shortcut = nn.Identity()
-        if stride != 1 or in_channels != channels:
-            convolution = nn.Conv2d(in_channels, channels, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(convolution, nn.BatchNorm2d(channels))
-
-
-class _ExpandsEarly(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        self.conv2 = nn.Conv2d(channels, 4 * channels, 3, stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(4 * channels)
-        self.conv3 = nn.Conv2d(4 * channels, 4 * channels, 1, bias=False)
-
-
-class _NotNarrowed(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        wide = 4 * channels
-        self.conv1, self.bn1 = nn.Conv2d(in_channels, wide, 1, bias=False), nn.BatchNorm2d(wide)
-        self.conv2 = nn.Conv2d(wide, wide, 3, stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(wide)
-        self.conv3 = nn.Conv2d(wide, wide, 1, bias=False)
-
-
-class _AllThreeByThree(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
-        self.conv3 = nn.Conv2d(channels, 4 * channels, 3, padding=1, bias=False)
-
-
-class _AllOneByOne(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        self.conv2 = nn.Conv2d(channels, channels, 1, stride, bias=False)
-
-
-class _NoNorms(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        self.bn1, self.bn2, self.bn3 = nn.Identity(), nn.Identity(), nn.Identity()
-
-
-class _NoLastNorm(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        self.bn3 = nn.Identity()
-
-
-class _SharedNorm(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        self.bn2 = self.bn1
-
-
-class _NoPadding(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        self.conv2.padding = (0, 0)
-
-
-class _PadsOneByOne(Bottleneck):
-    def __init__(self, in_channels, channels, stride=1):
-        super().__init__(in_channels, channels, stride)
-        self.conv1.padding = self.conv3.padding = (1, 1)
+    computes = all(agrees(answer, Bottleneck, _output(case, "train")) for case in ((8, 2, 1), (8, 3, 2)))
+    return theirs != ours and sorted(theirs) == sorted(ours) and computes
 
 
 BOTTLENECK = Exercise(
@@ -356,62 +202,79 @@ BOTTLENECK = Exercise(
     difficulty=4,
     minutes=20,
     reference=Bottleneck,
-    probes=(
+    cases=(
         *(_shape(case) for case in CASES),
         *(_parameters(case) for case in CASES),
         *(_output(case, "train") for case in CASES),
         _output((8, 3, 2), "eval"),
-        Probe("the gradient of (y * y).sum() by x, for y = {name}(8, 3, 2)(x)", _input_gradient),
-        Probe("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
+        Case("the gradient of (y * y).sum() by x, for y = {name}(8, 3, 2)(x)", _input_gradient),
+        Case("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
     ),
     mistakes=(
-        Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.", _NoSkip),
-        Mistake("skip-twice", "The shortcut is added twice.", _SkipTwice),
-        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs behind it.", _ReluFirst),
+        Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.",
+                patch=(" + self.shortcut(x)", "")),
+        Mistake("skip-twice", "The shortcut is added twice.", patch=("out + self", "out + 2 * self")),
+        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs behind it.",
+                patch=("(out + self.shortcut(x))", "(out) + self.shortcut(x)")),
         Mistake("relu-on-both", "There is a ReLU before the addition, too: what the branch adds cannot be negative.",
-                _ReluTwice),
-        Mistake("no-last-relu", "After the addition a ReLU is missing.", _NoLastRelu),
-        Mistake("no-first-relu", "Behind the first norm a ReLU is missing.", _NoFirstRelu),
-        Mistake("no-second-relu", "Behind the second norm a ReLU is missing.", _NoSecondRelu),
+                patch=("(out + ", "(F.relu(out) + ")),
+        Mistake("no-last-relu", "After the addition a ReLU is missing.", patch=("F.relu(out + ", "(out + ")),
+        Mistake("no-first-relu", "Behind the first norm a ReLU is missing.", patch=("F.relu(self.bn1", "(self.bn1")),
+        Mistake("no-second-relu", "Behind the second norm a ReLU is missing.", patch=("F.relu(self.bn2", "(self.bn2")),
         Mistake("no-inner-relu", "Inside of the branch there is no ReLU: three convolutions in a row are one.",
-                _NoInnerRelu),
-        Mistake("stride-on-first", "Your first convolution takes the stride, as in the paper (v1). The task asks for "
-                "torchvision's block.", _strides(True, False, False)),
+                patch=(("F.relu(self.bn1", "(self.bn1"), ("F.relu(self.bn2", "(self.bn2"))),
+        Mistake("stride-on-first",
+                "Your first convolution takes the stride, as in the paper (v1). The task asks for torchvision's "
+                "block.",
+                patch=(("(in_channels, channels, 1", "(in_channels, channels, 1, stride"), ("3, stride", "3"))),
         Mistake("stride-on-last", "Your last convolution takes the stride. The 3 x 3 one should.",
-                _strides(False, False, True)),
+                patch=(("4 * channels, 1, bias", "4 * channels, 1, stride, bias"), ("3, stride", "3"))),
         Mistake("stride-twice", "Two convolutions of the branch take the stride, so it shrinks twice.",
-                _strides(True, True, False)),
+                patch=("(in_channels, channels, 1", "(in_channels, channels, 1, stride")),
         Mistake("stride-on-one-path", "Only one of branch and shortcut takes the stride. What is added has one size.",
-                _strides(False, True, False, shortcut=False)),
+                patch=("1, stride", "1")),
         Mistake("projection-without-norm", "The shortcut's convolution is not followed by BatchNorm.",
-                _shortcut(lambda stride, channels: stride or channels, norm=False)),
-        Mistake("projection-always", "Where the shape stays, the shortcut should be x itself, without weights: "
-                "compare in_channels with the number that the block gives.",
-                _shortcut(lambda stride, channels: True)),
-        Mistake("projects-only-for-stride", "The channels change without a stride, too: in the first block of the "
-                "first stage.", _shortcut(lambda stride, channels: stride)),
+                patch=("nn.BatchNorm2d(4 * channels),", "")),
+        Mistake("projection-always",
+                "Where the shape stays, the shortcut should be x itself, without weights: compare in_channels with "
+                "the number that the block gives.", patch=("stride != 1 or in_channels != 4 * channels", "True")),
+        Mistake("projects-only-for-stride",
+                "The channels change without a stride, too: in the first block of the first stage.",
+                patch=(" or in_channels != 4 * channels", "")),
         Mistake("projects-only-for-channels", "The size can change while the channels stay: the shortcut must follow.",
-                _shortcut(lambda stride, channels: channels)),
+                patch=("stride != 1 or ", "")),
         Mistake("never-projects", "Where the shape changes, x cannot be added as it is.",
-                _shortcut(lambda stride, channels: False)),
+                patch=("stride != 1 or in_channels != 4 * channels", "False")),
         Mistake("no-expansion", "Your last convolution gives `channels`. A bottleneck opens again: four times as many.",
-                _NoExpansion),
+                patch=(("(channels, 4 * ", "(channels, "), ("bn3 = nn.BatchNorm2d(4 * ", "bn3 = nn.BatchNorm2d("),
+                       ("!= 4 * ", "!= "), ("(in_channels, 4 * ", "(in_channels, "), ("2d(4 * ", "2d("))),
         Mistake("expands-early", "Your 3 x 3 convolution gives 4 * channels already. It works on the narrow part.",
-                _ExpandsEarly),
-        Mistake("not-narrowed", "Your 3 x 3 convolution works on 4 * channels, so nothing is saved.", _NotNarrowed),
+                patch=(("(channels, 4", "(4 * channels, 4"), ("channels, 3", "4 * channels, 3"),
+                       ("bn2 = nn.BatchNorm2d(", "bn2 = nn.BatchNorm2d(4 * "))),
+        Mistake("not-narrowed", "Your 3 x 3 convolution works on 4 * channels, so nothing is saved.",
+                patch=(("super().__init__()", "super().__init__()\n        channels *= 4"),
+                       ("(channels, 4 * ", "(channels, "), ("self.bn3 =", "channels //= 4\n        self.bn3 ="))),
         Mistake("all-three-by-three", "All your kernels are 3 x 3. The first and the last are 1 x 1.",
-                _AllThreeByThree),
-        Mistake("all-one-by-one", "All your kernels are 1 x 1: no pixel sees its neighbour.", _AllOneByOne),
+                patch=(("(in_channels, channels, 1", "(in_channels, channels, 3, padding=1"),
+                       ("4 * channels, 1, bias", "4 * channels, 3, padding=1, bias"))),
+        Mistake("all-one-by-one", "All your kernels are 1 x 1: no pixel sees its neighbour.",
+                patch=("3, stride, padding=1", "1, stride")),
         Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
                 symptom=_has_biases),
-        Mistake("norm-forgotten", "The convolutions are not followed by BatchNorm.", _NoNorms),
-        Mistake("no-last-norm", "The last convolution is not followed by BatchNorm.", _NoLastNorm),
-        Mistake("shared-norm", "Two convolutions use one BatchNorm: each needs its own.", _SharedNorm),
-        Mistake("no-padding", "Your 3 x 3 convolution lacks padding, so it cuts off the border.", _NoPadding),
-        Mistake("pads-one-by-one", "Your 1 x 1 convolutions pad, so a border of zeros grows.", _PadsOneByOne),
-        Mistake("made-in-another-order", "What your block computes is right. Only make its layers in the order in "
-                "which data meets them: convolution, norm, convolution, norm, convolution, norm, shortcut.",
-                symptom=_ordered_otherwise),
+        Mistake("norm-forgotten", "The convolutions are not followed by BatchNorm.",
+                patch=("shortcut = nn.Identity()", "bn1 = self.bn2 = self.bn3 = self.shortcut = nn.Identity()")),
+        Mistake("no-last-norm", "The last convolution is not followed by BatchNorm.",
+                patch=("shortcut = nn.Identity()", "bn3 = self.shortcut = nn.Identity()")),
+        Mistake("shared-norm", "Two convolutions use one BatchNorm: each needs its own.",
+                patch=("bn2 = nn.BatchNorm2d(channels)", "bn2 = self.bn1")),
+        Mistake("no-padding", "Your 3 x 3 convolution lacks padding, so it cuts off the border.",
+                patch=(", padding=1", "")),
+        Mistake("pads-one-by-one", "Your 1 x 1 convolutions pad, so a border of zeros grows.",
+                patch=(("(in_channels, channels, 1", "(in_channels, channels, 1, padding=1"),
+                       ("4 * channels, 1, bias", "4 * channels, 1, padding=1, bias"))),
+        Mistake("made-in-another-order",
+                "What your block computes is right. Only make its layers in the order in which data meets them: "
+                "convolution, norm, convolution, norm, convolution, norm, shortcut.", symptom=_ordered_otherwise),
     ),
     hints=(
         "It is the basic block of lesson 06 with another branch. How many channels does that branch give?",
@@ -469,13 +332,13 @@ def _loaded(answer: Any, *case: int) -> tuple[nn.Module, OrderedDict[str, Tensor
     return block, state
 
 
-def _loads(mode: str, *case: int) -> Probe:
+def _loads(mode: str, *case: int) -> Case:
     def run(answer: Any) -> Tensor:
         block, _ = _loaded(answer, *case)
         return block.train(mode == "train")(_input((case[0], 0, 0))).detach()
 
     words = f"what a bottleneck({', '.join(map(str, case))}) gives in {mode} mode, once {{name}}(block, state) is done"
-    return Probe(words, run)
+    return Case(words, run)
 
 
 def _independent(answer: Any) -> bool:
@@ -489,31 +352,18 @@ def _independent(answer: Any) -> bool:
     return all(torch.equal(state[name], before[name]) for name in before)
 
 
+_INDEPENDENT = Case("whether `state` stays as it was when the block is trained afterwards", _independent)
+
+
 def _every(answer: Any) -> list[float]:
     block, _ = _loaded(answer, 8, 2, 1)
     return [round(float(tensor.double().sum()), 3) for tensor in block.state_dict().values()]
 
 
-def _load_some(keep: Callable[[str], bool]) -> Callable[[nn.Module, Any], None]:
-    """The reference, for some of torchvision's names."""
-
-    def answer(block, state):
-        own = block.state_dict()
-        for name, (key, tensor) in zip(own, state.items(), strict=True):
-            if keep(key):
-                own[name].copy_(tensor)
-
-    return answer
-
-
-def _by_shape(block, state):
-    for tensor in block.state_dict().values():
-        tensor.copy_(next(given for given in state.values() if given.shape == tensor.shape))
-
-
-def _by_sorted_names(block, state):
-    own = block.state_dict()
-    block.load_state_dict({name: state[key] for name, key in zip(sorted(own), sorted(state), strict=True)})
+def _only(condition: str) -> tuple[str, str]:
+    """The patch that loads only what meets a condition on `name`, the block's own, and `tensor`."""
+    some = f"{{name: tensor for name, tensor in renamed.items() if {condition}}}"
+    return "(renamed)", f"({some}, strict=False)"
 
 
 LOAD_TORCHVISION = Exercise(
@@ -525,46 +375,46 @@ LOAD_TORCHVISION = Exercise(
     difficulty=3,
     minutes=8,
     reference=load_torchvision,
-    probes=(
+    cases=(
         _loads("train", 8, 2, 1),
         _loads("eval", 8, 2, 1),
         _loads("train", 4, 2, 1),
         _loads("eval", 4, 2, 1),
         _loads("eval", 8, 3, 2),
-        Probe("the sum of each tensor in block's state dict, once {name}(block, state) is done", _every),
-        Probe("whether `state` stays as it was when the block is trained afterwards", _independent),
+        Case("the sum of each tensor in block's state dict, once {name}(block, state) is done", _every),
+        _INDEPENDENT,
     ),
     mistakes=(
-        Mistake("nothing-loaded", "The block is as it was before. (load_state_dict with strict=False passes over "
-                "every name that it does not know, and says nothing. A new dict, or a loop's variable that is given "
-                "another tensor, does not reach the block.)", lambda block, state: None),
-        Mistake("statistics-forgotten", "BatchNorm's running statistics are not loaded. They are in the state dict, "
-                "and not among the parameters.",
-                _load_some(lambda key: "running" not in key and "num_batches" not in key)),
+        Mistake("nothing-loaded",
+                "The block is as it was before. (load_state_dict with strict=False passes over every name that it "
+                "does not know, and says nothing. A new dict, or a loop's variable that is given another tensor, does "
+                "not reach the block.)", patch=("(renamed)", "(state, strict=False)")),
+        Mistake("statistics-forgotten",
+                "BatchNorm's running statistics are not loaded. They are in the state dict, and not among the "
+                "parameters.", patch=_only('"running" not in name and tensor.ndim')),
         Mistake("counter-forgotten", "num_batches_tracked, BatchNorm's counter of batches, is not loaded.",
-                _load_some(lambda key: "num_batches" not in key)),
+                patch=_only("tensor.ndim")),
         Mistake("convolutions-only", "You load the convolutions only. The norms have weights, too.",
-                _load_some(lambda key: "conv" in key or key == "downsample.0.weight")),
+                patch=_only("tensor.ndim == 4")),
         Mistake("norms-only", "You load the norms only. The convolutions stay as they were.",
-                _load_some(lambda key: "bn" in key or "downsample.1" in key)),
-        Mistake("shortcut-forgotten", "The shortcut's weights are not loaded.",
-                _load_some(lambda key: "downsample" not in key)),
-        Mistake("goes-by-shape", "You go by the shapes. Several tensors have the same one.", _by_shape),
+                patch=_only("tensor.ndim < 4")),
+        Mistake("shortcut-forgotten", "The shortcut's weights are not loaded.", patch=_only('"around" not in name')),
+        Mistake("goes-by-shape", "You go by the shapes. Several tensors have the same one.",
+                patch=("(renamed)",
+                       "({n: next(t for t in renamed.values() if t.shape == renamed[n].shape) for n in renamed})")),
         Mistake("goes-by-sorted-names", "You sort the names. Other names sort otherwise: keep the order they have.",
-                symptom=raises(RuntimeError, "size mismatch", run=lambda answer: answer(_Other(4, 2, 1),
-                                                                                        _state(4, 2, 1)))),
-        Mistake("names-not-changed", "The names of torchvision are not those of this block. Which of them belong "
-                "together?",
-                symptom=raises(RuntimeError, "Missing key(s) in state_dict", run=lambda answer: answer(
-                    _Other(8, 2, 1), _state(8, 2, 1)))),
-        Mistake("lists-not-aligned", "You pair tensors of different kinds: a state dict holds BatchNorm's statistics, "
-                "parameters() does not.",
-                symptom=raises(RuntimeError, "must match the size of tensor", run=lambda answer: answer(
-                    _Other(8, 2, 1), _state(8, 2, 1)))),
-        Mistake("shares-memory", "Your block holds the tensors of `state` themselves, so training it changes `state`. "
-                "Copy them.",
-                symptom=lambda answer: not _independent(answer) and does_as_on(
-                    load_torchvision, _loads("train", 8, 2, 1))(answer)),
+                symptom=raises(RuntimeError, "size mismatch", run=lambda answer: _loaded(answer, 4, 2, 1))),
+        Mistake("names-not-changed",
+                "The names of torchvision are not those of this block. Which of them belong together?",
+                symptom=raises(RuntimeError, "Missing key(s)", run=lambda answer: _loaded(answer, 8, 2, 1))),
+        Mistake("lists-not-aligned",
+                "You pair tensors of different kinds: a state dict holds BatchNorm's statistics, parameters() does "
+                "not.",
+                symptom=raises(RuntimeError, "must match the size of tensor",
+                               run=lambda answer: _loaded(answer, 8, 2, 1))),
+        Mistake("shares-memory",
+                "Your block holds the tensors of `state` themselves, so training it changes `state`. Copy them.",
+                symptom=right_but_not_on(load_torchvision, [_loads("train", 8, 2, 1)], [_INDEPENDENT])),
     ),
     hints=(
         "block.state_dict() has the block's names in their order, state.values() the tensors in theirs.",

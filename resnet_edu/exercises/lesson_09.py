@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, call, fits
-from resnet_edu.exercises.symptoms import raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.writing import call, fits, raises
 
 # --- paths ------------------------------------------------------------------------------------------------------------
 
@@ -29,24 +29,26 @@ PATH_LENGTHS = Exercise(
     difficulty=1,
     minutes=3,
     reference=path_lengths,
-    probes=(call(1), call(2), call(3), call(4), call(9), call(27)),
+    cases=(call(1), call(2), call(3), call(4), call(9), call(27)),
     mistakes=(
         Mistake("ends-too-early", "Your list ends too early. There is one more length: through every branch.",
-                lambda n: path_lengths(n)[:-1]),
+                patch=("range(n + 1)", "range(n)")),
         Mistake("starts-at-one", "Your list starts at length 1. One path goes through no branch at all.",
-                lambda n: path_lengths(n)[1:]),
-        Mistake("one-of-each", "You count one path of each length. At which blocks the branch is taken makes a path, "
-                "too.", lambda n: [1] * (n + 1)),
+                patch=("range(n", "range(1, n")),
+        Mistake("one-of-each",
+                "You count one path of each length. At which blocks the branch is taken makes a path, too.",
+                patch=("math.comb(n, k)", "1")),
         Mistake("powers-of-two", "Your numbers double from length to length. All of them together have to be 2**n.",
-                lambda n: [2**k for k in range(n + 1)]),
-        Mistake("order-counts", "You count the same choice of branches several times, once for each order. A path "
-                "takes them in the order of the net.", lambda n: [math.perm(n, k) for k in range(n + 1)]),
+                patch=("math.comb(n, k)", "2**k")),
+        Mistake("order-counts",
+                "You count the same choice of branches several times, once for each order. A path takes them in the "
+                "order of the net.", patch=("comb", "perm")),
         Mistake("parts-for-numbers", "You give parts of the whole. The task asks how many paths there are.",
-                lambda n: [count / 2**n for count in path_lengths(n)]),
+                patch=("math.comb(n, k)", "math.comb(n, k) / 2**n")),
         Mistake("adds-up", "You count the paths of at most this length. The task asks for exactly this length.",
                 lambda n: list(accumulate(path_lengths(n)))),
         Mistake("lengths-for-numbers", "You give the lengths. The task asks how many paths have each of them.",
-                lambda n: list(range(n + 1))),
+                patch=("math.comb(n, k)", "k")),
         Mistake("one-number", "You give one number for all the paths. The task asks for one for each length.",
                 lambda n: 2**n),
     ),
@@ -86,7 +88,7 @@ FILTER_NORMALIZE = Exercise(
     difficulty=2,
     minutes=5,
     reference=filter_normalize,
-    probes=(
+    cases=(
         call(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 10.0]])),
         call(_D, _W),
         call(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 0.0], [3.0, -4.0]])),
@@ -96,31 +98,26 @@ FILTER_NORMALIZE = Exercise(
         Mistake("whole-tensor", "You scale the whole tensor by one number. Each filter has a length of its own.",
                 lambda d, w: d * (w.norm() / d.norm())),
         Mistake("unit-length", "You give each filter the length 1. It is to have the length of the net's filter.",
-                lambda d, w: d / d.flatten(1).norm(dim=1).view(-1, *[1] * (d.ndim - 1))),
+                patch=("weights.flatten(1).norm(dim=1) /", "1 /")),
         Mistake("upside-down", "Your factor stands on its head: a longer filter of the net gets a shorter step.",
-                lambda d, w: d * (d.flatten(1).norm(dim=1) / w.flatten(1).norm(dim=1)).view(-1, *[1] * (d.ndim - 1))),
+                patch=("* length", "/ length")),
         Mistake("not-divided", "You multiply by the length of the net's filter, and keep the length that chance gave.",
-                lambda d, w: d * w.flatten(1).norm(dim=1).view(-1, *[1] * (d.ndim - 1))),
+                patch=(" / direction.flatten(1).norm(dim=1)", "")),
         Mistake("squares-for-norms", "Your lengths are squared: the root is missing.",
-                lambda d, w: filter_normalize(d, w) * (
-                    w.flatten(1).norm(dim=1) / d.flatten(1).norm(dim=1)).view(-1, *[1] * (d.ndim - 1))),
+                patch=("length.view", "length.square().view")),
         Mistake("absolute-sums", "You measure by sums of absolute values. The task asks for the L2 norm.",
-                lambda d, w: d * (w.flatten(1).abs().sum(1) / d.flatten(1).abs().sum(1)).view(
-                    -1, *[1] * (d.ndim - 1))),
-        Mistake("inputs-for-outputs", "You go by the second dimension, the inputs. A filter is all the weights of one "
-                "output: the first dimension.",
-                lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim))),
+                patch=(("norm(dim=1) /", "norm(1, dim=1) /"), ("norm(dim=1)\n", "norm(1, dim=1)\n"))),
+        Mistake("inputs-for-outputs",
+                "You go by the second dimension, the inputs. A filter is all the weights of one output: the first "
+                "dimension.", lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim))),
         Mistake("kernels-for-filters", "You scale each kernel by itself. A filter is all the kernels of one output.",
                 lambda d, w: d * _norms(w, -2, -1) / _norms(d, -2, -1) if d.ndim > 2 else filter_normalize(d, w)),
         Mistake("last-dimension", "You take the norm along the last dimension only. A filter has all but the first.",
                 lambda d, w: d * _norms(w, -1) / _norms(d, -1)),
-        Mistake("weights-returned", "You return the weights. The direction is what is to be scaled.",
-                lambda d, w: w.clone()),
-        Mistake(
-            "factors-not-shaped",
-            "There is one factor for each filter, and it does not fit the direction: give it dimensions of size 1.",
-            symptom=raises(RuntimeError, "must match the size of tensor", _D4, _W4),
-        ),
+        Mistake("weights-returned", "You return the weights. The direction is what is to be scaled.", lambda d, w: w),
+        Mistake("factors-not-shaped",
+                "There is one factor for each filter, and it does not fit the direction: give it dimensions of size "
+                "1.", symptom=raises(RuntimeError, "must match the size of tensor", _D4, _W4)),
     ),
     hints=(
         "What is the length of one filter? It has all the dimensions but the first.",
@@ -157,7 +154,7 @@ def _factors(answer: Any, p: float) -> Tensor:
     return torch.cat([((answer(x.clone(), _double, p, True) - x) / 2).reshape(16, 4) for _ in range(250)])
 
 
-def _drawn(p: float) -> Probe:
+def _drawn(p: float) -> Case:
     """Which factors occur, whether one image has one of them, and about which part of the images has the first."""
 
     def run(answer: Any) -> Any:
@@ -170,7 +167,7 @@ def _drawn(p: float) -> Probe:
             "part of the lowest, to 0.1": round(float((factors == factors.min()).double().mean()), 1),
         }
 
-    return Probe(f"{{name}}(x, F, {p}, True), drawn 4,000 times", run)
+    return Case(f"{{name}}(x, F, {p}, True), drawn 4,000 times", run)
 
 
 def _all_alike(answer: Any) -> bool:
@@ -190,15 +187,6 @@ def _drops(answer: Any, training: bool) -> bool:
     return bool(left_out.any()) and not bool(left_out.all())
 
 
-def _kept(x: Tensor, p: float) -> Tensor:
-    return (torch.rand(len(x), *[1] * (x.ndim - 1)) >= p).to(x.dtype)
-
-
-def _changed(train, evaluate=lambda x, out, p: x + out):
-    """The reference, with another line for training, or for the rest."""
-    return lambda x, branch, p, training: (train if training else evaluate)(x, branch(x), p)
-
-
 DROP_PATH = Exercise(
     task=(
         "Give x + branch(x). While training, leave the branch out for each image, x being [N, ...], with probability "
@@ -208,7 +196,7 @@ DROP_PATH = Exercise(
     difficulty=3,
     minutes=8,
     reference=drop_path,
-    probes=(
+    cases=(
         call(_X, _double, 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
         call(_X, _double, 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
         _drawn(0.5),
@@ -217,29 +205,31 @@ DROP_PATH = Exercise(
     ),
     mistakes=(
         Mistake("not-rescaled", "You do not scale the branch where it stays, so on average it is too small.",
-                _changed(lambda x, out, p: x + out * _kept(x, p))),
-        Mistake("paper-s-scaling", "You scale when not training, as the paper does. The task asks for it while "
-                "training, so that the net in use needs no change.",
-                _changed(lambda x, out, p: x + out * _kept(x, p), lambda x, out, p: x + (1 - p) * out)),
+                patch=(" / (1 - p)", "")),
+        Mistake("paper-s-scaling",
+                "You scale when not training, as the paper does. The task asks for it while training, so that the net "
+                "in use needs no change.", patch=(" / (1 - p)", "\n    else:\n        out = out * (1 - p)")),
         Mistake("divides-by-p", "You divide by the probability of leaving it out. How often does it stay?",
-                _changed(lambda x, out, p: x + (out * _kept(x, p) / p if p else out))),
-        Mistake("times-for-divided", "You make the branch smaller where it stays. To be the same on average it has to "
-                "be larger.", _changed(lambda x, out, p: x + out * _kept(x, p) * (1 - p))),
+                patch=("(1 - p)", "(p or 1)")),
+        Mistake("times-for-divided",
+                "You make the branch smaller where it stays. To be the same on average it has to be larger.",
+                patch=("/ (1", "* (1")),
         Mistake("keeps-with-p", "You keep the branch with probability p. That is the probability of leaving it out.",
-                _changed(lambda x, out, p: x + (out * (1 - _kept(x, p)) / p if p else 0 * out))),
+                patch=((">= p", "< p"), ("(1 - p)", "(p or 1)"))),
         Mistake("drops-when-in-use", "You leave the branch out when not training, too.",
                 symptom=lambda answer: _drops(answer, False) and _drops(answer, True)),
         Mistake("drops-only-in-use", "Your cases are exchanged: you leave the branch out when not training.",
                 symptom=lambda answer: _drops(answer, False) and not _drops(answer, True)),
         Mistake("drops-x-too", "Where you leave the branch out, x is gone, too. x always stays.",
-                _changed(lambda x, out, p: (x + out) * _kept(x, p) / (1 - p))),
+                patch=("out = out *", "return (x + out) *")),
         Mistake("skip-forgotten", "Your output lacks x: only the branch is in it.",
-                _changed(lambda x, out, p: out * _kept(x, p) / (1 - p), lambda x, out, p: out)),
-        Mistake("never-drops", "You never leave the branch out.", _changed(lambda x, out, p: x + out)),
+                patch=("return x + out", "return out")),
+        Mistake("never-drops", "You never leave the branch out.", patch=("if training", "if False")),
         Mistake("whole-batch", "You decide once for all the images. The task asks for each image by itself.",
                 symptom=_all_alike),
-        Mistake("each-entry", "You drop single numbers inside of an image, as dropout does. The task asks for the "
-                "branch of a whole image.", symptom=_each_entry),
+        Mistake("each-entry",
+                "You drop single numbers inside of an image, as dropout does. The task asks for the branch of a whole "
+                "image.", symptom=_each_entry),
     ),
     hints=(
         "Draw one number between 0 and 1 for each image. For which of them does the branch stay?",

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, Wrong, call, called, fits, normal
-from resnet_edu.exercises.symptoms import agrees, raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake, Wrong
+from resnet_edu.exercises.writing import agrees, call, called, fits, normal, raises
 
 # --- the schedule -----------------------------------------------------------------------------------------------------
 
@@ -22,14 +22,9 @@ def paper_rate(step):
     return 0.01 if step < 48_000 else 0.001
 
 
-def _steps(first, drop, again, rates=(0.01, 0.1, 0.01, 0.001)):
-    """A schedule of four levels."""
-    return lambda step: rates[(step >= first) + (step >= drop) + (step >= again)]
-
-
 def _ramps(answer):
     rises = answer(0) <= answer(100) < answer(300) <= 0.1
-    return rises and all(agrees(answer, paper_rate, (step,)) for step in (400, 20_000, 40_000, 50_000))
+    return rises and all(agrees(answer, paper_rate, call(step)) for step in (400, 20_000, 40_000, 50_000))
 
 
 def _remembers(answer):
@@ -45,34 +40,35 @@ PAPER_RATE = Exercise(
     difficulty=1,
     minutes=4,
     reference=paper_rate,
-    probes=(
+    cases=(
         *(call(step) for step in (1_000, 0, 399, 400, 31_999, 32_000, 47_999, 48_000, 63_999)),
-        Probe(
+        Case(
             "{name}(50_000), and then {name}(0) and {name}(40_000)",
             lambda answer: [called(answer, step) for step in (50_000, 0, 40_000)],
         ),
     ),
     mistakes=(
         Mistake("no-warm-up", "Your first 400 steps have the full rate. They take a tenth of it.",
-                _steps(0, 32_000, 48_000)),
+                patch=("step < 400", "step < 0")),
         Mistake("one-late", "Your levels end one step late: steps count from 0, so that the first 400 are 0 to 399.",
-                _steps(401, 32_001, 48_001)),
+                lambda step: paper_rate(step - 1)),
         Mistake("one-early", "Your levels end one step early: steps count from 0, so that the first 400 are 0 to 399.",
-                _steps(399, 31_999, 47_999)),
+                lambda step: paper_rate(step + 1)),
         Mistake("shifted", "You count 32,000 and 48,000 from the end of the warm-up. They count from step 0.",
-                _steps(400, 32_400, 48_400)),
+                patch=(("32_000", "32_400"), ("48_000", "48_400"))),
         Mistake("one-drop", "Your rate is divided once. From step 48,000 on it is divided by 10 again.",
-                _steps(400, 32_000, 48_000, (0.01, 0.1, 0.01, 0.01))),
-        Mistake("drops-too-far", "Your second division is by 100. It is by 10 once more.",
-                _steps(400, 32_000, 48_000, (0.01, 0.1, 0.01, 0.0001))),
+                patch=("0.001", "0.01")),
+        Mistake("drops-too-far", "Your second division is by 100. It is by 10 once more.", patch=("0.001", "0.0001")),
         Mistake("factor-for-rate", "You give what the rate is multiplied by. The task asks for the rate itself.",
-                _steps(400, 32_000, 48_000, (0.1, 1.0, 0.1, 0.01))),
+                lambda step: 10 * paper_rate(step)),
         Mistake("stays-small", "After the warm-up your rate stays at 0.01. From step 400 on it is 0.1.",
-                _steps(64_000, 64_000, 48_000, (0.01, 0.001, 0.001, 0.001))),
-        Mistake("ramps", "Your rate rises little by little. In the paper the warm-up is one level, 0.01, and then a "
-                "jump.", symptom=_ramps),
-        Mistake("remembers", "Your function remembers how often it was called: the same step has another rate the next "
-                "time. A run that resumes would go on with the wrong one.", symptom=_remembers),
+                patch=("return 0.1\n", "return 0.01\n")),
+        Mistake("ramps",
+                "Your rate rises little by little. In the paper the warm-up is one level, 0.01, and then a jump.",
+                symptom=_ramps),
+        Mistake("remembers",
+                "Your function remembers how often it was called: the same step has another rate the next time. A run "
+                "that resumes would go on with the wrong one.", symptom=_remembers),
     ),
     hints=(
         "There are four levels, and three steps at which one ends. Write them on a line.",
@@ -118,41 +114,44 @@ SHARD = Exercise(
     difficulty=2,
     minutes=5,
     reference=shard,
-    probes=(
+    cases=(
         call(_SIX, 0, 2), call(_SIX, 1, 2), call(_SIX, 2, 3), call(_SIX, 0, 1), call(_EIGHT, 1, 4),
         call(_SEVEN, 0, 2), call(_SEVEN, 0, 3), call(_SEVEN, 2, 3), call(_EIGHT, 1, 3),
     ),
     mistakes=(
-        Mistake("blocks", "You cut the batch into blocks. They are disjoint, too; but the task asks for every world-th "
-                "entry.", lambda order, rank, world: order[
-                    rank * (len(order) // world) : (rank + 1) * (len(order) // world)]),
-        Mistake("uneven", "Some of your shares are longer than others. Each step would wait for a process that has no "
-                "image left.", lambda order, rank, world: order[rank::world].clone()),
+        Mistake("blocks",
+                "You cut the batch into blocks. They are disjoint, too; but the task asks for every world-th entry.",
+                patch=("rank:equal:world]", ":equal].chunk(world)[rank]")),
+        Mistake("uneven",
+                "Some of your shares are longer than others. Each step would wait for a process that has no image "
+                "left.", patch=(":equal:", "::")),
         Mistake("front-left-out", "What is left over stands at the end; you leave out the front.",
-                lambda order, rank, world: order[len(order) % world :][rank::world].clone()),
-        Mistake("everything", "You give every process the whole batch.", lambda order, rank, world: order.clone()),
+                patch=("rank:equal:world", "len(order) - equal + rank :: world")),
+        Mistake("everything", "You give every process the whole batch.", lambda order, rank, world: order),
         Mistake("all-the-same", "You give every process the same share: the rank does not matter to you.",
-                lambda order, rank, world: order[: len(order) // world * world : world].clone()),
+                patch=("[rank:", "[0:")),
         Mistake("the-same-front", "You give every process the front of the batch: the rank does not matter to you.",
-                lambda order, rank, world: order[: len(order) // world].clone()),
+                patch=("rank:equal:world", ": equal // world")),
         Mistake("counts-from-one", "You count the ranks from 1. They count from 0.",
-                lambda order, rank, world: order[: len(order) // world * world][rank - 1 :: world].clone()),
+                patch=("rank:equal:world", ":equal][rank - 1 :: world")),
         Mistake("leaves-rank-out", "You begin one entry too late: rank 0 begins at entry 0.",
-                lambda order, rank, world: order[: len(order) // world * world][rank + 1 :: world].clone()),
+                patch=("[rank:", "[rank + 1 :")),
         Mistake("step-of-rank", "Your step depends on the rank. Everybody goes on by `world` entries.",
-                lambda order, rank, world: order[rank :: rank + 1].clone()),
+                patch=(":equal:world", ":: rank + 1")),
         Mistake("positions", "You give the places in the batch. The task asks for what stands there.",
-                lambda order, rank, world: torch.arange(len(order))[: len(order) // world * world][rank::world]),
+                patch=("return order", "return torch.arange(len(order))")),
         Mistake("sorts", "You sort the share. The order of the permutation stays.",
-                lambda order, rank, world: shard(order, rank, world).sort().values),
-        Mistake("values-for-places", "You go by the numbers in the batch, not by their places: whether a number leaves "
-                "the remainder `rank`.", lambda order, rank, world: order[order % world == rank]),
+                patch=(":world]", ":world].sort().values")),
+        Mistake("values-for-places",
+                "You go by the numbers in the batch, not by their places: whether a number leaves the remainder "
+                "`rank`.", patch=("rank:equal:world", "order % world == rank")),
         Mistake("a-list", "You give a list. Images on a device are picked by a tensor on it: slice `order` itself.",
-                lambda order, rank, world: shard(order, rank, world).tolist()),
+                patch=(":world]", ":world].tolist()")),
         Mistake("exchanged", "You begin at `world` and go on by `rank`: exchange the two.",
                 symptom=raises(ValueError, "slice step cannot be zero", _SIX, 0, 2)),
-        Mistake("shuffles-again", "Some images are in two of your shares, and others in none: each process has another "
-                "permutation. All of them have to go by the order that they are given.", symptom=_overlaps),
+        Mistake("shuffles-again",
+                "Some images are in two of your shares, and others in none: each process has another permutation. All "
+                "of them have to go by the order that they are given.", symptom=_overlaps),
     ),
     hints=(
         "Write down a batch of six and two processes. Which entries does rank 0 get, which rank 1?",
@@ -189,7 +188,7 @@ class _Watched(nn.Linear):
 
 
 def _gradient(count, size):
-    """The probe that lets the answer go over `count` images in pieces of `size`, and reads .grad."""
+    """The case that lets the answer go over `count` images in pieces of `size`, and reads .grad."""
     x, y = normal(count, 3, seed=count), torch.arange(count) % 3 % 2
 
     def run(answer):
@@ -211,22 +210,7 @@ def _gradient(count, size):
             raise Wrong("no-gradient", "there is nothing in .grad afterwards: nobody has called backward().")
         return {"net.weight.grad": net.weight.grad.clone(), "net.bias.grad": net.bias.grad.clone()}
 
-    return Probe(f"{{name}}(net, x, y, {size}) with {count} images", run)
-
-
-def _pieces(weigh, *, clear=False, whole_only=False, first_only=False):
-    """A wrong answer. weigh: (mean loss of a piece, its length, N, size) -> what is sent back."""
-
-    def answer(net, x, y, size):
-        for start in range(0, len(x) - (size - 1 if whole_only else 0), size):
-            if clear:
-                net.zero_grad()
-            part = slice(start, start + size)
-            weigh(F.cross_entropy(net(x[part]), y[part]), len(x[part]), len(x), size).backward()
-            if first_only:
-                return
-
-    return answer
+    return Case(f"{{name}}(net, x, y, {size}) with {count} images", run)
 
 
 def _only_the_last(answer):
@@ -249,26 +233,26 @@ ACCUMULATE = Exercise(
     difficulty=3,
     minutes=8,
     reference=accumulate,
-    probes=(_gradient(4, 4), _gradient(4, 2), _gradient(6, 2), _gradient(5, 2), _gradient(7, 3)),
+    cases=(_gradient(4, 4), _gradient(4, 2), _gradient(6, 2), _gradient(5, 2), _gradient(7, 3)),
     mistakes=(
         Mistake("sum-of-means", "You add up the means of the pieces: with k pieces the gradient is k times too long.",
-                _pieces(lambda mean, n, total, size: mean)),
+                patch=(', reduction="sum") / len(x)', ")")),
         Mistake("mean-of-means", "Your pieces count alike. The last one is shorter: its images weigh more than others.",
-                _pieces(lambda mean, n, total, size: mean / -(-total // size))),
+                patch=(', reduction="sum") / len(x)', ") / -(-len(x) // size)")),
         Mistake("whole-pieces-counted", "You divide by the number of whole pieces, and forget the shorter one.",
-                _pieces(lambda mean, n, total, size: mean / (total // size))),
+                patch=(', reduction="sum") / len(x)', ") / (len(x) // size)")),
         Mistake("sum-for-mean", "You add up the losses of all images. The task asks for their mean.",
-                _pieces(lambda mean, n, total, size: mean * n)),
+                patch=(" / len(x)", "")),
         Mistake("divided-by-size", "You divide by the size of a piece. The mean is over all N images.",
-                _pieces(lambda mean, n, total, size: mean * n / size)),
+                patch=("/ len(x)", "/ size")),
         Mistake("mean-divided-by-n", "You divide a mean by N: it was divided by the length of the piece already.",
-                _pieces(lambda mean, n, total, size: mean / total)),
+                patch=(', reduction="sum"', "")),
         Mistake("only-the-last", "You clear the gradient before every piece: only the last one is left in it.",
                 symptom=_only_the_last),
         Mistake("only-the-first", "You stop after the first piece. Is there a `return` inside of the loop?",
-                _pieces(lambda mean, n, total, size: mean * n / total, first_only=True)),
+                patch=("backward()", "backward()\n        return")),
         Mistake("last-left-out", "You leave out the last, shorter piece.",
-                _pieces(lambda mean, n, total, size: mean * n / total, whole_only=True)),
+                patch=("len(x), size", "len(x) - size + 1, size")),
     ),
     hints=(
         "backward() adds to what is in .grad. What has to be added, so that the sum is the mean over N images?",

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, Wrong, call, fits, integers, normal
-from resnet_edu.exercises.symptoms import does_as, raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake, Wrong
+from resnet_edu.exercises.writing import call, fits, integers, normal, raises
 
 # --- a new head -------------------------------------------------------------------------------------------------------
 
@@ -58,7 +58,7 @@ def _equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def _head_of(features: int, classes: int) -> Probe:
+def _head_of(features: int, classes: int) -> Case:
     def run(answer: Any) -> Any:
         net = _trained(features)
         body, weight = _body(net), net.fc.weight.detach().clone()
@@ -94,12 +94,7 @@ def _head_of(features: int, classes: int) -> Probe:
             "logits": list(made.eval()(_IMAGES).shape),
         }
 
-    return Probe(f"{{name}}(net, {classes}), with net.fc of {features} features", run)
-
-
-def _headed(made: Any, head: nn.Module) -> Any:
-    made.fc = head
-    return made
+    return Case(f"{{name}}(net, {classes}), with net.fc of {features} features", run)
 
 
 def _exchanges_the_head_of_net(answer: Any) -> bool:
@@ -109,30 +104,10 @@ def _exchanges_the_head_of_net(answer: Any) -> bool:
     return net.fc is not head
 
 
-def _frozen_copy(net: Any, classes: int) -> Any:
-    copied = copy.deepcopy(net).requires_grad_(False)
-    return _headed(copied, nn.Linear(net.fc.in_features, classes))
-
-
-def _renamed(net: Any, classes: int) -> Any:
-    copied = copy.deepcopy(net)
-    copied.fc.out_features = classes
-    return copied
-
-
-def _cut(net: Any, classes: int) -> Any:
-    """The first rows of the old head; where there are too few, new ones behind them."""
-    made = replace_head(net, classes)
-    rows = min(classes, len(net.fc.weight))
-    with torch.no_grad():
-        made.fc.weight[:rows] = net.fc.weight[:rows]
-    return made
-
-
-def _shared(net: Any, classes: int) -> Any:
-    made = copy.copy(net)
-    made._modules = dict(net._modules)
-    return _headed(made, nn.Linear(net.fc.in_features, classes))
+def _changes_the_body(answer: Any) -> bool:
+    """The same layers, and other numbers in them."""
+    body, theirs = _body(_trained()), _body(answer(_trained(), 3))
+    return body.keys() == theirs.keys() and not _equal(body, theirs)
 
 
 REPLACE_HEAD = Exercise(
@@ -143,29 +118,28 @@ REPLACE_HEAD = Exercise(
     difficulty=2,
     minutes=4,
     reference=replace_head,
-    probes=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5)),
+    cases=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5)),
     mistakes=(
         Mistake("changes-net", "You exchange the head of net itself. Then the six classes are gone: work on a copy.",
                 symptom=_exchanges_the_head_of_net),
         Mistake("features-fixed", "You write 64 features. How many there are, the old head can tell you.",
                 symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
         Mistake("old-rows", "Your head begins with rows of the old one. Class 0 is no airplane any more: start anew.",
-                _cut),
+                patch=("    return",
+                       "    copied.fc.weight.data[: len(net.fc.weight)] = net.fc.weight.data[:classes]\n    return")),
         Mistake("fresh-net", "All the weights are new, not the head's alone. What the net has learned is lost.",
-                symptom=lambda answer: _body(answer(_trained(), 3)).keys() == _body(_trained()).keys()
-                and not _equal(_body(answer(_trained(), 3)), _body(_trained()))),
+                symptom=_changes_the_body),
         Mistake("shares-weights", "Your copy shares its layers with net: to train one is to train both. Copy deeply.",
-                _shared),
+                patch=("deepcopy(net)", "copy(net)\n    copied._modules = dict(net._modules)")),
         Mistake("frozen", "You freeze the rest. That is a matter for later: here all weights go on taking gradients.",
-                _frozen_copy),
+                patch=("deepcopy(net)", "deepcopy(net).requires_grad_(False)")),
         Mistake("number-only", "You change the number `out_features`, which is a label. The weights stay as they were.",
-                _renamed),
-        Mistake("no-bias", "Your head has no bias.",
-                lambda net, classes: _headed(copy.deepcopy(net), nn.Linear(net.fc.in_features, classes, bias=False))),
+                patch=("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes")),
+        Mistake("no-bias", "Your head has no bias.", patch=("classes)\n", "classes, bias=False)\n")),
         Mistake("the-wrong-way-round", "Features and classes are exchanged: first what goes in, then what comes out.",
                 symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 4),
         Mistake("classes-of-net", "Your head has as many classes as the old one. How many it should have is an input.",
-                lambda net, classes: replace_head(net, net.fc.out_features)),
+                patch=("features, classes", "features, net.fc.out_features")),
     ),
     hints=(
         "Copy first, then exchange one layer of the copy. What does copy.copy share that copy.deepcopy does not?",
@@ -186,7 +160,7 @@ def freeze(net):
     return list(net.fc.parameters())
 
 
-def _step(fresh: Callable[[], nn.Module], words: str) -> Probe:
+def _step(fresh: Callable[[], nn.Module], words: str) -> Case:
     """What one step of SGD on the parameters that the answer returns changes in the net."""
 
     def run(answer: Any) -> Any:
@@ -222,7 +196,7 @@ def _step(fresh: Callable[[], nn.Module], words: str) -> Probe:
             "an image's logits depend on its batch": not torch.allclose(alone, among, atol=1e-5),
         }
 
-    return Probe(words, run)
+    return Case(words, run)
 
 
 def _all_frozen(net: nn.Module) -> nn.Module:
@@ -233,24 +207,9 @@ def _all_frozen(net: nn.Module) -> nn.Module:
 _STEP = _step(lambda: _trained().train(), "{name}(net), and one step of SGD")
 
 
-def _then(*does: str) -> Callable[[Any], Any]:
-    """An answer of these parts, in this order; it returns the head's parameters, or with "all" those of the net."""
-
-    def answer(net: Any) -> Any:
-        for name in does:
-            if name == "body":
-                net.requires_grad_(False)
-            elif name == "head":
-                net.fc.requires_grad_(True)
-            elif name == "kernels":
-                net.conv.requires_grad_(False)
-            elif name == "eval":
-                net.eval()
-            elif name == "still":
-                net.norm.momentum = 0.0
-        return list(net.parameters() if "all" in does else net.fc.parameters())
-
-    return answer
+def _trusts_the_head(answer: Any) -> bool:
+    found, found_frozen = (_STEP.run(one)["take a gradient"] for one in (answer, lambda net: answer(_all_frozen(net))))
+    return found == ["fc.bias", "fc.weight"] and not found_frozen
 
 
 FREEZE = Exercise(
@@ -262,31 +221,35 @@ FREEZE = Exercise(
     difficulty=3,
     minutes=6,
     reference=freeze,
-    probes=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where all was frozen, and one step of SGD")),
+    cases=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where all was frozen, and one step of SGD")),
     mistakes=(
-        Mistake("statistics-move", "No weight of the body moves, but its BatchNorm does: in train mode it normalises "
-                "by the batch and moves its running statistics.", _then("body", "head")),
-        Mistake("batch-statistics", "The running statistics stay, but the body does not use them: it still normalises "
-                "by the batch.", _then("body", "head", "still")),
-        Mistake("body-takes-gradients", "The modes are right, but the body still takes gradients. (On a net, the line "
-                "`net.requires_grad = False` sets a name that nobody reads.)", _then("eval")),
+        Mistake("statistics-move",
+                "No weight of the body moves, but its BatchNorm does: in train mode it normalises by the batch and "
+                "moves its running statistics.", patch=("    net.eval()\n", "")),
+        Mistake("batch-statistics",
+                "The running statistics stay, but the body does not use them: it still normalises by the batch.",
+                patch=("net.eval()", "net.norm.momentum = 0.0")),
+        Mistake("body-takes-gradients",
+                "The modes are right, but the body still takes gradients. (On a net, the line `net.requires_grad = "
+                "False` sets a name that nobody reads.)",
+                patch=("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
         Mistake("nothing-frozen", "Nothing is frozen: the body takes gradients, and its BatchNorm is in train mode.",
-                _then()),
-        Mistake("head-frozen-too", "The head is frozen, too: nothing is left that could learn.", _then("body", "eval")),
+                lambda net: list(net.fc.parameters())),
+        Mistake("head-frozen-too", "The head is frozen, too: nothing is left that could learn.",
+                patch=("True", "False")),
         Mistake("body-for-head", "You freeze the head and let the body learn. It is the other way round.",
                 symptom=lambda answer: "conv.weight" in (takes := _STEP.run(answer)["take a gradient"])
                 and "fc.weight" not in takes),
-        Mistake("norm-still-learns", "The convolutions are frozen, but the scales and shifts of BatchNorm are "
-                "parameters, too, and still take gradients.", _then("kernels", "eval")),
+        Mistake("norm-still-learns",
+                "The convolutions are frozen, but the scales and shifts of BatchNorm are parameters, too, and still "
+                "take gradients.",
+                patch=("net.requires_grad_(False)\n    net.fc.requires_grad_(True)", "net.conv.requires_grad_(False)")),
         Mistake("returns-all", "You return all the parameters. The task asks for those that are to be trained.",
-                _then("body", "head", "eval", "all")),
+                patch=("net.fc.parameters", "net.parameters")),
         Mistake("freezes-a-copy", "You prepare a copy. The net that was handed in is the one that will be trained.",
                 symptom=lambda answer: "not of this net" in _STEP.run(answer)["returned"]),
         Mistake("trusts-the-head", "You freeze the body, and leave the head as you find it. Here it was found frozen.",
-                symptom=lambda answer: (
-                    _STEP.run(answer)["take a gradient"] == ["fc.bias", "fc.weight"]
-                    and not _STEP.run(lambda net: answer(_all_frozen(net)))["take a gradient"]
-                )),
+                symptom=_trusts_the_head),
     ),
     hints=(
         "Two things in a body can move: its parameters, by gradients; and its buffers, without any. What moves those?",
@@ -310,10 +273,6 @@ _G = torch.tensor([[[[1.0, 1.0], [0.0, 2.0]], [[-1.0, 0.0], [-3.0, 0.0]]]])
 _A2, _G2 = integers(2, 3, 4, 2, low=0, seed=1), integers(2, 3, 4, 2, seed=2)
 
 
-def _weighted(alpha: Tensor, activations: Tensor) -> Tensor:
-    return (alpha * activations).sum(1)
-
-
 GRAD_CAM = Exercise(
     task=(
         "activations are those of one layer, [N, C, H, W]; gradients those of one class's logit by them, of the same "
@@ -323,7 +282,7 @@ GRAD_CAM = Exercise(
     difficulty=2,
     minutes=5,
     reference=grad_cam,
-    probes=(
+    cases=(
         call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])),
         call(_A, _G),
         call(_A, -_G),
@@ -332,36 +291,35 @@ GRAD_CAM = Exercise(
     ),
     mistakes=(
         Mistake("no-relu", "You keep what is negative. The task asks for what speaks for the class.",
-                lambda a, g: _weighted(g.mean((2, 3), keepdim=True), a)),
-        Mistake("relu-too-early", "You drop what speaks against the class, channel by channel. The ReLU stands behind "
-                "the sum.",
-                lambda a, g: (g.mean((2, 3), keepdim=True) * a).relu().sum(1)),
+                patch=(".relu()", "")),
+        Mistake("relu-too-early",
+                "You drop what speaks against the class, channel by channel. The ReLU stands behind the sum.",
+                patch=(".sum(1).relu()", ".relu().sum(1)")),
         Mistake("gradients-cut", "You cut the gradients before you average them. Only the finished map is cut.",
-                lambda a, g: _weighted(g.relu().mean((2, 3), keepdim=True), a)),
-        Mistake("not-averaged", "You multiply entry by entry. Grad-CAM gives each channel one weight, the mean of its "
-                "gradients. (Yours has a name of its own, HiResCAM.)", lambda a, g: (a * g).sum(1).relu()),
+                patch=("gradients.mean", "gradients.relu().mean")),
+        Mistake("not-averaged",
+                "You multiply entry by entry. Grad-CAM gives each channel one weight, the mean of its gradients. "
+                "(Yours has a name of its own, HiResCAM.)", patch=(".mean((2, 3), keepdim=True)", "")),
         Mistake("summed-weights", "Your weights are sums over the positions. The task asks for means.",
-                lambda a, g: _weighted(g.sum((2, 3), keepdim=True), a).relu()),
+                patch=("mean(", "sum(")),
         Mistake("channels-averaged", "You take the mean over the channels. The task asks for their sum.",
-                lambda a, g: (g.mean((2, 3), keepdim=True) * a).mean(1).relu()),
-        Mistake("absolute-values", "You turn the negative into the positive. Set it to 0.",
-                lambda a, g: _weighted(g.mean((2, 3), keepdim=True), a).abs()),
+                patch=("sum(1)", "mean(1)")),
+        Mistake("absolute-values", "You turn the negative into the positive. Set it to 0.", patch=("relu", "abs")),
         Mistake("largest-gradient", "Your weights are the largest gradients of the channels. The task asks for means.",
-                lambda a, g: _weighted(g.amax((2, 3), keepdim=True), a).relu()),
-        Mistake("averages-the-activations", "You average the activations, and lose where they were. Average the "
-                "gradients.", lambda a, g: _weighted(a.mean((2, 3), keepdim=True), g).relu()),
+                patch=("mean(", "amax(")),
+        Mistake("averages-the-activations",
+                "You average the activations, and lose where they were. Average the gradients.",
+                lambda a, g: grad_cam(g, a)),
         Mistake("gradients-alone", "The activations do not enter your map.", lambda a, g: g.sum(1).relu()),
         Mistake("mean-over-the-batch", "You average over the images as well. Each image has weights of its own.",
-                lambda a, g: _weighted(g.mean((0, 2, 3), keepdim=True), a).relu()),
-        Mistake("divided-by-the-largest", "You scale the map to a largest value of 1. The task does not ask for that, "
-                "and it hides how strong a map is.",
-                symptom=does_as(lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(), (_A2[:1], _G2[:1]))),
-        Mistake(
-            "weights-not-shaped",
-            "There is one weight for each channel of each image, and it does not fit the activations: keep dimensions "
-            "of size 1 in place of the height and the width.",
-            symptom=raises(RuntimeError, "must match the size of tensor", _A2, _G2),
-        ),
+                patch=("(2, 3)", "(0, 2, 3)")),
+        Mistake("divided-by-the-largest",
+                "You scale the map to a largest value of 1. The task does not ask for that, and it hides how strong a "
+                "map is.", lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(), on=(call(_A2[:1], _G2[:1]),)),
+        Mistake("weights-not-shaped",
+                "There is one weight for each channel of each image, and it does not fit the activations: keep "
+                "dimensions of size 1 in place of the height and the width.",
+                symptom=raises(RuntimeError, "must match the size of tensor", _A2, _G2)),
     ),
     hints=(
         "How many weights are there for one image? As many as channels.",
@@ -386,39 +344,12 @@ def calibration_error(confidence, right, bins=10):
     return float(error)
 
 
-def _binned(one: Callable[..., Any], all_of_them: Callable[[list[Any]], Any] = sum, default: Any = None) -> Any:
-    """The reference, with another number for each bin that is not empty, or another way to put them together."""
-
-    def answer(confidence: Tensor, right: Tensor, bins: int = 10) -> float:
-        place, found = (confidence * bins).long().clamp_max(bins - 1), []
-        for number in range(bins):
-            chosen = place == number
-            if chosen.any():
-                c, r = confidence[chosen].double().mean(), right[chosen].double().mean()
-                found.append(one(c, r, chosen.double().mean(), number, bins))
-            elif default is not None:
-                found.append(torch.tensor(default))
-        return float(all_of_them(found))
-
-    return answer
-
-
-def _without_the_certain(confidence: Tensor, right: Tensor, bins: int = 10) -> float:
-    part = confidence < 1
-    return calibration_error(confidence[part], right[part], bins) * float(part.double().mean())
-
-
-def _gap(c: Any, r: Any, weight: Any, number: int, bins: int) -> Any:
-    return weight * (c - r).abs()
-
-
-def _answers(*pairs: tuple[float, int]) -> tuple[Tensor, Tensor]:
+def _answers(*pairs: tuple[float, int]) -> Case:
     confidence, right = zip(*pairs, strict=True)
-    return torch.tensor(confidence), torch.tensor(right).bool()
+    return call(torch.tensor(confidence), torch.tensor(right).bool(), 10)
 
 
 _FEW = _answers((0.92, 1), (0.98, 0), (0.55, 1), (0.57, 1), (0.33, 0))
-_CERTAIN = _answers((1.0, 1), (1.0, 0), (0.95, 1), (0.75, 0))
 _MANY = (
     torch.rand(60, generator=torch.Generator().manual_seed(4)) * 0.75 + 0.25,
     torch.rand(60, generator=torch.Generator().manual_seed(5)) < 0.6,
@@ -435,46 +366,47 @@ CALIBRATION_ERROR = Exercise(
     difficulty=3,
     minutes=8,
     reference=calibration_error,
-    probes=(
-        call(*_answers((0.85, 1), (0.85, 1), (0.85, 0), (0.85, 0)), 10),
-        call(*_FEW, 10),
-        call(*_CERTAIN, 10),
-        call(*_answers((0.55, 1), (0.58, 1), (0.75, 1)), 10),
+    cases=(
+        _answers((0.85, 1), (0.85, 1), (0.85, 0), (0.85, 0)),
+        _FEW,
+        _answers((1.0, 1), (1.0, 0), (0.95, 1), (0.75, 0)),
+        _answers((0.55, 1), (0.58, 1), (0.75, 1)),
         call(*_MANY, 15, words="{name}(confidence, right, 15) of 60 images"),
         call(*_MANY, 5, words="{name}(confidence, right, 5) of 60 images"),
     ),
     mistakes=(
-        Mistake("unweighted", "You take the plain mean of the parts. A part with one image counts there as much as one "
-                "with a thousand.",
-                symptom=does_as(_binned(lambda c, r, w, n, b: (c - r).abs(), lambda found: torch.stack(found).mean()),
-                                (*_FEW, 10))),
-        Mistake("divided-by-all-bins", "You divide by the number of parts, the empty ones among them. Weight each by "
-                "its share of the images.",
-                symptom=does_as(_binned(lambda c, r, w, n, b: (c - r).abs() / b), (*_FEW, 10))),
+        Mistake("unweighted",
+                "You take the plain mean of the parts. A part with one image counts there as much as one with a "
+                "thousand.",
+                patch=("chosen.double().mean() * gap.abs()", "gap.abs() / len(place.unique())"), on=(_FEW,)),
+        Mistake("divided-by-all-bins",
+                "You divide by the number of parts, the empty ones among them. Weight each by its share of the "
+                "images.", patch=("chosen.double().mean() * gap.abs()", "gap.abs() / bins"), on=(_FEW,)),
         Mistake("gaps-added-up", "You add the distances up and do not weight them: your error can be above 1.",
-                symptom=does_as(_binned(lambda c, r, w, n, b: (c - r).abs()), (*_FEW, 10))),
-        Mistake("signs-cancel", "You add gaps with their signs: too sure in one part and too modest in another then "
-                "cancel.",
-                _binned(lambda c, r, w, n, b: w * (c - r))),
-        Mistake("signs-cancel-within", "You take all the images as one part: too sure here and too modest there then "
-                "cancel. Cut first.",
-                lambda confidence, right, bins=10: calibration_error(confidence, right, 1)),
+                patch=("chosen.double().mean() * ", ""), on=(_FEW,)),
+        Mistake("signs-cancel",
+                "You add gaps with their signs: too sure in one part and too modest in another then cancel.",
+                patch=(".abs()", "")),
+        Mistake("signs-cancel-within",
+                "You take all the images as one part: too sure here and too modest there then cancel. Cut first.",
+                patch=("    place", "    bins = 1\n    place")),
         Mistake("largest-gap", "You give the largest distance. The task asks for the weighted mean.",
-                _binned(lambda c, r, w, n, b: (c - r).abs(), max)),
+                patch=("error += chosen.double().mean() * gap.abs()", "error = max(error, gap.abs())")),
         Mistake("loses-the-certain", "The images with a confidence of exactly 1 are in none of your parts.",
-                _without_the_certain),
-        Mistake("middle-of-the-bin", "You take the middle of a part for its confidence. Take the mean of the "
-                "confidences in it.", _binned(lambda c, r, w, n, b: w * ((n + 0.5) / b - r).abs())),
-        Mistake("squares", "You square the distances. The task asks for the distances.",
-                _binned(lambda c, r, w, n, b: w * (c - r) ** 2)),
-        Mistake("image-by-image", "You measure how far each image's confidence is from 0 or 1, and never form parts. A "
-                "confidence of 0.7 is fine if 7 of 10 such images are right.",
-                lambda confidence, right, bins=10: float((confidence - right.to(confidence)).abs().mean())),
-        Mistake("percent", "You give a percentage. Give it as a part of 1.", _binned(lambda *x: 100 * _gap(*x))),
+                patch=(".clamp_max(bins - 1)", "")),
+        Mistake("middle-of-the-bin",
+                "You take the middle of a part for its confidence. Take the mean of the confidences in it.",
+                patch=("confidence[chosen].mean()", "(number + 0.5) / bins")),
+        Mistake("squares", "You square the distances. The task asks for the distances.", patch=("abs()", "square()")),
+        Mistake("image-by-image",
+                "You measure how far each image's confidence is from 0 or 1, and never form parts. A confidence of "
+                "0.7 is fine if 7 of 10 such images are right.",
+                patch=("(error)", "((confidence - right.double()).abs().mean())")),
+        Mistake("percent", "You give a percentage. Give it as a part of 1.", patch=("(error)", "(100 * error)")),
         Mistake("always-ten", "You cut into ten parts, whatever `bins` says.",
-                lambda confidence, right, bins=10: calibration_error(confidence, right, 10)),
+                patch=("    place", "    bins = 10\n    place")),
         Mistake("empty-bins", "An empty part has no mean: yours becomes NaN, and so does the sum. Leave it out.",
-                _binned(_gap, default=float("nan"))),
+                patch=("chosen.any()", "True")),
     ),
     hints=(
         "In which part does an image fall? (confidence * bins) rounded down; and 1 belongs to the last one.",

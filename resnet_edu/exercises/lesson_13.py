@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Exercise, Mistake, Probe, built, call, called, gradient, integers, normal
-from resnet_edu.exercises.symptoms import does_as, raises
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.writing import built, call, called, gradient, integers, normal, raises
 
 # --- the pyramid ------------------------------------------------------------------------------------------------------
 
@@ -28,8 +28,18 @@ def _first_two(x: Tensor) -> Tensor:
     return 10 * x[:, :2]
 
 
-_COARSE, _FINE = torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[1.0, 0.0, 0.0, 3.0], [0.0, 0.0, 5.0, 0.0]]]])
-_COARSE2, _FINE3 = integers(2, 2, 3, 2), integers(2, 3, 6, 4, seed=1)
+_SMALL = call(
+    torch.tensor([[[[1.0, 2.0]]]]),
+    torch.tensor([[[[1.0, 0.0, 0.0, 3.0], [0.0, 0.0, 5.0, 0.0]]]]),
+    _double,
+    words="{name}(coarse [1, 1, 1, 2], fine [1, 1, 2, 4], lateral) with lateral(x) = 2 x",
+)
+_LARGER = call(
+    integers(2, 2, 3, 2),
+    integers(2, 3, 6, 4, seed=1),
+    _first_two,
+    words="{name}(coarse [2, 2, 3, 2], fine [2, 3, 6, 4], lateral)",
+)
 
 
 TOP_DOWN = Exercise(
@@ -40,40 +50,34 @@ TOP_DOWN = Exercise(
     difficulty=1,
     minutes=5,
     reference=top_down,
-    probes=(
-        call(_COARSE, _FINE, _double,
-             words="{name}(coarse [1, 1, 1, 2], fine [1, 1, 2, 4], lateral) with lateral(x) = 2 x"),
-        call(_COARSE2, _FINE3, _first_two, words="{name}(coarse [2, 2, 3, 2], fine [2, 3, 6, 4], lateral)"),
-    ),
+    cases=(_SMALL, _LARGER),
     mistakes=(
         Mistake("lateral-forgotten", "You add the fine map as it is. It has to go through `lateral` first.",
-                symptom=lambda answer: torch.allclose(answer(_COARSE.clone(), _FINE.clone(), _double),
-                                                      top_down(_COARSE, _FINE, nn.Identity()))),
+                patch=("lateral(fine)", "fine"), on=(_SMALL,)),
         Mistake("lateral-on-the-sum", "You apply `lateral` to the sum. Only the fine map goes through it.",
-                symptom=lambda answer: torch.allclose(answer(_COARSE.clone(), _FINE.clone(), _double),
-                                                      2 * top_down(_COARSE, _FINE, nn.Identity()))),
+                patch=(("F.inter", "lateral(F.inter"), ("lateral(fine)", "fine)")), on=(_SMALL,)),
         Mistake("lateral-on-coarse", "You apply `lateral` to the coarse map. It is the fine map that goes through it.",
-                symptom=lambda answer: torch.allclose(answer(_COARSE.clone(), _FINE.clone(), _double),
-                                                      top_down(2 * _COARSE, _FINE, nn.Identity()))),
+                patch=(("interpolate(coarse", "interpolate(lateral(coarse)"), ("lateral(fine)", "fine")), on=(_SMALL,)),
         Mistake("bilinear", "You blend neighbouring values (bilinear). The task asks for each value to be repeated.",
-                lambda c, f, g: F.interpolate(c, scale_factor=2, mode="bilinear") + g(f)),
-        Mistake("bilinear-corners", "You blend neighbouring values (bilinear). The task asks for each value to be "
-                "repeated.",
-                lambda c, f, g: F.interpolate(c, scale_factor=2, mode="bilinear", align_corners=True) + g(f)),
+                patch=("nearest", "bilinear")),
+        Mistake("bilinear-corners",
+                "You blend neighbouring values (bilinear). The task asks for each value to be repeated.",
+                patch=('"nearest"', '"bilinear", align_corners=True')),
         Mistake("tiled", "You put copies of the whole map side by side. Each value is to be repeated where it stands.",
                 lambda c, f, g: c.repeat(1, 1, 2, 2) + g(f)),
         Mistake("concatenated", "You put the channels of both behind each other. The task asks for their sum.",
                 lambda c, f, g: torch.cat([F.interpolate(c, scale_factor=2), g(f)], 1)),
         Mistake("coarse-only", "Your result is the coarse map alone. The fine one is missing.",
-                lambda c, f, g: F.interpolate(c, scale_factor=2)),
+                patch=(" + lateral(fine)", "")),
         Mistake("fine-only", "Your result is the fine map alone. The coarse one is missing.", lambda c, f, g: g(f)),
         Mistake("shrinks-the-fine", "You make the fine map small. It is the coarse one that has to grow.",
                 lambda c, f, g: c + F.avg_pool2d(g(f), 2)),
-        Mistake("takes-every-second", "You take every second pixel of the fine map. It is the coarse one that has to "
-                "grow.", lambda c, f, g: c + g(f)[..., ::2, ::2]),
+        Mistake("takes-every-second",
+                "You take every second pixel of the fine map. It is the coarse one that has to grow.",
+                lambda c, f, g: c + g(f)[..., ::2, ::2]),
         Mistake("not-enlarged", "The two maps do not fit: first make the coarse one twice as high and as wide.",
                 symptom=lambda answer: any(
-                    raises(RuntimeError, f"at non-singleton dimension {d}", _COARSE2, _FINE3, _first_two)(answer)
+                    raises(RuntimeError, f"at non-singleton dimension {d}", run=_LARGER.run)(answer)
                     for d in (2, 3)  # 1 is that of the channels
                 )),
         Mistake("relu-added", "You apply a ReLU to the sum. The task asks for the sum alone.",
@@ -99,47 +103,9 @@ def box_iou(a, b):
     return shared / (area_a[:, None] + area_b - shared)
 
 
-def _iou_with(clamp=True, plus=0.0, over="union", share="both"):
-    """The reference with something changed."""
-
-    def wrong(a, b):
-        first = torch.maximum(a[:, None, :2], b[None, :, :2])
-        last = torch.minimum(a[:, None, 2:], b[None, :, 2:])
-        sides = last - first + plus
-        shared = (sides.clamp(min=0) if clamp else sides).prod(2)
-        area_a, area_b = ((boxes[:, 2:] - boxes[:, :2] + plus).prod(1) for boxes in (a, b))
-        below = {
-            "union": area_a[:, None] + area_b - shared,
-            "sum": area_a[:, None] + area_b,
-            "first": area_a[:, None] + 0 * shared,
-            "second": area_b[None] + 0 * shared,
-            "smaller": torch.minimum(area_a[:, None], area_b[None]),
-            "larger": torch.maximum(area_a[:, None], area_b[None]),
-            "one": torch.ones_like(shared),
-        }[over]
-        return (2 if share == "dice" else 1) * shared / below
-
-    return wrong
-
-
-def _centres(a, b):
-    def corners(boxes):
-        return torch.cat((boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2), 1)
-
-    return box_iou(corners(a), corners(b))
-
-
-def _sizes(a, b):
-    def corners(boxes):
-        return torch.cat((boxes[:, :2], boxes[:, :2] + boxes[:, 2:]), 1)
-
-    return box_iou(corners(a), corners(b))
-
-
 _A = torch.tensor([[0.0, 0.0, 4.0, 4.0]])
-_SHIFTED = torch.tensor([[2.0, 0.0, 6.0, 4.0]])
 _INSIDE = torch.tensor([[1.0, 1.0, 3.0, 4.0]])
-_APART = torch.tensor([[6.0, 7.0, 8.0, 9.0]])
+_APART = call(_A, torch.tensor([[6.0, 7.0, 8.0, 9.0]]))
 _MANY_A = torch.tensor([[0.0, 0.0, 4.0, 4.0], [1.0, 2.0, 7.0, 5.0], [5.0, 5.0, 9.0, 6.0]])
 _MANY_B = torch.tensor([[2.0, 1.0, 5.0, 4.0], [6.0, 0.0, 8.0, 9.0]])
 
@@ -154,46 +120,54 @@ BOX_IOU = Exercise(
     difficulty=2,
     minutes=10,
     reference=box_iou,
-    probes=(
+    cases=(
         call(_A, _A),
-        call(_A, _SHIFTED),
+        call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])),
         call(_A, _INSIDE),
         call(_INSIDE, _A),
-        call(_A, _APART),
+        _APART,
         call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"),
     ),
     mistakes=(
-        Mistake("negative-sides", "Where two boxes lie apart, your intersection has negative sides, and their product "
-                "is positive. A side is at least 0.", symptom=does_as(_iou_with(clamp=False), (_A, _APART))),
+        Mistake("negative-sides",
+                "Where two boxes lie apart, your intersection has negative sides, and their product is positive. A "
+                "side is at least 0.", patch=(".clamp(min=0)", ""), on=(_APART,)),
         Mistake("union-counts-twice", "Your union is the sum of both areas. What they share is in it twice.",
-                _iou_with(over="sum")),
+                patch=(" - shared", "")),
         Mistake("dice", "You divide twice the intersection by the sum of the areas. That is the Dice coefficient.",
-                _iou_with(over="sum", share="dice")),
+                patch=(("shared / ", "2 * shared / "), (" - shared", ""))),
         Mistake("over-first-area", "You divide by the area of the box of a. It is the union that is asked for.",
-                _iou_with(over="first")),
+                patch=(" + area_b - shared", "")),
         Mistake("over-second-area", "You divide by the area of the box of b. It is the union that is asked for.",
-                _iou_with(over="second")),
-        Mistake("over-smaller-area", "You divide by the smaller area. A small box inside of a large one is no perfect "
-                "match.", _iou_with(over="smaller")),
-        Mistake("over-larger-area", "You divide by the larger area. The union is larger than that, unless one box lies "
-                "inside of the other.", _iou_with(over="larger")),
+                patch=("area_a[:, None] + area_b - shared", "area_b")),
+        Mistake("over-smaller-area",
+                "You divide by the smaller area. A small box inside of a large one is no perfect match.",
+                patch=("(area_a[:, None] + area_b - shared)", "torch.minimum(area_a[:, None], area_b)")),
+        Mistake("over-larger-area",
+                "You divide by the larger area. The union is larger than that, unless one box lies inside of the "
+                "other.", patch=("(area_a[:, None] + area_b - shared)", "torch.maximum(area_a[:, None], area_b)")),
         Mistake("intersection-only", "You give the area of the intersection. Divide it by that of the union.",
-                _iou_with(over="one")),
-        Mistake("counts-pixels", "You add 1 to each side, as for corners that are whole pixels. Here a side is "
-                "x2 - x1.", _iou_with(plus=1.0)),
-        Mistake("centre-and-size", "You read the four numbers as a centre and a size. They are two corners.", _centres),
-        Mistake("corner-and-size", "You read the four numbers as a corner and a size. They are two corners.", _sizes),
+                patch=(" / (area_a[:, None] + area_b - shared)", "")),
+        Mistake("counts-pixels",
+                "You add 1 to each side, as for corners that are whole pixels. Here a side is x2 - x1.",
+                patch=(("last - first", "last - first + 1"), ("boxes[:, :2]", "boxes[:, :2] + 1"))),
+        Mistake("centre-and-size", "You read the four numbers as a centre and a size. They are two corners.",
+                patch=("first =", "a, b = (torch.cat((c[:, :2] - c[:, 2:] / 2, c[:, :2] + c[:, 2:] / 2), 1) "
+                       "for c in (a, b))\n    first =")),
+        Mistake("corner-and-size", "You read the four numbers as a corner and a size. They are two corners.",
+                patch=("first =",
+                       "a, b = (torch.cat((c[:, :2], c[:, :2] + c[:, 2:]), 1) for c in (a, b))\n    first =")),
         Mistake("transposed", "Your table has a row for each box of b. The task asks for a row for each box of a.",
                 lambda a, b: box_iou(b, a)),
-        Mistake("hull-for-intersection", "You take the box around both, in place of what they share: minimum and "
-                "maximum are exchanged.",
-                lambda a, b: (torch.maximum(a[:, None, 2:], b[:, 2:]) - torch.minimum(a[:, None, :2], b[:, :2])).prod(2)
-                / ((a[:, 2:] - a[:, :2]).prod(1)[:, None] + (b[:, 2:] - b[:, :2]).prod(1)
-                   - (torch.maximum(a[:, None, 2:], b[:, 2:]) - torch.minimum(a[:, None, :2], b[:, :2])).prod(2))),
+        Mistake("hull-for-intersection",
+                "You take the box around both, in place of what they share: minimum and maximum are exchanged.",
+                patch=(("first = torch.maximum", "first = torch.minimum"),
+                       ("last = torch.minimum", "last = torch.maximum"))),
         Mistake("row-by-row", "You compare box number i with box number i. The task asks for each with each: [N, M].",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape != (3, 3)),
-        Mistake("areas-row-by-row", "The corners meet each with each, but something else, the areas perhaps, is taken "
-                "as number i with number i. It has to give [N, M], too.",
+        Mistake("areas-row-by-row",
+                "The corners meet each with each, but something else, the areas perhaps, is taken as number i with "
+                "number i. It has to give [N, M], too.",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape == (3, 3)),
     ),
     hints=(
@@ -216,30 +190,6 @@ def average_precision(scores, hits, positives):
     return (precision * hits).sum().item() / positives
 
 
-def _ap(order="down", divide="positives", weigh=True):
-    def wrong(scores, hits, positives):
-        rows = {"down": scores.argsort(descending=True), "up": scores.argsort(), "given": torch.arange(len(scores))}
-        hits = hits[rows[order]].double()
-        precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)
-        total = (precision * hits if weigh else precision).sum().item()
-        return total / {"positives": positives, "hits": max(hits.sum().item(), 1), "boxes": len(hits)}[divide]
-
-    return wrong
-
-
-def _smoothed(scores, hits, positives):
-    hits = hits[scores.argsort(descending=True)].double()
-    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)
-    return (precision.flip(0).cummax(0)[0].flip(0) * hits).sum().item() / positives
-
-
-_ONE = (torch.tensor([0.9]), torch.tensor([True]), 1)
-_ORDER = (torch.tensor([0.3, 0.9, 0.6, 0.1]), torch.tensor([True, True, False, False]), 2)
-_MISSED = (torch.tensor([0.9, 0.8, 0.3]), torch.tensor([True, False, True]), 4)
-_LATE = (torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5]), torch.tensor([False, True, True, True, False]), 5)
-_NONE = (torch.tensor([0.5, 0.4]), torch.tensor([False, False]), 3)
-
-
 AVERAGE_PRECISION = Exercise(
     task=(
         "Go through the boxes from the highest score down. At each hit note the precision so far: the hits up to here, "
@@ -248,31 +198,41 @@ AVERAGE_PRECISION = Exercise(
     difficulty=3,
     minutes=10,
     reference=average_precision,
-    probes=(call(*_ONE), call(*_ORDER), call(*_MISSED), call(*_LATE), call(*_NONE)),
+    cases=(
+        call(torch.tensor([0.9]), torch.tensor([True]), 1),
+        call(torch.tensor([0.3, 0.9, 0.6, 0.1]), torch.tensor([True, True, False, False]), 2),
+        call(torch.tensor([0.9, 0.8, 0.3]), torch.tensor([True, False, True]), 4),
+        call(torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5]), torch.tensor([False, True, True, True, False]), 5),
+        call(torch.tensor([0.5, 0.4]), torch.tensor([False, False]), 3),
+    ),
     mistakes=(
-        Mistake("not-sorted", "You take the hits as they come. They have to be in the order of their "
-                "scores, the highest first.", _ap(order="given")),
-        Mistake("sorted-upwards", "You begin with the lowest score.", _ap(order="up")),
+        Mistake("not-sorted",
+                "You take the hits as they come. They have to be in the order of their scores, the highest first.",
+                patch=("[scores.argsort(descending=True)]", "")),
+        Mistake("sorted-upwards", "You begin with the lowest score.", patch=("descending=True", "")),
         Mistake("missed-not-counted", "You divide by the objects that were found. A missed one counts as 0.",
-                _ap(divide="hits")),
+                patch=("/ positives", "/ max(hits.sum().item(), 1)")),
         Mistake("over-boxes", "You divide by the number of boxes. It is the number of objects that is asked for.",
-                _ap(divide="boxes")),
-        Mistake("every-rank", "You add the precision at each box. Only those at the hits count.", _ap(weigh=False)),
-        Mistake("mean-over-ranks", "You take the mean of the precision at each box. Only those at the hits count, and "
-                "the divisor is the number of objects.", _ap(weigh=False, divide="boxes")),
-        Mistake("smoothed", "You raise each precision to the highest one behind it, as some benchmarks do. The task "
-                "asks for the precision as it is.", _smoothed),
-        Mistake("precision-only", "You give the precision of all boxes together. Where in the order the hits stand "
-                "does not count in it.", lambda s, h, p: h.double().mean().item()),
+                patch=("/ positives", "/ len(hits)")),
+        Mistake("every-rank", "You add the precision at each box. Only those at the hits count.",
+                patch=(" * hits", "")),
+        Mistake("mean-over-ranks",
+                "You take the mean of the precision at each box. Only those at the hits count, and the divisor is the "
+                "number of objects.", patch=((" * hits", ""), ("/ positives", "/ len(hits)"))),
+        Mistake("smoothed",
+                "You raise each precision to the highest one behind it, as some benchmarks do. The task asks for the "
+                "precision as it is.", patch=("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
+        Mistake("precision-only",
+                "You give the precision of all boxes together. Where in the order the hits stand does not count in "
+                "it.", lambda s, h, p: h.double().mean().item()),
         Mistake("recall-only", "You give the recall: hits divided by objects. Wrong boxes do not count in it.",
-                lambda s, h, p: h.double().sum().item() / p),
-        Mistake("scores-averaged", "You average the scores of the hits. How sure the net is does not count, only the "
-                "order.", lambda s, h, p: (s.double() * h).sum().item() / p),
-        Mistake("ranks-from-zero", "Your count of boxes begins at 0, and something is divided by 0. The first box is "
-                "box 1.",
-                lambda s, h, p: (h[s.argsort(descending=True)].double()
-                                 * h[s.argsort(descending=True)].double().cumsum(0)
-                                 / torch.arange(len(h))).sum().item() / p),
+                patch=("precision * ", "")),
+        Mistake("scores-averaged",
+                "You average the scores of the hits. How sure the net is does not count, only the order.",
+                lambda s, h, p: (s.double() * h).sum().item() / p),
+        Mistake("ranks-from-zero",
+                "Your count of boxes begins at 0, and something is divided by 0. The first box is box 1.",
+                patch=("1, len(hits) + 1", "len(hits)")),
     ),
     hints=(
         "Sort the hits by their scores, the highest first: scores.argsort(descending=True).",
@@ -303,82 +263,29 @@ class SignalBlock(nn.Module):
 _SIGNAL = integers(3, 4, 12)
 
 
-def _signal_shape(dilation: int) -> Probe:
+def _signal_shape(dilation: int) -> Case:
     words = f"the shape of {{name}}(4, {dilation})(x) with x [3, 4, 12]"
-    return Probe(words, lambda answer: list(called(built(answer, 4, dilation), _SIGNAL).shape))
+    return Case(words, lambda answer: list(called(built(answer, 4, dilation), _SIGNAL).shape))
 
 
-def _signal_output(dilation: int, mode: str) -> Probe:
+def _signal_output(dilation: int, mode: str) -> Case:
     def run(answer: Any) -> Tensor:
         block = built(answer, 4, dilation)
         result = called(block, _SIGNAL)
         return result if mode == "train" else called(block.eval(), _SIGNAL)
 
-    return Probe(f"{{name}}(4, {dilation})(x) in {mode} mode with x [3, 4, 12]", run)
+    return Case(f"{{name}}(4, {dilation})(x) in {mode} mode with x [3, 4, 12]", run)
 
 
-def _signal_parameters(answer: Any) -> int:
-    return sum(p.numel() for p in built(answer, 4, 2).parameters())
+_PARAMETERS = Case(
+    "the number of parameters of {name}(4, 2)",
+    lambda answer: sum(p.numel() for p in built(answer, 4, 2).parameters()),
+)
 
 
 def _signal_gradient(answer: Any) -> Tensor:
     block, x = built(answer, 4, 2), normal(3, 4, 12).requires_grad_()
     return gradient(block(x), x)
-
-
-class _SkipForgotten(SignalBlock):
-    def forward(self, x):
-        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
-
-
-class _ReluFirst(SignalBlock):
-    def forward(self, x):
-        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))) + x
-
-
-class _NoLastRelu(SignalBlock):
-    def forward(self, x):
-        return self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + x
-
-
-class _NoInnerRelu(SignalBlock):
-    def forward(self, x):
-        return F.relu(self.bn2(self.conv2(self.bn1(self.conv1(x)))) + x)
-
-
-class _NormAfterAddition(SignalBlock):
-    def forward(self, x):
-        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))) + x))
-
-
-class _NoDilation(SignalBlock):
-    def __init__(self, channels, dilation):
-        super().__init__(channels, 1)
-
-
-class _SecondNotDilated(SignalBlock):
-    def __init__(self, channels, dilation):
-        super().__init__(channels, dilation)
-        self.conv2 = nn.Conv1d(channels, channels, 3, padding=1, bias=False)
-
-
-class _CausalByAccident(SignalBlock):
-    """All the padding stands in front."""
-
-    def _shifted(self, conv, x):
-        d = conv.dilation[0]
-        return F.conv1d(F.pad(x, (2 * d, 0)), conv.weight, dilation=d)
-
-    def forward(self, x):
-        out = F.relu(self.bn1(self._shifted(self.conv1, x)))
-        return F.relu(self.bn2(self._shifted(self.conv2, out)) + x)
-
-
-class _WithBias(SignalBlock):
-    def __init__(self, channels, dilation):
-        super().__init__(channels, dilation)
-        self.conv1.bias = nn.Parameter(torch.zeros(channels))
-        self.conv2.bias = nn.Parameter(torch.zeros(channels))
 
 
 def _has(number, kind):
@@ -394,38 +301,44 @@ SIGNAL_BLOCK = Exercise(
     difficulty=2,
     minutes=10,
     reference=SignalBlock,
-    probes=(
+    cases=(
         _signal_shape(1),
         _signal_shape(3),
-        Probe("the number of parameters of {name}(4, 2)", _signal_parameters),
+        _PARAMETERS,
         _signal_output(1, "train"),
         _signal_output(2, "train"),
         _signal_output(2, "eval"),
-        Probe("the gradient of the sum of squares of {name}(4, 2)(x) by x", _signal_gradient),
+        Case("the gradient of the sum of squares of {name}(4, 2)(x) by x", _signal_gradient),
     ),
     mistakes=(
-        Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", _SkipForgotten),
-        Mistake("relu-before-addition", "Your last ReLU comes before the addition. It belongs after it.", _ReluFirst),
-        Mistake("no-last-relu", "There is no ReLU after your addition.", _NoLastRelu),
+        Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", patch=(")) + x", "))")),
+        Mistake("relu-before-addition", "Your last ReLU comes before the addition. It belongs after it.",
+                patch=(")) + x)", "))) + x")),
+        Mistake("no-last-relu", "There is no ReLU after your addition.", patch=("F.relu(self.bn2", "(self.bn2")),
         Mistake("no-inner-relu", "There is no ReLU between your two convolutions: together they are one linear map.",
-                _NoInnerRelu),
-        Mistake("norm-after-addition", "Your second BatchNorm comes after the addition, so x is normalised, too. The "
-                "way around has to be free.", _NormAfterAddition),
-        Mistake("not-dilated", "Your taps lie side by side. They are to be `dilation` apart.", _NoDilation),
+                patch=("F.relu(self.bn1", "(self.bn1")),
+        Mistake("norm-after-addition",
+                "Your second BatchNorm comes after the addition, so x is normalised, too. The way around has to be "
+                "free.", patch=("(out)) + x", "(out) + x)")),
+        Mistake("not-dilated", "Your taps lie side by side. They are to be `dilation` apart.",
+                patch=("super().__init__()", "super().__init__()\n        dilation = 1")),
         Mistake("second-not-dilated", "The taps of your second convolution lie side by side. Both are dilated.",
-                _SecondNotDilated),
+                patch=("self.conv2 =", "dilation = 1\n        self.conv2 =")),
         Mistake("causal", "You pad in front only, so each output looks back, and none ahead. Pad both ends alike.",
-                _CausalByAccident),
+                patch=(("self.bn2 =", "self.conv1.padding = self.conv2.padding = (2 * dilation,)\n        self.bn2 ="),
+                       ("conv1(x)", "conv1(x)[..., : x.shape[2]]"), ("conv2(out)", "conv2(out)[..., : x.shape[2]]"))),
         Mistake("bias", "Your convolutions have biases. BatchNorm takes a constant away at once: bias=False.",
-                _WithBias),
+                patch=(("False)\n        self.bn1", "True)\n        self.bn1"),
+                       ("False)\n        self.bn2", "True)\n        self.bn2")), on=(_PARAMETERS,)),
         Mistake("shared-weights", "You use one convolution twice. The block has two, with weights of their own.",
                 symptom=_has(1, nn.Conv1d)),
         Mistake("shared-norm", "You use one BatchNorm twice. Each convolution has one behind it that is its own.",
                 symptom=_has(1, nn.BatchNorm1d)),
         Mistake("no-norm", "There is no BatchNorm in your block.",
                 symptom=lambda answer: _has(2, nn.Conv1d)(answer) and _has(0, nn.BatchNorm1d)(answer)),
-        Mistake("length-changes", "Your branch is shorter than x, and the two cannot be added. How many zeros does a "
-                "kernel of 3 taps, `dilation` apart, need at each end?",
+        Mistake("length-changes",
+                "Your branch is shorter than x, and the two cannot be added. How many zeros does a kernel of 3 taps, "
+                "`dilation` apart, need at each end?",
                 symptom=raises(RuntimeError, "must match the size of tensor",
                                run=lambda answer: answer(4, 3)(normal(3, 4, 40)))),
         Mistake("two-dimensional", "A signal [N, C, T] has one dimension to move along: Conv1d and BatchNorm1d.",

@@ -20,10 +20,10 @@ from typing import Any, ClassVar
 from IPython import get_ipython
 from IPython.display import DisplayHandle
 
-from resnet_edu.exercises import all_exercises, find
+from resnet_edu.exercises import LESSONS, find, names
 from resnet_edu.exercises import progress as record
 from resnet_edu.exercises.core import CORRECT, NOT_ATTEMPTED, Exercise, Verdict
-from resnet_edu.exercises.harness import ends
+from resnet_edu.exercises.sandbox import ends
 from resnet_edu.lesson import as_html, put_widget
 
 
@@ -32,7 +32,8 @@ def exercise(name: str, answer: Any) -> Any:
 
     That is the answer if it is correct, else the course's own solution.
     """
-    panel = Panel(find(name), answer)
+    panel = Panel(find(name))
+    panel.judge(answer)
     panel.show()
     return panel.choice
 
@@ -46,24 +47,27 @@ def progress() -> None:
 
 
 def progress_table(solved: set[str]) -> str:
-    rows, every = [], all_exercises()
-    for number in sorted({one.lesson for one in every}):
-        names = [one.name for one in every if one.lesson == number]
-        marks = ", ".join(f"<b>✓ {name}</b>" if name in solved else name for name in names)
-        done = sum(name in solved for name in names)
-        rows.append(f"<tr><td>{number:02d}</td><td>{done} of {len(names)}</td><td>{marks}</td></tr>")
+    rows = []
+    for lesson, listed in LESSONS.items():
+        marks = ", ".join(f"<b>✓ {name}</b>" if name in solved else name for name in listed)
+        done = sum(name in solved for name in listed)
+        rows.append(f"<tr><td>{lesson:02d}</td><td>{done} of {len(listed)}</td><td>{marks}</td></tr>")
     head = "".join(f'<th style="text-align: left">{title}</th>' for title in ("lesson", "solved", "exercises"))
     return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
 class Panel:
-    """One exercise on the page: the verdict as text, three buttons, and below them what they were asked for."""
+    """One exercise on the page: the verdict as text, three buttons, and below them what they were asked for.
+
+    `judge` comes before all else: it takes an answer and keeps the verdict.
+    """
 
     handed_in: ClassVar[dict[str, Any]] = {}  # the latest answer to each exercise
 
-    def __init__(self, exercise: Exercise, answer: Any) -> None:
+    def __init__(self, exercise: Exercise) -> None:
         self.exercise = exercise
-        self.verdict = self._judge(answer)
+        self.verdict = Verdict(NOT_ATTEMPTED)
+        self.not_kept = ""  # why a solved exercise could not be written down
         self.hints = 0  # shown so far
         self._handle: DisplayHandle | None = None
 
@@ -81,6 +85,15 @@ class Panel:
             remedy = "Set RESNET_EDU_CACHE to a folder in which you may write."
             paragraphs.append(f"That you solved it cannot be kept ({self.not_kept}). {remedy}")
         return "\n".join(textwrap.fill(paragraph, width=92) for paragraph in paragraphs)
+
+    def judge(self, answer: Any) -> None:
+        """Check an answer; a solved exercise is noted."""
+        if answer is self.exercise.reference:  # what an earlier check has put in the answer's place
+            answer = self.handed_in.get(self.exercise.name, answer)
+        self.handed_in[self.exercise.name] = answer
+        with no_way_out():
+            self.verdict = self.exercise.check(answer)
+        self.not_kept = record.keep(self.exercise.name) if self.verdict.status == CORRECT else ""
 
     def show(self) -> None:
         if get_ipython() is None:
@@ -101,13 +114,14 @@ class Panel:
 
     def check(self) -> None:
         """Judge what the notebook now calls by the exercise's name, and let the notebook go on with the right one."""
-        names = get_ipython().user_ns
-        self.verdict = self._judge(names.get(self.exercise.name))
-        names[self.exercise.name] = self.choice
+        variables = get_ipython().user_ns
+        self.judge(variables.get(self.exercise.name))
+        variables[self.exercise.name] = self.choice
         if self._handle:
             self._handle.update({"text/plain": self.text}, raw=True)
-        count = len(record.solved() & {one.name for one in all_exercises()})
-        self.below.value = f"<p>Checked: {self.verdict.status}. Solved so far: {count} of {len(all_exercises())}.</p>"
+        every = set(names())
+        count = f"{len(record.solved() & every)} of {len(every)}"
+        self.below.value = f"<p>Checked: {self.verdict.status}. Solved so far: {count}.</p>"
 
     def hint(self) -> None:
         """Show one more hint."""
@@ -119,15 +133,6 @@ class Panel:
 
     def _hints(self) -> Iterator[tuple[int, str]]:
         return enumerate(self.exercise.hints[: self.hints])
-
-    def _judge(self, answer: Any) -> Verdict:
-        if answer is self.exercise.reference:  # what an earlier check has put in the answer's place
-            answer = self.handed_in.get(self.exercise.name, answer)
-        self.handed_in[self.exercise.name] = answer
-        with no_way_out():
-            verdict = self.exercise.check(answer)
-        self.not_kept = record.keep(self.exercise.name) if verdict.status == CORRECT else ""
-        return verdict
 
     def _button(self, label: str, action: Callable[[], None]) -> Any:
         import ipywidgets as widgets
@@ -157,10 +162,10 @@ def solution_html(exercise: Exercise) -> str:
 def no_way_out() -> Iterator[None]:
     """`exit()` and `quit()` in a cell end the kernel, even when they only stand in a function that is checked."""
     shell = get_ipython()
-    names = shell.user_ns if shell else {}
-    before = {name: names[name] for name in ("exit", "quit") if name in names}
-    names.update(dict.fromkeys(before, ends))
+    variables = shell.user_ns if shell else {}
+    before = {name: variables[name] for name in ("exit", "quit") if name in variables}
+    variables.update(dict.fromkeys(before, ends))
     try:
         yield
     finally:
-        names.update(before)
+        variables.update(before)

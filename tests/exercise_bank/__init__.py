@@ -1,6 +1,8 @@
 """The answer bank: what learners hand in, wrong and right, and the diagnosis that each wrong answer must get.
 
-The answers are written as learners write them, not as `resnet_edu/exercises` imitates them: other loops, other names.
+The answers are written as learners write them: other loops, other names. A wrong one stands here for a mistake that is
+known by a symptom, for a diagnosis of the engine itself, or if it gives something else, in some case, than the
+mistake's own answer in `resnet_edu/exercises` does; a test runs those anyway.
 
     core.py      `wrong` and `right`, which put an answer into the bank
     lessonNN.py  the answers to the exercises of one lesson; to add some, write them there

@@ -50,29 +50,9 @@ def _(logits, labels):
 
 @wrong("cross_entropy", "sum-for-mean")
 def _(logits, labels):
-    total = torch.tensor(0.0)
-    for row, label in zip(logits, labels, strict=True):
-        total = total + torch.logsumexp(row, 0) - row[label]
-    return total
-
-
-@wrong("cross_entropy", "sum-for-mean")
-def _(logits, labels):
     exp = logits.exp()
     p = exp / exp.sum(dim=1, keepdim=True)
     return -torch.log(p[range(len(labels)), labels]).sum()
-
-
-@wrong("cross_entropy", "no-mean")
-def _(logits, labels):
-    return torch.logsumexp(logits, 1) - logits.gather(1, labels[:, None])[:, 0]
-
-
-@wrong("cross_entropy", "mean-over-classes-too")
-def _(logits, labels):
-    target = torch.zeros_like(logits)
-    target[range(len(labels)), labels] = 1
-    return -(target * F.log_softmax(logits, dim=-1)).mean()
 
 
 @wrong("cross_entropy", "softmax-over-the-batch")
@@ -82,42 +62,10 @@ def _(logits, labels):
     return -p[range(len(labels)), labels].log().mean()
 
 
-@wrong("cross_entropy", "softmax-twice")
-def _(logits, labels):
-    return nn.CrossEntropyLoss()(nn.Softmax(dim=1)(logits), labels)
-
-
-@wrong("cross_entropy", "softmax-twice")
-def _(logits, labels):
-    p = logits.softmax(-1)
-    return -torch.log(p.softmax(-1)[range(len(labels)), labels]).mean()
-
-
-@wrong("cross_entropy", "no-softmax")
-def _(logits, labels):
-    return F.nll_loss(logits, labels)
-
-
-@wrong("cross_entropy", "no-logarithm")
-def _(logits, labels):
-    return F.nll_loss(F.softmax(logits, dim=1), labels)
-
-
 @wrong("cross_entropy", "probability-for-loss")
 def _(logits, labels):
     exp = logits.exp()
     return (exp.gather(1, labels[:, None]) / exp.sum(1, keepdim=True)).mean()
-
-
-@wrong("cross_entropy", "logarithm-of-the-mean")
-def _(logits, labels):
-    p = logits.softmax(1).gather(1, labels[:, None])
-    return -torch.log(p.mean())
-
-
-@wrong("cross_entropy", "sign")
-def _(logits, labels):
-    return F.log_softmax(logits, 1).gather(1, labels[:, None]).mean()
 
 
 @wrong("cross_entropy", "sign")
@@ -129,35 +77,6 @@ def _(logits, labels):
 @wrong("cross_entropy", "another-base")
 def _(logits, labels):
     return -torch.log2(logits.softmax(1)[range(len(labels)), labels]).mean()
-
-
-@wrong("cross_entropy", "every-row-with-every-label")
-def _(logits, labels):
-    log_p = logits - logits.logsumexp(1, keepdim=True)
-    return (-log_p[:, labels]).mean()
-
-
-@wrong("cross_entropy", "all-classes-count")
-def _(logits, labels):
-    log_p = logits - logits.logsumexp(1, keepdim=True)
-    return torch.mean(-log_p)
-
-
-@wrong("cross_entropy", "best-class-for-right-class")
-def _(logits, labels):
-    return -logits.log_softmax(1).max(dim=1).values.mean()
-
-
-@wrong("cross_entropy", "maximum-not-added-back")
-def _(logits, labels):
-    top = logits.max(1, keepdim=True)[0]
-    log_sum = (logits - top).exp().sum(1).log()
-    return (log_sum - logits[range(len(labels)), labels]).mean()
-
-
-@wrong("cross_entropy", "first-image-only")
-def _(logits, labels):
-    return logits[0].logsumexp(0) - logits[0, labels[0]]
 
 
 @wrong("cross_entropy", "python-number")
@@ -224,65 +143,10 @@ def _(logits, labels):
 
 @wrong("accuracy", "argmax-over-the-batch")
 def _(logits, labels):
-    _, predicted = torch.max(logits, 0)
-    return (predicted == labels).double().mean().item()
-
-
-@wrong("accuracy", "argmax-over-the-batch")
-def _(logits, labels):
     hits = 0
     for guess, label in zip(torch.argmax(logits, dim=0), labels, strict=False):
         hits += int(guess == label)
     return hits / len(labels)
-
-
-@wrong("accuracy", "argmax-of-all")
-def _(logits, labels):
-    return float((torch.argmax(logits) == labels).sum()) / labels.numel()
-
-
-@wrong("accuracy", "every-pair")
-def _(logits, labels):
-    best = logits.topk(1, dim=1).indices  # [N, 1]
-    return best.eq(labels).float().mean().item()
-
-
-@wrong("accuracy", "count-for-part")
-def _(logits, labels):
-    return sum(int(row.argmax()) == int(label) for row, label in zip(logits, labels, strict=True))
-
-
-@wrong("accuracy", "percent")
-def _(logits, labels):
-    return 100.0 * (logits.argmax(1) == labels).sum().item() / len(labels)
-
-
-@wrong("accuracy", "divides-by-classes")
-def _(logits, labels):
-    return (logits.argmax(-1) == labels).sum().item() / logits.size(-1)
-
-
-@wrong("accuracy", "divides-by-all-logits")
-def _(logits, labels):
-    target = F.one_hot(labels, logits.shape[1])
-    best = F.one_hot(logits.argmax(1), logits.shape[1])
-    return (target * best).float().mean().item()
-
-
-@wrong("accuracy", "errors-for-hits")
-def _(logits, labels):
-    return (logits.argmax(1) != labels).float().mean().item()
-
-
-@wrong("accuracy", "smallest-logit")
-def _(logits, labels):
-    return (logits.argsort(1)[:, 0] == labels).float().mean().item()
-
-
-@wrong("accuracy", "value-for-place")
-def _(logits, labels):
-    best, _ = logits.max(1)
-    return (best == labels).float().mean().item()
 
 
 @wrong("accuracy", "max-gives-two")
@@ -294,44 +158,6 @@ def _(logits, labels):
 @wrong("accuracy", "mean-of-booleans")
 def _(logits, labels):
     return torch.mean(logits.argmax(1) == labels).item()
-
-
-@wrong("accuracy", "threshold")
-def _(logits, labels):
-    p = F.softmax(logits, dim=1)
-    hits = [p[i, labels[i]] >= 0.5 for i in range(len(labels))]
-    return float(sum(hits)) / len(hits)
-
-
-@wrong("accuracy", "all-or-nothing")
-def _(logits, labels):
-    return bool((logits.argmax(1) == labels).all())
-
-
-@wrong("accuracy", "whole-division")
-def _(logits, labels):
-    return (logits.argmax(1) == labels).sum().item() // len(labels)
-
-
-@wrong("accuracy", "rounded")
-def _(logits, labels):
-    hits = (logits.argmax(1) == labels).sum().item()
-    return float(f"{hits / len(labels):.2f}")
-
-
-@wrong("accuracy", "first-image-only")
-def _(logits, labels):
-    return float(logits[0].argmax() == labels[0])
-
-
-@wrong("accuracy", "one-for-each-image")
-def _(logits, labels):
-    return torch.max(logits, 1).indices.eq(labels)
-
-
-@wrong("accuracy", "one-for-each-image-as-float")
-def _(logits, labels):
-    return torch.max(logits, 1).indices.eq(labels).double()
 
 
 @wrong("accuracy", "prints")
@@ -379,26 +205,6 @@ def _(logits, labels):
 
 
 # --- train_step: wrong ------------------------------------------------------------------------------------------------
-
-
-@wrong("train_step", "gradients-not-zeroed")
-def _(net, optimizer, x, y):
-    net.train()
-    logits = net(x)
-    loss = F.cross_entropy(logits, y)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "zeroes-too-late")
-def _(net, optimizer, x, y):
-    net.train()
-    loss = nn.CrossEntropyLoss()(net(x), y)
-    loss.backward()
-    optimizer.step()
-    net.zero_grad()
-    return float(loss)
 
 
 @wrong("train_step", "zeroes-before-the-step")
@@ -460,35 +266,6 @@ def _(net, optimizer, x, y):
     return loss.item()
 
 
-@wrong("train_step", "eval-mode")
-def _(net, optimizer, x, y):
-    net.eval()
-    optimizer.zero_grad()
-    loss = F.cross_entropy(net(x), y)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "train-mode-forgotten")
-def _(net, optimizer, x, y):
-    optimizer.zero_grad()
-    loss = F.cross_entropy(net(x), y)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "train-mode-forgotten")
-def _(net, optimizer, x, y):
-    optimizer.zero_grad()
-    loss = F.cross_entropy(net(x), y)
-    loss.backward()
-    optimizer.step()
-    net.train()
-    return loss.item()
-
-
 @wrong("train_step", "no-gradient-wanted")
 def _(net, optimizer, x, y):
     net.train()
@@ -509,79 +286,6 @@ def _(net, optimizer, x, y):
     loss.backward()
     optimizer.step()
     return loss
-
-
-@wrong("train_step", "softmax-twice")
-def _(net, optimizer, x, y):
-    net.train()
-    probabilities = torch.softmax(net(x), dim=-1)
-    loss = nn.CrossEntropyLoss()(probabilities, y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "sum-for-mean")
-def _(net, optimizer, x, y):
-    net.train()
-    loss = nn.CrossEntropyLoss(reduction="sum")(net(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "climbs")
-def _(net, optimizer, x, y):
-    net.train()
-    loss = net(x).log_softmax(1).gather(1, y[:, None]).mean()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "squared-error")
-def _(net, optimizer, x, y):
-    net.train()
-    logits = net(x)
-    loss = ((logits - torch.eye(logits.shape[1])[y]) ** 2).mean()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "first-image-only")
-def _(net, optimizer, x, y):
-    net.train()
-    logits = net(x)
-    loss = logits[0].logsumexp(0) - logits[0, y[0]]
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "loss-after-the-step")
-def _(net, optimizer, x, y):
-    net.train()
-    optimizer.zero_grad()
-    F.cross_entropy(net(x), y).backward()
-    optimizer.step()
-    with torch.no_grad():
-        return F.cross_entropy(net(x), y).item()
-
-
-@wrong("train_step", "loss-of-the-whole-batch")
-def _(net, optimizer, x, y):
-    net.train()
-    optimizer.zero_grad()
-    loss = F.cross_entropy(net(x), y)
-    loss.backward()
-    optimizer.step()
-    return loss.item() * x.size(0)
 
 
 @wrong("train_step", "accuracy-for-loss")
@@ -744,159 +448,12 @@ def _each(x, offsets, flips, padding, cut):
     return torch.stack([cut(padded[i], int(offsets[i, 0]), int(offsets[i, 1]), bool(flips[i])) for i in range(len(x))])
 
 
-@wrong("crop_and_flip", "rows-for-columns")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-
-    def cut(image, left, top, flip):
-        window = image[:, top : top + h, left : left + w]
-        return window.flip(-1) if flip else window
-
-    return _each(x, offsets, flips, padding, cut)
-
-
-@wrong("crop_and_flip", "upside-down")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-
-    def cut(image, top, left, flip):
-        window = image[:, top : top + h, left : left + w]
-        return torch.flipud(window.permute(1, 2, 0)).permute(2, 0, 1) if flip else window
-
-    return _each(x, offsets, flips, padding, cut)
-
-
-@wrong("crop_and_flip", "half-a-turn")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-
-    def cut(image, top, left, flip):
-        window = image[:, top : top + h, left : left + w]
-        return torch.rot90(window, 2, (1, 2)) if flip else window
-
-    return _each(x, offsets, flips, padding, cut)
-
-
-@wrong("crop_and_flip", "flips-the-channels")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-
-    def cut(image, top, left, flip):
-        window = image[:, top : top + h, left : left + w]
-        return window[torch.arange(len(window) - 1, -1, -1)] if flip else window
-
-    return _each(x, offsets, flips, padding, cut)
-
-
-@wrong("crop_and_flip", "flips-before-cropping")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-
-    def cut(image, top, left, flip):
-        image = torch.fliplr(image.permute(1, 2, 0)).permute(2, 0, 1) if flip else image
-        return image[:, top : top + h, left : left + w]
-
-    return _each(x, offsets, flips, padding, cut)
-
-
-@wrong("crop_and_flip", "ignores-flips")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-    return _each(x, offsets, flips, padding, lambda image, r, c, flip: image[:, r : r + h, c : c + w])
-
-
-@wrong("crop_and_flip", "flips-all")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-    return _each(x, offsets, flips, padding, lambda image, r, c, flip: image[:, r : r + h, c : c + w].flip(2))
-
-
-@wrong("crop_and_flip", "flips-the-others")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-
-    def cut(image, r, c, flip):
-        window = image[:, r : r + h, c : c + w]
-        return window if flip else window.flip(2)
-
-    return _each(x, offsets, flips, padding, cut)
-
-
-@wrong("crop_and_flip", "ignores-offsets")
-def _(x, offsets, flips, padding):
-    out = x.clone()
-    out[flips] = out[flips].flip(3)
-    return out
-
-
-@wrong("crop_and_flip", "one-offset-for-both")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-
-    def cut(image, r, _c, flip):
-        window = image[:, r : r + h, r : r + w]
-        return window.flip(2) if flip else window
-
-    return _each(x, offsets, flips, padding, cut)
-
-
-@wrong("crop_and_flip", "the-other-way")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-    out = torch.zeros_like(x)
-    for i in range(len(x)):
-        canvas = torch.zeros(x.shape[1], h + 2 * padding, w + 2 * padding)
-        r, c = offsets[i].tolist()
-        canvas[:, r : r + h, c : c + w] = x[i]
-        window = canvas[:, padding : padding + h, padding : padding + w]
-        out[i] = window.flip(-1) if flips[i] else window
-    return out
-
-
 @wrong("crop_and_flip", "counted-from-the-middle")
 def _(x, offsets, flips, padding):
     h, w = x.shape[-2:]
 
     def cut(image, r, c, flip):
         window = image[:, padding + r : padding + r + h, padding + c : padding + c + w]
-        return window.flip(2) if flip else window
-
-    return _each(x, offsets, flips, padding, cut)
-
-
-@wrong("crop_and_flip", "one-for-all")
-def _(x, offsets, flips, padding):
-    (h, w), (r, c) = x.shape[-2:], offsets[0]
-    out = F.pad(x, (padding,) * 4)[:, :, r : r + h, c : c + w]
-    return out.flip(-1) if flips[0] else out
-
-
-@wrong("crop_and_flip", "one-offset-for-all")
-def _(x, offsets, flips, padding):
-    (h, w), (r, c) = x.shape[-2:], offsets[0]
-    out = F.pad(x, (padding,) * 4)[:, :, r : r + h, c : c + w].clone()
-    out[flips] = out[flips].flip(-1)
-    return out
-
-
-@wrong("crop_and_flip", "one-flip-for-all")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-    out = _each(x, offsets, flips, padding, lambda image, r, c, flip: image[:, r : r + h, c : c + w])
-    return torch.fliplr(out.movedim(3, 1)).movedim(1, 3) if flips[0] else out
-
-
-@wrong("crop_and_flip", "not-cropped")
-def _(x, offsets, flips, padding):
-    return _each(x, offsets, flips, padding, lambda image, r, c, flip: image.flip(2) if flip else image)
-
-
-@wrong("crop_and_flip", "window-too-small")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-
-    def cut(image, r, c, flip):
-        window = image[:, r : r + h - 1, c : c + w - 1]
         return window.flip(2) if flip else window
 
     return _each(x, offsets, flips, padding, cut)
@@ -911,26 +468,6 @@ def _(x, offsets, flips, padding):
         r, c = offsets[i]
         window = padded[i, :, r : r + h, c : c + w]
         out.append(window.flip(-1) if flips[i] else window)
-    return torch.stack(out)
-
-
-@wrong("crop_and_flip", "border-repeated")
-def _(x, offsets, flips, padding):
-    h, w = x.shape[-2:]
-
-    def cut(image, r, c, flip):
-        window = image[:, r : r + h, c : c + w]
-        return window.flip(2) if flip else window
-
-    return _each(nn.ReplicationPad2d(padding)(x), offsets, flips, 0, cut)
-
-
-@wrong("crop_and_flip", "rolls")
-def _(x, offsets, flips, padding):
-    out = []
-    for image, (r, c), flip in zip(x, offsets.tolist(), flips.tolist(), strict=True):
-        moved = torch.roll(image, (padding - r, padding - c), dims=(1, 2))
-        out.append(moved.flip(2) if flip else moved)
     return torch.stack(out)
 
 

@@ -248,41 +248,6 @@ def _scaled(y, gamma, beta):
     return y * gamma[:, None, None] + beta[:, None, None]
 
 
-@wrong("batch_norm", "variance-for-deviation")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    mean, var = _statistics(x, running_mean, running_var, momentum, training)
-    return _scaled((x - mean) / (var + eps), gamma, beta)
-
-
-@wrong("batch_norm", "eps-after-the-root")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    mean, var = _statistics(x, running_mean, running_var, momentum, training)
-    return _scaled((x - mean) / (var**0.5 + eps), gamma, beta)
-
-
-@wrong("batch_norm", "eps-missing")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    mean, var = _statistics(x, running_mean, running_var, momentum, training)
-    return _scaled((x - mean) * var**-0.5, gamma, beta)
-
-
-@wrong("batch_norm", "ignores-eps")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    return F.batch_norm(x, running_mean, running_var, gamma, beta, training, momentum)
-
-
-@wrong("batch_norm", "mean-not-subtracted")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    _, var = _statistics(x, running_mean, running_var, momentum, training)
-    return _scaled(x * torch.rsqrt(var + eps), gamma, beta)
-
-
-@wrong("batch_norm", "not-divided")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    mean, _ = _statistics(x, running_mean, running_var, momentum, training)
-    return _scaled(x - mean, gamma, beta)
-
-
 @wrong("batch_norm", "unbiased-for-normalising")
 def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
     if training:
@@ -295,74 +260,6 @@ def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, trainin
     return gamma[:, None, None] * y + beta[:, None, None]
 
 
-@wrong("batch_norm", "biased-running-variance")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    if training:
-        mean = x.mean(dim=(0, 2, 3))
-        var = ((x - mean[:, None, None]) ** 2).mean(dim=(0, 2, 3))
-        with torch.no_grad():
-            running_mean.lerp_(mean, momentum)
-            running_var.lerp_(var, momentum)
-    else:
-        mean, var = running_mean, running_var
-    return _scaled((x - mean[:, None, None]) / torch.sqrt(var[:, None, None] + eps), gamma, beta)
-
-
-@wrong("batch_norm", "counts-only-images")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    old = running_var.clone()
-    mean, var = _statistics(x, running_mean, running_var, momentum, training)
-    if training:
-        n = x.shape[0]
-        running_var.copy_((1 - momentum) * old + momentum * var.flatten().detach() * n / (n - 1))
-    return _scaled((x - mean) / torch.sqrt(var + eps), gamma, beta)
-
-
-@wrong("batch_norm", "correction-upside-down")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    old = running_var.clone()
-    mean, var = _statistics(x, running_mean, running_var, momentum, training)
-    if training:
-        n = x[:, 0].numel()
-        running_var.copy_((1 - momentum) * old + momentum * var.flatten().detach() * (n - 1) / n)
-    return _scaled((x - mean) / torch.sqrt(var + eps), gamma, beta)
-
-
-@wrong("batch_norm", "running-deviation")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    old = running_var.clone()
-    mean, var = _statistics(x, running_mean, running_var, momentum, training)
-    if training:
-        running_var.copy_((1 - momentum) * old + momentum * x.detach().std(dim=(0, 2, 3)))
-    return _scaled((x - mean) / torch.sqrt(var + eps), gamma, beta)
-
-
-@wrong("batch_norm", "statistics-of-each-image")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    if training:
-        _move(running_mean, running_var, x, momentum)
-        each = x.flatten(2)
-        y = (each - each.mean(2, True)) / (each.var(2, unbiased=False, keepdim=True) + eps).sqrt()
-        return _scaled(y.view_as(x), gamma, beta)
-    return F.batch_norm(x, running_mean, running_var, gamma, beta, False, momentum, eps)
-
-
-@wrong("batch_norm", "statistics-over-channels")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    if training:
-        _move(running_mean, running_var, x, momentum)
-        return _scaled(F.layer_norm(x, x.shape[1:], eps=eps), gamma, beta)
-    return F.batch_norm(x, running_mean, running_var, gamma, beta, False, momentum, eps)
-
-
-@wrong("batch_norm", "statistics-of-each-pixel")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    mean, var = _statistics(x, running_mean, running_var, momentum, training)
-    if training:
-        mean, var = x.mean(dim=0), x.var(dim=0, unbiased=False)
-    return _scaled((x - mean) / torch.sqrt(var + eps), gamma, beta)
-
-
 @wrong("batch_norm", "one-mean-for-all")
 def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
     if training:
@@ -372,86 +269,6 @@ def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, trainin
     else:
         mean, var = running_mean[:, None, None], running_var[:, None, None]
     return _scaled((x - mean) / torch.sqrt(var + eps), gamma, beta)
-
-
-@wrong("batch_norm", "affine-forgotten")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    return F.batch_norm(x, running_mean, running_var, None, None, training, momentum, eps)
-
-
-@wrong("batch_norm", "gamma-forgotten")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    return F.batch_norm(x, running_mean, running_var, None, beta, training, momentum, eps)
-
-
-@wrong("batch_norm", "beta-forgotten")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    return F.batch_norm(x, running_mean, running_var, gamma, None, training, momentum, eps)
-
-
-@wrong("batch_norm", "gamma-and-beta-swapped")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    return F.batch_norm(x, running_mean, running_var, beta, gamma, training, momentum, eps)
-
-
-@wrong("batch_norm", "beta-times-gamma")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    mean, var = _statistics(x, running_mean, running_var, momentum, training)
-    y = (x - mean) / torch.sqrt(var + eps) + beta[:, None, None]
-    return y * gamma[:, None, None]
-
-
-@wrong("batch_norm", "batch-statistics-in-eval")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    if training:
-        _move(running_mean, running_var, x, momentum)
-    return F.batch_norm(x, None, None, gamma, beta, True, momentum, eps)
-
-
-@wrong("batch_norm", "updates-in-eval")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    out = F.batch_norm(x, running_mean, running_var, gamma, beta, training, momentum, eps)
-    if not training:
-        _move(running_mean, running_var, x, momentum)
-    return out
-
-
-@wrong("batch_norm", "running-statistics-stay")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    if training:
-        mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
-        running_mean = (1 - momentum) * running_mean + momentum * mean
-        running_var = (1 - momentum) * running_var + momentum * x.var((0, 2, 3))
-    else:
-        mean, var = running_mean, running_var
-    return _scaled((x - mean[:, None, None]) / torch.sqrt(var[:, None, None] + eps), gamma, beta)
-
-
-@wrong("batch_norm", "momentum-turned-round")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    return F.batch_norm(x, running_mean, running_var, gamma, beta, training, 1 - momentum, eps)
-
-
-@wrong("batch_norm", "old-values-do-not-fade")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    if training:
-        mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
-        with torch.no_grad():
-            running_mean += momentum * mean
-            running_var += momentum * x.var((0, 2, 3))
-    else:
-        mean, var = running_mean, running_var
-    return _scaled((x - mean[:, None, None]) / torch.sqrt(var[:, None, None] + eps), gamma, beta)
-
-
-@wrong("batch_norm", "replaces-running-statistics")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    return F.batch_norm(x, running_mean, running_var, gamma, beta, training, 1.0, eps)
-
-
-@wrong("batch_norm", "ignores-momentum")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    return F.batch_norm(x, running_mean, running_var, gamma, beta, training, eps=eps)
 
 
 @wrong("batch_norm", "running-statistics-in-training")
@@ -506,13 +323,6 @@ def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, trainin
 def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
     mean, var = _statistics(x, running_mean, running_var, momentum, training)
     return torch.addcmul(beta, gamma, (x - mean) / torch.sqrt(var + eps))
-
-
-@wrong("batch_norm", "detached-statistics")
-def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    with torch.no_grad():
-        mean, var = _statistics(x, running_mean, running_var, momentum, training)
-    return _scaled((x - mean) / torch.sqrt(var + eps), gamma, beta)
 
 
 @wrong("batch_norm", "cuts-the-gradient")
@@ -601,70 +411,9 @@ def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, trainin
 # --- update_ratio: wrong ----------------------------------------------------------------------------------------------
 
 
-@wrong("update_ratio", "divides-by-after")
-def _(before, after):
-    return float(torch.dist(after, before) / torch.linalg.vector_norm(after))
-
-
-@wrong("update_ratio", "upside-down")
-def _(before, after):
-    return float(torch.linalg.vector_norm(before) / torch.dist(after, before))
-
-
-@wrong("update_ratio", "not-divided")
-def _(before, after):
-    return torch.dist(after, before).item()
-
-
-@wrong("update_ratio", "difference-of-norms")
-def _(before, after):
-    return (after.norm() / before.norm() - 1).item()
-
-
-@wrong("update_ratio", "difference-of-norms-without-sign")
-def _(before, after):
-    return abs(after.norm().item() - before.norm().item()) / before.norm().item()
-
-
-@wrong("update_ratio", "ratio-of-norms")
-def _(before, after):
-    return math.sqrt((after**2).sum() / (before**2).sum())
-
-
-@wrong("update_ratio", "root-forgotten")
-def _(before, after):
-    step = after - before
-    return float((step * step).mean() / (before * before).mean())
-
-
-@wrong("update_ratio", "absolutes-for-squares")
-def _(before, after):
-    return ((before - after).abs().mean() / before.abs().mean()).item()
-
-
-@wrong("update_ratio", "absolutes-for-squares")
-def _(before, after):
-    return ((before - after).norm(p=1) / before.norm(p=1)).item()
-
-
-@wrong("update_ratio", "sums-for-norms")
-def _(before, after):
-    return ((after - before).mean() / before.mean()).item()
-
-
-@wrong("update_ratio", "largest-entries")
-def _(before, after):
-    return ((after - before).norm(p=math.inf) / before.norm(p=math.inf)).item()
-
-
 @wrong("update_ratio", "mean-of-ratios")
 def _(before, after):
     return torch.mean(torch.abs(after - before) / torch.abs(before)).item()
-
-
-@wrong("update_ratio", "norm-of-ratios")
-def _(before, after):
-    return (after / before - 1).norm().item()
 
 
 @wrong("update_ratio", "one-for-each-entry")
@@ -677,35 +426,10 @@ def _(before, after):
     return (after - before) / torch.linalg.vector_norm(before)
 
 
-@wrong("update_ratio", "deviation-for-norm")
-def _(before, after):
-    return (torch.std(after - before) / torch.std(before)).item()
-
-
-@wrong("update_ratio", "spectral-norm")
-def _(before, after):
-    return (torch.linalg.norm(after - before, 2) / torch.linalg.norm(before, 2)).item()
-
-
 @wrong("update_ratio", "one-for-each-row")
 def _(before, after):
     step = after - before
     return torch.sqrt((step**2).sum(-1)) / torch.sqrt((before**2).sum(-1))
-
-
-@wrong("update_ratio", "logarithm")
-def _(before, after):
-    return torch.log10((after - before).norm() / before.norm()).item()
-
-
-@wrong("update_ratio", "percent")
-def _(before, after):
-    return 100 * torch.dist(after, before).item() / before.norm().item()
-
-
-@wrong("update_ratio", "rounded")
-def _(before, after):
-    return float(f"{torch.dist(after, before).item() / before.norm().item():.2f}")
 
 
 @wrong("update_ratio", "changes-input")

@@ -16,76 +16,6 @@ def _(channels):
     return nn.Conv2d(channels, channels, 3, padding=1, bias=False)
 
 
-@wrong("identity_conv", "all-ones")
-def _(channels):
-    conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-    nn.init.ones_(conv.weight)
-    return conv
-
-
-@wrong("identity_conv", "sums-the-channels")
-def _(channels):
-    conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-    kernel = torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]])
-    conv.weight = nn.Parameter(kernel.repeat(channels, channels, 1, 1))
-    return conv
-
-
-@wrong("identity_conv", "sums-the-window")
-def _(channels):
-    conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1, bias=False)
-    conv.weight.data = torch.eye(channels)[:, :, None, None].expand(-1, -1, 3, 3).clone()
-    return conv
-
-
-@wrong("identity_conv", "mean-of-window")
-def _(channels):
-    conv = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-    with torch.no_grad():
-        conv.weight.fill_(0)
-        for i in range(channels):
-            conv.weight[i, i] = 1 / 9
-    return conv
-
-
-@wrong("identity_conv", "in-the-corner")
-def _(channels):
-    conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-    nn.init.zeros_(conv.weight)
-    for i in range(channels):
-        conv.weight.data[i, i, 0, 0] = 1
-    return conv
-
-
-@wrong("identity_conv", "all-zeros")
-def _(channels):
-    conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-    nn.init.zeros_(conv.weight)
-    return conv
-
-
-@wrong("identity_conv", "no-padding")
-def _(channels):
-    conv = nn.Conv2d(channels, channels, 3, bias=False)
-    nn.init.dirac_(conv.weight)
-    return conv
-
-
-@wrong("identity_conv", "one-by-one")
-def _(channels):
-    conv = nn.Conv2d(channels, channels, 1, bias=False)
-    conv.weight.data[:, :, 0, 0] = torch.eye(channels)
-    return conv
-
-
-@wrong("identity_conv", "has-a-bias")
-def _(channels):
-    conv = nn.Conv2d(channels, channels, 3, padding=1)
-    nn.init.dirac_(conv.weight)
-    nn.init.zeros_(conv.bias)
-    return conv
-
-
 @wrong("identity_conv", "grouped")
 def _(channels):
     conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False, groups=channels)
@@ -180,53 +110,6 @@ def _(a, b):
 @wrong("gradient_cosine", "one-length")
 def _(a, b):
     return ((a * b).sum() / a.norm()).item()
-
-
-@wrong("gradient_cosine", "other-length")
-def _(a, b):
-    a, b = a.double(), b.double()
-    return ((a * b).sum() / b.norm()).item()
-
-
-@wrong("gradient_cosine", "squared-lengths")
-def _(a, b):
-    a, b = a.double().flatten(), b.double().flatten()
-    return float(torch.dot(a, b) / ((a**2).sum() * (b**2).sum()))
-
-
-@wrong("gradient_cosine", "lengths-added")
-def _(a, b):
-    a, b = a.double().reshape(-1), b.double().reshape(-1)
-    return float(a.dot(b) / (a.norm() + b.norm()))
-
-
-@wrong("gradient_cosine", "mean-for-sum")
-def _(a, b):
-    a, b = a.double(), b.double()
-    return float(torch.mean(a * b) / (a.norm() * b.norm()))
-
-
-@wrong("gradient_cosine", "sign-lost")
-def _(a, b):
-    a, b = a.double(), b.double()
-    return abs(float((a * b).sum() / (a.norm() * b.norm())))
-
-
-@wrong("gradient_cosine", "angle-for-cosine")
-def _(a, b):
-    a, b = a.double(), b.double()
-    return math.acos(max(-1.0, min(1.0, float((a * b).sum() / (a.norm() * b.norm())))))
-
-
-@wrong("gradient_cosine", "distance")
-def _(a, b):
-    a, b = a.double(), b.double()
-    return 1 - float((a * b).sum() / (a.norm() * b.norm()))
-
-
-@wrong("gradient_cosine", "correlation")
-def _(a, b):
-    return torch.corrcoef(torch.stack([a.double().flatten(), b.double().flatten()]))[0, 1].item()
 
 
 # --- gradient_cosine: right -------------------------------------------------------------------------------------------

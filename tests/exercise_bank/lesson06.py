@@ -11,61 +11,6 @@ from exercise_bank.core import right, wrong
 # --- residual_forward: wrong ------------------------------------------------------------------------------------------
 
 
-@wrong("residual_forward", "skip-forgotten")
-def _(x, branch):
-    out = branch(x)
-    return torch.relu(out)
-
-
-@wrong("residual_forward", "skip-twice")
-def _(x, branch):
-    out = x + branch(x)
-    out = out + x
-    return out.relu()
-
-
-@wrong("residual_forward", "no-relu")
-def _(x, branch):
-    return torch.add(x, branch(x))
-
-
-@wrong("residual_forward", "relu-before-addition")
-def _(x, branch):
-    out = nn.ReLU()(branch(x))
-    return out + x
-
-
-@wrong("residual_forward", "relu-on-both")
-def _(x, branch):
-    return branch(x).clamp(min=0) + x.clamp(min=0)
-
-
-@wrong("residual_forward", "branch-of-the-sum")
-def _(x, branch):
-    return F.relu(branch(2 * x))
-
-
-@wrong("residual_forward", "subtracts")
-def _(x, branch):
-    return torch.relu(branch(x) - x)
-
-
-@wrong("residual_forward", "multiplies")
-def _(x, branch):
-    return torch.relu(x * branch(x))
-
-
-@wrong("residual_forward", "branch-forgotten")
-def _(x, branch):
-    return x.clamp_min(0)
-
-
-@wrong("residual_forward", "relu-into-the-branch")
-def _(x, branch):
-    x = torch.relu(x)
-    return torch.relu(x + branch(x))
-
-
 @wrong("residual_forward", "changes-input")
 def _(x, branch):
     x += branch(x)
@@ -145,7 +90,7 @@ def _conv_norm(i, o, kernel, stride=1, **options):
 
 
 class _Base(nn.Module):
-    """A right answer in another style; the wrong ones below change one thing."""
+    """A right answer in another style; some wrong ones below change one thing."""
 
     def __init__(self, i, o, stride=1):
         super().__init__()
@@ -166,109 +111,6 @@ class _Base(nn.Module):
         return torch.relu(self.branch(x) + self.skip(x))
 
 
-@wrong("BasicBlock", "skip-forgotten")
-class _SkipForgotten(_Base):
-    def forward(self, x):
-        return torch.relu(self.branch(x))
-
-
-@wrong("BasicBlock", "skip-twice")
-class _SkipTwice(_Base):
-    def forward(self, x):
-        return torch.relu(self.branch(x) + 2 * self.skip(x))
-
-
-@wrong("BasicBlock", "relu-before-addition")
-class _ReluBeforeAddition(_Base):
-    def forward(self, x):
-        return torch.relu(self.branch(x)) + self.skip(x)
-
-
-@wrong("BasicBlock", "relu-before-addition")
-class _ReluAtTheEndOfTheBranch(_Base):
-    def layers(self, i, o, stride):
-        return [*super().layers(i, o, stride), nn.ReLU()]
-
-    def forward(self, x):
-        return self.branch(x) + self.skip(x)
-
-
-@wrong("BasicBlock", "no-last-relu")
-class _NoLastRelu(_Base):
-    def forward(self, x):
-        return self.branch(x) + self.skip(x)
-
-
-@wrong("BasicBlock", "no-inner-relu")
-class _NoInnerRelu(_Base):
-    def layers(self, i, o, stride):
-        return [*_conv_norm(i, o, 3, stride), *_conv_norm(o, o, 3)]
-
-
-@wrong("BasicBlock", "norm-before-convolution")
-class _NormBeforeConvolution(_Base):
-    def layers(self, i, o, stride):
-        first, norm = _conv_norm(i, o, 3, stride)
-        second, another = _conv_norm(o, o, 3)
-        return [first, norm, nn.ReLU(), another, second]
-
-
-@wrong("BasicBlock", "stride-twice")
-class _StrideTwice(_Base):
-    def layers(self, i, o, stride):
-        return [*_conv_norm(i, o, 3, stride), nn.ReLU(), *_conv_norm(o, o, 3, stride)]
-
-
-@wrong("BasicBlock", "stride-on-neither")
-class _StrideOnNeither(_Base):
-    def layers(self, i, o, stride):
-        return super().layers(i, o, 1)
-
-
-@wrong("BasicBlock", "stride-on-second")
-class _StrideOnSecond(_Base):
-    def layers(self, i, o, stride):
-        return [*_conv_norm(i, o, 3), nn.ReLU(), *_conv_norm(o, o, 3, stride)]
-
-
-@wrong("BasicBlock", "projection-without-stride")
-class _ProjectionWithoutStride(_Base):
-    def projection(self, i, o, stride):
-        return _conv_norm(i, o, 1)
-
-
-@wrong("BasicBlock", "projection-without-norm")
-class _ProjectionWithoutNorm(_Base):
-    def projection(self, i, o, stride):
-        return _conv_norm(i, o, 1, stride)[:1]
-
-
-@wrong("BasicBlock", "projection-always")
-class _ProjectionAlways(_Base):
-    def changes(self, i, o, stride):
-        return True
-
-
-@wrong("BasicBlock", "projects-only-for-stride")
-class _ProjectsOnlyForStride(_Base):
-    def changes(self, i, o, stride):
-        return stride != 1
-
-
-@wrong("BasicBlock", "projects-only-for-channels")
-class _ProjectsOnlyForChannels(_Base):
-    def changes(self, i, o, stride):
-        return i != o
-
-
-@wrong("BasicBlock", "shared-norm")
-class _SharedNorm(_Base):
-    def layers(self, i, o, stride):
-        norm = nn.BatchNorm2d(o)
-        return [_conv_norm(i, o, 3, stride)[0], norm, nn.ReLU(), _conv_norm(o, o, 3)[0], norm]
-
-
-@wrong("BasicBlock", "bias-before-norm")
 class _Biases(_Base):
     def layers(self, i, o, stride):
         first, second = nn.Conv2d(i, o, 3, stride, 1), nn.Conv2d(o, o, 3, padding=1)
@@ -293,22 +135,10 @@ class _NoProjectionAndBiases(_Biases):
         return False
 
 
-@wrong("BasicBlock", "projection-of-three")
-class _ProjectionOfThree(_Base):
-    def projection(self, i, o, stride):
-        return _conv_norm(i, o, 3, stride)
-
-
 @wrong("BasicBlock", "projection-with-bias")
 class _ProjectionWithBias(_Base):
     def projection(self, i, o, stride):
         return [nn.Conv2d(i, o, 1, stride), nn.BatchNorm2d(o)]
-
-
-@wrong("BasicBlock", "projection-with-relu")
-class _ProjectionWithRelu(_Base):
-    def projection(self, i, o, stride):
-        return [*_conv_norm(i, o, 1, stride), nn.ReLU()]
 
 
 @wrong("BasicBlock", "projection-made-in-forward")
@@ -325,35 +155,6 @@ class _ProjectionMadeInForward(nn.Module):
         return F.relu(out + x)
 
 
-@wrong("BasicBlock", "option-a")
-class _OptionA(_Base):
-    def changes(self, i, o, stride):
-        return False
-
-    def forward(self, x):
-        out = self.branch(x)
-        x = x[:, :, ::2, ::2] if out.shape[2] < x.shape[2] else x
-        return F.relu(out + _append(x, out.shape[1] - x.shape[1]))
-
-
-@wrong("BasicBlock", "relu-in-the-branch")
-class _ReluInTheBranch(_Base):
-    def layers(self, i, o, stride):
-        return [*super().layers(i, o, stride), nn.ReLU()]
-
-
-@wrong("BasicBlock", "first-norm-forgotten")
-class _FirstNormForgotten(_Base):
-    def layers(self, i, o, stride):
-        return [_conv_norm(i, o, 3, stride)[0], nn.ReLU(), *_conv_norm(o, o, 3)]
-
-
-@wrong("BasicBlock", "second-norm-forgotten")
-class _SecondNormForgotten(_Base):
-    def layers(self, i, o, stride):
-        return [*_conv_norm(i, o, 3, stride), nn.ReLU(), _conv_norm(o, o, 3)[0]]
-
-
 @wrong("BasicBlock", "layer-for-result")
 class _LayerForResult(_Base):
     def forward(self, x):
@@ -364,18 +165,6 @@ class _LayerForResult(_Base):
 class _LayersWithoutSuper(nn.Module):
     def __init__(self, i, o, stride=1):
         self.branch = nn.Sequential(*_conv_norm(i, o, 3, stride))
-
-
-@wrong("BasicBlock", "norm-forgotten")
-class _NoNorms(_Base):
-    def layers(self, i, o, stride):
-        return [_conv_norm(i, o, 3, stride)[0], nn.ReLU(), _conv_norm(o, o, 3)[0]]
-
-
-@wrong("BasicBlock", "no-padding")
-class _NoPadding(_Base):
-    def layers(self, i, o, stride):
-        return [*_conv_norm(i, o, 3, stride, padding=0), nn.ReLU(), *_conv_norm(o, o, 3, padding=0)]
 
 
 @wrong("BasicBlock", "changes-input")
@@ -480,22 +269,9 @@ def _append(y, missing, dim=1):
     return torch.cat((y, torch.zeros(size)), dim)
 
 
-@wrong("pad_shortcut", "zeros-in-front")
-def _(x, out_channels, stride):
-    y = x[:, :, ::stride, ::stride]
-    n, c, h, w = y.shape
-    return torch.cat([torch.zeros(n, out_channels - c, h, w), y], dim=1)
-
-
 @wrong("pad_shortcut", "zeros-on-both-sides")
 def _(x, planes, stride):
     return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, planes // 4, planes // 4), "constant", 0)
-
-
-@wrong("pad_shortcut", "zeros-on-both-sides")
-def _(x, out_channels, stride):
-    missing = out_channels - x.size(1)
-    return F.pad(x[..., ::stride, ::stride], [0, 0, 0, 0, missing // 2, missing - missing // 2])
 
 
 @wrong("pad_shortcut", "zeros-between")
@@ -508,76 +284,6 @@ def _(x, out_channels, stride):
 @wrong("pad_shortcut", "copies-for-zeros")
 def _(x, out_channels, stride):
     return x[:, :, ::stride, ::stride].repeat(1, out_channels // x.shape[1], 1, 1)
-
-
-@wrong("pad_shortcut", "ones-for-zeros")
-def _(x, out_channels, stride):
-    out = torch.ones(len(x), out_channels, -(-x.shape[2] // stride), -(-x.shape[3] // stride))
-    out[:, : x.shape[1]] = x[:, :, ::stride, ::stride]
-    return out
-
-
-@wrong("pad_shortcut", "no-new-channels")
-def _(x, out_channels, stride):
-    return F.max_pool2d(x, kernel_size=1, stride=stride)
-
-
-@wrong("pad_shortcut", "doubles-the-channels")
-def _(x, out_channels, stride):
-    y = x[:, :, ::stride, ::stride]
-    return torch.cat([y, torch.zeros_like(y)], 1)
-
-
-@wrong("pad_shortcut", "adds-out-channels")
-def _(x, out_channels, stride):
-    return _append(x[:, :, ::stride, ::stride], out_channels)
-
-
-@wrong("pad_shortcut", "pads-columns")
-def _(x, out_channels, stride):
-    y = x[:, :, ::stride, ::stride]
-    return F.pad(y, (0, out_channels - y.size(1), 0, 0, 0, 0))
-
-
-@wrong("pad_shortcut", "pads-rows")
-def _(x, out_channels, stride):
-    y = x[:, :, ::stride, ::stride]
-    return _append(y, out_channels - y.size(1), dim=2)
-
-
-@wrong("pad_shortcut", "appends-images")
-def _(x, out_channels, stride):
-    y = x[:, :, ::stride, ::stride]
-    zeros = torch.zeros(y.shape[0], out_channels - y.shape[1], y.shape[2], y.shape[3])
-    return torch.cat((y, zeros))
-
-
-@wrong("pad_shortcut", "no-stride")
-def _(x, out_channels, stride):
-    return _append(x, out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "stride-always-two")
-def _(x, out_channels, stride):
-    return _append(x[:, :, 0::2, 0::2], out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "stride-on-rows-only")
-def _(x, out_channels, stride):
-    rows = torch.arange(0, x.shape[2], stride)
-    return _append(x[:, :, rows], out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "stride-on-columns-only")
-def _(x, out_channels, stride):
-    columns = range(0, x.shape[3], stride)
-    return _append(x[:, :, :, list(columns)], out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "starts-late")
-def _(x, out_channels, stride):
-    start = stride - 1
-    return _append(x[:, :, start::stride, start::stride], out_channels - x.shape[1])
 
 
 @wrong("pad_shortcut", "strides-the-channels")
@@ -605,47 +311,8 @@ def _(x, out_channels, stride):
 
 @wrong("pad_shortcut", "averages")
 def _(x, out_channels, stride):
-    return _append(nn.AvgPool2d(stride, stride)(x), out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "averages")
-def _(x, out_channels, stride):
     y = F.avg_pool2d(x, stride, ceil_mode=True)
     return _append(y, out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "takes-the-largest")
-def _(x, out_channels, stride):
-    return _append(nn.MaxPool2d(stride)(x), out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "cuts-out-a-corner")
-def _(x, out_channels, stride):
-    h, w = x.shape[2:]
-    return _append(x[:, :, : h // stride, : w // stride], out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "rounds-down")
-def _(x, out_channels, stride):
-    h, w = x.shape[2] // stride, x.shape[3] // stride
-    y = x[:, :, ::stride, ::stride][:, :, :h, :w]
-    return _append(y, out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "pads-only-with-a-stride")
-def _(x, out_channels, stride):
-    if stride > 1:
-        x = x[:, :, ::stride, ::stride]
-        x = _append(x, out_channels - x.shape[1])
-    return x
-
-
-@wrong("pad_shortcut", "strides-only-with-new-channels")
-def _(x, out_channels, stride):
-    missing = out_channels - x.shape[1]
-    if missing == 0:
-        return x
-    return _append(x[:, :, ::stride, ::stride], missing)
 
 
 @wrong("pad_shortcut", "cuts-the-gradient")
@@ -705,98 +372,6 @@ def _(x, out_channels, stride):
 
 
 # --- projection: wrong ------------------------------------------------------------------------------------------------
-
-
-@wrong("projection", "norm-forgotten")
-def _(in_channels, out_channels, stride):
-    return nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
-
-
-@wrong("projection", "bias-before-norm")
-def _(in_channels, out_channels, stride):
-    layers = [nn.Conv2d(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels)]
-    return nn.Sequential(*layers)
-
-
-@wrong("projection", "stride-forgotten")
-def _(in_channels, out_channels, stride):
-    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1))
-
-
-@wrong("projection", "stride-always-two")
-def _(in_channels, out_channels, stride):
-    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, 2))
-
-
-@wrong("projection", "kernel-of-three")
-class _WideProjection(nn.Module):
-    def __init__(self, i, o, s):
-        super().__init__()
-        self.conv, self.norm = _conv_norm(i, o, 3, s)
-
-    def forward(self, x):
-        return self.norm(self.conv(x))
-
-
-@wrong("projection", "kernel-of-three-cuts-the-border")
-def _(in_channels, out_channels, stride):
-    return nn.Sequential(*_conv_norm(in_channels, out_channels, 3, stride, padding=0))
-
-
-@wrong("projection", "kernel-as-large-as-the-stride")
-def _(in_channels, out_channels, stride):
-    return nn.Sequential(*_conv_norm(in_channels, out_channels, stride, stride, padding=0))
-
-
-@wrong("projection", "kernel-and-stride-swapped")
-def _(in_channels, out_channels, stride):
-    return nn.Sequential(*_conv_norm(in_channels, out_channels, stride, 1, padding=0))
-
-
-@wrong("projection", "padding")
-def _(in_channels, out_channels, stride):
-    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride, padding=1))
-
-
-@wrong("projection", "relu-at-the-end")
-def _(in_channels, out_channels, stride):
-    net = nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))
-    net.append(nn.ReLU(inplace=True))
-    return net
-
-
-@wrong("projection", "norm-before-convolution")
-class _NormFirst(nn.Module):
-    def __init__(self, i, o, s):
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(i, o, (1, 1), (s, s), bias=False), nn.BatchNorm2d(i)
-
-    def forward(self, x):
-        return self.conv(self.norm(x))
-
-
-@wrong("projection", "norm-takes-in-channels")
-def _(in_channels, out_channels, stride):
-    conv, _ = _conv_norm(in_channels, out_channels, 1, stride)
-    return nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm2d(in_channels)))
-
-
-@wrong("projection", "norm-of-vectors")
-def _(in_channels, out_channels, stride):
-    conv, _ = _conv_norm(in_channels, out_channels, 1, stride)
-    return nn.Sequential(OrderedDict(conv=conv, norm=nn.BatchNorm1d(out_channels)))
-
-
-@wrong("projection", "channels-swapped")
-def _(out_channels, in_channels, stride):
-    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))
-
-
-@wrong("projection", "identity-where-the-shape-stays")
-def _(in_channels, out_channels, stride):
-    if stride == 1 and in_channels == out_channels:
-        return nn.Sequential()
-    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))
 
 
 @wrong("projection", "no-module")

@@ -10,44 +10,6 @@ from exercise_bank.core import right, wrong
 # --- path_lengths -----------------------------------------------------------------------------------------------------
 
 
-@wrong("path_lengths", "ends-too-early")
-def _(n):
-    return [math.comb(n, k) for k in range(n)]
-
-
-@wrong("path_lengths", "starts-at-one")
-def _(n):
-    return [math.comb(n, k) for k in range(1, n + 1)]
-
-
-@wrong("path_lengths", "one-of-each")
-def _(n):
-    return [1 for _ in range(n + 1)]
-
-
-@wrong("path_lengths", "powers-of-two")
-def _(n):
-    counts = [1]
-    for _ in range(n):
-        counts.append(2 * counts[-1])
-    return counts
-
-
-@wrong("path_lengths", "order-counts")
-def _(n):
-    return [math.factorial(n) // math.factorial(n - k) for k in range(n + 1)]
-
-
-@wrong("path_lengths", "parts-for-numbers")
-def _(n):
-    return [math.comb(n, k) * 0.5**n for k in range(n + 1)]
-
-
-@wrong("path_lengths", "one-number")
-def _(n):
-    return sum(math.comb(n, k) for k in range(n + 1))
-
-
 @right("path_lengths")
 def _(n):
     counts = [1]
@@ -76,36 +38,6 @@ def _(n):
 
 
 # --- filter_normalize -------------------------------------------------------------------------------------------------
-
-
-@wrong("filter_normalize", "whole-tensor")
-def _(direction, weights):
-    return direction / direction.norm() * weights.norm()
-
-
-@wrong("filter_normalize", "unit-length")
-def _(direction, weights):
-    return torch.stack([d / d.norm() for d in direction])
-
-
-@wrong("filter_normalize", "upside-down")
-def _(direction, weights):
-    return torch.stack([d * d.norm() / w.norm() for d, w in zip(direction, weights, strict=True)])
-
-
-@wrong("filter_normalize", "not-divided")
-def _(direction, weights):
-    return torch.stack([d * w.norm() for d, w in zip(direction, weights, strict=True)])
-
-
-@wrong("filter_normalize", "weights-returned")
-def _(direction, weights):
-    return torch.stack([w / w.norm().clamp_min(1e-12) * w.norm() for w in weights])
-
-
-@wrong("filter_normalize", "squares-for-norms")
-def _(direction, weights):
-    return torch.stack([d * w.square().sum() / d.square().sum() for d, w in zip(direction, weights, strict=True)])
 
 
 @wrong("filter_normalize", "factors-not-shaped")
@@ -150,20 +82,6 @@ def per_image(x, probability):
     return torch.bernoulli(torch.full(shape, probability))
 
 
-@wrong("drop_path", "not-rescaled")
-def _(x, branch, p, training):
-    if not training:
-        return x + branch(x)
-    return x + per_image(x, 1 - p) * branch(x)
-
-
-@wrong("drop_path", "times-for-divided")
-def _(x, branch, p, training):
-    if not training:
-        return x + branch(x)
-    return x + per_image(x, 1 - p) * branch(x) * (1 - p)
-
-
 @wrong("drop_path", "drops-when-in-use")
 def _(x, branch, p, training):
     return x + per_image(x, 1 - p) * branch(x) / (1 - p)
@@ -172,23 +90,6 @@ def _(x, branch, p, training):
 @wrong("drop_path", "drops-only-in-use")
 def _(x, branch, p, training):
     return x + branch(x) if training else x + per_image(x, 1 - p) * branch(x) / (1 - p)
-
-
-@wrong("drop_path", "drops-x-too")
-def _(x, branch, p, training):
-    y = x + branch(x)
-    return per_image(x, 1 - p) * y / (1 - p) if training else y
-
-
-@wrong("drop_path", "skip-forgotten")
-def _(x, branch, p, training):
-    y = branch(x)
-    return per_image(x, 1 - p) * y / (1 - p) if training else y
-
-
-@wrong("drop_path", "never-drops")
-def _(x, branch, p, training):
-    return branch(x) + x
 
 
 @wrong("drop_path", "whole-batch")
@@ -201,13 +102,6 @@ def _(x, branch, p, training):
 @wrong("drop_path", "each-entry")
 def _(x, branch, p, training):
     return x + F.dropout(branch(x), p, training)
-
-
-@wrong("drop_path", "paper-s-scaling")
-def _(x, branch, p, training):
-    if training:
-        return x + per_image(x, 1 - p) * branch(x)
-    return x + (1 - p) * branch(x)
 
 
 @right("drop_path")

@@ -51,16 +51,6 @@ def _(net, classes):
     return other
 
 
-@wrong("replace_head", "old-rows")
-def _(net, classes):
-    other = copy.deepcopy(net)
-    fresh = nn.Linear(net.fc.in_features, classes)
-    for row in range(min(classes, net.fc.out_features)):
-        fresh.weight.data[row] = net.fc.weight.data[row]
-    other.fc = fresh
-    return other
-
-
 @wrong("replace_head", "fresh-net")
 def _(net, classes):
     other = copy.deepcopy(net)
@@ -71,40 +61,10 @@ def _(net, classes):
     return other
 
 
-@wrong("replace_head", "frozen")
-def _(net, classes):
-    other = copy.deepcopy(net)
-    for parameter in other.parameters():
-        parameter.requires_grad = False
-    other.fc = nn.Linear(net.fc.in_features, classes)
-    return other
-
-
-@wrong("replace_head", "number-only")
-def _(net, classes):
-    other = copy.deepcopy(net)
-    other.fc.out_features = classes
-    return other
-
-
-@wrong("replace_head", "no-bias")
-def _(net, classes):
-    other = copy.deepcopy(net)
-    other.fc = nn.Linear(net.fc.in_features, classes, bias=False)
-    return other
-
-
 @wrong("replace_head", "the-wrong-way-round")
 def _(net, classes):
     other = copy.deepcopy(net)
     other.fc = nn.Linear(classes, net.fc.in_features)
-    return other
-
-
-@wrong("replace_head", "classes-of-net")
-def _(net, classes):
-    other = copy.deepcopy(net)
-    other.fc = nn.Linear(net.fc.in_features, net.fc.out_features)
     return other
 
 
@@ -150,79 +110,12 @@ def _(net, classes):
 # --- freeze -----------------------------------------------------------------------------------------------------------
 
 
-@wrong("freeze", "statistics-move")
-def _(net):
-    for parameter in net.parameters():
-        parameter.requires_grad = False
-    for parameter in net.fc.parameters():
-        parameter.requires_grad = True
-    return list(net.fc.parameters())
-
-
-@wrong("freeze", "statistics-move")
-def _(net):
-    for name, parameter in net.named_parameters():
-        parameter.requires_grad_(name.startswith("fc"))
-    net.train()
-    return [parameter for parameter in net.parameters() if parameter.requires_grad]
-
-
-@wrong("freeze", "batch-statistics")
-def _(net):
-    for name, parameter in net.named_parameters():
-        parameter.requires_grad_(name.startswith("fc."))
-    for layer in net.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = 0.0
-    return list(net.fc.parameters())
-
-
-@wrong("freeze", "body-takes-gradients")
-def _(net):
-    net.requires_grad = False
-    net.fc.requires_grad = True
-    net.eval()
-    return list(net.fc.parameters())
-
-
-@wrong("freeze", "nothing-frozen")
-def _(net):
-    for parameter in net.parameters():
-        parameter.required_grad = False
-    return list(net.fc.parameters())
-
-
-@wrong("freeze", "head-frozen-too")
-def _(net):
-    net.eval()
-    for parameter in net.parameters():
-        parameter.requires_grad = False
-    return list(net.fc.parameters())
-
-
 @wrong("freeze", "body-for-head")
 def _(net):
     net.eval()
     for parameter in net.fc.parameters():
         parameter.requires_grad = False
     return [parameter for parameter in net.parameters() if parameter.requires_grad]
-
-
-@wrong("freeze", "norm-still-learns")
-def _(net):
-    net.eval()
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d):
-            layer.weight.requires_grad = False
-    return list(net.fc.parameters())
-
-
-@wrong("freeze", "returns-all")
-def _(net):
-    net.eval()
-    net.requires_grad_(False)
-    net.fc.requires_grad_(True)
-    return list(net.parameters())
 
 
 @wrong("freeze", "freezes-a-copy")
@@ -300,76 +193,6 @@ def _(net):
 # --- grad_cam ---------------------------------------------------------------------------------------------------------
 
 
-@wrong("grad_cam", "no-relu")
-def _(activations, gradients):
-    alpha = gradients.mean(dim=(2, 3))
-    return torch.einsum("nc,nchw->nhw", alpha, activations)
-
-
-@wrong("grad_cam", "relu-too-early")
-def _(activations, gradients):
-    alpha = gradients.mean((2, 3), keepdim=True)
-    return F.relu(alpha * activations).sum(1)
-
-
-@wrong("grad_cam", "relu-too-early")
-def _(activations, gradients):
-    alpha = gradients.mean((2, 3)).clamp_min(0)
-    return torch.einsum("nc,nchw->nhw", alpha, activations).relu()
-
-
-@wrong("grad_cam", "gradients-cut")
-def _(activations, gradients):
-    alpha = gradients.clamp_min(0).mean((2, 3))
-    return torch.einsum("nc,nchw->nhw", alpha, activations).relu()
-
-
-@wrong("grad_cam", "not-averaged")
-def _(activations, gradients):
-    return (gradients * activations).sum(dim=1).clamp(min=0)
-
-
-@wrong("grad_cam", "summed-weights")
-def _(activations, gradients):
-    alpha = gradients.flatten(2).sum(2)[:, :, None, None]
-    return (alpha * activations).sum(1).clamp(min=0)
-
-
-@wrong("grad_cam", "channels-averaged")
-def _(activations, gradients):
-    alpha = gradients.mean((2, 3), keepdim=True)
-    return (alpha * activations).mean(1).clamp(min=0)
-
-
-@wrong("grad_cam", "absolute-values")
-def _(activations, gradients):
-    alpha = gradients.mean((2, 3), keepdim=True)
-    return (alpha * activations).sum(1).abs()
-
-
-@wrong("grad_cam", "averages-the-activations")
-def _(activations, gradients):
-    alpha = activations.mean((2, 3), keepdim=True)
-    return (alpha * gradients).sum(1).clamp(min=0)
-
-
-@wrong("grad_cam", "gradients-alone")
-def _(activations, gradients):
-    return gradients.sum(1).clamp(min=0)
-
-
-@wrong("grad_cam", "mean-over-the-batch")
-def _(activations, gradients):
-    alpha = gradients.mean((0, 2, 3)).view(1, -1, 1, 1)
-    return (alpha * activations).sum(1).clamp(min=0)
-
-
-@wrong("grad_cam", "divided-by-the-largest")
-def _(activations, gradients):
-    cam = (gradients.mean((2, 3), keepdim=True) * activations).sum(1).clamp(min=0)
-    return torch.stack([one / one.max() if one.max() > 0 else one for one in cam])
-
-
 @wrong("grad_cam", "divided-by-the-largest")
 def _(activations, gradients):
     cam = F.relu((gradients.mean((2, 3), keepdim=True) * activations).sum(1))
@@ -379,12 +202,6 @@ def _(activations, gradients):
 @wrong("grad_cam", "weights-not-shaped")
 def _(activations, gradients):
     return (gradients.mean((2, 3)) * activations).sum(1).relu()
-
-
-@wrong("grad_cam", "largest-gradient")
-def _(activations, gradients):
-    alpha = gradients.flatten(2).max(2).values
-    return torch.einsum("nc,nchw->nhw", alpha, activations).relu()
 
 
 @right("grad_cam")
@@ -430,93 +247,12 @@ def parts(confidence, right, bins):
 
 @wrong("calibration_error", "unweighted")
 def _(confidence, right, bins=10):
-    return float(np.mean([abs(c - a) for c, a, _ in parts(confidence, right, bins)]))
-
-
-@wrong("calibration_error", "unweighted")
-def _(confidence, right, bins=10):
     gaps = []
     for low in range(bins):
         chosen = (confidence >= low / bins) & (confidence < (low + 1) / bins)  # loses the certain, too
         if chosen.any():
             gaps.append(abs(confidence[chosen].mean() - right[chosen].float().mean()))
     return sum(gaps) / len(gaps)
-
-
-@wrong("calibration_error", "divided-by-all-bins")
-def _(confidence, right, bins=10):
-    return sum(abs(c - a) for c, a, _ in parts(confidence, right, bins)) / bins
-
-
-@wrong("calibration_error", "gaps-added-up")
-def _(confidence, right, bins=10):
-    return sum(abs(c - a) for c, a, _ in parts(confidence, right, bins))
-
-
-@wrong("calibration_error", "signs-cancel")
-def _(confidence, right, bins=10):
-    return sum(n * (c - a) for c, a, n in parts(confidence, right, bins)) / len(right)
-
-
-@wrong("calibration_error", "signs-cancel-within")
-def _(confidence, right, bins=10):
-    return (confidence.mean() - right.float().mean()).abs()
-
-
-@wrong("calibration_error", "largest-gap")
-def _(confidence, right, bins=10):
-    return max(abs(c - a) for c, a, _ in parts(confidence, right, bins))
-
-
-@wrong("calibration_error", "loses-the-certain")
-def _(confidence, right, bins=10):
-    error = 0.0
-    for number in range(bins):
-        chosen = (confidence >= number / bins) & (confidence < (number + 1) / bins)
-        if chosen.sum() > 0:
-            gap = confidence[chosen].mean() - right[chosen].float().mean()
-            error += chosen.sum().item() / len(right) * gap.abs().item()
-    return error
-
-
-@wrong("calibration_error", "middle-of-the-bin")
-def _(confidence, right, bins=10):
-    place = (confidence * bins).long().clamp(max=bins - 1)
-    error = 0.0
-    for number in place.unique():
-        accuracy = right[place == number].float().mean()
-        error += abs((number.item() + 0.5) / bins - accuracy.item()) * (place == number).float().mean().item()
-    return error
-
-
-@wrong("calibration_error", "squares")
-def _(confidence, right, bins=10):
-    return sum(n * (c - a) ** 2 for c, a, n in parts(confidence, right, bins)) / len(right)
-
-
-@wrong("calibration_error", "image-by-image")
-def _(confidence, right, bins=10):
-    return torch.where(right, 1 - confidence, confidence).mean()
-
-
-@wrong("calibration_error", "percent")
-def _(confidence, right, bins=10):
-    return 100 * sum(n * abs(c - a) for c, a, n in parts(confidence, right, bins)) / len(right)
-
-
-@wrong("calibration_error", "always-ten")
-def _(confidence, right, bins=10):
-    return sum(n * abs(c - a) for c, a, n in parts(confidence, right, 10)) / len(right)
-
-
-@wrong("calibration_error", "empty-bins")
-def _(confidence, right, bins=10):
-    place = (confidence * bins).long().clamp(max=bins - 1)
-    error = 0.0
-    for number in range(bins):
-        chosen = place == number
-        error += chosen.float().mean() * (confidence[chosen].mean() - right[chosen].float().mean()).abs()
-    return error
 
 
 @right("calibration_error")

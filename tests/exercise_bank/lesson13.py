@@ -15,61 +15,9 @@ def _(coarse, fine, lateral):
     return big + fine[:, : coarse.shape[1]]
 
 
-@wrong("top_down", "lateral-on-the-sum")
-def _(coarse, fine, lateral):
-    return lateral(F.interpolate(coarse, scale_factor=2) + fine)
-
-
-@wrong("top_down", "lateral-on-coarse")
-def _(coarse, fine, lateral):
-    return lateral(F.interpolate(coarse, size=fine.shape[2:])) + fine
-
-
-@wrong("top_down", "bilinear")
-def _(coarse, fine, lateral):
-    return F.interpolate(coarse, size=fine.shape[2:], mode="bilinear", align_corners=False) + lateral(fine)
-
-
-@wrong("top_down", "tiled")
-def _(coarse, fine, lateral):
-    wide = torch.cat([coarse, coarse], dim=3)
-    return torch.cat([wide, wide], dim=2) + lateral(fine)
-
-
-@wrong("top_down", "concatenated")
-def _(coarse, fine, lateral):
-    return torch.cat((F.interpolate(coarse, scale_factor=2, mode="nearest"), lateral(fine)), dim=1)
-
-
-@wrong("top_down", "coarse-only")
-def _(coarse, fine, lateral):
-    lateral(fine)
-    return coarse.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-
-
-@wrong("top_down", "fine-only")
-def _(coarse, fine, lateral):
-    return lateral(fine) + 0
-
-
-@wrong("top_down", "shrinks-the-fine")
-def _(coarse, fine, lateral):
-    return lateral(F.adaptive_avg_pool2d(fine, coarse.shape[2:])) + coarse
-
-
-@wrong("top_down", "takes-every-second")
-def _(coarse, fine, lateral):
-    return coarse + lateral(fine[:, :, ::2, ::2])
-
-
 @wrong("top_down", "not-enlarged")
 def _(coarse, fine, lateral):
     return coarse + lateral(fine)
-
-
-@wrong("top_down", "relu-added")
-def _(coarse, fine, lateral):
-    return torch.relu(F.interpolate(coarse, scale_factor=2) + lateral(fine))
 
 
 @right("top_down")
@@ -114,13 +62,6 @@ def shared(p, q):
 
 
 @wrong("box_iou", "negative-sides")
-@pairs
-def _(p, q):
-    both = (min(p[2], q[2]) - max(p[0], q[0])) * (min(p[3], q[3]) - max(p[1], q[1]))
-    return both / (area(p) + area(q) - both)
-
-
-@wrong("box_iou", "negative-sides")
 def _(a, b):
     sides = torch.minimum(a[:, None, 2:], b[:, 2:]) - torch.maximum(a[:, None, :2], b[:, :2])
     both = sides.prod(2).clamp(min=0)  # the product, and not each side
@@ -135,75 +76,12 @@ def _(a, b):
     return both / (areas - both)
 
 
-@wrong("box_iou", "union-counts-twice")
-@pairs
-def _(p, q):
-    return shared(p, q) / (area(p) + area(q))
-
-
-@wrong("box_iou", "dice")
-@pairs
-def _(p, q):
-    return 2 * shared(p, q) / (area(p) + area(q))
-
-
-@wrong("box_iou", "over-first-area")
-@pairs
-def _(p, q):
-    return shared(p, q) / area(p)
-
-
-@wrong("box_iou", "over-second-area")
-@pairs
-def _(p, q):
-    return shared(p, q) / area(q)
-
-
-@wrong("box_iou", "over-smaller-area")
-@pairs
-def _(p, q):
-    return shared(p, q) / min(area(p), area(q))
-
-
-@wrong("box_iou", "over-larger-area")
-@pairs
-def _(p, q):
-    return shared(p, q) / max(area(p), area(q))
-
-
-@wrong("box_iou", "intersection-only")
-@pairs
-def _(p, q):
-    return shared(p, q)
-
-
-@wrong("box_iou", "counts-pixels")
-@pairs
-def _(p, q):
-    w = (min(p[2], q[2]) - max(p[0], q[0]) + 1).clamp(min=0)
-    h = (min(p[3], q[3]) - max(p[1], q[1]) + 1).clamp(min=0)
-    areas = [(r[2] - r[0] + 1) * (r[3] - r[1] + 1) for r in (p, q)]
-    return w * h / (sum(areas) - w * h)
-
-
-@wrong("box_iou", "corner-and-size")
-@pairs
-def _(p, q):
-    p, q = (torch.stack((r[0], r[1], r[0] + r[2], r[1] + r[3])) for r in (p, q))
-    return shared(p, q) / (area(p) + area(q) - shared(p, q))
-
-
 @wrong("box_iou", "row-by-row")
 def _(a, b):
     first, last = torch.maximum(a[:, :2], b[:, :2]), torch.minimum(a[:, 2:], b[:, 2:])
     both = (last - first).clamp(min=0).prod(1)
     union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - both
     return (both / union)[:, None]
-
-
-@wrong("box_iou", "transposed")
-def _(a, b):
-    return torch.stack([torch.stack([shared(p, q) / (area(p) + area(q) - shared(p, q)) for p in a]) for q in b])
 
 
 @right("box_iou")
@@ -250,82 +128,6 @@ def ranked(scores, hits):
     return [bool(hits[i]) for i in sorted(range(len(scores)), key=lambda i: -float(scores[i]))]
 
 
-@wrong("average_precision", "not-sorted")
-def _(scores, hits, positives):
-    found, total = 0, 0.0
-    for rank, hit in enumerate(hits.tolist(), start=1):
-        found += hit
-        total += found / rank if hit else 0
-    return total / positives
-
-
-@wrong("average_precision", "not-sorted")
-def _(scores, hits, positives):
-    scores = scores.sort(descending=True).values  # the hits stay where they were
-    precision = hits.cumsum(0) / torch.arange(1, len(scores) + 1)
-    return precision[hits.bool()].sum().item() / positives
-
-
-@wrong("average_precision", "sorted-upwards")
-def _(scores, hits, positives):
-    found, total = 0, 0.0
-    for rank, hit in enumerate(hits[scores.sort()[1]].tolist(), start=1):
-        found += hit
-        total += found / rank if hit else 0
-    return total / positives
-
-
-@wrong("average_precision", "missed-not-counted")
-def _(scores, hits, positives):
-    found, parts = 0, []
-    for rank, hit in enumerate(ranked(scores, hits), start=1):
-        if hit:
-            found += 1
-            parts.append(found / rank)
-    return sum(parts) / len(parts) if parts else 0.0
-
-
-@wrong("average_precision", "over-boxes")
-def _(scores, hits, positives):
-    found, total = 0, 0.0
-    for rank, hit in enumerate(ranked(scores, hits), start=1):
-        found += hit
-        total += found / rank if hit else 0
-    return total / len(hits)
-
-
-@wrong("average_precision", "every-rank")
-def _(scores, hits, positives):
-    found, total = 0, 0.0
-    for rank, hit in enumerate(ranked(scores, hits), start=1):
-        found += hit
-        total += found / rank
-    return total / positives
-
-
-@wrong("average_precision", "mean-over-ranks")
-def _(scores, hits, positives):
-    h = hits[scores.argsort(descending=True)].float()
-    return (h.cumsum(0) / torch.arange(1, len(h) + 1)).mean().item()
-
-
-@wrong("average_precision", "precision-only")
-def _(scores, hits, positives):
-    return sum(hits.tolist()) / len(hits)
-
-
-@wrong("average_precision", "recall-only")
-def _(scores, hits, positives):
-    return sum(hits.tolist()) / positives
-
-
-@wrong("average_precision", "smoothed")
-def _(scores, hits, positives):
-    h = ranked(scores, hits)
-    precision = [sum(h[: i + 1]) / (i + 1) for i in range(len(h))]
-    return sum(max(precision[i:]) for i in range(len(h)) if h[i]) / positives
-
-
 @right("average_precision")
 def _(scores, hits, positives):
     found, total = 0, 0.0
@@ -363,8 +165,8 @@ def _(scores, hits, positives):
 # --- SignalBlock ------------------------------------------------------------------------------------------------------
 
 
-def convolution(channels, dilation, **options):
-    return nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation, **{"bias": False, **options})
+def convolution(channels, dilation):
+    return nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False)
 
 
 class Parts(nn.Module):
@@ -372,45 +174,6 @@ class Parts(nn.Module):
         super().__init__()
         self.a, self.b = convolution(channels, dilation), convolution(channels, dilation)
         self.na, self.nb = nn.BatchNorm1d(channels), nn.BatchNorm1d(channels)
-
-
-@wrong("SignalBlock", "skip-forgotten")
-class _(Parts):
-    def forward(self, x):
-        return self.nb(self.b(self.na(self.a(x)).relu())).relu()
-
-
-@wrong("SignalBlock", "relu-before-addition")
-class _(Parts):
-    def forward(self, x):
-        return x + self.nb(self.b(self.na(self.a(x)).relu())).relu()
-
-
-@wrong("SignalBlock", "no-last-relu")
-class _(Parts):
-    def forward(self, x):
-        return x + self.nb(self.b(self.na(self.a(x)).relu()))
-
-
-@wrong("SignalBlock", "no-inner-relu")
-class _(Parts):
-    def forward(self, x):
-        return (x + self.nb(self.b(self.na(self.a(x))))).relu()
-
-
-@wrong("SignalBlock", "norm-after-addition")
-class _(Parts):
-    def forward(self, x):
-        return self.nb(x + self.b(self.na(self.a(x)).relu())).relu()
-
-
-@wrong("SignalBlock", "not-dilated")
-class _(Parts):
-    def __init__(self, channels, dilation):
-        super().__init__(channels, 1)
-
-    def forward(self, x):
-        return (x + self.nb(self.b(self.na(self.a(x)).relu()))).relu()
 
 
 @wrong("SignalBlock", "length-changes")
@@ -467,16 +230,6 @@ class _(nn.Module):
 
     def forward(self, x):
         return (x + self.b(self.a(x).relu())).relu()
-
-
-@wrong("SignalBlock", "bias")
-class _(Parts):
-    def __init__(self, channels, dilation):
-        super().__init__(channels, dilation)
-        self.a, self.b = convolution(channels, dilation, bias=True), convolution(channels, dilation, bias=True)
-
-    def forward(self, x):
-        return (x + self.nb(self.b(self.na(self.a(x)).relu()))).relu()
 
 
 @wrong("SignalBlock", "two-dimensional")
