@@ -31,7 +31,12 @@ from resnet_edu.plots.style import (
 
 @course_look
 def gradient_norms(
-    profiles: Mapping[str, Any], *, step: int = -1, ylabel: str = "gradient norm", title: str = ""
+    profiles: Mapping[str, Any],
+    *,
+    step: int = -1,
+    ylabel: str = "gradient norm",
+    xlabel: str = "layer: 1 is next to the image, the last one is the classifier",
+    title: str = "",
 ) -> Figure:
     """Norm by layer, one line a net, on a log scale; an exact zero is drawn as a cross on the bottom line.
 
@@ -40,7 +45,7 @@ def gradient_norms(
     lines = {label: norm_row(label, profile, step) for label, profile in nonempty(profiles).items()}
     figure, (ax,) = new_figure(3.6)
     draw_norms(ax, lines)
-    ax.set(ylabel=ylabel, title=title)
+    ax.set(ylabel=ylabel, xlabel=xlabel, title=title)
     return figure
 
 
@@ -58,7 +63,7 @@ def accuracy_and_gradients(histories: Mapping[str, Any], profiles: Mapping[str, 
     left.set(xlabel="epoch", ylabel="training accuracy")
     left.legend(loc="lower right", bbox_to_anchor=(1, chance + 0.04))  # above the line of chance
     draw_norms(right, {label: norm_row(label, profile, -1) for label, profile in profiles.items()})
-    right.set(ylabel="gradient norm, late in training", xlabel="layer: 1 is next to the image")
+    right.set(ylabel="gradient norm, late in training", xlabel="convolution: 1 is next to the image")
     right.get_legend().remove()  # the labels and their styles are those of the left panel
     return figure
 

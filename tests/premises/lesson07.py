@@ -61,13 +61,13 @@ PREMISES = [
         "every shortcut is a projection",
         force(shortcut="B"),
         FAIR,
-        ("Parameters that ResNet-20 has more than plain-20", "Parameters that ResNet-56 has more than plain-56"),
+        ("Parameters of ResNet-20 minus those of plain-20", "Parameters of ResNet-56 minus those of plain-56"),
     ),
     Premise(
         "seeds do nothing",
         seeds_do_nothing,
         FAIR,
-        ("Every weight of depth 20 starts equal (1 = yes)", "Every weight of depth 56 starts equal (1 = yes)"),
+        ("At depth 20 all parameters start equal (1 = yes)", "At depth 56 all parameters start equal (1 = yes)"),
     ),
     Premise(
         "the recorder returns ones",
