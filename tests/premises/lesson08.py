@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
 from premises.patches import answer_with, convolution_off_by_one_percent, together
 from resnet_edu import models, probes
-from resnet_edu.exercises.lesson_08 import _NotNarrowed
+from resnet_edu.exercises.lesson_08 import Bottleneck
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -20,6 +21,18 @@ START = ("imports", "nets")
 FAMILY = ("imports", "family-run")
 BLOCK = ("exercise-Bottleneck", "exercise-Bottleneck-check")
 LOADING = (*BLOCK, "exercise-load_torchvision", "exercise-load_torchvision-check", "parity-block")
+
+
+class NotNarrowed(Bottleneck):
+    """Its 3 x 3 convolution works on 4 * channels, so nothing is saved."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int = 1) -> None:
+        super().__init__(in_channels, channels, stride)
+        wide = 4 * channels
+        self.conv1, self.bn1 = nn.Conv2d(in_channels, wide, 1, bias=False), nn.BatchNorm2d(wide)
+        self.conv2 = nn.Conv2d(wide, wide, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(wide)
+        self.conv3 = nn.Conv2d(wide, wide, 1, bias=False)
 
 
 def always(**options: Any) -> Patch:
@@ -88,7 +101,6 @@ def twice_as_large_in_train_mode(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def twice_as_large_mine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader's block is right in eval mode, and not in train mode."""
-    from resnet_edu.exercises.lesson_08 import Bottleneck
 
     class Louder(Bottleneck):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -129,7 +141,7 @@ PREMISES = [
     ),
     Premise(
         "the bottleneck is not narrow",
-        answer_with(Bottleneck=_NotNarrowed),
+        answer_with(Bottleneck=NotNarrowed),
         ("imports", *BLOCK, "cost-run"),
         (
             "bottleneck on 256 channels / basic block on 64, multiply-adds",
