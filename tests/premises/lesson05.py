@@ -156,7 +156,7 @@ PREMISES = [
     Premise(
         "the pixels have another scale",
         pixels_of_another_scale,
-        LINES[:4],
+        LINES[:5],
         ("Neighbors differ, in gray levels of 255 per pixel, by",),
     ),
     Premise(
