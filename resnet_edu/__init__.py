@@ -2,7 +2,8 @@
 
 A lesson reads like this:
 
-    from resnet_edu import data, models, relatives, probes, training
+    from resnet_edu import data, models, probes, training
+    from resnet_edu.models import relatives
 
     train, test = data.load("sample")                  # real CIFAR-10 images that ship with the package
     plain = models.CifarNet(56, residual=False)        # He et al. 2015
@@ -11,8 +12,7 @@ A lesson reads like this:
     history = training.fit(resid, train, epochs=5, callbacks=[norms])
 
 Read it in this order; each module may use those before it, never those after it:
-files, data, models, relatives, probes, checkpoints, training, weights, facts, plots, lesson, exercises, explorers,
-distributed, recipes, reproduce, doctor, authoring.
+checks, files, data, models, probes, plots, training, lesson, exercises, explorers, doctor, authoring.
 
 Importing `resnet_edu` alone imports nothing else, so `python -m resnet_edu` answers at once.
 """

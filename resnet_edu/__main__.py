@@ -345,7 +345,7 @@ def train_net(args: argparse.Namespace) -> int:
         raise Refusal("TensorBoard is not installed: `pip install tensorboard`, or go on without --tensorboard.")
     if len(args.classes) == 1:
         raise Refusal("With one class there is nothing to tell apart: name two or more after --classes.")
-    from resnet_edu import distributed, recipes
+    from resnet_edu.training import distributed, recipes
 
     options = {"data_name": args.data, "out": args.out, "epochs": args.epochs, "seed": args.seed}
     options |= {"width": args.width, "classes": args.classes, "precision": args.precision, "compile": args.compile}
@@ -374,7 +374,7 @@ def train_net(args: argparse.Namespace) -> int:
 
 
 def reproduce_table(args: argparse.Namespace) -> int:
-    from resnet_edu.reproduce import recipes, reproduce
+    from resnet_edu.training.reproduce import recipes, reproduce
 
     options = {"nets": args.nets, "depths": args.depths, "seeds": range(args.seeds), "recipe": args.recipe}
     options |= {"data": args.data, "epochs": args.epochs, "compile": args.compile}

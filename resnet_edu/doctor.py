@@ -120,9 +120,10 @@ def sample() -> str:
 
 
 def full_set() -> str:
-    from resnet_edu.data.cifar10 import ARCHIVE, cache_folder, course_folder
+    from resnet_edu import files
+    from resnet_edu.data.cifar10 import ARCHIVE
 
-    for folder in (course_folder(), cache_folder()):
+    for folder in (files.course_folder(), files.cache_folder()):
         for name in ("cifar10.npz", ARCHIVE):
             if (folder / name).is_file():
                 return str(folder / name)
@@ -134,9 +135,9 @@ def full_set() -> str:
 
 
 def weights() -> str:
-    from resnet_edu.data import course_folder
+    from resnet_edu import files
 
-    folder = course_folder() / "weights"
+    folder = files.course_folder() / "weights"
     sums = folder / "SHA256SUMS"
     lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else [f"- {sums.name}"]
     for line in lines:
@@ -161,10 +162,14 @@ def disk() -> str:
 
 
 def write_access() -> str:
-    from resnet_edu.data import cache_folder
+    from resnet_edu import files
 
     for folder, nearest, remedy in (
-        (cache_folder(), _cache(), "Set RESNET_EDU_CACHE to a folder of yours: nets that you train are kept there."),
+        (
+            files.cache_folder(),
+            _cache(),
+            "Set RESNET_EDU_CACHE to a folder of yours: nets that you train are kept there.",
+        ),
         (
             Path.cwd(),
             Path.cwd(),
@@ -176,7 +181,7 @@ def write_access() -> str:
                 pass
         except OSError as error:
             raise Lack(f"{folder} cannot be written ({error.strerror}).", remedy, needed=False) from None
-    return f"yes, in {cache_folder()} and here"
+    return f"yes, in {files.cache_folder()} and here"
 
 
 def budget() -> str:
@@ -194,9 +199,9 @@ def budget() -> str:
 
 def _cache() -> Path:
     """The cache folder, or the nearest one above it that is there already."""
-    from resnet_edu.data import cache_folder
+    from resnet_edu import files
 
-    folder = cache_folder().absolute()
+    folder = files.cache_folder().absolute()
     return next(place for place in (folder, *folder.parents) if place.is_dir())
 
 

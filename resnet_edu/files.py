@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+PACKAGE = Path(__file__).resolve().parent
 PROBE = 64 * 1024  # bytes: on a full disk an empty file can still be made
 
 
@@ -56,6 +57,17 @@ def told_of(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def course_folder() -> Path:
+    """The course's own `data/`: inside an installed wheel `resnet_edu/_data`, in a clone the folder at the top."""
+    inside = PACKAGE / "_data"
+    return inside if inside.is_dir() else PACKAGE.parent / "data"
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: $RESNET_EDU_CACHE if set, else the user's cache folder. It may not exist yet."""
+    return own_folder("cache")
 
 
 def own_folder(kind: str) -> Path:

@@ -36,8 +36,7 @@ from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
 
 from resnet_edu import files
-from resnet_edu.data import course_folder
-from resnet_edu.facts import facts
+from resnet_edu.training.provenance import facts
 
 BUDGETS = ("smoke", "laptop", "gpu")
 
@@ -148,7 +147,7 @@ def _recorded_range(sentence: str) -> str:
 @lru_cache
 def _recorded_claims() -> dict[str, list[float]]:
     """{sentence: its values}, of all lessons together, from `data/runs/claims.json`."""
-    path = course_folder() / "runs" / "claims.json"
+    path = files.course_folder() / "runs" / "claims.json"
     lessons = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {sentence: values for lesson in lessons.values() for sentence, values in lesson["values"].items()}
 
@@ -207,7 +206,7 @@ def recorded(name: str, experiment: Callable[[], Any] | None = None) -> Any:
     as in `authoring render --record`, the experiment runs, for as long as it takes, and its result is kept there.
     Without `experiment` the result of another lesson's is read.
     """
-    path = course_folder() / "runs" / f"{name}.json"
+    path = files.course_folder() / "runs" / f"{name}.json"
     if experiment is not None and os.environ.get("RESNET_EDU_RECORD") == "1":
         started = time.perf_counter()
         result = experiment()

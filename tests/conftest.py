@@ -11,7 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the cores: one 
 
 @pytest.fixture(autouse=True)
 def every_figure_is_readable(monkeypatch):
-    """Whatever figure a test draws, and every answer of an explorer, has contrast and a second cue beside colour."""
+    """Whatever figure a test draws, and every answer of an explorer, has contrast and a second cue beside color."""
     import readable
     from IPython import get_ipython
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -1,4 +1,4 @@
-"""Whether everyone can read a figure: contrast by WCAG 2.2, and a second cue beside colour.
+"""Whether everyone can read a figure: contrast by WCAG 2.2, and a second cue beside color.
 
 `conftest.py` asks it of every figure that any test draws, so a figure that is tested at all is tested for this.
 """
@@ -20,26 +20,26 @@ TEXT, MARK = 4.5, 3.0  # WCAG 2.2, success criteria 1.4.3 and 1.4.11
 
 
 def contrast(one, other):
-    """1 to 21, of two opaque colours. https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
+    """1 to 21, of two opaque colors. https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
-def luminance(colour):
-    channels = np.asarray(to_rgba(colour)[:3])
+def luminance(color):
+    channels = np.asarray(to_rgba(color)[:3])
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
-def over(colour, background):
-    """What is seen of a colour that lets some of the background through."""
-    *front, alpha = to_rgba(colour)
+def over(color, background):
+    """What is seen of a color that lets some of the background through."""
+    *front, alpha = to_rgba(color)
     return tuple(alpha * np.array(front) + (1 - alpha) * np.array(to_rgba(background)[:3]))
 
 
 def problems(figure):
     """Sentences, none for a figure that everyone can read. The figure has been drawn before."""
-    return [*pale_texts(figure), *pale_marks(figure), *told_apart_by_colour_alone(figure)]
+    return [*pale_texts(figure), *pale_marks(figure), *told_apart_by_color_alone(figure)]
 
 
 def pale_texts(figure):
@@ -48,7 +48,7 @@ def pale_texts(figure):
     before, layout, alphas = figure.canvas, figure.get_layout_engine(), [text.get_alpha() for text in texts]
     canvas = FigureCanvasAgg(figure)
     figure.set_layout_engine("none")  # what stands where it stood
-    colours = [to_rgba(text.get_color(), text.get_alpha()) for text in texts]
+    colors = [to_rgba(text.get_color(), text.get_alpha()) for text in texts]
     boxes = [text.get_window_extent(canvas.get_renderer()).extents for text in texts]
     for text in texts:
         text.set_alpha(0)
@@ -56,12 +56,12 @@ def pale_texts(figure):
     for text, alpha in zip(texts, alphas, strict=True):
         text.set_alpha(alpha)
     found = []
-    for text, colour, box in zip(texts, colours, boxes, strict=True):
+    for text, color, box in zip(texts, colors, boxes, strict=True):
         left, bottom, right, top = np.clip(np.nan_to_num(box), 0, 1e5).round().astype(int)
         at = slice(bottom, top + 1), slice(left, right + 1)
         if page[at].size:
             behind = tuple(np.median(page[at].reshape(-1, 3), axis=0) / 255)
-            found.append((contrast(over(colour, behind), behind), at, text.get_text()))
+            found.append((contrast(over(color, behind), behind), at, text.get_text()))
     if too_little := [entry for entry in found if entry[0] < TEXT]:
         printed = pixels(canvas)  # matplotlib keeps the labels of ticks beyond an axis's end and does not draw them
         too_little = [entry for entry in too_little if (printed[entry[1]] != page[entry[1]]).any()]
@@ -88,21 +88,21 @@ def pale_marks(figure):
         for mark in (*ax.lines, *ax.patches, *ax.collections, *keys):
             if not mark.get_visible():
                 continue
-            for parts in colours_of(mark):
-                seen = [over(colour, page) for colour in parts]
-                found = max((contrast(colour, page) for colour in seen), default=MARK)
+            for parts in colors_of(mark):
+                seen = [over(color, page) for color in parts]
+                found = max((contrast(color, page) for color in seen), default=MARK)
                 if found < MARK and not any(same_color(c, LOOK["grid.color"]) for c in parts):
                     yield f"{mark} in {ax.get_title()!r} has a contrast of {found:.2f}, not {MARK}"
 
 
-def colours_of(mark):
+def colors_of(mark):
     """One list for each thing that has to be seen: of its fill and its edge, one is enough."""
     if isinstance(mark, Line2D):
         if mark.get_linestyle() != "None" and len(mark.get_xdata()) > 1:
             yield [to_rgba(mark.get_color(), mark.get_alpha())]
         if mark.get_marker() not in ("None", None, "", " "):
             parts = (mark.get_markerfacecolor(), mark.get_markeredgecolor())
-            yield [to_rgba(colour, mark.get_alpha()) for colour in parts if not same_color(colour, "none")]
+            yield [to_rgba(color, mark.get_alpha()) for color in parts if not same_color(color, "none")]
     elif isinstance(mark, Patch):
         yield [mark.get_facecolor(), *([mark.get_edgecolor()] if mark.get_linewidth() or mark.get_hatch() else [])]
     else:
@@ -112,7 +112,7 @@ def colours_of(mark):
             yield [tuple(part[i % len(part)]) for part in (faces, edges) if len(part)]
 
 
-def told_apart_by_colour_alone(figure):
+def told_apart_by_color_alone(figure):
     """What stands side by side in a legend differs by line, marker, hatch or fill as well."""
     for legend in (*figure.legends, *(ax.get_legend() for ax in figure.axes)):
         if legend is None:
@@ -121,11 +121,11 @@ def told_apart_by_colour_alone(figure):
         names = [text.get_text() for text in legend.get_texts()]
         entries = [(bars_and_dots.get(n, key), n) for key, n in zip(legend.legend_handles, names, strict=True)]
         for (one, name), (other, other_name) in itertools.combinations(entries, 2):
-            if look_in_grey(one) == look_in_grey(other):
-                yield f"{name!r} and {other_name!r} are told apart by their colour alone"
+            if look_in_gray(one) == look_in_gray(other):
+                yield f"{name!r} and {other_name!r} are told apart by their color alone"
 
 
-def look_in_grey(handle):
+def look_in_gray(handle):
     if isinstance(handle, Line2D):
         hollow = same_color(handle.get_markerfacecolor(), "white") or same_color(handle.get_markerfacecolor(), "none")
         return handle.get_linestyle(), handle.get_marker(), hollow, handle.get_linewidth()

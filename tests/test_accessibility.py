@@ -1,6 +1,6 @@
 """What readers need who see, point or move differently.
 
-Contrast and a second cue beside colour: `readable.py` looks at every figure that any test draws (see `conftest.py`);
+Contrast and a second cue beside color: `readable.py` looks at every figure that any test draws (see `conftest.py`);
 here it is shown to find what is wrong. Headings, alt texts and the visible sentence below a figure: `authoring check`.
 The keyboard: `tests/browser`.
 """
@@ -24,7 +24,7 @@ def test_contrast_is_that_of_the_standard():
 def good(ax):
     ax.plot([0, 1], label="a")
     ax.plot([1, 0], "--", color=plots.VERMILLION, label="b")
-    ax.bar([0, 1], [1, 2], color=plots.GREY)
+    ax.bar([0, 1], [1, 2], color=plots.GRAY)
 
 
 FLAWS = {
@@ -61,5 +61,5 @@ def test_a_figure_that_not_everyone_can_read_is_found(flaw):
 
 
 @pytest.mark.parametrize("shade", [f"#{n:02X}{n:02X}{n:02X}" for n in range(0, 256, 15)] + list(plots.OTHERS))
-def test_ink_can_be_read_on_every_colour(shade):
+def test_ink_can_be_read_on_every_color(shade):
     assert contrast(plots.ink(shade), shade) >= 4.5

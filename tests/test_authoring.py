@@ -16,7 +16,7 @@ from resnet_edu.authoring import lessons as course
 from resnet_edu.authoring.address import SETUP
 from resnet_edu.authoring.check import RULES, bare_call, below, check
 from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
-from resnet_edu.authoring.normalise import as_a_terminal_shows_it, normalise, to_text
+from resnet_edu.authoring.normalize import as_a_terminal_shows_it, normalize, to_text
 from resnet_edu.authoring.render import record_claims, render, run_notebook, write_checksums, write_picture, write_time
 
 TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
@@ -222,7 +222,7 @@ def test_the_lessons_of_the_course_keep_every_rule(path: Path) -> None:
     assert check(path) == []
 
 
-# ---- Normalising ----------------------------------------------------------------------------------------------------
+# ---- Normalizing ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -247,18 +247,18 @@ def test_what_was_printed_in_pieces_is_one_output() -> None:
         figure(),
         new_output("stream", text="c"),
     ]
-    assert [out.get("text") for out in normalised(pieces)] == ["ab\n", None, "c"]
+    assert [out.get("text") for out in normalized(pieces)] == ["ab\n", None, "c"]
 
 
 def test_a_bar_that_was_cleared_leaves_nothing() -> None:
     bar = [new_output("stream", name="stderr", text="50 %"), new_output("stream", name="stderr", text="\r    \r")]
-    assert normalised(bar) == []
+    assert normalized(bar) == []
 
 
 def test_a_widget_is_dropped_and_the_figure_beside_it_stays() -> None:
     widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "IntSlider()"}
     with_html = {**widget, "text/html": "<b>3</b>"}
-    kept = normalised([new_output("display_data", widget), figure(), new_output("display_data", with_html)])
+    kept = normalized([new_output("display_data", widget), figure(), new_output("display_data", with_html)])
     assert [sorted(out.data) for out in kept] == [["image/png"], ["text/html", "text/plain"]]
     assert kept[0].metadata["image/png"]["alt"] == "A curve."
 
@@ -269,7 +269,7 @@ def test_who_ran_it_when_and_where_is_dropped_and_tags_stay() -> None:
         widgets={}, colab={"provenance": []}, language_info={"name": "python", "version": "3.11.7"}
     )
     notebook.cells[1].metadata = NotebookNode(tags=["nbval-check-output"], execution={"busy": "9 o'clock"}, id="colab1")
-    result = normalise(notebook)
+    result = normalize(notebook)
     assert sorted(result.metadata) == ["kernelspec", "language_info"]
     assert result.metadata.language_info == {"name": "python"}
     assert result.cells[1].metadata == {"tags": ["nbval-check-output"]}
@@ -279,7 +279,7 @@ def test_who_ran_it_when_and_where_is_dropped_and_tags_stay() -> None:
 def test_the_source_of_a_quiz_is_folded() -> None:
     notebook = good_lesson()
     notebook.cells[1].source, notebook.cells[3].source = 'quiz("Which?", right={}, wrong={})', "x = quiz"
-    result = normalise(notebook)
+    result = normalize(notebook)
     assert result.cells[1].metadata == {"jupyter": {"source_hidden": True}, "cellView": "form"}
     assert result.cells[3].metadata == {}
 
@@ -288,19 +288,19 @@ def test_counts_are_numbered_from_one() -> None:
     notebook = good_lesson()
     notebook.cells[1].update(execution_count=4, outputs=[new_output("execute_result", {"text/plain": "1"})])
     notebook.cells[3].execution_count = 9
-    result = normalise(notebook)
+    result = normalize(notebook)
     assert [cell.execution_count for cell in result.cells if cell.cell_type == "code"] == [1, 2, None, 3]
     assert result.cells[1].outputs[0].execution_count == 1
 
 
-def test_normalising_twice_changes_nothing() -> None:
-    once = normalise(good_lesson())
-    assert to_text(normalise(once)) == to_text(once)
+def test_normalizing_twice_changes_nothing() -> None:
+    once = normalize(good_lesson())
+    assert to_text(normalize(once)) == to_text(once)
     assert to_text(once).endswith("}\n")
 
 
-def normalised(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    return normalise(new_notebook(cells=[new_code_cell("x", outputs=outputs)])).cells[0].outputs
+def normalized(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    return normalize(new_notebook(cells=[new_code_cell("x", outputs=outputs)])).cells[0].outputs
 
 
 # ---- Rendering ------------------------------------------------------------------------------------------------------

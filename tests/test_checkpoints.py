@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_edu import checkpoints, data, models, training
+from resnet_edu import data, models, training
+from resnet_edu.models import weights
+from resnet_edu.training import checkpoints, precision
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +135,9 @@ def test_what_a_callback_draws_is_not_missed_when_a_run_goes_on(train, tmp_path)
 
 def test_auto_precision_is_held_to_what_it_came_to(train, tmp_path, monkeypatch):
     options = {"epochs": 1, "progress": False, "checkpoint": tmp_path / "c", "precision": "auto"}
-    monkeypatch.setattr(training, "_cpu_has_bf16", lambda: False)
+    monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: False)
     training.fit(ready_net(), train, **options)
-    monkeypatch.setattr(training, "_cpu_has_bf16", lambda: True)  # the run goes on on another machine
+    monkeypatch.setattr(precision, "_cpu_has_bf16", lambda: True)  # the run goes on on another machine
     with pytest.raises(ValueError, match="another run: precision 'fp32', now 'bf16'"):
         training.fit(ready_net(), train, resume=True, **options)
 
@@ -145,7 +147,7 @@ def test_auto_precision_is_held_to_what_it_came_to(train, tmp_path, monkeypatch)
     [
         ({"resume": True}, "resume=True needs checkpoint="),
         ({"resume": 1, "checkpoint": "c"}, "give True or False"),
-        ({"checkpoint": 3}, "give the path of a file"),
+        ({"checkpoint": 3}, "checkpoint=3: give a path"),
         ({"max_steps": 0}, "max_steps=0: give at least 1"),
     ],
 )
@@ -234,8 +236,8 @@ def test_a_net_is_filled_whole_or_not_at_all():
 
     pair = Pair()
     with pytest.raises(ValueError, match="z is a tensor in the net only"):
-        checkpoints.fill(pair, {"a": torch.tensor(3.0), "z": "abc"})
+        weights.fill(pair, {"a": torch.tensor(3.0), "z": "abc"})
     assert pair.a.item() == 0
     lazy = net_with_dropout()
-    checkpoints.fill(lazy, ready_net().state_dict())
+    weights.fill(lazy, ready_net().state_dict())
     assert lazy(torch.zeros(2, 3, 8, 8)).shape == (2, 10)

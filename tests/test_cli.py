@@ -297,7 +297,7 @@ def test_a_net_that_is_too_large_is_one_sentence(
     def train(*_: object, **__: object) -> None:
         raise RuntimeError(told)
 
-    monkeypatch.setattr("resnet_edu.recipes.train", train)
+    monkeypatch.setattr("resnet_edu.training.recipes.train", train)
     said = refused(["train", "--data", "sample", "--width", "100", "--out", str(tmp_path)])
     assert said == "For depth 20 and width 100 there is not enough memory. Choose a smaller --width or --depth."
     told = "CUDA error: an illegal memory access was encountered"

@@ -10,7 +10,7 @@ from resnet_edu import data
 
 @pytest.fixture(scope="module")
 def pictures():
-    """40 pictures of two kinds, each of one colour that nothing else has: its label is its red."""
+    """40 pictures of two kinds, each of one color that nothing else has: its label is its red."""
     pixels = torch.randint(0, 100, (40, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     labels = torch.arange(40) % 2
     pixels[:, 0] = 150 + 100 * labels[:, None, None].to(torch.uint8)

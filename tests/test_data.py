@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from resnet_edu import data
-from resnet_edu.data import Images, cifar10, sample
+from resnet_edu import data, files
+from resnet_edu.data import Images, sample
 
 
 def given(*strategies):
@@ -85,7 +85,7 @@ def test_the_sample_is_small_enough_for_a_clone():
 
 def test_the_manifest_states_order_origin_terms_and_checksums(bundled):
     manifest = json.loads((BUNDLED / "manifest.json").read_text())
-    for words in ("without a licence", "80 Million Tiny Images", "withdrew", "MIT licence", "does not cover"):
+    for words in ("without a license", "80 Million Tiny Images", "withdrew", "MIT license", "does not cover"):
         assert words in manifest["terms"]
     assert "2009" in manifest["citation"] and "toronto" in manifest["origin"]["home"]
     assert {sheet["file"] for sheet in manifest["sheets"]} == {path.name for path in BUNDLED.glob("*.png")}
@@ -103,7 +103,7 @@ def test_the_checksums_of_the_files_are_those_in_sha256sums():
 
 def test_an_installed_wheel_finds_its_own_copy(bundled, monkeypatch, tmp_path):
     shutil.copytree(BUNDLED, tmp_path / "resnet_edu" / "_data" / "cifar10_sample")
-    monkeypatch.setattr(cifar10, "PACKAGE", tmp_path / "resnet_edu")
+    monkeypatch.setattr(files, "PACKAGE", tmp_path / "resnet_edu")
     assert torch.equal(data.load("sample")[0].images.cpu(), bundled[0].images)
 
 
@@ -153,11 +153,11 @@ def test_a_damaged_sample_is_named_and_not_used(tmp_path, damage):
 
 
 def flat_cifar10(per_class: int) -> data.Arrays:
-    """Images of one colour each (PNG makes short work of them), labels in a shuffled order."""
+    """Images of one color each (PNG makes short work of them), labels in a shuffled order."""
     n = 10 * per_class
     order = np.random.default_rng(0).permutation(n)
-    colours = np.stack([order % 251, order // 251, order % 7], axis=1).astype(np.uint8)
-    images = np.broadcast_to(colours[:, None, None, :], (n, 32, 32, 3))
+    colors = np.stack([order % 251, order // 251, order % 7], axis=1).astype(np.uint8)
+    images = np.broadcast_to(colors[:, None, None, :], (n, 32, 32, 3))
     labels = (order % 10).astype(np.uint8)
     return {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
 
@@ -466,7 +466,7 @@ def test_split_and_batches_refuse_what_is_no_seed(value):
 # ---- normalize ------------------------------------------------------------------------------------------------------
 
 
-def test_normalised_training_images_have_mean_0_and_deviation_1(bundled):
+def test_normalized_training_images_have_mean_0_and_deviation_1(bundled):
     x = data.normalize(bundled[0].images)
     assert x.dtype == torch.float32
     assert x.mean((0, 2, 3)).abs().max() < 0.05
@@ -522,7 +522,7 @@ def test_an_image_that_is_neither_moved_nor_mirrored_is_unchanged():
     assert torch.equal(data.crop_and_flip(x, still, torch.tensor([True, True]), 4), x.flip(-1))
 
 
-def test_the_frame_has_the_mean_colour_and_not_black():
+def test_the_frame_has_the_mean_color_and_not_black():
     white = Images(torch.full((64, 3, 32, 32), 255, dtype=torch.uint8), torch.zeros(64, dtype=torch.int64))
     x, _ = next(white.batches(64, augment=True))
     assert x.min() == 0  # black would be about -2
@@ -548,7 +548,7 @@ def test_crop_and_flip_refuses_what_does_not_fit(arguments):
 # ---- batches --------------------------------------------------------------------------------------------------------
 
 
-def test_batches_are_normalised_images_in_order_and_the_last_one_is_shorter():
+def test_batches_are_normalized_images_in_order_and_the_last_one_is_shorter():
     images = noise(10)
     batches = list(images.batches(4))
     assert [tuple(x.shape) for x, _ in batches] == [(4, 3, 32, 32), (4, 3, 32, 32), (2, 3, 32, 32)]
@@ -558,7 +558,7 @@ def test_batches_are_normalised_images_in_order_and_the_last_one_is_shorter():
 
 @given(st.integers(0, 40), st.integers(1, 50), st.booleans(), st.integers(0, 9))
 def test_every_image_comes_exactly_once_with_its_label(n, batch_size, augment, seed):
-    images = numbered(n, size=4)  # at 4 x 4 nothing is padded, so that an augmented image is still recognised
+    images = numbered(n, size=4)  # at 4 x 4 nothing is padded, so that an augmented image is still recognized
     expected = {float(data.normalize(images[i].images)[0, 0, 0, 0]): i for i in range(n)}
     seen = []
     for x, y in images.batches(batch_size, shuffle=True, augment=augment, seed=seed):

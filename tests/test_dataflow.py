@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import models, probes, relatives
+from resnet_edu import models, probes
+from resnet_edu.models import relatives
 
 
 def batch(channels=4, side=8):
@@ -179,7 +180,7 @@ def test_an_in_place_step_is_a_step_of_its_own():
 
 def test_rms_is_that_of_train_mode():
     steps = probes.dataflow(block().eval(), 100 * batch())
-    assert steps[1].rms == pytest.approx(1, rel=1e-3)  # normalised by the batch
+    assert steps[1].rms == pytest.approx(1, rel=1e-3)  # normalized by the batch
 
 
 def test_the_branch_stands_first_whichever_is_written_first():

@@ -24,7 +24,7 @@ def test_boxes_draws_every_box_and_names_every_kind():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["car", "cat"]
 
 
-def test_regions_have_the_colour_and_the_hatch_of_their_kind():
+def test_regions_have_the_color_and_the_hatch_of_their_kind():
     masks = torch.zeros(4, 8, 8, dtype=torch.int64)
     masks[0, 2, 3] = 2
     figure = plots.regions(IMAGES, {"truth": masks}, ("car", "cat"))
@@ -90,7 +90,7 @@ def test_the_spectrogram_finds_a_tone():
 NOTHING = torch.zeros(4, 8, 8, dtype=torch.int64)
 
 
-def test_every_kind_that_has_a_colour_can_be_drawn():
+def test_every_kind_that_has_a_color_can_be_drawn():
     names = ("a", "b", "c", "d")
     figure = plots.boxes({"x": (IMAGES[0], BOX.expand(4, 4), range(4)), "none": (IMAGES[1], BOX[:0], [])}, names)
     assert len({(p.get_edgecolor(), p.get_linestyle()) for p in figure.axes[0].patches}) == 4

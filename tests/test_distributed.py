@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from resnet_edu import data, models, training
-from resnet_edu.distributed import ProcessGroup
-from resnet_edu.probes.care import bare
+from resnet_edu.models.wrappers import bare
+from resnet_edu.training import loop
+from resnet_edu.training.distributed import ProcessGroup
 
 ROOT = Path(__file__).resolve().parents[1]
 # Dividing each batch of 48, and the last one of 24, by 1, 2 and 3.
@@ -20,7 +21,7 @@ IMAGES, BATCH, TEST = 264, 48, 101
 SCRIPT = """
 import sys, torch
 from tests.test_distributed import images, net_without_norm, run
-from resnet_edu.distributed import ProcessGroup
+from resnet_edu.training.distributed import ProcessGroup
 with ProcessGroup() as group:
     result = run(group.wrap(net_without_norm()), ranks=group)
     if group.rank == 0:
@@ -105,26 +106,26 @@ def test_a_shard_that_cannot_be_is_refused(shard):
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused():
-    ranks = training.OneProcess(rank=0, world=3)
+    ranks = loop.OneProcess(rank=0, world=3)
     with pytest.raises(ValueError, match="equally by 3 processes: choose a multiple of 3, such as 126"):
         training.fit(net_without_norm(), images()[0], epochs=1, ranks=ranks, progress=False)
 
 
 def test_fewer_images_than_processes_are_refused():
     with pytest.raises(ValueError, match="There are 2 images for 3 processes"):
-        training.fit(net_without_norm(), images()[0][:2], epochs=1, ranks=training.OneProcess(world=3), batch_size=3)
+        training.fit(net_without_norm(), images()[0][:2], epochs=1, ranks=loop.OneProcess(world=3), batch_size=3)
 
 
 def test_a_net_whose_gradients_nobody_averages_is_refused():
     with pytest.raises(ValueError, match=r"give fit ranks.wrap\(net\), not the CifarNet itself"):
-        training.fit(net_without_norm(), images()[0], epochs=1, ranks=training.OneProcess(world=2), progress=False)
+        training.fit(net_without_norm(), images()[0], epochs=1, ranks=loop.OneProcess(world=2), progress=False)
 
 
 def test_ranks_drop_other_units_and_refuse_to_go_on_from_different_epochs(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import sys, torch\nfrom torch import nn\nfrom tests.test_distributed import images\n"
-        "from resnet_edu import training\nfrom resnet_edu.distributed import ProcessGroup\n"
+        "from resnet_edu import training\nfrom resnet_edu.training.distributed import ProcessGroup\n"
         "class Seen(nn.Module):\n"
         "    def forward(self, x):\n"
         "        if self.training: print((x == 0).nonzero().tolist(), file=seen, flush=True)\n"
@@ -165,7 +166,7 @@ def test_a_rank_that_dies_ends_the_run_with_a_message(tmp_path):
     script = tmp_path / "dies.py"
     script.write_text(
         "import os\nfrom tests.test_distributed import images, net_without_norm, run\n"
-        "from resnet_edu.distributed import ProcessGroup\n"
+        "from resnet_edu.training.distributed import ProcessGroup\n"
         "with ProcessGroup() as group:\n    if group.rank == 1: os._exit(7)\n"
         "    run(group.wrap(net_without_norm()), ranks=group)\n"
     )

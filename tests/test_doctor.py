@@ -9,7 +9,7 @@ import ipywidgets
 import pytest
 import torch
 
-from resnet_edu import data, doctor
+from resnet_edu import doctor, files
 from resnet_edu.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,7 +45,7 @@ def test_without_pytorch_the_other_lines_still_come(tmp_path):
     command = [sys.executable, "-m", "resnet_edu", "doctor"]
     told = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert told.returncode == 1 and not told.stderr
-    assert len(told.stdout.splitlines()) == 10 and told.stdout.count("needs PyTorch: see above") == 7
+    assert len(told.stdout.splitlines()) == 10 and told.stdout.count("needs PyTorch: see above") == 4
     assert "✗ PyTorch      ModuleNotFoundError: No module named 'torch'. Install again" in told.stdout
 
 
@@ -70,9 +70,8 @@ def course(tmp_path, monkeypatch):
     (tmp_path / "weights" / "net.safetensors").write_bytes(b"net")
     digest = "c6b7aa4a1ae29e9f0d2b7a5c2d7c1c0e"  # not its own
     (tmp_path / "weights" / "SHA256SUMS").write_text(f"{digest}  net.safetensors\n")
-    for room in (data, data.cifar10):
-        monkeypatch.setattr(room, "course_folder", lambda: tmp_path)
-        monkeypatch.setattr(room, "cache_folder", lambda: tmp_path / "not" / "yet")
+    monkeypatch.setattr(files, "course_folder", lambda: tmp_path)
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "not" / "yet")
     return tmp_path
 
 

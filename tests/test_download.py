@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import torch
 
-from resnet_edu import data
+from resnet_edu import data, files
 from resnet_edu.data import cifar10
 
 PER_BATCH = 4
@@ -89,7 +89,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
     tiny.promise(monkeypatch, tiny.archive)
     sums = {name: hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for name, array in tiny.arrays.items()}
     monkeypatch.setattr(cifar10, "SHA256", sums)
-    monkeypatch.setattr(cifar10, "PACKAGE", tmp_path / "course" / "resnet_edu")
+    monkeypatch.setattr(files, "PACKAGE", tmp_path / "course" / "resnet_edu")
     monkeypatch.setattr(cifar10, "SOURCES", ())
     monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")

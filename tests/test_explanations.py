@@ -24,7 +24,7 @@ def pixels(n=3, size=8):
 
 
 @pytest.mark.parametrize("form", [torch.tensor, np.array, list])
-def test_each_map_lies_over_its_grey_image_as_parts_of_its_largest_number(form):
+def test_each_map_lies_over_its_gray_image_as_parts_of_its_largest_number(form):
     one, other = np.arange(12.0).reshape(3, 2, 2), np.zeros((3, 4, 4))
     maps = {"a": form(one.tolist()), "b": form(other.tolist())}
     figure = drawn(plots.heat_maps(pixels(), maps, captions=list("xyz")))

@@ -8,8 +8,9 @@ import torch
 from matplotlib.colors import to_hex
 from torch.nn import functional as F
 
-from resnet_edu import explorers, models, plots, probes, recipes
+from resnet_edu import explorers, models, plots, probes
 from resnet_edu.explorers.core import in_words
+from resnet_edu.training import recipes
 
 
 def images(n=4):
@@ -87,7 +88,7 @@ def test_every_control_moves_the_picture(name, page):
     explorer.controls[name].value = CHANGES[name]
     after, _ = explorers.gradient_profile(images(), labels(), **{**START, name: CHANGES[name]})
     np.testing.assert_array_equal(curve(explorer, "this setting")[1], np.where(after > 0, after, np.nan))
-    np.testing.assert_array_equal(curve(explorer, "setting before"), before)  # what it was stays as a grey line
+    np.testing.assert_array_equal(curve(explorer, "setting before"), before)  # what it was stays as a gray line
     assert len(page) == shown + 1
     assert page[-1]["update"] and page[-1]["transient"] == page[-2]["transient"]  # in place
     assert page[-1]["data"]["image/png"] != page[-2]["data"]["image/png"]
@@ -210,7 +211,7 @@ def test_gradient_steps_refuses_what_it_cannot_take(recordings, message):
         explorers.gradient_steps(recordings)
 
 
-# --- initialisation ---------------------------------------------------------------------------------------------------
+# --- initialization ---------------------------------------------------------------------------------------------------
 
 
 def scales(**change):
@@ -244,16 +245,16 @@ def panel(explorer, side, label):
     return np.asarray(line.get_ydata())
 
 
-INITIALISATION = {"gain": 0.5, "norm": True, "activation": "tanh"}
+INITIALIZATION = {"gain": 0.5, "norm": True, "activation": "tanh"}
 
 
-@pytest.mark.parametrize("name", INITIALISATION)
-def test_every_control_of_initialisation_moves_both_pictures(name, page):
-    explorer = explorers.initialisation(images(), labels(), seed=2)
+@pytest.mark.parametrize("name", INITIALIZATION)
+def test_every_control_of_initialization_moves_both_pictures(name, page):
+    explorer = explorers.initialization(images(), labels(), seed=2)
     assert explorer.settings() == {"gain": 1.0, "norm": False, "activation": "relu"}
     before = [panel(explorer, side, "this setting") for side in (0, 1)]
     shown = len(page)
-    explorer.controls[name].value = INITIALISATION[name]
+    explorer.controls[name].value = INITIALIZATION[name]
     settings = explorer.settings()
     settings["norm"] = "batch" if settings["norm"] else None
     expected = explorers.scale_profile(images(), labels(), seed=2, **settings)
@@ -267,7 +268,7 @@ def test_every_control_of_initialisation_moves_both_pictures(name, page):
 
 
 def test_what_is_exactly_zero_is_a_cross_on_the_bottom_line():
-    explorer = explorers.initialisation(images(2), labels(2), depth=56)
+    explorer = explorers.initialization(images(2), labels(2), depth=56)
     explorer.controls["activation"].value = "sigmoid"
     explorer.controls["gain"].value = 0.25
     ax = explorer.figure.axes[1]
@@ -321,11 +322,11 @@ def test_the_scale_profile_refuses_what_it_cannot_take(settings, message):
 
 
 @pytest.mark.parametrize("depth", [2, 21, 20.0, "20", True])
-def test_initialisation_offers_depths_that_exist(depth):
+def test_initialization_offers_depths_that_exist(depth):
     with pytest.raises(ValueError, match=r"depth=.*: give a depth of 6n \+ 2"):
-        explorers.initialisation(images(), labels(), depth=depth)
+        explorers.initialization(images(), labels(), depth=depth)
     with pytest.raises(ValueError, match="float images"):
-        explorers.initialisation(images()[0], labels())
+        explorers.initialization(images()[0], labels())
 
 
 def test_settings_are_told_in_words_not_as_a_dict():

@@ -20,10 +20,10 @@ def images():
 
 
 @pytest.mark.parametrize("name", explorers.KERNELS)
-def test_the_response_is_the_convolution_of_the_grey_image(name, images):
+def test_the_response_is_the_convolution_of_the_gray_image(name, images):
     kernel = torch.tensor(explorers.KERNELS[name]).double()
-    grey = images.images[2].double().mean(0) / 255
-    expected = F.conv2d(grey[None, None], kernel[None, None])[0, 0]
+    gray = images.images[2].double().mean(0) / 255
+    expected = F.conv2d(gray[None, None], kernel[None, None])[0, 0]
     np.testing.assert_allclose(explorers.kernel_response(images.images[2], explorers.KERNELS[name]), expected)
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from resnet_edu import explorers, models, relatives
+from resnet_edu import explorers, models
+from resnet_edu.models import relatives
 
 
 def images(n=4):

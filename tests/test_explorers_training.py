@@ -102,7 +102,7 @@ def test_the_axes_go_by_what_guessing_costs(train, classes):
     names = tuple(map(str, range(classes)))
     few = data.Images(train.images[:64], train.labels[:64] % classes, names)
     for ax in explorers.learning_rate(few).figure.axes:
-        (line,) = [line for line in ax.lines if line.get_color() == plots.GREY and line.get_label()[0] == "_"]
+        (line,) = [line for line in ax.lines if line.get_color() == plots.GRAY and line.get_label()[0] == "_"]
         assert list(line.get_ydata()) == [math.log(classes)] * 2
         (word,) = [text for text in ax.texts if "guessing" in text.get_text()]
         assert word.get_position()[1] == math.log(classes)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from resnet_edu import lesson, plots
+from resnet_edu import files, lesson, plots
 from resnet_edu.lesson import LivePlot, budget, claim, seed, show
 
 
@@ -178,7 +178,7 @@ def test_the_recorded_runs_stand_beside_the_bound_at_the_budget_they_were_made_w
 
 
 def test_an_experiment_is_run_where_it_is_recorded_and_read_everywhere_else(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(lesson, "course_folder", lambda: tmp_path)
+    monkeypatch.setattr(files, "course_folder", lambda: tmp_path)
     with pytest.raises(FileNotFoundError, match=r"no recorded result grid\.json"):
         lesson.recorded("grid", lambda: 1 / 0)
     monkeypatch.setenv("RESNET_EDU_RECORD", "1")

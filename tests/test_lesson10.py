@@ -6,7 +6,8 @@ import matplotlib as mpl
 import pytest
 from premises import cell_sources
 
-from resnet_edu import data, recipes, training
+from resnet_edu import data, training
+from resnet_edu.training import recipes
 
 NAME = "10_training_for_real"
 

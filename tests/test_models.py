@@ -207,7 +207,7 @@ def test_preactivation_puts_norm_and_activation_in_front():
     assert (order(pre.stem), order(pre.head)) == (["Conv"], ["BatchNorm", "ReLU"])
 
 
-def test_projections_are_normalised_except_under_preactivation():
+def test_projections_are_normalized_except_under_preactivation():
     assert order(net(shortcut="C").stage1[0].shortcut) == ["Conv", "BatchNorm"]
     assert order(net(shortcut="C", preactivation=True).stage1[0].shortcut) == ["Conv"]
 

@@ -79,7 +79,7 @@ def test_the_gradient_turns_where_the_function_does():
     found = probes.shattering(Bowl(), torch.tensor([-3.0]), torch.tensor([3.0]), points=4)
     np.testing.assert_allclose(found.cosine, [1, -1, 1])  # at -3, -1, 1, 3
     np.testing.assert_allclose(found.norm, [6e-20, 2e-20, 2e-20, 6e-20], rtol=1e-5)  # their squares are below float32
-    assert repr(found) == "Shattering(4 points, mean cosine of neighbours 0.333)"
+    assert repr(found) == "Shattering(4 points, mean cosine of neighbors 0.333)"
 
 
 def test_a_gradient_of_zero_has_no_direction():
@@ -239,7 +239,7 @@ def test_cosine_maps_show_the_matrices_on_one_scale():
         assert image.get_cmap().name == "PuOr"
 
 
-def test_cosine_lines_show_neighbours_between_their_points():
+def test_cosine_lines_show_neighbors_between_their_points():
     figure = drawn(plots.cosine_lines({"plain": FOUND, "residual": [0.1, 0.2, 0.3]}))
     (ax,) = figure.axes
     plain, residual = ax.lines[:2]

@@ -45,7 +45,7 @@ def legend(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
-# --- colours and lines ------------------------------------------------------------------------------------------------
+# --- colors and lines ------------------------------------------------------------------------------------------------
 
 
 def test_hue_says_plain_or_residual():
@@ -60,7 +60,7 @@ def test_hue_goes_by_words_and_not_by_parts_of_words():
     assert hues == [plots.VERMILLION, plots.GREEN, plots.VERMILLION, plots.BLUE]
 
 
-def test_no_two_nets_look_alike_even_in_grey():
+def test_no_two_nets_look_alike_even_in_gray():
     labels = ["plain-20", "plain-56", "ResNet-20", "ResNet-56", "sigmoid", "tanh", "relu"]
     styles = plots.line_styles(labels)
     assert len({style["marker"] for style in styles.values()}) == len(labels)
@@ -131,7 +131,7 @@ def test_an_axis_can_be_held_for_numbers_to_come():
 # --- heatmaps ---------------------------------------------------------------------------------------------------------
 
 
-def test_heatmaps_share_one_colour_scale():
+def test_heatmaps_share_one_color_scale():
     tables = {"plain": np.array([[1e-6, 1e-3], [1e-5, 1e-2]]), "residual": recorder([[0.1, 10.0], [0.2, 20.0]])}
     figure = drawn(plots.gradient_heatmap(tables, title="during training"))
     panels = [ax for ax in figure.axes if ax.images]
@@ -147,7 +147,7 @@ def test_heatmaps_share_one_colour_scale():
     (left, right, bottom, top) = pictures[0].get_extent()
     assert (left, right, bottom, top) == (-0.5, 1.5, 0.5, 2.5)  # steps 0 and 1, layers 1 and 2
     assert panels[0].get_xlabel() == "step" and "layer" in panels[0].get_ylabel()
-    assert [ax.get_ylabel() for ax in figure.axes if not ax.images] == ["gradient norm"]  # the colour bar
+    assert [ax.get_ylabel() for ax in figure.axes if not ax.images] == ["gradient norm"]  # the color bar
     assert not figure.legends
 
 
@@ -158,12 +158,12 @@ def test_a_heatmap_of_every_tenth_step_has_an_axis_of_steps():
     assert tuple(ax.images[0].get_extent()) == (-5, 25, 0.5, 1.5)
 
 
-def test_a_heatmap_shows_exact_zeros_in_grey_and_missing_norms_not_at_all():
+def test_a_heatmap_shows_exact_zeros_in_gray_and_missing_norms_not_at_all():
     figure = drawn(plots.gradient_heatmap({"plain": np.array([[0.0, 1.0, np.nan, 2.0]])}))
     norms, zeros = figure.axes[0].images
     np.testing.assert_array_equal(norms.get_array().mask[:, 0], [True, False, True, False])
     np.testing.assert_array_equal(zeros.get_array().mask[:, 0], [False, True, True, True])
-    assert to_hex(zeros.cmap(0)).upper() == plots.GREY
+    assert to_hex(zeros.cmap(0)).upper() == plots.GRAY
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["exactly 0"]
 
 
@@ -326,7 +326,7 @@ def test_training_and_validation_stand_in_one_picture(metric):
         train, val = found[f"{net}, training"], found[f"{net}, validation"]
         np.testing.assert_array_equal(train.get_ydata(), getattr(run, f"train_{metric}"))
         np.testing.assert_array_equal(val.get_ydata(), getattr(run, f"val_{metric}"))
-        assert train.get_color() == val.get_color()  # one net, one colour
+        assert train.get_color() == val.get_color()  # one net, one color
         assert (train.get_linestyle(), val.get_linestyle()) == ("-", "--")
     assert found["nothing, training"].get_color() != found["augmentation, training"].get_color()
     assert any("chance" in text.get_text() for text in ax.texts) == (metric == "accuracy")
@@ -396,7 +396,7 @@ def test_projections_are_part_of_the_arc():
 
 
 @pytest.mark.parametrize("nets", [8, 14])
-def test_errors_of_many_depths_are_told_apart_in_grey(nets):
+def test_errors_of_many_depths_are_told_apart_in_gray(nets):
     both = training.History(train_accuracy=[0.1, 0.2], val_accuracy=[0.1, 0.3])
     (ax,) = drawn(plots.error_curves({"plain nets": {f"plain-{6 * n + 2}": both for n in range(nets)}})).axes
     solid = [line for line in ax.lines if line.get_linestyle() == "-"]

@@ -102,7 +102,7 @@ def test_a_table_of_zeros_can_be_drawn():
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_wrong_stands_out_by_colour_and_by_sign():
+def test_what_is_wrong_stands_out_by_color_and_by_sign():
     rows = {"right": {"a": ("1", True), "b b": ("2", True)}, "wrong": {"a": ("1", True), "b b": ("–", False)}}
     (ax,) = drawn(plots.checks(rows)).axes
     cells = sorted(ax.patches, key=lambda cell: (cell.get_y(), cell.get_x()))

@@ -33,7 +33,7 @@ def test_a_confusion_matrix_shows_every_count_in_its_place(form):
     assert ax.get_title() == "who is who"
 
 
-def test_the_colour_is_the_part_of_the_row():
+def test_the_color_is_the_part_of_the_row():
     ax, _ = plots.confusion_matrix(COUNTS, CLASSES).axes
     (picture,) = ax.images
     np.testing.assert_allclose(
@@ -42,7 +42,7 @@ def test_the_colour_is_the_part_of_the_row():
     assert picture.get_clim() == (0, 1)  # two matrices can be compared
 
 
-def test_counts_can_be_read_on_every_colour():
+def test_counts_can_be_read_on_every_color():
     ax, _ = plots.confusion_matrix(COUNTS, CLASSES).axes
     (picture,) = ax.images
     for text in ax.texts:

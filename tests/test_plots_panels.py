@@ -41,7 +41,7 @@ def test_all_panels_have_the_same_axes_and_the_mean_of_one_net_behind():
     assert len({ax.get_ylim() for ax in axes}) == len({ax.get_xlim() for ax in axes}) == 1
     for ax in axes:
         (dashed,) = [one for one in ax.lines if one.get_linestyle() == "--"]
-        assert list(dashed.get_ydata()) == [2.0, 4.0] and to_hex(dashed.get_color()).upper() == plots.GREY
+        assert list(dashed.get_ydata()) == [2.0, 4.0] and to_hex(dashed.get_color()).upper() == plots.GRAY
 
 
 def test_on_a_log_axis_no_bar_ends_below_zero():
@@ -53,8 +53,8 @@ def test_on_a_log_axis_no_bar_ends_below_zero():
 def test_there_is_a_panel_a_label_and_numbers_below_the_lowest_of_each_column(panels):
     axes = shown(plots.small_multiples({str(i): [[1.0, 2.0]] for i in range(panels)}, **LABELS))
     assert len(axes) == panels
-    labelled = [ax.xaxis.get_tick_params()["labelbottom"] for ax in axes]
-    assert all(labelled[-min(4, panels) :])
+    labeled = [ax.xaxis.get_tick_params()["labelbottom"] for ax in axes]
+    assert all(labeled[-min(4, panels) :])
 
 
 def test_each_run_is_a_ring_and_their_mean_has_a_bar():

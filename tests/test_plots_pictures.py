@@ -17,25 +17,25 @@ def shown(figure):
     return {ax.get_title(): ax.images[0] for ax in figure.axes if ax.get_visible()}
 
 
-GREY = torch.tensor([[0.0, 0.5], [1.0, 2.0]])
+GRAY = torch.tensor([[0.0, 0.5], [1.0, 2.0]])
 
 
 def test_pictures_shows_what_it_was_given():
-    colour = torch.randint(256, (3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    figure = drawn(plots.pictures({"grey": GREY, "edges": GREY - 1.5, "colour": colour}))
+    color = torch.randint(256, (3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    figure = drawn(plots.pictures({"gray": GRAY, "edges": GRAY - 1.5, "color": color}))
     images = shown(figure)
-    assert list(images) == ["grey", "edges", "colour"]
-    np.testing.assert_array_equal(images["grey"].get_array(), GREY)
-    np.testing.assert_array_equal(images["colour"].get_array(), colour.permute(1, 2, 0))
-    assert images["grey"].get_clim() == (0, 2)
-    assert images["edges"].get_clim() == (-1.5, 1.5)  # grey is 0 where there are negative numbers
+    assert list(images) == ["gray", "edges", "color"]
+    np.testing.assert_array_equal(images["gray"].get_array(), GRAY)
+    np.testing.assert_array_equal(images["color"].get_array(), color.permute(1, 2, 0))
+    assert images["gray"].get_clim() == (0, 2)
+    assert images["edges"].get_clim() == (-1.5, 1.5)  # gray is 0 where there are negative numbers
     words = [ax.get_xlabel() for ax in figure.axes]
     assert words == ["0 to 2", "-1.5 to 0.5", ""]
 
 
 @pytest.mark.parametrize(("count", "columns"), [(1, 6), (5, 2), (13, 6), (6, 6)])
 def test_labels_and_pictures_keep_clear_of_each_other(count, columns):
-    figure = drawn(plots.pictures({f"picture {i}\nof {count}": GREY for i in range(count)}, columns=columns))
+    figure = drawn(plots.pictures({f"picture {i}\nof {count}": GRAY for i in range(count)}, columns=columns))
     boxes = [artist.get_window_extent() for ax in figure.axes for artist in (ax.title, ax.images[0], ax.xaxis.label)]
     edge = figure.bbox
     for i, box in enumerate(boxes):
@@ -52,14 +52,14 @@ def test_a_picture_of_zeros_can_be_drawn():
     drawn(plots.feature_maps({"dead": torch.zeros(2, 3, 3)}))
 
 
-def test_kernels_share_one_scale_around_grey():
+def test_kernels_share_one_scale_around_gray():
     figure = drawn(plots.kernels({"a": [[1.0, -2.0], [0.0, 0.5]], "b": np.full((2, 2), 4.0)}))
     a, b = shown(figure).values()
     assert a.get_clim() == b.get_clim() == (-4, 4)
     assert [text.get_text() for text in figure.axes[0].texts] == ["1", "-2", "0", "0.5"]
 
 
-def test_the_kernels_of_a_layer_are_colour_pictures_on_one_scale():
+def test_the_kernels_of_a_layer_are_color_pictures_on_one_scale():
     weight = torch.randn(5, 3, 3, 3, generator=torch.Generator().manual_seed(0))
     images = shown(drawn(plots.kernels(weight)))
     assert list(images) == ["1", "2", "3", "4", "5"]
@@ -67,8 +67,8 @@ def test_the_kernels_of_a_layer_are_colour_pictures_on_one_scale():
     for kernel, image in zip(weight, images.values(), strict=True):
         back = (np.asarray(image.get_array()) - 0.5) * 2 * most
         np.testing.assert_allclose(back.transpose(2, 0, 1), kernel, atol=1e-5)
-    grey = shown(drawn(plots.kernels(weight[:, :1])))
-    np.testing.assert_allclose(grey["2"].get_array(), weight[1, 0])
+    gray = shown(drawn(plots.kernels(weight[:, :1])))
+    np.testing.assert_allclose(gray["2"].get_array(), weight[1, 0])
 
 
 def test_feature_maps_are_one_row_a_layer_with_one_scale_each():
@@ -113,12 +113,12 @@ def test_value_and_slope_draws_both_of_each_function():
         (lambda: plots.pictures({"a": torch.zeros(2, 3, 3)}), r"shape \[H, W\] or \[3, H, W\]; this has \[2, 3, 3\]"),
         (lambda: plots.pictures({"a": "horse"}), "'a': a plot takes numbers, not 'horse'"),
         (lambda: plots.pictures({"a": [[float("nan")]]}), "'a': there are numbers that are not finite"),
-        (lambda: plots.pictures({"a": GREY}, columns=0), "columns=0: give a whole number from 1 to 32"),
+        (lambda: plots.pictures({"a": GRAY}, columns=0), "columns=0: give a whole number from 1 to 32"),
         (lambda: plots.kernels(torch.zeros(4, 16, 3, 3)), r"a weight \[O, 1, k, k\] or \[O, 3, k, k\]"),
         (lambda: plots.kernels(torch.zeros(0, 3, 3, 3)), r"it is \[0, 3, 3, 3\]"),
         (lambda: plots.kernels([1.0, 2.0]), r"it is \[2\]"),
-        (lambda: plots.feature_maps({"a": GREY}), r"feature maps have to be \[C, H, W\]; they are \[2, 2\]"),
-        (lambda: plots.feature_maps({"a": GREY[None]}, columns=True), "columns=True: give a whole number"),
+        (lambda: plots.feature_maps({"a": GRAY}), r"feature maps have to be \[C, H, W\]; they are \[2, 2\]"),
+        (lambda: plots.feature_maps({"a": GRAY[None]}, columns=True), "columns=True: give a whole number"),
         (lambda: plots.value_and_slope([0, 1], {"a": ([0, 1], [0])}), "x has 2 numbers, the values 2, the slopes 1"),
         (lambda: plots.value_and_slope([0, 1], {"a": [0, 1, 2]}), "'a': give a pair, the values and the slopes"),
         (lambda: plots.value_and_slope([], {"a": ([], [])}), "'x': a list of finite numbers is needed"),

@@ -11,7 +11,7 @@ def test_the_bars_are_parts_of_each_sum():
     heights = {c.get_label(): [bar.get_height() for bar in c] for c in ax.containers}
     assert heights == {"parameters": [0.25, 0.75], "memory": [0.6, 0.4]}
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["stem", "stages"]
-    assert len({c[0].get_hatch() for c in ax.containers}) == 2  # read in grey, too
+    assert len({c[0].get_hatch() for c in ax.containers}) == 2  # read in gray, too
 
 
 @pytest.mark.parametrize(

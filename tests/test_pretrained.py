@@ -9,15 +9,16 @@ import pytest
 import torch
 from torchvision.models import get_model_weights, resnet18
 
-from resnet_edu import models, weights
+from resnet_edu import files, models
+from resnet_edu.models import weights
 
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
     """Empty folders in all the places that are looked in: (course, cache)."""
     course, cache = tmp_path / "course", tmp_path / "cache"
-    monkeypatch.setattr(weights, "course_folder", lambda: course)
-    monkeypatch.setattr(weights, "cache_folder", lambda: cache)
+    monkeypatch.setattr(files, "course_folder", lambda: course)
+    monkeypatch.setattr(files, "cache_folder", lambda: cache)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(weights, "SOURCE", "http://127.0.0.1:9/")  # nobody listens there
     return course, cache

@@ -608,8 +608,8 @@ def test_signal_takes_any_loss():
     assert found.names == ["(module)"]
     expected = slow_norm(2 * (layer(x) - y) / 10)
     assert found.gradient[0] == pytest.approx(expected, rel=1e-5)
-    unlabelled = probes.signal(layer, x, loss_fn=lambda out: out.square().sum())
-    assert unlabelled.gradient[0] == pytest.approx(slow_norm(2 * layer(x)), rel=1e-5)
+    unlabeled = probes.signal(layer, x, loss_fn=lambda out: out.square().sum())
+    assert unlabeled.gradient[0] == pytest.approx(slow_norm(2 * layer(x)), rel=1e-5)
 
 
 class Twice(nn.Module):

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from resnet_edu import data, facts, models, recipes, training, weights
+from resnet_edu import data, models, training
 from resnet_edu.__main__ import main
+from resnet_edu.models import weights
+from resnet_edu.training import precision, provenance, recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = ["train", "--depth", "8", "--data", "sample", "--recipe", "fast"]
@@ -146,7 +148,7 @@ def test_width_and_precision_in_place_of_the_recipes(small, tmp_path):
 
 def test_the_record_names_the_arithmetic_that_auto_chose(small, tmp_path, monkeypatch):
     for has, name in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr(training, "_cpu_has_bf16", lambda has=has: has)
+        monkeypatch.setattr(precision, "_cpu_has_bf16", lambda has=has: has)
         assert main([*COMMAND, "--epochs", "1", "--out", str(tmp_path / name)]) == 0
         assert json.loads((tmp_path / name / "run.json").read_text())["precision"] == name
 
@@ -208,7 +210,7 @@ def test_inside_a_project_of_the_readers_no_commit_is_recorded(tmp_path):
     git = ["git", "-c", "commit.gpgsign=false", "-c", "user.name=reader", "-c", "user.email=reader@example.org"]
     subprocess.run([*git, "init", "--quiet"], cwd=tmp_path, check=True)
     subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", "theirs"], cwd=tmp_path, check=True)
-    assert facts.commit(tmp_path) == ""
-    (tmp_path / "facts.py").write_text("")
-    subprocess.run([*git, "add", "facts.py"], cwd=tmp_path, check=True)
-    assert len(facts.commit(tmp_path)) == 40
+    assert provenance.commit(tmp_path) == ""
+    (tmp_path / "provenance.py").write_text("")
+    subprocess.run([*git, "add", "provenance.py"], cwd=tmp_path, check=True)
+    assert len(provenance.commit(tmp_path)) == 40

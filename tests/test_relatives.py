@@ -6,8 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import models, relatives
-from resnet_edu.relatives import BLOCKS, Skeleton
+from resnet_edu import models
+from resnet_edu.models import relatives
+from resnet_edu.models.relatives import BLOCKS, Skeleton
 
 BLOCK = pytest.mark.parametrize("name", BLOCKS)
 

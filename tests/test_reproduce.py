@@ -5,9 +5,10 @@ import json
 import pytest
 from test_recipes import COMMAND, small  # noqa: F401 - a fixture
 
-from resnet_edu import data, models, plots, recipes, reproduce, training, weights
+from resnet_edu import data, files, models, plots, training
 from resnet_edu.__main__ import main
-from resnet_edu.authoring import keep as keep_room
+from resnet_edu.models import weights
+from resnet_edu.training import recipes, reproduce
 
 SMALL = ["reproduce", "--data", "sample", "--recipe", "fast", "--epochs", "2", "--depths", "8"]
 
@@ -131,8 +132,8 @@ def course(tmp_path, monkeypatch):
     (folder / "runs").mkdir(parents=True)
     (folder / "weights").mkdir()
     (folder / "runs" / "lessons.json").write_text('{"01_convolutional_networks": {"seconds": 10}}')
-    for room in (data, keep_room):
-        monkeypatch.setattr(room, "course_folder", lambda: folder)
+    (folder / "cifar10_sample").symlink_to(files.course_folder() / "cifar10_sample")
+    monkeypatch.setattr(files, "course_folder", lambda: folder)
     return folder
 
 
@@ -172,7 +173,7 @@ def test_every_recorded_run_tells_how_it_was_made():
 
 
 @pytest.mark.parametrize(
-    "name", [path.stem for path in sorted((data.course_folder() / "weights").glob("*.safetensors"))]
+    "name", [path.stem for path in sorted((files.course_folder() / "weights").glob("*.safetensors"))]
 )
 def test_stored_weights_reach_the_error_of_their_recorded_run(name):
     """The record was measured on 10,000 images, this is on 1,000 of them (600 of six classes): 4 standard errors."""

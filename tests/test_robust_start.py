@@ -15,10 +15,11 @@ import pytest
 import torch
 
 from resnet_edu import __main__ as cli
-from resnet_edu import checkpoints, data, doctor, files, models, weights
+from resnet_edu import data, doctor, files, models
 from resnet_edu.authoring.address import SETUP
 from resnet_edu.exercises import progress
-from resnet_edu.training import History
+from resnet_edu.models import weights
+from resnet_edu.training import History, checkpoints
 
 ROOT = Path(__file__).resolve().parents[1]
 ODD = "ä b/c d"  # a space, and a letter that is not ASCII
@@ -50,7 +51,7 @@ def no_home(monkeypatch, tmp_path):
 
 def test_without_a_home_things_are_kept_among_temporary_files(no_home, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert data.cache_folder() == tmp_path / f"resnet_edu-{os.getuid()}"
+    assert files.cache_folder() == tmp_path / f"resnet_edu-{os.getuid()}"
     assert progress.keep("output_size") == "" and progress.solved() == {"output_size"}
     assert doctor._finding("write access", doctor.write_access).state == "fine"
     assert len(data.load("sample", size=8, device="cpu")[0]) == 5000
@@ -58,12 +59,12 @@ def test_without_a_home_things_are_kept_among_temporary_files(no_home, monkeypat
 
 def test_an_old_platformdirs_makes_no_folder_called_tilde(no_home, monkeypatch):
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: f"~/.cache/{name}")
-    assert data.cache_folder().is_absolute()
+    assert files.cache_folder().is_absolute()
 
 
 def test_a_tilde_that_leads_nowhere_is_no_place_either(no_home, monkeypatch):
     monkeypatch.setenv("RESNET_EDU_CACHE", "~/cache")
-    assert data.cache_folder().is_absolute()
+    assert files.cache_folder().is_absolute()
 
 
 @pytest.mark.parametrize("place", ["none", "a file"])
@@ -188,9 +189,9 @@ def test_behind_a_proxy_that_blocks_the_command_says_what_to_do_and_the_sample_l
     place = {"RESNET_EDU_CACHE": str(tmp_path), "NO_PROXY": "", "no_proxy": ""}
     load = "from resnet_edu import data; print(len(data.load('sample', size=8)[0]))"
     assert python("-c", load, **proxy, **place).stdout == "5000\n"
-    code = "import pathlib, sys; from resnet_edu import __main__, data; from resnet_edu.data import cifar10\n"
+    code = "import pathlib, sys; from resnet_edu import __main__, files\n"
     code += (
-        f"cifar10.course_folder = lambda: pathlib.Path({str(tmp_path)!r})\nsys.exit(__main__.main(['data', 'cifar10']))"
+        f"files.course_folder = lambda: pathlib.Path({str(tmp_path)!r})\nsys.exit(__main__.main(['data', 'cifar10']))"
     )
     done = python("-c", code, **proxy, **place)
     assert done.returncode == 1 and "Traceback" not in done.stderr
@@ -228,9 +229,10 @@ def test_images_and_weights_are_found_from_any_folder_and_path(tmp_path):
     (tmp_path / "ä b").mkdir()
     (tmp_path / ODD).symlink_to(ROOT, target_is_directory=True)
     code = (
-        "from resnet_edu import data, models, weights; net = models.CifarNet(20, residual=True)\n"
+        "from resnet_edu import data, files, models\nfrom resnet_edu.models import weights\n"
+        "net = models.CifarNet(20, residual=True)\n"
         "epochs = weights.load(net, 'resnet20_cifar10')['epochs']\n"
-        "print(len(data.load('sample', size=8)[0]), data.cache_folder(), epochs)"
+        "print(len(data.load('sample', size=8)[0]), files.cache_folder(), epochs)"
     )
     place = tmp_path / "ö ü"
     done = python("-c", code, cwd=tmp_path, PYTHONPATH=str(tmp_path / ODD), RESNET_EDU_CACHE=str(place))
@@ -242,12 +244,13 @@ def test_images_and_weights_are_found_from_any_folder_and_path(tmp_path):
 SOLVE = """
 import sys, time
 from resnet_edu.exercises import progress
-from resnet_edu import models, weights
+from resnet_edu import files, models
+from resnet_edu.models import weights
 net = models.CifarNet(8, residual=True)
 for i in range(40):
     assert progress.keep(f"{sys.argv[1]}{i}") == ""
 for i in range(5):
-    weights.save(net, weights.cache_folder() / "weights" / "net.safetensors")
+    weights.save(net, files.cache_folder() / "weights" / "net.safetensors")
     weights.load(net, "net")
 """
 

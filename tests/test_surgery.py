@@ -505,7 +505,7 @@ def test_a_landscape_equals_direct_evaluations_at_ten_points():
         for name in first:
             state[name] += float(x[column]) * first[name] + float(y[row]) * second[name]
         assert table[row, column] == pytest.approx(loss(there).item(), rel=1e-5)
-    assert table[1, 2] == loss(net).item()  # the centre is the net itself, bit for bit
+    assert table[1, 2] == loss(net).item()  # the center is the net itself, bit for bit
 
 
 def test_a_line_is_the_row_of_a_plane():

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from resnet_edu import data, models, probes, training
 from resnet_edu.data import Images
+from resnet_edu.training import loop, precision
 
 
 def images(n=20, *, size=8, classes=10, seed=0):
@@ -333,13 +334,13 @@ def test_divergence_leaves_modes_and_buffers_alone(capfd):
     assert int(net.stem.norm.num_batches_tracked) == 1
 
 
-def test_where_losses_are_read_late_the_first_bad_one_is_named():
-    net, x = linear(), torch.zeros(2, 3, 8, 8)
-    losses = [torch.tensor(v) for v in (1.0, math.inf, math.nan, 2.0)]
-    with pytest.raises(training.DivergenceError, match="loss at step 98 is inf") as caught:
-        training._check_finite(net, x, losses, step=100, history=training.History())
-    assert (caught.value.step, caught.value.layer) == (98, None)
-    training._check_finite(net, x, losses[:1], step=97, history=training.History())
+def test_where_losses_are_read_late_the_first_bad_one_is_named(monkeypatch):
+    monkeypatch.setattr(loop, "_steps_between_reads", lambda device: 4)
+    rates = iter([1e-3, math.inf, 0.0, 0.0])
+    monkeypatch.setattr("resnet_edu.training.schedules.factor", lambda *_: next(rates))
+    with pytest.raises(training.DivergenceError, match="loss at step 2 is nan") as caught:
+        fit(linear(), images(size=8), batch_size=4)
+    assert caught.value.step == 2
 
 
 # --- interrupts -------------------------------------------------------------------------------------------------------
@@ -393,7 +394,7 @@ def test_an_interrupt_during_validation_leaves_no_half_epoch(monkeypatch, capfd)
     def stop(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "evaluate", stop)
+    monkeypatch.setattr(loop, "evaluate", stop)
     history = fit(linear(), val=images(seed=1), epochs=3, progress=True)
     assert history.train_loss == history.train_accuracy == history.val_loss == history.seconds == []
     assert len(history.step_loss) == len(history.step_lr) == 3
@@ -512,9 +513,9 @@ def test_a_step_on_a_gpu_waits_for_nothing():
 
 
 def test_channels_last_is_left_alone_where_it_is_wrong():
-    assert training._memory_format(torch.device("cpu")) is training._memory_format(torch.device("cuda"))
-    assert training._memory_format(torch.device("cpu")) is torch.channels_last
-    assert training._memory_format(torch.device("mps")) is torch.contiguous_format
+    assert precision.memory_format(torch.device("cpu")) is precision.memory_format(torch.device("cuda"))
+    assert precision.memory_format(torch.device("cpu")) is torch.channels_last
+    assert precision.memory_format(torch.device("mps")) is torch.contiguous_format
 
 
 def test_bf16_casts_inside_and_keeps_float32_weights():
@@ -527,7 +528,7 @@ def test_bf16_casts_inside_and_keeps_float32_weights():
 
 
 def test_under_fp16_gradients_are_recorded_unscaled(monkeypatch):
-    monkeypatch.setattr(training, "choose_precision", lambda *_: torch.float16)  # a GPU's path, walked on the CPU
+    monkeypatch.setattr(loop, "choose_precision", lambda *_: torch.float16)  # a GPU's path, walked on the CPU
     half, full, inside = cifar(), cifar(), []
 
     def watch(_module, _inputs, logits):
@@ -571,17 +572,17 @@ OTHER_CLASSES = Images(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor(
         ({"val": OTHER_CLASSES}, "val has .'a', 'b', 'c'.: they have to be the same"),
         ({"val": elsewhere(images())}, r"training images are on cpu, the validation images on meta: .*val.to"),
         ({"epochs": 0}, "epochs=0: give at least 1"),
-        ({"epochs": 1.5}, "epochs=1.5: give a whole number of at least 1"),
+        ({"epochs": 1.5}, "epochs=1.5: give a whole number"),
         ({"epochs": True}, "epochs=True: give a whole number"),
         ({"batch_size": 0}, "batch_size=0: give at least 1"),
         ({"seed": -1}, "seed=-1: give at least 0 and at most 4294967295"),
         ({"seed": 2**32}, "seed=4294967296: give at least 0"),
-        ({"lr": -0.1}, "lr=-0.1: give a number from 0 up"),
-        ({"lr": math.nan}, "lr=nan: give a number from 0 up"),
-        ({"lr": math.inf}, "lr=inf: give a number from 0 up"),
+        ({"lr": -0.1}, "lr=-0.1: give a finite number at least 0"),
+        ({"lr": math.nan}, "lr=nan: give"),
+        ({"lr": math.inf}, "lr=inf: give"),
         ({"lr": "0.1"}, "lr='0.1': give a number"),
-        ({"momentum": 1.0}, "momentum=1.0: give a number from 0 to below 1"),
-        ({"weight_decay": -1}, "weight_decay=-1: give a number from 0 up"),
+        ({"momentum": 1.0}, "momentum=1.0: give a finite number at least 0 and below 1"),
+        ({"weight_decay": -1}, "weight_decay=-1: give"),
         ({"augment": 1}, "augment=1: give True or False"),
         ({"progress": None}, "progress=None: give True or False"),
         ({"schedule": "cosine"}, "schedule='cosine': choose one of 'one_cycle', 'paper', 'constant', or a function"),

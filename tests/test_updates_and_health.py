@@ -201,7 +201,7 @@ def test_the_ratio_says_what_it_needs():
         probes.UpdateRatio(nn.ReLU())
     with pytest.raises(ValueError, match=r"'fc.wieght' is no parameter of CifarNet"):
         probes.UpdateRatio(cifar(), params=["fc.wieght"])
-    with pytest.raises(ValueError, match=r"call start\(\) before the optimiser's step"):
+    with pytest.raises(ValueError, match=r"call start\(\) before the optimizer's step"):
         probes.UpdateRatio(cifar()).record()
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from resnet_edu import models, weights
+from resnet_edu import models
+from resnet_edu.models import weights
 
 
 def net(depth: int = 8, seed: int = 0) -> models.CifarNet:

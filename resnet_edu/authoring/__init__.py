@@ -9,7 +9,7 @@
 Read it in this order:
 
     lessons.py      where the lessons are, and how one is named
-    normalise.py    what of a run is kept: the same run gives the same bytes
+    normalize.py    what of a run is kept: the same run gives the same bytes
     render.py       run a lesson in this Python, and write it back if every cell ran
     check.py        the rules, one small function each
     address.py      where the course is published: Colab's badge, and the cell that fetches the package

@@ -16,7 +16,7 @@ from pathlib import Path
 from nbformat import NotebookNode, v4
 
 from resnet_edu.authoring.lessons import Refusal, lessons, read
-from resnet_edu.authoring.normalise import to_text
+from resnet_edu.authoring.normalize import to_text
 from resnet_edu.files import write_atomically
 
 SETUP = """\

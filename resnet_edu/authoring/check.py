@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 
 from resnet_edu.authoring.address import setup_address
 from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, read, readme_row
-from resnet_edu.authoring.normalise import KERNELSPEC
+from resnet_edu.authoring.normalize import KERNELSPEC
 
 Rule = Callable[[NotebookNode, Path], list[str]]
 

@@ -14,11 +14,11 @@ import re
 import shutil
 from pathlib import Path
 
-from resnet_edu import recipes
+from resnet_edu import files
 from resnet_edu.authoring.lessons import Refusal
 from resnet_edu.authoring.render import write_checksums
-from resnet_edu.data import course_folder
 from resnet_edu.files import write_atomically
+from resnet_edu.training import recipes
 
 
 def keep(folder: Path, name: str) -> list[Path]:
@@ -33,7 +33,7 @@ def keep(folder: Path, name: str) -> list[Path]:
         raise Refusal(f"{folder} holds files that are not of a run: {error}.") from None
     if result is None:
         raise Refusal(f"{folder} holds no run that has ended: there is no run.json in it.")
-    runs, weights = (course_folder() / part for part in ("runs", "weights"))
+    runs, weights = (files.course_folder() / part for part in ("runs", "weights"))
     shutil.copyfile(folder / "weights.safetensors", weights / f"{name}.safetensors")
     write_checksums(weights)
     write_atomically(runs / f"{name}.json", json.dumps(result, indent=1) + "\n")

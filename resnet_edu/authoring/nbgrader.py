@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from resnet_edu.authoring.lessons import Refusal
-from resnet_edu.authoring.normalise import KERNELSPEC, to_text
+from resnet_edu.authoring.normalize import KERNELSPEC, to_text
 from resnet_edu.exercises import all_exercises
 from resnet_edu.exercises.core import Exercise
 from resnet_edu.files import write_atomically

@@ -13,7 +13,7 @@ from nbformat import v4
 
 from resnet_edu.authoring.address import SETUP
 from resnet_edu.authoring.lessons import Refusal, lessons
-from resnet_edu.authoring.normalise import normalise, to_text
+from resnet_edu.authoring.normalize import normalize, to_text
 from resnet_edu.files import write_atomically
 
 CELLS = (
@@ -66,5 +66,5 @@ def new(number: str, name: str, folder: Path) -> Path:
         make = v4.new_code_cell if id_ in ("setup", "imports", "measure") else v4.new_markdown_cell
         text = source if id_ == "setup" else source.format(number=path.name[:2], title=title)
         cells.append(make(text, id=id_))
-    write_atomically(path, to_text(normalise(v4.new_notebook(cells=cells))))
+    write_atomically(path, to_text(normalize(v4.new_notebook(cells=cells))))
     return path

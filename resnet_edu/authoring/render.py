@@ -27,10 +27,10 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, read, readme_row
-from resnet_edu.authoring.normalise import normalise, to_text
-from resnet_edu.facts import facts
+from resnet_edu.authoring.normalize import normalize, to_text
 from resnet_edu.files import write_atomically
 from resnet_edu.lesson import seed
+from resnet_edu.training.provenance import facts
 
 CELL_TIMEOUT = 900  # seconds, after which a cell hangs
 SLOW_CELL = 5.0  # seconds, from which on a cell's time is printed
@@ -65,7 +65,7 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool
     run = run_notebook(path, budget, RESNET_EDU_RECORD=str(int(again)))
     if path.read_bytes() != before:
         raise Refusal(f"{path.name} was edited while it ran: nothing is written. Run it again.")
-    write_atomically(path, to_text(normalise(run.notebook)))
+    write_atomically(path, to_text(normalize(run.notebook)))
     record(path.stem, run.seconds, budget, moved, root / "data" / "runs" / "lessons.json")
     if budget != "smoke":
         write_picture(run.notebook, root / "data" / "figures" / f"{path.stem}.png")

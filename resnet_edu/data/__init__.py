@@ -12,7 +12,7 @@
 
 Read it in this order:
 
-    images.py    the idea: uint8 images on the device, normalisation, split, batches, crop and flip
+    images.py    the idea: uint8 images on the device, normalization, split, batches, crop and flip
     __init__.py  `load`: a name in, two `Images` out
     sample.py    the bundled sample: PNG sheets, their manifest, and how both are rebuilt from the full set
     cifar10.py   the full set: where it is looked for, how it is downloaded and verified
@@ -34,7 +34,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .cifar10 import Arrays, cache_folder, course_folder, read_cifar10
+from .cifar10 import Arrays, read_cifar10
 from .images import CLASSES, MEAN, STD, Images, crop_and_flip, normalize, pick_device
 from .sample import build_sample, read_sample, write_sample
 from .scenes import Scenes, compose_scenes
@@ -43,7 +43,7 @@ from .tones import TONES, tone_words
 
 __all__ = [
     "CLASSES", "LETTERS", "MEAN", "NOUNS", "STD", "TONES", "Arrays", "Images", "Scenes", "Sentences",
-    "agreement_sentences", "build_sample", "cache_folder", "compose_scenes", "course_folder", "crop_and_flip", "load",
+    "agreement_sentences", "build_sample", "compose_scenes", "crop_and_flip", "load",
     "normalize", "pick_device", "read_cifar10", "read_sample", "shrink", "tone_words", "write_sample",
 ]  # fmt: skip
 
@@ -58,7 +58,7 @@ def load(
 
     device: where the images will live. None means CUDA where there is one, else the CPU; others by name ("mps").
     size:   32 as published; 16 or 8 by averaging each 2 x 2 or 4 x 4 square of pixels.
-    root:   a folder to look in before the usual places (the course's `data/`, then `cache_folder()`).
+    root:   a folder to look in before the usual places (the course's `data/`, then `files.cache_folder()`).
 
     The pixels are checked against SHA-256 sums on every load. Raises TypeError or ValueError for an argument that
     cannot be, ConnectionError when "cifar10" is neither on this machine nor to be downloaded, OSError when the

@@ -46,25 +46,12 @@ SOURCES = (  # byte-identical copies first: the home server has answered at abou
 )
 TIMEOUT = 20.0  # seconds without a single byte, after which the next source is tried
 
-PACKAGE = Path(__file__).resolve().parents[1]
-
 
 class Damaged(ValueError):
     """Data that is not what its checksum promises."""
 
 
 # ---- Places ---------------------------------------------------------------------------------------------------------
-
-
-def course_folder() -> Path:
-    """The course's own `data/`: inside an installed wheel `resnet_edu/_data`, in a clone the folder at the top."""
-    inside = PACKAGE / "_data"
-    return inside if inside.is_dir() else PACKAGE.parent / "data"
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: $RESNET_EDU_CACHE if set, else the user's cache folder. It may not exist yet."""
-    return files.own_folder("cache")
 
 
 def check_root(root: str | Path | None) -> Path | None:
@@ -129,7 +116,7 @@ def read_batch(archive: tarfile.TarFile, name: str) -> tuple[NDArray[np.uint8], 
     if member is None:
         raise Damaged(f"{name} is not a file")
     batch = CifarUnpickler(member, encoding="latin1").load()
-    images = batch["data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # stored colour by colour
+    images = batch["data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # stored color by color
     return np.ascontiguousarray(images), np.array(batch["labels"], dtype=np.uint8)
 
 
@@ -163,7 +150,7 @@ def download() -> Arrays:
         + "\n".join(failures)
         + f'\nThe bundled sample needs no network: data.load("sample").\n'
         f"For the full set, try again later, or fetch {ARCHIVE} (md5 {ARCHIVE_MD5}) by other means and put it into\n"
-        f'  {cache_folder()}\nor into any folder that you then name: data.load("cifar10", root="that/folder").'
+        f'  {files.cache_folder()}\nor into any folder that you then name: data.load("cifar10", root="that/folder").'
     )
 
 
@@ -223,9 +210,9 @@ def read_cifar10(root: str | Path | None = None) -> Arrays:
     root must exist. Raises ConnectionError when it is nowhere to be had.
     """
     folder = check_root(root)
-    for place in (folder, course_folder(), cache_folder()):
+    for place in (folder, files.course_folder(), files.cache_folder()):
         if place is not None and (arrays := read_folder(place)) is not None:
             return arrays
     arrays = download()
-    keep(arrays, folder or cache_folder())
+    keep(arrays, folder or files.cache_folder())
     return arrays

@@ -1,7 +1,7 @@
 """Images on the device: what `data.load` returns, and everything that happens between it and a network.
 
-The usual loader decodes, crops and normalises one image at a time, in worker processes. CIFAR-10 is so small (180 MB
-as bytes) that all of it fits on the device, and a batch is then three tensor operations: pick, normalise, crop and
+The usual loader decodes, crops and normalizes one image at a time, in worker processes. CIFAR-10 is so small (180 MB
+as bytes) that all of it fits on the device, and a batch is then three tensor operations: pick, normalize, crop and
 flip. That is faster on a CPU, far faster on a GPU, and there is no worker process that could hang a notebook.
 
 Read `normalize` and `crop_and_flip` first: numbers in, numbers out. `Images` is the thin object around them.
@@ -27,7 +27,7 @@ from torch import Tensor
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-# Mean and standard deviation of each colour channel over the 50,000 training images, in units of full brightness.
+# Mean and standard deviation of each color channel over the 50,000 training images, in units of full brightness.
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
 
@@ -58,7 +58,7 @@ def crop_and_flip(x: Tensor, offsets: Tensor, flips: Tensor, padding: int) -> Te
     x [N, C, H, W]; offsets int64 [N, 2]: row and column of the window, each 0 .. 2 * padding (padding itself is the
     image unmoved); flips bool [N]. Returns [N, C, H, W], contiguous.
 
-    This is the augmentation of He et al. 2015, section 4.2. Zeros after normalisation are the mean colour: padding
+    This is the augmentation of He et al. 2015, section 4.2. Zeros after normalization are the mean color: padding
     the raw bytes would frame the images in black.
     """
     _check_crop(x, offsets, flips, padding)
@@ -83,7 +83,7 @@ def crop_and_flip(x: Tensor, offsets: Tensor, flips: Tensor, padding: int) -> Te
 class Images:
     """Images with their labels, on one device.
 
-    images uint8 [N, 3, H, W]; labels int64 [N], each an index into classes. Batches are normalised by the statistics of
+    images uint8 [N, 3, H, W]; labels int64 [N], each an index into classes. Batches are normalized by the statistics of
     the channels; with pixel_mean float32 [3, H, W] that is subtracted instead, and full brightness is 1.
     """
 
@@ -174,7 +174,7 @@ class Images:
         seed: int = 0,
         shard: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """One pass over the images: normalised float32 [B, 3, H, W] and int64 [B]; the last batch may be shorter.
+        """One pass over the images: normalized float32 [B, 3, H, W] and int64 [B]; the last batch may be shorter.
 
         shuffle: a new order. augment: each image moved by up to H // 8 pixels (4 at 32 x 32) in both directions, and
         mirrored or not (He et al. 2015). Every random choice follows from seed, alike on every device; pass another

@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .cifar10 import SHA256, Arrays, check_root, course_folder, read_cifar10
+from resnet_edu import files
+
+from .cifar10 import SHA256, Arrays, check_root, read_cifar10
 from .images import CLASSES
 
 FOLDER = "cifar10_sample"
@@ -44,10 +46,10 @@ ABOUT: dict[str, Any] = {
         "sha256": SHA256,
     },
     "terms": (
-        "CIFAR-10 was published without a licence; its authors ask that the report below be cited. The images come "
-        "from the web, and who holds the rights to them is not recorded. CIFAR-10 is a labelled subset of the "
+        "CIFAR-10 was published without a license; its authors ask that the report below be cited. The images come "
+        "from the web, and who holds the rights to them is not recorded. CIFAR-10 is a labeled subset of the "
         "80 Million Tiny Images, which its own authors withdrew in 2020 because of offensive labels and images. The "
-        "MIT licence of this course's code does not cover these images. They are here for teaching and research."
+        "MIT license of this course's code does not cover these images. They are here for teaching and research."
     ),
     "citation": (
         "Alex Krizhevsky: Learning Multiple Layers of Features from Tiny Images. "
@@ -62,9 +64,9 @@ ABOUT: dict[str, Any] = {
 
 def tile(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """[N, H, W, 3] -> one picture [N / COLUMNS * H, COLUMNS * W, 3], in reading order."""
-    n, height, width, colours = images.shape
-    grid = images.reshape(n // COLUMNS, COLUMNS, height, width, colours)
-    return grid.transpose(0, 2, 1, 3, 4).reshape(n // COLUMNS * height, COLUMNS * width, colours)
+    n, height, width, colors = images.shape
+    grid = images.reshape(n // COLUMNS, COLUMNS, height, width, colors)
+    return grid.transpose(0, 2, 1, 3, 4).reshape(n // COLUMNS * height, COLUMNS * width, colors)
 
 
 def untile(sheet: NDArray[np.uint8], height: int = 32, width: int = 32) -> NDArray[np.uint8]:
@@ -86,7 +88,7 @@ def read_sample(root: str | Path | None = None) -> Arrays:
 
     folder = check_root(root)
     if folder is None or not (folder / FOLDER).is_dir():
-        folder = course_folder()
+        folder = files.course_folder()
     folder = folder / FOLDER
     path = folder / "manifest.json"
     try:
@@ -120,7 +122,7 @@ def build_sample(root: str | Path | None = None, out: str | Path | None = None) 
 
     out: where to write. None means over the bundled sample, so that in a clone `git status` tells the difference.
     """
-    return write_sample(read_cifar10(root), course_folder() / FOLDER if out is None else Path(out))
+    return write_sample(read_cifar10(root), files.course_folder() / FOLDER if out is None else Path(out))
 
 
 def write_sample(arrays: Arrays, out: Path) -> Path:

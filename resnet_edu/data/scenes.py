@@ -57,7 +57,7 @@ def compose_scenes(
     """`count` scenes [3, size, size], each with 1 to `objects` pictures and `decoys` shuffled ones, none overlapping.
 
     pictures: what is put on, scaled to a side drawn from `sides` (first and last included); labels and classes are
-    theirs. The background is another picture, averaged to 4 x 4 colours and blown up. A square for which 40 places were
+    theirs. The background is another picture, averaged to 4 x 4 colors and blown up. A square for which 40 places were
     taken is left out, but never the first object. The same arguments give the same scenes.
     Raises TypeError or ValueError for what cannot be.
     """

@@ -25,7 +25,7 @@ NOUNS = (
     "farmer", "doctor", "teacher", "singer", "painter", "driver", "tiger", "rabbit", "spider", "monkey", "garden",
     "window", "table", "letter", "picture", "engine", "robot", "guitar", "village", "mountain", "island", "student",
     "sailor", "baker", "hunter", "lawyer", "eagle", "turtle", "camel", "snake", "bridge", "tower", "castle", "road",
-    "train", "boat", "pilot", "actor", "uncle", "neighbour", "cousin", "friend", "donkey", "pigeon", "lizard", "beetle",
+    "train", "boat", "pilot", "actor", "uncle", "neighbor", "cousin", "friend", "donkey", "pigeon", "lizard", "beetle",
 )  # fmt: skip
 VERBS = ("run", "sleep", "sing", "fall", "move", "shine", "wait", "turn", "jump", "grow", "work", "look")
 PREPOSITIONS = ("near", "behind", "under", "with", "above", "from")

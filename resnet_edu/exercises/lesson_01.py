@@ -285,7 +285,7 @@ RECEPTIVE_FIELD = Exercise(
         Mistake("area", "You count all the pixels of the square. The task asks for its side.",
                 patch=("return field", "return field**2")),
         Mistake("steps-for-field",
-                "You give how far two neighbours of the output are apart in the picture, not how much one of them "
+                "You give how far two neighbors of the output are apart in the picture, not how much one of them "
                 "sees.", patch=("return field", "return step")),
         Mistake("kernel-and-stride-swapped", "Each layer is (kernel, stride), and you read it as (stride, kernel).",
                 patch=("for kernel, stride", "for stride, kernel")),
@@ -295,7 +295,7 @@ RECEPTIVE_FIELD = Exercise(
     hints=(
         "Begin with one pixel. A 3 x 3 layer lets it see one more on each side: 3. A second one: 5. So what does a "
         "layer add?",
-        "After a layer with stride 2, neighbours in its map are two pixels of the picture apart, so all that later "
+        "After a layer with stride 2, neighbors in its map are two pixels of the picture apart, so all that later "
         "layers add counts double. Keep that distance in a second variable, `step`.",
         "For each layer, in this order: the field grows by (kernel - 1) steps, then the step grows stride times.",
     ),

@@ -231,7 +231,7 @@ def _linear() -> nn.Linear:
     return layer
 
 
-def _normalised() -> nn.Sequential:
+def _normalized() -> nn.Sequential:
     return nn.Sequential(nn.BatchNorm1d(2), _linear())
 
 
@@ -277,7 +277,7 @@ def _weights(steps: int = 1, *, stale: bool = False, frozen: bool = False, **opt
 
 def _running_mean(*, training: bool) -> Callable[[Any], Any]:
     def run(answer: Any) -> Tensor:
-        net = _normalised().train(training)
+        net = _normalized().train(training)
         _stepped(answer, net, _sgd(net))
         return net.state_dict()["0.running_mean"].clone()
 

@@ -1,4 +1,4 @@
-"""The exercises of lesson 04: weights of the right size, batch normalisation, the size of an update."""
+"""The exercises of lesson 04: weights of the right size, batch normalization, the size of an update."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from __future__ import annotations
@@ -15,7 +15,7 @@ from resnet_edu.exercises.core import Case, Exercise, Mistake
 from resnet_edu.exercises.sandbox import Wrong
 from resnet_edu.exercises.writing import call, does_as, fits, gradient, integers, normal, raises
 
-# --- He's initialisation ----------------------------------------------------------------------------------------------
+# --- He's initialization ----------------------------------------------------------------------------------------------
 
 
 def he_normal(weight):
@@ -148,7 +148,7 @@ HE_NORMAL = Exercise(
                 "You divide by the number of output channels. How many numbers does one output add up?",
                 symptom=_has(4.5)),
         Mistake("mean-of-both-fans",
-                "You take the mean of fan_in and fan_out. That is Xavier's initialisation, not He's.",
+                "You take the mean of fan_in and fan_out. That is Xavier's initialization, not He's.",
                 symptom=lambda answer: _has(0.8)(answer) or _has(0.4)(answer)),
         Mistake("kernel-not-counted", "You count the input channels only. Each output adds up a whole window of each.",
                 symptom=_has(18.0)),
@@ -177,7 +177,7 @@ HE_NORMAL = Exercise(
 )  # fmt: skip
 
 
-# --- batch normalisation ----------------------------------------------------------------------------------------------
+# --- batch normalization ----------------------------------------------------------------------------------------------
 
 
 def batch_norm(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
@@ -252,7 +252,7 @@ def _along_columns(statistics: Callable[[Tensor], Tensor], affine: Callable[[Ten
 
 
 def _output_of_running(answer: Any) -> bool:
-    """In training, the answer normalises with the running statistics, before or after they have moved."""
+    """In training, the answer normalizes with the running statistics, before or after they have moved."""
     found = _run(answer, _IMAGES, _GAMMA, _BETA)
     moved = _run(batch_norm, _IMAGES, _GAMMA, _BETA)
     return any(
@@ -265,17 +265,17 @@ def _first_run(answer: Any) -> Any:
     return _run(answer, _IMAGES, _GAMMA, _BETA)
 
 
-def _normalised_over(*dims: int) -> tuple[str, str]:
-    """The patch: in training the output is normalised over these dimensions."""
+def _normalized_over(*dims: int) -> tuple[str, str]:
+    """The patch: in training the output is normalized over these dimensions."""
     statistics = f"var, mean = torch.var_mean(x, {dims}, unbiased=False, keepdim=True)"
     return "    return", f"    if training:\n        {statistics}\n    return"
 
 
 BATCH_NORM = Exercise(
     task=(
-        "Write BatchNorm's forward pass for x [N, C, H, W]; all else is [C]. In training, normalise each channel by "
+        "Write BatchNorm's forward pass for x [N, C, H, W]; all else is [C]. In training, normalize each channel by "
         "its mean and biased variance over the batch, and move running_mean and running_var in place: a part momentum "
-        "of the way to the batch's mean and unbiased variance. In eval mode, normalise by them. Then gamma and beta."
+        "of the way to the batch's mean and unbiased variance. In eval mode, normalize by them. Then gamma and beta."
     ),
     difficulty=4,
     minutes=20,
@@ -313,7 +313,7 @@ BATCH_NORM = Exercise(
                     raises(RuntimeError, "doesn't match the broadcast shape", run=_first_run)(answer)
                     or raises(RuntimeError, "the number of sizes provided", run=_first_run)(answer))),
         Mistake("running-statistics-in-training",
-                "In training you normalise by the running statistics. There the batch speaks for itself.",
+                "In training you normalize by the running statistics. There the batch speaks for itself.",
                 symptom=_output_of_running),
         Mistake("statistics-hold-the-graph",
                 "Your running statistics keep the graph of every batch: memory grows from step to step. They are not "
@@ -333,21 +333,21 @@ BATCH_NORM = Exercise(
                 patch=("var + eps", "var")),
         Mistake("ignores-eps", "You have put in a number for eps: take the one that you are given.",
                 patch=("var + eps", "var + 1e-5")),
-        Mistake("unbiased-for-normalising",
-                "You normalise by the unbiased variance (torch's default). For the output it is the biased one; the "
+        Mistake("unbiased-for-normalizing",
+                "You normalize by the unbiased variance (torch's default). For the output it is the biased one; the "
                 "unbiased one is for the running statistics.",
                 patch=((", unbiased=False", ""), ("var * n / (n - 1)", "var"))),
         Mistake("statistics-of-each-image",
                 "You take statistics of each image for itself. That is InstanceNorm: BatchNorm takes all images "
-                "together.", patch=_normalised_over(2, 3)),
+                "together.", patch=_normalized_over(2, 3)),
         Mistake("statistics-over-channels",
                 "You take statistics over the channels of each image. That is LayerNorm: BatchNorm has one mean for "
-                "each channel.", patch=_normalised_over(1, 2, 3)),
+                "each channel.", patch=_normalized_over(1, 2, 3)),
         Mistake("statistics-of-each-pixel",
                 "You take statistics of each pixel over the batch. All the pixels of a channel go together.",
-                patch=_normalised_over(0)),
+                patch=_normalized_over(0)),
         Mistake("one-mean-for-all", "You take one mean over everything. Each channel has its own.",
-                patch=_normalised_over(0, 1, 2, 3)),
+                patch=_normalized_over(0, 1, 2, 3)),
         Mistake("affine-forgotten", "gamma and beta change nothing in your answer.",
                 patch=(("return gamma * ", "return "), (" + beta", ""))),
         Mistake("gamma-forgotten", "gamma changes nothing in your answer.", patch=("return gamma * ", "return ")),
@@ -357,7 +357,7 @@ BATCH_NORM = Exercise(
         Mistake("beta-times-gamma", "You add beta before you multiply by gamma.",
                 patch=(("gamma * (", "gamma * (("), ("+ beta", "+ beta)"))),
         Mistake("batch-statistics-in-eval",
-                "In eval mode you still normalise by the batch. Then an image's result depends on its neighbours.",
+                "In eval mode you still normalize by the batch. Then an image's result depends on its neighbors.",
                 patch=("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)")),
         Mistake("updates-in-eval",
                 "In eval mode you still move the running statistics: looking at test images changes the net.",
@@ -376,7 +376,7 @@ BATCH_NORM = Exercise(
                 "You add a part of the new value, and the old one stays whole: it grows from step to step.",
                 patch=(("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
         Mistake("replaces-running-statistics",
-                "Your running statistics are those of the last batch. They should move towards them.",
+                "Your running statistics are those of the last batch. They should move toward them.",
                 patch=("    if training", "    momentum = 1\n    if training")),
         Mistake("ignores-momentum", "You have put in a number for the momentum: take the one that you are given.",
                 patch=("    if training", "    momentum = 0.1\n    if training")),

@@ -80,7 +80,7 @@ IDENTITY_CONV = Exercise(
                 "Each output channel adds up all input channels. It should look at its own one only.",
                 patch=("[c, c, 1, 1]", "[c, :, 1, 1]")),
         Mistake("sums-the-window",
-                "Each output pixel adds up its whole 3 x 3 window. It should look at the pixel in the centre only.",
+                "Each output pixel adds up its whole 3 x 3 window. It should look at the pixel in the center only.",
                 patch=("[c, c, 1, 1]", "[c, c]")),
         Mistake("all-ones", "All weights are 1, so everything in the window is added up, over all channels.",
                 patch=("zero_()", "fill_(1.0)")),
@@ -100,7 +100,7 @@ IDENTITY_CONV = Exercise(
     ),
     hints=(
         "The weight has the shape [out, in, 3, 3]. Which of its entries should be 1, and which 0?",
-        "Output channel c looks at input channel c, and there at the centre, position (1, 1).",
+        "Output channel c looks at input channel c, and there at the center, position (1, 1).",
         "Make the layer, set its weight to zero inside of torch.no_grad(), then weight[c, c, 1, 1] = 1 for each c. Or "
         "look up nn.init.dirac_.",
     ),
@@ -146,7 +146,7 @@ GRADIENT_COSINE = Exercise(
         Mistake("only-vectors", "It is right for vectors only. A gradient by an image has more dimensions, and all its "
                 "entries are one long vector.", symptom=right_but_not_on(gradient_cosine, _FLAT, [_SQUARE])),
         # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
-        Mistake("not-normalised", "You give the product, not the cosine: divide by both lengths.",
+        Mistake("not-normalized", "You give the product, not the cosine: divide by both lengths.",
                 patch=(" / (a.norm() * b.norm())", ""), on=_FLAT),
         Mistake("one-length", "You divide by one of the lengths only.",
                 patch=("(a.norm() * b.norm())", "a.norm()"), on=_FLAT),

@@ -424,7 +424,7 @@ BASIC_BLOCK = Exercise(
         Mistake("no-inner-relu", "Between the two convolutions a ReLU is missing.", patch=("F.relu(self", "(self")),
         Mistake("norm-before-convolution",
                 "The second BatchNorm comes before the second convolution, so what the branch gives is not "
-                "normalised.", patch=("self.bn2(self.conv2(out))", "self.conv2(self.bn2(out))")),
+                "normalized.", patch=("self.bn2(self.conv2(out))", "self.conv2(self.bn2(out))")),
         Mistake("stride-twice", "Both convolutions take the stride: the branch shrinks twice.",
                 patch=("out_channels, out_channels, 3", "out_channels, out_channels, 3, stride")),
         Mistake("stride-on-neither", "Neither convolution of the branch takes the stride.", patch=("3, stride", "3")),

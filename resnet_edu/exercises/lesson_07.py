@@ -425,7 +425,7 @@ RESNET20 = Exercise(
     ),
     mistakes=(
         Mistake("hidden-layers",
-                "Some of your layers stand in a plain list or dict, where the net does not see them: no optimiser "
+                "Some of your layers stand in a plain list or dict, where the net does not see them: no optimizer "
                 "would get their parameters. nn.ModuleList is a list that it sees.", symptom=_hidden),
         Mistake("pools-a-fixed-size",
                 "Your pooling has a fixed window, so your net takes images of one size only. Take the mean of all "

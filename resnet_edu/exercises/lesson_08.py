@@ -257,7 +257,7 @@ BOTTLENECK = Exercise(
         Mistake("all-three-by-three", "All your kernels are 3 x 3. The first and the last are 1 x 1.",
                 patch=(("(in_channels, channels, 1", "(in_channels, channels, 3, padding=1"),
                        ("4 * channels, 1, bias", "4 * channels, 3, padding=1, bias"))),
-        Mistake("all-one-by-one", "All your kernels are 1 x 1: no pixel sees its neighbour.",
+        Mistake("all-one-by-one", "All your kernels are 1 x 1: no pixel sees its neighbor.",
                 patch=("3, stride, padding=1", "1, stride")),
         Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
                 symptom=_has_biases),

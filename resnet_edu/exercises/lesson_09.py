@@ -1,4 +1,4 @@
-"""The exercises of lesson 09: how many paths have each length, filter normalisation, stochastic depth."""
+"""The exercises of lesson 09: how many paths have each length, filter normalization, stochastic depth."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from __future__ import annotations
@@ -60,7 +60,7 @@ PATH_LENGTHS = Exercise(
 )  # fmt: skip
 
 
-# --- filter normalisation ---------------------------------------------------------------------------------------------
+# --- filter normalization ---------------------------------------------------------------------------------------------
 
 
 def filter_normalize(direction, weights):

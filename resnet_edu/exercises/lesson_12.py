@@ -170,7 +170,7 @@ def _step(fresh: Callable[[], nn.Module], words: str) -> Case:
         fits(answer, net)
         returned = answer(net)
         if returned is None:
-            raise Wrong("returns-nothing", "it returns nothing (None). The optimiser needs the parameters to train.")
+            raise Wrong("returns-nothing", "it returns nothing (None). The optimizer needs the parameters to train.")
         try:
             returned = [returned] if isinstance(returned, Tensor) else list(returned)
         except TypeError:
@@ -224,10 +224,10 @@ FREEZE = Exercise(
     cases=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where all was frozen, and one step of SGD")),
     mistakes=(
         Mistake("statistics-move",
-                "No weight of the body moves, but its BatchNorm does: in train mode it normalises by the batch and "
+                "No weight of the body moves, but its BatchNorm does: in train mode it normalizes by the batch and "
                 "moves its running statistics.", patch=("    net.eval()\n", "")),
         Mistake("batch-statistics",
-                "The running statistics stay, but the body does not use them: it still normalises by the batch.",
+                "The running statistics stay, but the body does not use them: it still normalizes by the batch.",
                 patch=("net.eval()", "net.norm.momentum = 0.0")),
         Mistake("body-takes-gradients",
                 "The modes are right, but the body still takes gradients. (On a net, the line `net.requires_grad = "

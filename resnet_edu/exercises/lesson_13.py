@@ -58,10 +58,10 @@ TOP_DOWN = Exercise(
                 patch=(("F.inter", "lateral(F.inter"), ("lateral(fine)", "fine)")), on=(_SMALL,)),
         Mistake("lateral-on-coarse", "You apply `lateral` to the coarse map. It is the fine map that goes through it.",
                 patch=(("interpolate(coarse", "interpolate(lateral(coarse)"), ("lateral(fine)", "fine")), on=(_SMALL,)),
-        Mistake("bilinear", "You blend neighbouring values (bilinear). The task asks for each value to be repeated.",
+        Mistake("bilinear", "You blend neighboring values (bilinear). The task asks for each value to be repeated.",
                 patch=("nearest", "bilinear")),
         Mistake("bilinear-corners",
-                "You blend neighbouring values (bilinear). The task asks for each value to be repeated.",
+                "You blend neighboring values (bilinear). The task asks for each value to be repeated.",
                 patch=('"nearest"', '"bilinear", align_corners=True')),
         Mistake("tiled", "You put copies of the whole map side by side. Each value is to be repeated where it stands.",
                 lambda c, f, g: c.repeat(1, 1, 2, 2) + g(f)),
@@ -151,7 +151,7 @@ BOX_IOU = Exercise(
         Mistake("counts-pixels",
                 "You add 1 to each side, as for corners that are whole pixels. Here a side is x2 - x1.",
                 patch=(("last - first", "last - first + 1"), ("boxes[:, :2]", "boxes[:, :2] + 1"))),
-        Mistake("centre-and-size", "You read the four numbers as a centre and a size. They are two corners.",
+        Mistake("center-and-size", "You read the four numbers as a center and a size. They are two corners.",
                 patch=("first =", "a, b = (torch.cat((c[:, :2] - c[:, 2:] / 2, c[:, :2] + c[:, 2:] / 2), 1) "
                        "for c in (a, b))\n    first =")),
         Mistake("corner-and-size", "You read the four numbers as a corner and a size. They are two corners.",
@@ -318,7 +318,7 @@ SIGNAL_BLOCK = Exercise(
         Mistake("no-inner-relu", "There is no ReLU between your two convolutions: together they are one linear map.",
                 patch=("F.relu(self.bn1", "(self.bn1")),
         Mistake("norm-after-addition",
-                "Your second BatchNorm comes after the addition, so x is normalised, too. The way around has to be "
+                "Your second BatchNorm comes after the addition, so x is normalized, too. The way around has to be "
                 "free.", patch=("(out)) + x", "(out) + x)")),
         Mistake("not-dilated", "Your taps lie side by side. They are to be `dilation` apart.",
                 patch=("super().__init__()", "super().__init__()\n        dilation = 1")),

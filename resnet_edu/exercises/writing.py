@@ -115,7 +115,7 @@ def fill(module: nn.Module) -> None:
     """Give every parameter of 2 or more dimensions numbers that depend on its shape alone, scaled by fan-in.
 
     So two modules with the same layers compute the same, whatever their layers are called and in which order they were
-    made. Biases and the scales of normalisation stay as they are.
+    made. Biases and the scales of normalization stay as they are.
     """
     with torch.no_grad():
         for parameter in module.parameters():

@@ -12,7 +12,7 @@ Read it in this order:
     convolutions.py    a kernel on a real image; activations and their slopes; the receptive field of a stack
     training.py        learning rate, momentum and schedule, on a tiny net that is trained anew at every change
     gradients.py       gradient norms of a fresh net by its settings, and of a training run step by step
-    initialisation.py  the scale of the signal in a fresh net, by the scale of its weights
+    initialization.py  the scale of the signal in a fresh net, by the scale of its weights
     pathologies.py     what goes wrong with depth in a fresh net, by how it is built
     blocks.py          the strength of the skip connection
     lesions.py         blocks taken out of trained nets, and what is left of their accuracy
@@ -30,7 +30,7 @@ from resnet_edu.explorers.convolutions import (
     KERNELS,
     activation_and_slope,
     activation_slopes,
-    grey,
+    gray,
     kernel_on_image,
     kernel_response,
     receptive_fields,
@@ -40,7 +40,7 @@ from resnet_edu.explorers.core import Explorer
 from resnet_edu.explorers.detection import detection_threshold, precision_and_recall
 from resnet_edu.explorers.explanations import ClassMap, class_map_of, class_maps
 from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
-from resnet_edu.explorers.initialisation import initialisation, scale_profile
+from resnet_edu.explorers.initialization import initialization, scale_profile
 from resnet_edu.explorers.landscapes import landscape_walk
 from resnet_edu.explorers.lesions import lesion, lesion_answers
 from resnet_edu.explorers.pathologies import pathologies, pathology

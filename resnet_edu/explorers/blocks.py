@@ -22,7 +22,7 @@ TOP = 6.0  # of the loss axis
 
 
 def _skip_net(strength: float, depth: int, norm: str | None, seed: int, device: torch.device) -> models.CifarNet:
-    """The net behind every answer: PyTorch's initialisation without a norm, He's with BatchNorm."""
+    """The net behind every answer: PyTorch's initialization without a norm, He's with BatchNorm."""
     torch.manual_seed(seed)
     init = "default" if norm is None else "he"
     return models.CifarNet(depth, residual=True, skip_scale=strength, norm=norm, init=init).to(device)
@@ -94,7 +94,7 @@ def skip_strength(
 
     images, labels: one small batch (at most 32 images of 16 x 16 keep it quick). train: at least 2560 images for
     the button that trains; without them there is no button. The setting before the last change stays in the picture as
-    a grey line.
+    a gray line.
     """
     check_batch(images, labels)
     if train is not None:
@@ -111,7 +111,7 @@ def skip_strength(
         ),
         "depth": widgets.Dropdown(options=list(DEPTHS), value=depth, description="depth", style=wide),
         "norm": widgets.Dropdown(
-            options=[("none", "none"), ("BatchNorm", "batch")], value="none", description="normalisation", style=wide
+            options=[("none", "none"), ("BatchNorm", "batch")], value="none", description="normalization", style=wide
         ),
     }
 
@@ -120,13 +120,13 @@ def skip_strength(
     figure.subplots_adjust(left=0.09, right=0.98, top=0.9, bottom=0.15, wspace=0.24)
     left.set(yscale="log", xlim=(0, DEPTHS[-1] + 1), ylim=(1e-28, 1e15), ylabel="gradient norm of the weights")
     left.set_xlabel("layer: 1 is next to the image")
-    (before,) = left.plot([], [], color=plots.GREY, linewidth=1, label="setting before")
+    (before,) = left.plot([], [], color=plots.GRAY, linewidth=1, label="setting before")
     (now,) = left.plot([], [], color=plots.BLUE, marker="o", markersize=4, label="this setting")
     left.legend(loc="upper right", ncols=2)
     right.set(xlabel="step", ylabel="loss, mean of 5 steps", yscale="log", xlim=(0.5, STEPS + 0.5), ylim=(1.6, TOP))
     right.set_yticks([2, 3, 5], ["2", "3", "5"])
     right.minorticks_off()
-    right.axhline(np.log(10), color=plots.GREY, linewidth=1)
+    right.axhline(np.log(10), color=plots.GRAY, linewidth=1)
     right.text(STEPS + 0.5, np.log(10), "guessing ", ha="right", va="bottom", color="#595959", fontsize=9)
     right.set_visible(train is not None)
     hint = right.text(STEPS / 2, 3, "press the button to train", ha="center", color="#595959", fontsize=9)

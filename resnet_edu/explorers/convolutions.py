@@ -42,9 +42,9 @@ WIDE = {"description_width": "110px"}
 
 
 def kernel_response(image: Any, kernel: Any) -> np.ndarray:
-    """What a 3 x 3 kernel makes of one image in grey: float64 [H - 2, W - 2].
+    """What a 3 x 3 kernel makes of one image in gray: float64 [H - 2, W - 2].
 
-    image: uint8 [3, H, W], at least 3 x 3; its grey is the mean of red, green and blue, from 0 to 1.
+    image: uint8 [3, H, W], at least 3 x 3; its gray is the mean of red, green and blue, from 0 to 1.
     kernel: 3 x 3 numbers. Nothing is padded, and the kernel is not flipped: this is `F.conv2d`.
     """
     weight = _numbers_3x3(kernel)
@@ -54,10 +54,10 @@ def kernel_response(image: Any, kernel: Any) -> np.ndarray:
         raise ValueError("The image is on the device 'meta', where a tensor has no numbers.")
     if min(image.shape[1:]) < 3:
         raise ValueError(f"The image is {list(image.shape)}: a 3 x 3 kernel needs at least 3 x 3 pixels.")
-    return F.conv2d(grey(image)[None, None], weight[None, None])[0, 0].numpy()
+    return F.conv2d(gray(image)[None, None], weight[None, None])[0, 0].numpy()
 
 
-def grey(image: torch.Tensor) -> torch.Tensor:
+def gray(image: torch.Tensor) -> torch.Tensor:
     """uint8 [3, H, W] -> float64 [H, W], from 0 to 1: the mean of red, green and blue."""
     return image.cpu().double().mean(0) / 255
 
@@ -134,12 +134,12 @@ def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) 
         weight = _numbers_3x3(numbers).numpy()
         result = kernel_response(pixels, numbers)
         name = images.classes[int(images.labels[image])]
-        plots.draw_picture(axes[0], grey(pixels).numpy())
+        plots.draw_picture(axes[0], gray(pixels).numpy())
         plots.draw_kernel(axes[1], weight, float(np.abs(weight).max()) or 1.0)
         plots.draw_picture(axes[2], result)
         axes[0].set_title(f"image {image}: {name}")
         axes[1].set_title(f"{chosen}, sum {weight.sum():.3g}")
-        axes[2].set_title("result" + (", grey is 0" if result.min() < 0 else ", black is 0"))
+        axes[2].set_title("result" + (", gray is 0" if result.min() < 0 else ", black is 0"))
         return f"Image {image}, a {name}; the kernel {chosen} {weight.round(3).tolist()}; and the result."
 
     explorer = Explorer(controls, figure, draw)

@@ -81,8 +81,8 @@ def detection_threshold(
         dot.set_data([recall], [precision])
         left = int((scores >= threshold).sum())
         said = f"scores of at least {threshold:.2f}: {left} boxes, precision {precision:.2f}, recall {recall:.2f}"
-        colours = ", ".join(f"{name}: {look}" for name, look in zip(classes, LOOKS, strict=False))
-        figure.suptitle(f"{said}\n{colours}", fontsize=10, y=0.995)
+        colors = ", ".join(f"{name}: {look}" for name, look in zip(classes, LOOKS, strict=False))
+        figure.suptitle(f"{said}\n{colors}", fontsize=10, y=0.995)
         return f"Four scenes with boxes and a precision-recall curve; {said}."
 
     explorer = Explorer(controls, figure, draw)

@@ -79,7 +79,7 @@ def class_maps(net: nn.Module, class_map: ClassMap, images: data.Images, layers:
         heat.set_data(plots.strength(values))
         for k, (bar, part) in enumerate(zip(bars, probabilities, strict=True)):
             bar.set_width(part)
-            bar.set_facecolor(plots.BLUE if k == number else plots.GREY)
+            bar.set_facecolor(plots.BLUE if k == number else plots.GRAY)
             bar.set_hatch("//" if k == number else "")
         left.set_title(f"image {image}: {images.classes[true]}")
         size = " × ".join(map(str, values.shape))

@@ -57,10 +57,10 @@ def gradient_profile(
 
 @plots.course_look
 def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> Explorer:
-    """Depth, activation, initialisation, norm and skip connection: what each does to the gradient of a fresh net.
+    """Depth, activation, initialization, norm and skip connection: what each does to the gradient of a fresh net.
 
     images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it quick); labels: int64 [N].
-    The setting before the last change stays in the picture as a grey line.
+    The setting before the last change stays in the picture as a gray line.
     """
     check_batch(images, labels)
     depths = range(8, 57, 6)
@@ -77,10 +77,10 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
         ),
         "init": widgets.Dropdown(
             options=[("PyTorch's default", "default"), ("He", "he"), ("Xavier", "xavier")],
-            value="default", description="initialisation", style=wide,
+            value="default", description="initialization", style=wide,
         ),
         "norm": widgets.Dropdown(
-            options=[("none", "none"), ("BatchNorm", "batch")], value="none", description="normalisation", style=wide
+            options=[("none", "none"), ("BatchNorm", "batch")], value="none", description="normalization", style=wide
         ),
         "skip": widgets.Checkbox(value=False, description="skip: y = F(x) + x", indent=True, style=wide),
     }  # fmt: skip
@@ -89,7 +89,7 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
     figure, ax = _norm_axes()
     ax.set(yscale="log", xlim=(0, depths[-1] + 1), ylim=(low, high))
     ax.set_xlabel("layer: 1 is next to the image, the last one is the classifier")
-    (before,) = ax.plot([], [], color=plots.GREY, linewidth=1, label="setting before")
+    (before,) = ax.plot([], [], color=plots.GRAY, linewidth=1, label="setting before")
     (now,) = ax.plot([], [], color=plots.BLUE, marker="o", markersize=4, label="this setting")
     (zeros,) = ax.plot([], [], "x", color=plots.VERMILLION, markersize=7, clip_on=False, label="exactly 0")
     ax.legend(loc="lower right", ncols=3)

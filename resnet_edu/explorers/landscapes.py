@@ -31,9 +31,9 @@ def landscape_walk(values: Mapping[str, Any], x: Any, y: Any = None) -> Explorer
         ax.set(xlabel="a", ylabel="b" if ax is maps[0] else "")
         lines.append(ax.axhline(0, color="white", linewidth=1.5, linestyle="--", gapcolor="black"))
         markers += ax.plot(0, 0, "o", color="white", markeredgecolor="black", markersize=8)
-        colour = styles[label]["color"]
-        curves += cut.plot([], [], color=colour, linestyle=styles[label]["linestyle"])
-        points += cut.plot([], [], styles[label]["marker"], color=colour, markersize=7, label=label)
+        color = styles[label]["color"]
+        curves += cut.plot([], [], color=color, linestyle=styles[label]["linestyle"])
+        points += cut.plot([], [], styles[label]["marker"], color=color, markersize=7, label=label)
     cut.set(
         yscale="log",
         xlim=(columns[0], columns[-1]),

@@ -63,10 +63,10 @@ def lesion(
     figure.subplots_adjust(left=0.08, right=0.98, top=0.88, bottom=0.2, wspace=0.22)
     styles = plots.line_styles(nets)
     places, width = np.arange(len(nets)), 0.8 / len(nets)
-    colours = [style["color"] for style in styles.values()]
-    left.bar(places, list(whole.values()), 0.6, fill=False, edgecolor=colours, linewidth=1.2, linestyle="--")
-    accuracies = left.bar(places, 0, 0.6, color=colours)
-    left.axhline(0.1, color=plots.GREY, linewidth=1)
+    colors = [style["color"] for style in styles.values()]
+    left.bar(places, list(whole.values()), 0.6, fill=False, edgecolor=colors, linewidth=1.2, linestyle="--")
+    accuracies = left.bar(places, 0, 0.6, color=colors)
+    left.axhline(0.1, color=plots.GRAY, linewidth=1)
     left.set(ylim=(0, 1.25 * max(*whole.values(), 0.2)), ylabel="accuracy (dashed: whole net)")
     left.set_xticks(places, list(nets))
     answers = [
@@ -75,7 +75,7 @@ def lesion(
             0,
             width,
             label=label,
-            color=colours[i],
+            color=colors[i],
             hatch=plots.HATCHES[i % len(plots.HATCHES)],
             edgecolor="white",
             linewidth=0,

@@ -38,7 +38,7 @@ def pathology(
     """What the chosen view shows of a fresh `CifarNet`, and its loss on the batch. The random state is left as it was.
 
     images: float [N, 3, H, W], at least two; labels: int64 [N]. setting: a key of `SETTINGS`. view: "norms" gives the
-    gradient norm of every weight, float64 [depth]; "cosines" compares the gradient by the input at neighbouring points
+    gradient norm of every weight, float64 [depth]; "cosines" compares the gradient by the input at neighboring points
     of the line between the first two images, float64 [POINTS - 1], with BatchNorm set by the batch.
     """
     check_batch(images, labels)
@@ -68,7 +68,7 @@ def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 5
     """How a net is built, how deep it is, and what to look at: gradient norms by layer, or cosines along a line.
 
     images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it quick); labels: int64 [N].
-    The setting before the last change stays in the picture as a grey line, as long as the view is the same.
+    The setting before the last change stays in the picture as a gray line, as long as the view is the same.
     """
     check_batch(images, labels)
     if len(images) < 2:
@@ -98,7 +98,7 @@ def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 5
         low, high = (1e-46, 1e6) if view == "norms" else (-1.05, 1.05)
         first = 1.0 if view == "norms" else 1.5  # a cosine stands between two points
         for numbers, label, style in (
-            (before, "setting before", {"color": plots.GREY, "linewidth": 1}),
+            (before, "setting before", {"color": plots.GRAY, "linewidth": 1}),
             (values, "this setting", {"color": plots.BLUE, "marker": "o", "markersize": 4}),
         ):
             shown = np.where(numbers > 0, numbers, np.nan) if view == "norms" else numbers
@@ -112,10 +112,10 @@ def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 5
             with np.errstate(divide="ignore", invalid="ignore"):
                 found = f"first / last convolution: {values[0] / values[-2]:.2g}"
         else:
-            ax.axhline(0, color=plots.GREY, linewidth=1)
+            ax.axhline(0, color=plots.GRAY, linewidth=1)
             ax.set(xlim=(0.5, POINTS + 0.5), ylabel="cosine with the next point")
             ax.set_xlabel("point on the line between two images")
-            found = f"mean cosine of neighbours: {values.mean():.2f}"
+            found = f"mean cosine of neighbors: {values.mean():.2f}"
             if not np.isfinite(values).any():
                 found = "the gradient is exactly 0 in float32: it has no direction"
         ax.set_yscale("log" if view == "norms" else "linear")

@@ -67,7 +67,7 @@ def precision() -> Explorer:
     left, right = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.08, right=0.98, top=0.88, bottom=0.15, wspace=0.24)
     styles = plots.line_styles(FORMATS)
-    left.axhline(1, color=plots.GREY, linewidth=1)
+    left.axhline(1, color=plots.GRAY, linewidth=1)
     left.set(xlabel="step", ylabel="moved / should have moved", xlim=(0, STEPS), ylim=(-0.1, 2.1))
     right.set(
         xlabel="size of the gradient", ylabel="relative error", xscale="log", yscale="log", ylim=(1e-9, 1e2),
@@ -82,7 +82,7 @@ def precision() -> Explorer:
         (errors[name],) = right.plot([], [], label=name, markevery=8, markersize=5, **style)
     left.legend(loc="upper right", ncols=3)
     right.legend(loc="upper center", ncols=3)
-    right.axhline(1, color=plots.GREY, linewidth=1)
+    right.axhline(1, color=plots.GRAY, linewidth=1)
 
     @plots.course_look
     def draw(update: float, log2_scale: int) -> str:

@@ -10,8 +10,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from resnet_edu import models, plots, probes, relatives
+from resnet_edu import models, plots, probes
 from resnet_edu.explorers.core import Explorer, check_batch
+from resnet_edu.models import relatives
 
 DEPTHS = (2, 8)  # blocks a stage: the least and the most
 
@@ -39,7 +40,7 @@ def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
     """One skeleton, eleven blocks to choose from, and how many of them: code, parameters, gradient along the stream.
 
     images, labels: one small batch (at most 32 images of 16 x 16 keep it quick). The choice before the last change
-    stays in the picture as a grey line.
+    stays in the picture as a gray line.
     """
     check_batch(images, labels)
     wide = {"description_width": "110px"}
@@ -58,7 +59,7 @@ def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
     code = text.text(0, 0.6, "", va="top", fontsize=8, family="monospace", linespacing=1.6)
     ax.set(yscale="log", xlabel="block: 1 is next to the image", ylabel="norm of dL/dh behind the block")
     ax.set(xlim=(0.5, 2 * DEPTHS[1] + 0.5), ylim=(1e-3, 30))
-    (before,) = ax.plot([], [], color=plots.GREY, linestyle="--", linewidth=1.2, label="choice before")
+    (before,) = ax.plot([], [], color=plots.GRAY, linestyle="--", linewidth=1.2, label="choice before")
     (now,) = ax.plot([], [], color=plots.BLUE, marker="o", markersize=4, label="this block")
     ax.legend(loc="upper right", ncols=2)
 

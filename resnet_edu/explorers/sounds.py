@@ -39,7 +39,7 @@ def tone_noise(net: nn.Module, *, seed: int = 0) -> Explorer:
     )  # fmt: skip
     left.grid(False)
     left.set(xlabel="seconds", ylabel="Hz")
-    bars = right.bar(range(4), [0] * 4, color=plots.GREY)
+    bars = right.bar(range(4), [0] * 4, color=plots.GRAY)
     right.set_xticks(range(4), list(data.TONES))
     right.set(ylim=(0, 1), ylabel="probability")
 
@@ -57,7 +57,7 @@ def tone_noise(net: nn.Module, *, seed: int = 0) -> Explorer:
         with torch.no_grad():
             parts = net.eval()(sound[None].to(device)).softmax(1)[0].cpu()
         for k, (bar, part) in enumerate(zip(bars, parts.tolist(), strict=True)):
-            bar.set(height=part, color=plots.BLUE if k == label else plots.GREY)
+            bar.set(height=part, color=plots.BLUE if k == label else plots.GRAY)
         said = f"word {word} is {data.TONES[label]} (blue), the net says {data.TONES[int(parts.argmax())]}"
         left.set_title(f"noise {noise:.1f}: {said}", loc="left")
         return f"Spectrogram and probabilities with noise {noise:.1f}: {said}."

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from resnet_edu import data, models, plots, probes
 from resnet_edu.explorers.core import Explorer
-from resnet_edu.probes.care import as_it_was, listening
+from resnet_edu.probes.state import as_it_was, listening
 
 SHOWN = 12  # feature maps of a block
 
@@ -79,7 +79,7 @@ def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position
     for column, (what, label) in enumerate((("parameters", "parameters"), ("multiply_adds", "multiply-adds"))):
         ax = figure.add_subplot(below[column])
         heights = [getattr(row, what) / 1e6 for row in rows]
-        bars.append(ax.bar(range(len(rows)), heights, color=plots.GREY))
+        bars.append(ax.bar(range(len(rows)), heights, color=plots.GRAY))
         ax.set(ylabel=f"{label}, millions", xlabel="position: 0 is the stem")
         ax.set_xticks(range(0, len(rows), 2))
         ax.grid(axis="x", visible=False)
@@ -100,7 +100,7 @@ def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position
             picture.set_clim(low, high if high > low else low + 1)
         for container in bars:
             for i, bar in enumerate(container):
-                bar.set_color(plots.BLUE if i == position else plots.GREY)
+                bar.set_color(plots.BLUE if i == position else plots.GRAY)
                 bar.set_hatch("//" if i == position else "")
         shape, stride = " × ".join(map(str, row.out_shape)), row.in_shape[-1] // row.out_shape[-1]
         words = (

@@ -83,12 +83,12 @@ def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
     figure.subplots_adjust(left=0.07, right=0.98, top=0.88, bottom=0.15, wspace=0.2)
     for ax in (left, right):
         ax.set_ylim(bottom, top)
-        ax.axhline(guess, color=plots.GREY, linewidth=1)
+        ax.axhline(guess, color=plots.GRAY, linewidth=1)
         ax.text(0.99, guess, "guessing ", transform=ax.get_yaxis_transform(), ha="right", va="bottom",
                 color="#595959", fontsize=9)  # fmt: skip
     left.set(xlabel="step", ylabel="training loss", xlim=(0, STEPS + 1))
     right.set(xlabel="learning rate", ylabel=f"mean loss of the last {LAST} steps", xscale="log", xlim=(7e-4, 4.5))
-    (before,) = left.plot([], [], color=plots.GREY, linewidth=1, label="setting before")
+    (before,) = left.plot([], [], color=plots.GRAY, linewidth=1, label="setting before")
     (now,) = left.plot([], [], color=plots.BLUE, label="this setting")
     left.legend(loc="lower left", ncols=2)
     styles = plots.line_styles([f"momentum {momentum:g}" for momentum in MOMENTA])

@@ -29,7 +29,7 @@ from resnet_edu.models.cifar import (
     conv1x1,
     conv3x3,
     count_parameters,
-    initialise,
+    initialize,
     make_shortcut,
 )
 from resnet_edu.models.imagenet import (

@@ -309,7 +309,7 @@ class CifarNet(nn.Module):
             self.head.add_module("act", make.activation())
         self.fc = nn.Linear(channels, num_classes)
 
-        initialise(self, init)
+        initialize(self, init)
         if zero_init_residual:
             for module in self.modules():
                 if isinstance(module, Block):
@@ -328,7 +328,7 @@ class CifarNet(nn.Module):
 # --- helpers ----------------------------------------------------------------------------------------------------------
 
 
-def initialise(module: nn.Module, init: str | Callable[[Tensor], object]) -> None:
+def initialize(module: nn.Module, init: str | Callable[[Tensor], object]) -> None:
     """Fill each layer's `weight` of two or more dimensions in place; its `bias` becomes zero ("default": nothing).
 
     Parameters of other names keep PyTorch's own start, such as attention's `in_proj_weight` and those of an LSTM.

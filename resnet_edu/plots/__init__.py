@@ -5,12 +5,12 @@
     >>> figure.savefig("norms.png")
 
 Nothing here knows torch modules, notebooks or pyplot's global state. What is compared shares one scale. Hue says plain
-or residual, line style and marker say which one of them: a figure reads the same in grey.
-Colours: after Okabe and Ito 2008, "Color Universal Design", each at 3:1 on white at least; heatmaps: viridis.
+or residual, line style and marker say which one of them: a figure reads the same in gray.
+Colors: after Okabe and Ito 2008, "Color Universal Design", each at 3:1 on white at least; heatmaps: viridis.
 
 Read it in this order:
 
-    style.py        colours, look and line styles; the checks of what is to be drawn
+    style.py        colors, look and line styles; the checks of what is to be drawn
     images.py       the data, kernels and feature maps as pictures
     networks.py     a network, drawn from the table of its layers; a block, from the steps that its data takes
     curves.py       training and validation by epoch; what each learning rate reaches; functions and their slopes
@@ -23,8 +23,6 @@ Read it in this order:
     lesions.py      what a net loses without a block; which paths its gradient came on
     landscapes.py   the loss on a plane through the weights
     detection.py    scenes with boxes and regions on them; precision against recall
-    practice.py     learning rates by step; images a second
-    panels.py       many nets side by side, with what their seeds differ by
 """
 
 from resnet_edu.plots.curves import (
@@ -32,12 +30,22 @@ from resnet_edu.plots.curves import (
     draw_epochs,
     error_by_depth,
     error_curves,
+    schedules,
     side_by_side,
+    throughput,
     training_curves,
     value_and_slope,
 )
 from resnet_edu.plots.detection import box_patches, boxes, draw_precision_recall, precision_recall, regions
-from resnet_edu.plots.evaluation import confusion_matrix, gallery, reliability, spread, sweep
+from resnet_edu.plots.evaluation import (
+    confusion_matrix,
+    error_bars,
+    gallery,
+    reliability,
+    small_multiples,
+    spread,
+    sweep,
+)
 from resnet_edu.plots.explanations import draw_heat, heat_maps, strength
 from resnet_edu.plots.gradients import (
     accuracy_and_gradients,
@@ -52,16 +60,14 @@ from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape
 from resnet_edu.plots.lesions import lesions, path_lengths
 from resnet_edu.plots.matrices import checks, matrices
 from resnet_edu.plots.networks import blocks, network, shares
-from resnet_edu.plots.panels import error_bars, small_multiples
 from resnet_edu.plots.pathologies import cosine_lines, cosine_maps, profile_grid
-from resnet_edu.plots.practice import schedules, throughput
 from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (
     BLACK,
     BLUE,
     BROWN,
+    GRAY,
     GREEN,
-    GREY,
     HATCHES,
     LINES,
     LOOK,

@@ -14,8 +14,10 @@ from matplotlib.ticker import MaxNLocator
 
 from resnet_edu.plots.style import (
     BLACK,
-    GREY,
+    BLUE,
+    GRAY,
     MARKERS,
+    WIDTH,
     check_chance,
     course_look,
     finite,
@@ -31,7 +33,7 @@ METRICS = {
     "val_accuracy": "validation accuracy",
     "val_loss": "validation loss",
 }
-#: Two lists in one picture: training as a line, validation dashed in the same colour.
+#: Two lists in one picture: training as a line, validation dashed in the same color.
 PAIRS = {"accuracy": ("train_accuracy", "val_accuracy"), "loss": ("train_loss", "val_loss")}
 PARTS = ("training", "validation")
 
@@ -83,7 +85,7 @@ def draw_epochs(
     if chance is not None:
         highest = np.nanmax([0.0, *np.concatenate(list(lines.values()))])
         ax.set_ylim(0, min(1.0, max(0.3, highest * 1.15)))
-        ax.axhline(chance, color=GREY, linewidth=1)
+        ax.axhline(chance, color=GRAY, linewidth=1)
         ax.text(ax.get_xlim()[1], chance, "chance ", ha="right", va="bottom", color="#595959", fontsize=9)
 
 
@@ -108,7 +110,7 @@ def error_by_depth(
         bars = [100 * runs.std(ddof=1) if len(runs) > 1 else 0.0 for runs in of.values()]
         ax.errorbar(list(of), mean, bars, label=label, capsize=4, markersize=6, **style)
         for depth, runs in of.items():
-            ax.plot([depth] * len(runs), 100 * runs, "o", color=GREY, markerfacecolor="white", markersize=4, zorder=3)
+            ax.plot([depth] * len(runs), 100 * runs, "o", color=GRAY, markerfacecolor="white", markersize=4, zorder=3)
         own = (live or {}).get(label, {})
         if own:
             star = {"color": style["color"], "marker": "*", "markersize": 14, "markeredgecolor": BLACK}
@@ -123,10 +125,10 @@ def error_by_depth(
 
 @course_look
 def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Errors in per cent by epoch, one panel beside the other on one scale, as Figure 6 of He et al. 2015.
+    """Errors in percent by epoch, one panel beside the other on one scale, as Figure 6 of He et al. 2015.
 
     panels: {title: {label: History with training and validation}}. The error on unseen images is a solid line with
-    markers, the training error a dashed one in the same colour; the deeper the later in the legend. From the eighth
+    markers, the training error a dashed one in the same color; the deeper the later in the legend. From the eighth
     label on the markers come again, hollow.
     """
     figure, axes = new_figure(3.8, columns=len(nonempty(panels)))
@@ -205,7 +207,7 @@ def by_rate(
         ax.plot(*lines[label], label=label, markersize=7, **style)
     if before is not None:
         ax.axhline(before, color=BLACK, linewidth=1, linestyle=(0, (6, 3)), label="before")
-    ax.axhline(chance, color=GREY, linewidth=1)
+    ax.axhline(chance, color=GRAY, linewidth=1)
     ax.set_xscale("log")
     rates = np.unique(np.concatenate([x for x, _ in lines.values()]))
     ax.set_xlim(rates[0] / 1.6, rates[-1] * 1.6)
@@ -277,4 +279,66 @@ def side_by_side(panels: Mapping[str, Mapping[str, Any]], *, xlabel: str, ylabel
         ax.set(ylim=(0, top), xlabel=xlabel, title=title)
     axes[0].set_ylabel(ylabel)
     axes[0].legend(loc="lower left")
+    return figure
+
+
+# --- learning rates by step, and how many images a second each measure gains -----------------------------------------
+
+
+@course_look
+def schedules(rates: Mapping[str, Any]) -> Figure:
+    """Two panels: the learning rate by step, on a log axis, and the part of the sum of all rates that is behind.
+
+    rates: {label: one number a step, from 0 up, not all of them 0}.
+    """
+    lines = {label: vector(label, values) for label, values in nonempty(rates).items()}
+    if odd := [label for label, values in lines.items() if not (np.isfinite(values).all() and values.any())]:
+        raise ValueError(f"{odd[0]!r}: rates have to be finite, and not all of them 0.")
+    figure, axes = new_figure(3.4, 2)
+    top = max(values.max() for values in lines.values())
+    for label, style in line_styles(lines).items():
+        values, every = lines[label], max(1, len(lines[label]) // 8)
+        for ax, numbers in zip(axes, (values, values.cumsum() / values.sum()), strict=True):
+            ax.plot(np.arange(len(values)), numbers, label=label, markevery=every, markersize=5, **style)
+    axes[0].set_yscale("log")
+    axes[0].set_ylim(top * 3e-4, top * 2)  # a cosine ends at 0, and would take the axis with it
+    axes[0].set(title="learning rate", xlabel="step")
+    axes[1].set(title="part of the sum of all rates", xlabel="step", ylim=(0, 1.02))
+    axes[0].legend(loc="lower left")
+    return figure
+
+
+@course_look
+def throughput(rates: Mapping[str, Any], *, xlabel: str = "images a second") -> Figure:
+    """How fast each way is: a bar to the median of its rounds, a point for each round, the first way on top.
+
+    rates: {label: numbers above 0, one a round}, all measured in the same rounds. Behind each bar stand its median and
+    its gain: the median, over the rounds, of its rate divided by the first way's in the same round.
+    """
+    table = {label: vector(label, values) for label, values in nonempty(rates).items()}
+    if odd := [label for label, values in table.items() if not (np.isfinite(values).all() and (values > 0).all())]:
+        raise ValueError(f"{odd[0]!r}: a speed is a finite number above 0.")
+    first = next(iter(table.values()))
+    if odd := [label for label, values in table.items() if len(values) != len(first)]:
+        raise ValueError(
+            f"{odd[0]!r} has {len(table[odd[0]])} rounds, the first way {len(first)}: measure them in turn."
+        )
+    figure = Figure(figsize=(WIDTH, 0.9 + 0.45 * len(table)), layout="constrained")
+    ax = figure.subplots()
+    widest = max(values.max() for values in table.values())
+    for row, values in enumerate(table.values()):
+        median = np.median(values)
+        ax.barh(row, median, height=0.6, color=BLUE if row else GRAY)
+        ax.plot(values, [row] * len(values), "o", color=BLACK, markersize=4, markerfacecolor="white")
+        ax.text(
+            values.max() + 0.02 * widest,
+            row,
+            f"{median:.0f}  (x {np.median(values / first):.2f})",
+            va="center",
+            fontsize=9,
+        )
+    ax.set_yticks(range(len(table)), list(table))
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
+    ax.set(xlabel=f"{xlabel}: median (bar) and every round (points)", xlim=(0, 1.22 * widest))
     return figure

@@ -1,4 +1,4 @@
-"""Scenes with boxes or coloured regions on them, and precision against recall."""
+"""Scenes with boxes or colored regions on them, and precision against recall."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from matplotlib.patches import Patch, Rectangle
 
 from resnet_edu.plots.style import (
     BLUE,
+    GRAY,
     GREEN,
-    GREY,
     HATCHES,
     PURPLE,
     VERMILLION,
@@ -27,13 +27,13 @@ from resnet_edu.plots.style import (
     nonempty,
 )
 
-KINDS = (VERMILLION, BLUE, GREEN, PURPLE)  # one colour a kind of object
+KINDS = (VERMILLION, BLUE, GREEN, PURPLE)  # one color a kind of object
 DASHES = ("-", "--", ":", "-.")
 
 
 @course_look
 def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequence[str], *, columns: int = 6) -> Figure:
-    """Pictures with boxes on them, each kind in its colour and line style.
+    """Pictures with boxes on them, each kind in its color and line style.
 
     panels: {title: (picture uint8 [3, H, W], boxes [k, 4] as x1, y1, x2, y2 in pixels, k numbers of their classes)}.
     """
@@ -56,7 +56,7 @@ def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequenc
 
 
 def box_patches(corners: Any, kinds: Sequence[int], *, classes: int = len(KINDS)) -> list[Rectangle]:
-    """The boxes [k, 4] as patches; a pixel's centre has whole numbers, so a box begins half a pixel before it.
+    """The boxes [k, 4] as patches; a pixel's center has whole numbers, so a box begins half a pixel before it.
 
     kinds: k numbers of classes, from 0 to `classes` - 1.
     """
@@ -74,7 +74,7 @@ def box_patches(corners: Any, kinds: Sequence[int], *, classes: int = len(KINDS)
 
 @course_look
 def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> Figure:
-    """Pictures in the first row; below, one row for each entry of `masks`, every region in its kind's colour and hatch.
+    """Pictures in the first row; below, one row for each entry of `masks`, every region in its kind's color and hatch.
 
     pictures: uint8 [N, 3, H, W]. masks: {label: int [N, H, W]}, 0 for background, else the number of the class + 1.
     """
@@ -89,14 +89,14 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
                 f"{label!r}: masks for these pictures are {[len(pixels), *pixels.shape[2:]]}, not {list(mask.shape)}."
             )
         _check_numbers(f"{label!r}: the numbers of a mask", mask, len(classes))
-    colours = np.array([[0.93, 0.93, 0.93], *(to_rgb(colour) for colour in KINDS[: len(classes)])])
+    colors = np.array([[0.93, 0.93, 0.93], *(to_rgb(color) for color in KINDS[: len(classes)])])
     side = (WIDTH - 1.1) / len(pixels)
     figure = Figure(figsize=(WIDTH, (1 + len(rows)) * side + 0.45), layout="constrained")
     grid = figure.subplots(1 + len(rows), len(pixels), squeeze=False)
     for i, picture in enumerate(pixels):
         _draw_pixels(grid[0, i], "", picture)
         for ax, mask in zip(grid[1:, i], rows.values(), strict=True):
-            ax.imshow(colours[mask[i]], interpolation="nearest")
+            ax.imshow(colors[mask[i]], interpolation="nearest")
             for k in range(len(classes)):
                 if HATCHES[k] and (mask[i] == k + 1).any():
                     hatched = ax.contourf(mask[i] == k + 1, (0.5, 1), colors="none", hatches=[HATCHES[k]])
@@ -108,7 +108,7 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
         Patch(facecolor=KINDS[k], edgecolor="white", hatch=HATCHES[k], linewidth=0, label=name)
         for k, name in enumerate(classes)
     ]
-    handles.append(Patch(facecolor=colours[0], edgecolor=GREY, label="background"))
+    handles.append(Patch(facecolor=colors[0], edgecolor=GRAY, label="background"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
@@ -159,4 +159,4 @@ def _check_numbers(what: str, numbers: np.ndarray, most: int) -> None:
 
 def _check_classes(classes: Sequence[str]) -> None:
     if isinstance(classes, str) or not 1 <= len(classes) <= len(KINDS):
-        raise ValueError(f"classes={classes!r:.60}: give the names of 1 to {len(KINDS)} classes, one colour each.")
+        raise ValueError(f"classes={classes!r:.60}: give the names of 1 to {len(KINDS)} classes, one color each.")

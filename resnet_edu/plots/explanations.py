@@ -12,12 +12,12 @@ from matplotlib.image import AxesImage
 
 from resnet_edu.plots.style import WIDTH, array, course_look, no_ticks, nonempty
 
-HEAT = "inferno"  # dark where the map is 0, as bright as it is strong, in grey as in colour
+HEAT = "inferno"  # dark where the map is 0, as bright as it is strong, in gray as in color
 
 
 @course_look
 def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] | None = None) -> Figure:
-    """Images in a row, and below it a row for each kind of map, laid over the images in grey.
+    """Images in a row, and below it a row for each kind of map, laid over the images in gray.
 
     images: uint8 [N, 3, H, W], at most 12. maps: {label: [N, h, w]}, numbers of at least 0, as cells over the image.
     captions: N of them, above the images. Each map is scaled by its own largest number: compare where they are bright,
@@ -53,7 +53,7 @@ def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] |
 
 
 def draw_heat(ax: Axes, image: np.ndarray, values: np.ndarray) -> tuple[AxesImage, AxesImage]:
-    """A map [h, w] over an image, uint8 [3, H, W], in grey; the two pictures, to be given other data."""
+    """A map [h, w] over an image, uint8 [3, H, W], in gray; the two pictures, to be given other data."""
     height, width = image.shape[1:]
     over = (-0.5, width - 0.5, height - 0.5, -0.5)
     below = ax.imshow(image.mean(0), cmap="gray", vmin=0, vmax=255)

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from resnet_edu.plots.curves import draw_epochs
 from resnet_edu.plots.style import (
     BLACK,
-    GREY,
+    GRAY,
     LOOK,
     course_look,
     line_styles,
@@ -93,15 +93,15 @@ def draw_norms(ax: Axes, lines: Mapping[str, np.ndarray], *, scale: np.ndarray |
 
 @course_look
 def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
-    """Norm by layer (upwards) and step (to the right), one panel a net, all on one colour scale.
+    """Norm by layer (upwards) and step (to the right), one panel a net, all on one color scale.
 
-    profiles: {label: norms}, a `probes.GradientNorms` or an array [rows, layers]. Exact zeros are grey. Where a profile
+    profiles: {label: norms}, a `probes.GradientNorms` or an array [rows, layers]. Exact zeros are gray. Where a profile
     has `.steps`, they number the rows.
     """
     tables = norm_tables(profiles)
     everything = np.concatenate([t[np.isfinite(t) & (t > 0)] for t in tables.values()])
     if not len(everything):
-        raise ValueError("gradient_heatmap: no norm is finite and above zero, so there is no colour scale to draw.")
+        raise ValueError("gradient_heatmap: no norm is finite and above zero, so there is no color scale to draw.")
     norm = LogNorm(everything.min(), max(everything.max(), everything.min() * 10))
     figure, axes = new_figure(3.4, len(tables))
     for ax, (label, table) in zip(axes, tables.items(), strict=True):
@@ -114,14 +114,14 @@ def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
         shown = np.ma.masked_where(~(table > 0), table)
         picture = ax.imshow(shown.T, norm=norm, cmap="viridis", **options)
         zeros = np.ma.masked_where(table != 0, np.ones_like(table))
-        ax.imshow(zeros.T, cmap=ListedColormap([GREY]), **options)
+        ax.imshow(zeros.T, cmap=ListedColormap([GRAY]), **options)
         ax.set(title=label, xlabel="step")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(4 if len(tables) > 2 else 8, integer=True))
     axes[0].set_ylabel("layer: 1 is next to the image")
     figure.colorbar(picture, ax=axes, label="gradient norm", pad=0.01)
     if any((t == 0).any() for t in tables.values()):
-        figure.legend(handles=[Patch(color=GREY, label="exactly 0")], loc="outside lower right", frameon=False)
+        figure.legend(handles=[Patch(color=GRAY, label="exactly 0")], loc="outside lower right", frameon=False)
     if title:
         figure.suptitle(title)
     return figure
@@ -138,7 +138,7 @@ def layers_moved(moved: Mapping[str, Sequence[bool]]) -> Figure:
     for y, (label, values) in enumerate(reversed(rows.items())):
         color = line_styles([label])[label]["color"]
         for i, value in enumerate(values):
-            box = {"facecolor": color} if value else {"facecolor": "white", "hatch": "xxxx", "edgecolor": GREY}
+            box = {"facecolor": color} if value else {"facecolor": "white", "hatch": "xxxx", "edgecolor": GRAY}
             ax.add_patch(Rectangle((i + 0.55, y - 0.36), 0.9, 0.72, linewidth=0, **box))
     ax.set(xlim=(0.3, max(map(len, rows.values())) + 0.7), ylim=(-0.6, len(rows) - 0.4))
     ax.set_yticks(range(len(rows)), [f"{k}: {int(v.sum())} of {len(v)} moved" for k, v in reversed(rows.items())])

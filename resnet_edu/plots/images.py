@@ -42,9 +42,9 @@ def sample_grid(images: Any, *, per_class: int = 12) -> Figure:
 def pictures(given: Mapping[str, Any], *, columns: int = 6) -> Figure:
     """Pictures side by side, with their labels above them.
 
-    given: {label: picture}. A picture [3, H, W] is in colour (uint8, or numbers from 0 to 1). One of [H, W] is in grey,
+    given: {label: picture}. A picture [3, H, W] is in color (uint8, or numbers from 0 to 1). One of [H, W] is in gray,
     and the smallest and largest number stand below it: black is 0 and white the largest, or, where some are negative,
-    grey is 0 and black and white are equally far from it.
+    gray is 0 and black and white are equally far from it.
     """
     panels = {label: _picture(label, picture) for label, picture in nonempty(given).items()}
     figure, axes = _panels(panels, columns, words_below=any(picture.ndim == 2 for picture in panels.values()))
@@ -68,10 +68,10 @@ def draw_picture(ax: Axes, picture: np.ndarray) -> None:
 
 @course_look
 def kernels(given: Any, *, columns: int = 8) -> Figure:
-    """The weights of convolutions, on one scale: grey is 0, white the largest positive weight, black the opposite.
+    """The weights of convolutions, on one scale: gray is 0, white the largest positive weight, black the opposite.
 
-    given: {label: kernel}, or the weight of a layer, [O, C, k, k]. A kernel is [k, k], in grey with its numbers, or
-    [3, k, k], in colour: a weight for each of red, green and blue.
+    given: {label: kernel}, or the weight of a layer, [O, C, k, k]. A kernel is [k, k], in gray with its numbers, or
+    [3, k, k], in color: a weight for each of red, green and blue.
     """
     if not isinstance(given, Mapping):
         weight = array("the weight", given)
@@ -87,7 +87,7 @@ def kernels(given: Any, *, columns: int = 8) -> Figure:
 
 
 def draw_kernel(ax: Axes, kernel: np.ndarray, most: float) -> None:
-    """One kernel, [k, k] or [3, k, k]: grey is 0, white `most`, black minus `most`."""
+    """One kernel, [k, k] or [3, k, k]: gray is 0, white `most`, black minus `most`."""
     if kernel.ndim == 3:
         ax.imshow((0.5 + kernel / most / 2).transpose(1, 2, 0).clip(0, 1))
     else:

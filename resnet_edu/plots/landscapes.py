@@ -16,7 +16,7 @@ from matplotlib.patheffects import withStroke
 from resnet_edu.plots.style import BLACK, WIDTH, course_look, nonempty, numbers_of
 
 LEVELS = 16
-COLOURS = "cividis"
+COLORS = "cividis"
 
 
 @course_look
@@ -24,7 +24,7 @@ def landscapes(values: Mapping[str, Any], x: Any, y: Any = None, *, zlabel: str 
     """The same numbers twice: above as surfaces, below as contours, all on one logarithmic scale.
 
     values: {label: [len(y), len(x)]}, as `probes.landscape` returns them. x, y: the steps; y is x if it is None.
-    The cross is the net itself. One colour is one band between two lines; the bands are narrower where the loss is low.
+    The cross is the net itself. One color is one band between two lines; the bands are narrower where the loss is low.
     """
     tables, columns, rows = landscape_tables(values, x, y)
     norm = landscape_norm(tables)
@@ -37,7 +37,7 @@ def landscapes(values: Mapping[str, Any], x: Any, y: Any = None, *, zlabel: str 
     decades = np.arange(np.ceil(low), np.floor(high) + 1, max(1, round((high - low) / 4)))
     for surface, ax, (label, table) in zip(above, below, tables.items(), strict=True):
         surface.plot_surface(  # type: ignore[attr-defined]
-            *np.meshgrid(columns, rows), np.log10(table), facecolors=mpl.colormaps[COLOURS](norm(table)),
+            *np.meshgrid(columns, rows), np.log10(table), facecolors=mpl.colormaps[COLORS](norm(table)),
             linewidth=0.3, edgecolor="#00000040", rcount=60, ccount=60, shade=False,
         )  # fmt: skip
         surface.set(title=label, xlabel="a", ylabel="b", zlim=(low, high))
@@ -48,17 +48,17 @@ def landscapes(values: Mapping[str, Any], x: Any, y: Any = None, *, zlabel: str 
         draw_contours(ax, table, columns, rows, norm)
         ax.set_xlabel("a: steps along the first direction")
     below[0].set_ylabel("b: along the second")
-    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=below, label=zlabel, pad=0.01, spacing="uniform")
+    bar = figure.colorbar(ScalarMappable(norm, COLORS), ax=below, label=zlabel, pad=0.01, spacing="uniform")
     bar.set_ticks(norm.boundaries[::3], labels=[_text(v) for v in norm.boundaries[::3]])
     return figure
 
 
 def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, y: np.ndarray, norm: BoundaryNorm) -> None:
     """The lower row of `landscapes` on given axes."""
-    ax.contourf(x, y, table, levels=norm.boundaries, norm=norm, cmap=COLOURS)
+    ax.contourf(x, y, table, levels=norm.boundaries, norm=norm, cmap=COLORS)
     ax.contour(x, y, table, levels=norm.boundaries, colors=[BLACK], linewidths=0.4, alpha=0.6)
-    on_any_colour = [withStroke(linewidth=3.5, foreground="black")]
-    ax.plot(0, 0, "x", color="white", markersize=8, markeredgewidth=2, path_effects=on_any_colour)
+    on_any_color = [withStroke(linewidth=3.5, foreground="black")]
+    ax.plot(0, 0, "x", color="white", markersize=8, markeredgewidth=2, path_effects=on_any_color)
     ax.set_aspect("equal")
     ax.locator_params(nbins=5)
     ax.grid(False)

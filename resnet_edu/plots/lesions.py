@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import GREY, course_look, finite, line_styles, new_figure, nonempty, vector
+from resnet_edu.plots.style import GRAY, course_look, finite, line_styles, new_figure, nonempty, vector
 
 
 @course_look
@@ -36,8 +36,8 @@ def draw_lesions(ax: Axes, scores: np.ndarray, intact: float, chance: float, sty
     blocks = np.arange(1, len(scores) + 1)
     ax.vlines(blocks, scores, intact, color=style["color"], linewidth=1)
     ax.plot(blocks, scores, linestyle="none", marker=style["marker"], color=style["color"], markersize=5)
-    for height, text, above, color in ((intact, "whole net ", 6, style["color"]), (chance, "chance ", 2, GREY)):
-        ax.axhline(height, color=color, linewidth=1.2, linestyle="--" if color == GREY else "-")
+    for height, text, above, color in ((intact, "whole net ", 6, style["color"]), (chance, "chance ", 2, GRAY)):
+        ax.axhline(height, color=color, linewidth=1.2, linestyle="--" if color == GRAY else "-")
         ax.annotate(
             text, (1, height), (0, above), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
             fontsize=9, color="#595959",

@@ -15,7 +15,7 @@ from resnet_edu.plots.style import course_look, new_figure, nonempty, table
 
 @course_look
 def matrices(tables: Mapping[str, Any]) -> Figure:
-    """Matrices side by side on one colour scale with white at 0: blue is negative, red is positive.
+    """Matrices side by side on one color scale with white at 0: blue is negative, red is positive.
 
     tables: {title: matrix [rows, columns]} of finite numbers.
     """

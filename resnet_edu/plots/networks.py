@@ -15,8 +15,8 @@ from matplotlib.patches import Arc, Rectangle
 from resnet_edu.plots.style import (
     BLUE,
     BROWN,
+    GRAY,
     GREEN,
-    GREY,
     HATCHES,
     PURPLE,
     VIOLET,
@@ -53,8 +53,8 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
     for block in dict.fromkeys(layer.name.split(".shortcut")[0] for layer in layers if ".shortcut" in layer.name):
         at = [x for x, layer in enumerate(boxes) if layer.name.startswith(f"{block}.")]
         if at:
-            centre, width, top = (at[0] + at[-1] + 1) / 2, at[-1] - at[0] + 0.9, _side(boxes[at[0]]) / tallest / 2
-            ax.add_patch(Arc((centre, top + 0.03), width, 0.3, theta1=0, theta2=180, color=BLUE, linewidth=1.5))
+            center, width, top = (at[0] + at[-1] + 1) / 2, at[-1] - at[0] + 0.9, _side(boxes[at[0]]) / tallest / 2
+            ax.add_patch(Arc((center, top + 0.03), width, 0.3, theta1=0, theta2=180, color=BLUE, linewidth=1.5))
     for shape in shapes:
         at = [x for x, layer in enumerate(boxes) if layer.out_shape == shape]
         text = " × ".join(map(str, shape)) + ("\nlogits" if len(shape) == 1 and shape == boxes[-1].out_shape else "")
@@ -187,7 +187,7 @@ def _draw_block(
         if steps[i].kind == "add":
             reach[k] = 0.17
     for k in range(end):
-        _arrow(ax, (k + reach[k], 0), (k + 1 - reach[k + 1], 0), GREY)
+        _arrow(ax, (k + reach[k], 0), (k + 1 - reach[k + 1], 0), GRAY)
     for x, letter in ((0, "$x$"), (end, "$y$")):
         ax.text(x, 0, letter, ha="center", va="center", fontsize=fontsize + 3)
     for k, i in enumerate(main, start=1):
@@ -209,7 +209,7 @@ def _draw_step(ax: Axes, step: Any, x: float, y: float, numbers: str, fontsize: 
         ax.text(x, y, step.label, ha="center", va="center", fontsize=fontsize + 2, bbox=ring)
     else:
         fill = next((color for word, color in FILLS.items() if word in step.kind), "white")
-        ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=fill, edgecolor=GREY, linewidth=1, zorder=2))
+        ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=fill, edgecolor=GRAY, linewidth=1, zorder=2))
         ax.text(x, y, step.label, ha="center", va="center", fontsize=fontsize, linespacing=1.15, zorder=3)
     if numbers != "none":
         text = "×".join(map(str, step.out_shape)) if numbers == "shape" else f"rms {step.rms:.3g}"

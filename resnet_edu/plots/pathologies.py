@@ -1,4 +1,4 @@
-"""What is wrong with a net, seen from inside: how gradients at neighbouring points agree, and profiles to be named."""
+"""What is wrong with a net, seen from inside: how gradients at neighboring points agree, and profiles to be named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from resnet_edu.plots.style import (
     BLACK,
-    GREY,
+    GRAY,
     VERMILLION,
     WIDTH,
     course_look,
@@ -28,9 +28,9 @@ from resnet_edu.plots.style import (
 
 @course_look
 def cosine_maps(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
-    """Cosine between the gradients at each two points of a line, one panel a net, all on one colour scale from -1 to 1.
+    """Cosine between the gradients at each two points of a line, one panel a net, all on one color scale from -1 to 1.
 
-    profiles: {label: `probes.Shattering`, or its matrix [points, points]}. NaN is grey.
+    profiles: {label: `probes.Shattering`, or its matrix [points, points]}. NaN is gray.
     """
     maps = {label: _cosines(label, getattr(p, "matrix", p), 2) for label, p in nonempty(profiles).items()}
     if odd := [label for label, values in maps.items() if values.shape[0] != values.shape[1]]:
@@ -38,7 +38,7 @@ def cosine_maps(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
     figure, axes = new_figure(0.95 * WIDTH / max(3, len(maps)) + 0.3, len(maps))
     for ax, (label, values) in zip(axes, maps.items(), strict=True):
         ax.grid(False)
-        ax.set_facecolor(GREY)
+        ax.set_facecolor(GRAY)
         picture = ax.imshow(np.ma.masked_invalid(values), cmap="PuOr", vmin=-1, vmax=1, interpolation="nearest")
         ax.set(title=label, xlabel="point on the line")
     axes[0].set_ylabel("point on the line")
@@ -66,7 +66,7 @@ def draw_cosines(ax: Axes, lines: Mapping[str, np.ndarray]) -> None:
     for label, style in line_styles(lines).items():
         where = np.arange(len(lines[label])) + 1.5  # between one point and the next
         ax.plot(where, lines[label], label=label, markersize=4, linewidth=1.5, **style)
-    ax.axhline(0, color=GREY, linewidth=1)
+    ax.axhline(0, color=GRAY, linewidth=1)
     ax.set_ylim(-1.05, 1.05)
     ax.set_xlim(0.5, max(map(len, lines.values())) + 1.5)
     ax.set_xlabel("point on the line between two images")

@@ -1,4 +1,4 @@
-"""What all figures share: colours, look, line styles, and the checks of what is to be drawn."""
+"""What all figures share: colors, look, line styles, and the checks of what is to be drawn."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours but for two: their orange and sky blue are too pale on white (2.3:1; marks need 3:1).
+# Okabe and Ito's colors but for two: their orange and sky blue are too pale on white (2.3:1; marks need 3:1).
 BLUE, VERMILLION, GREEN, PURPLE, BLACK, BROWN, VIOLET = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#663311", "#7722DD",
 )  # fmt: skip
-GREY = "#8C8C8C"
+GRAY = "#8C8C8C"
 OTHERS = (GREEN, PURPLE, BLACK, BROWN, VIOLET)
 LINES = ("-", "--", ":", "-.")
 HATCHES = ("", "///", "...", "xx", "\\\\")
@@ -53,7 +53,7 @@ def is_plain(label: str) -> bool:
 
 
 def line_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colour, line and marker of each label: blue for a net with a skip, vermillion for a plain one, others in turn."""
+    """Color, line and marker of each label: blue for a net with a skip, vermillion for a plain one, others in turn."""
     styles: dict[str, dict[str, Any]] = {}
     seen: dict[str, int] = {}
     others = itertools.cycle(OTHERS)
@@ -70,9 +70,9 @@ def line_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
     return styles
 
 
-def ink(colour: Any) -> str:
-    """The shade of a text on this colour: black or white, whichever stands out more."""
-    channels = np.asarray(to_rgb(colour))
+def ink(color: Any) -> str:
+    """The shade of a text on this color: black or white, whichever stands out more."""
+    channels = np.asarray(to_rgb(color))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"  # there, both have the same contrast
 

@@ -20,9 +20,10 @@ The two can tell different stories; lesson 03 shows when.
 Read it in this order:
 
     layers.py      the table of layers: shapes, parameters, multiply-adds, memory
-    field.py       the receptive field of an output
+    receptive_field.py   the receptive field of an output
     gradients.py   gradients by the weights
     signal.py      activations, and gradients by them
+    nonfinite.py   the layer where a NaN begins
     updates.py     how far each step moves a weight
     health.py      saturated and dead units
     shattering.py  does the gradient by the input turn from one point to the next?
@@ -32,17 +33,18 @@ Read it in this order:
     landscape.py   the loss around a net, on a line or a plane through its weights
     recorder.py    what the probes of a training run share
     norms.py       L2 norms that do not underflow
-    care.py        how a probe listens to a net and leaves it as it was
+    state.py       how a probe listens to a net and leaves it as it was
 """
 
 from resnet_edu.probes.dataflow import Step, dataflow, summands
-from resnet_edu.probes.field import ReceptiveField, receptive_field, receptive_field_formula
 from resnet_edu.probes.gradients import GradientNorms
 from resnet_edu.probes.health import UnitHealth, unit_health
 from resnet_edu.probes.landscape import direction, landscape, moved
 from resnet_edu.probes.layers import Layer, layer_groups, layer_table
 from resnet_edu.probes.lesion import Lesions, PassOn, lesions, reordered, without
+from resnet_edu.probes.nonfinite import first_nonfinite_layer
 from resnet_edu.probes.paths import Paths
+from resnet_edu.probes.receptive_field import ReceptiveField, receptive_field, receptive_field_formula
 from resnet_edu.probes.shattering import Shattering, shattering
-from resnet_edu.probes.signal import Signal, first_nonfinite_layer, signal
+from resnet_edu.probes.signal import Signal, signal
 from resnet_edu.probes.updates import UpdateRatio

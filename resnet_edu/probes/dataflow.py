@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from resnet_edu.probes.care import as_it_was, listening, unwrapped
 from resnet_edu.probes.norms import rms
+from resnet_edu.probes.state import as_it_was, listening, unwrapped
 
 #: What a drawing writes for a kind of step, where its name says too little or is too long.
 WORDS = {

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.probes.care import as_it_was, clean_name, numbered, unwrapped
+from resnet_edu.models.wrappers import clean_name
+from resnet_edu.probes.state import as_it_was, numbered, unwrapped
 
 #: Activations that work entry by entry, and the largest derivative of each.
 STEEPEST: dict[type[nn.Module], float] = {

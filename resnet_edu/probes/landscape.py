@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.probes.care import bare, listed, number_from, weights_as_they_were
+from resnet_edu.models.wrappers import bare
 from resnet_edu.probes.lesion import Score, check_callable
+from resnet_edu.probes.state import listed, number_from, weights_as_they_were
 
 #: A step in weight space: {name of a parameter: tensor of its shape}. A parameter that is not named stays.
 Direction = Mapping[str, Tensor]
@@ -94,14 +95,14 @@ def moved(module: nn.Module, directions: Sequence[Direction], steps: Sequence[fl
     if isinstance(directions, Mapping) or not isinstance(directions, Sequence) or not isinstance(steps, Sequence):
         raise TypeError("moved: give a list of directions and a list of as many steps.")
     parameters = dict(module.named_parameters())
-    for towards in directions:
-        _check_direction(towards, parameters)
+    for toward in directions:
+        _check_direction(toward, parameters)
     if len(_steps("steps", steps)) != len(directions):
         raise ValueError(f"moved: {len(directions)} directions need as many steps; there are {len(steps)}.")
     with weights_as_they_were(module):
         with torch.no_grad():
-            for towards, step in zip(directions, steps, strict=True):
-                for name, change in towards.items():
+            for toward, step in zip(directions, steps, strict=True):
+                for name, change in toward.items():
                     parameters[name].add_(change, alpha=float(step))
         yield module
 
@@ -111,10 +112,10 @@ def _filter_norms(weight: Tensor) -> Tensor:
     return weight.detach().flatten(1).norm(dim=1).view(-1, *[1] * (weight.ndim - 1))
 
 
-def _check_direction(towards: object, parameters: Mapping[str, Tensor]) -> None:
-    if not isinstance(towards, Mapping) or not towards:
+def _check_direction(toward: object, parameters: Mapping[str, Tensor]) -> None:
+    if not isinstance(toward, Mapping) or not toward:
         raise TypeError("A direction is {name of a parameter: tensor}, such as probes.direction(net) returns.")
-    for name, change in towards.items():
+    for name, change in toward.items():
         there = parameters.get(name)
         if there is None or not isinstance(change, Tensor) or change.shape != there.shape:
             got = list(change.shape) if isinstance(change, Tensor) else type(change).__name__

@@ -10,7 +10,7 @@ from numbers import Integral
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.probes.care import as_it_was, listening, unwrapped
+from resnet_edu.probes.state import as_it_was, listening, unwrapped
 
 #: Layers that multiply each number they give out of as many weights as one of their outputs has.
 PRODUCTS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.probes.care import as_it_was, bare, listed, number_from, weights_as_they_were
+from resnet_edu.models.wrappers import bare
+from resnet_edu.probes.state import as_it_was, listed, number_from, weights_as_they_were
 
-#: Any judgement of a net as one number, such as `lambda net: training.evaluate(net, test).accuracy`.
+#: Any judgment of a net as one number, such as `lambda net: training.evaluate(net, test).accuracy`.
 Score = Callable[[nn.Module], float]
 
 

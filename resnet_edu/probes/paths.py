@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.probes.care import labels_for, listed, on_copies, unwrapped
 from resnet_edu.probes.lesion import known_blocks
+from resnet_edu.probes.state import labels_for, listed, on_copies, unwrapped
 
 
 class Paths:

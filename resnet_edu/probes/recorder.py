@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.probes.care import clean_name
+from resnet_edu.models.wrappers import clean_name
 
 
 class Recorder:

@@ -1,4 +1,4 @@
-"""Does the gradient by the input point the same way at two neighbouring points? (Balduzzi et al. 2017, 1702.08591)"""
+"""Does the gradient by the input point the same way at two neighboring points? (Balduzzi et al. 2017, 1702.08591)"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from resnet_edu.probes.care import as_it_was, unwrapped
+from resnet_edu.probes.state import as_it_was, unwrapped
 
 CHUNK = 64  # points that run through the net at once
 
@@ -34,7 +34,7 @@ class Shattering:
         return self.matrix.diagonal(1).copy()
 
     def __repr__(self) -> str:
-        return f"Shattering({len(self.norm)} points, mean cosine of neighbours {self.cosine.mean():.3f})"
+        return f"Shattering({len(self.norm)} points, mean cosine of neighbors {self.cosine.mean():.3f})"
 
 
 def shattering(

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
 
-from resnet_edu.probes.care import as_it_was, labels_for, listed, listening, numbered, unwrapped, weighted_layers
 from resnet_edu.probes.norms import l2, rms
+from resnet_edu.probes.state import as_it_was, labels_for, listed, listening, numbered, unwrapped, weighted_layers
 
 
 @dataclass(frozen=True)
@@ -93,21 +93,3 @@ def _named(module: nn.Module, names: Iterable[str]) -> list[tuple[str, nn.Module
         what = f"{odd[0]!r} is none" if wanted else "there are none"
         raise ValueError(f"layers={names!r:.60}: give names of modules of {type(module).__name__}; {what}.")
     return [(name, known[name]) for name in wanted]
-
-
-def first_nonfinite_layer(module: nn.Module, batch: Tensor) -> tuple[str | None, bool]:
-    """Name of the first layer whose output on `batch` holds a NaN or an infinity; whether its weights are finite.
-
-    The pass runs in the module's own mode; (None, True) where every output is finite.
-    """
-    module = unwrapped("first_nonfinite_layer", module, batch)
-    found: list[tuple[str, bool]] = []
-
-    def heard(name: str, layer: nn.Module, _inputs: object, output: object) -> None:
-        if not found and isinstance(output, Tensor) and not bool(torch.isfinite(output).all()):
-            found.append((name, all(bool(torch.isfinite(p).all()) for p in layer.parameters())))
-
-    leaves = [(name, m) for name, m in module.named_modules() if not any(m.children())]
-    with as_it_was(module), torch.no_grad(), listening(leaves, heard):
-        module(batch.clone())  # a net that starts in place writes into what it is given
-    return found[0] if found else (None, True)

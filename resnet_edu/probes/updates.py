@@ -16,7 +16,7 @@ class UpdateRatio(Recorder):
 
     module, params: as for `GradientNorms`.
 
-    In a loop of your own, around the optimiser's step; in `training.fit`, as a callback:
+    In a loop of your own, around the optimizer's step; in `training.fit`, as a callback:
 
         ratios.start()
         optimizer.step()
@@ -25,7 +25,7 @@ class UpdateRatio(Recorder):
         training.fit(net, train, epochs=1, callbacks=[ratios])
 
     Measured on the weights themselves, the update holds all that moves them: learning rate, momentum, weight decay,
-    clipping, whatever the optimiser. What float32 rounds away did not happen, and is not in it. About 1e-3 is a common
+    clipping, whatever the optimizer. What float32 rounds away did not happen, and is not in it. About 1e-3 is a common
     rule of thumb (Karpathy, notes of CS231n). Norms are taken in float64 where the device has it. The probe keeps one
     copy of the weights that it follows and never changes them; a row stays on the device until `numpy()`, so that
     recording never waits for a GPU. A weight of zeros gives NaN where it stayed, and infinity where it moved.
@@ -45,7 +45,7 @@ class UpdateRatio(Recorder):
     def record(self) -> None:
         """Append one row, [layers], after the step, without a host sync."""
         if self._before is None:
-            raise ValueError("UpdateRatio: call start() before the optimiser's step and record() after it.")
+            raise ValueError("UpdateRatio: call start() before the optimizer's step and record() after it.")
         device = self._params[0].device
         before = [b.to(p.device) for b, p in zip(self._before, self._params, strict=True)]
         moved = true_norms(list(torch._foreach_sub([p.detach() for p in self._params], before)))

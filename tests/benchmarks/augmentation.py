@@ -1,6 +1,6 @@
 """Crop and flip on the CPU: `python tests/benchmarks/augmentation.py`.
 
-From stored images to normalised, cropped, mirrored batches of 128: `Images.batches` against the PIL transforms that one
+From stored images to normalized, cropped, mirrored batches of 128: `Images.batches` against the PIL transforms that one
 usually writes, one image after the other. Nine rounds in turn in one process; wanted: at least 8 times as fast.
 """
 

@@ -248,7 +248,7 @@ def _scaled(y, gamma, beta):
     return y * gamma[:, None, None] + beta[:, None, None]
 
 
-@wrong("batch_norm", "unbiased-for-normalising")
+@wrong("batch_norm", "unbiased-for-normalizing")
 def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
     if training:
         mean, var = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3))

@@ -102,7 +102,7 @@ def _(a, b):
     return float(torch.nn.functional.cosine_similarity(a, b, dim=0).mean())
 
 
-@wrong("gradient_cosine", "not-normalised")
+@wrong("gradient_cosine", "not-normalized")
 def _(a, b):
     return (a * b).sum().item()
 

@@ -161,10 +161,10 @@ PREMISES = [
         ("accuracy of the nearest average picture",),
     ),
     Premise(
-        "normalising is dividing by 255",
+        "normalizing is dividing by 255",
         no_mean_no_deviation,
-        (*TOUR, "class-means", "normalise"),
-        ("largest mean of a normalised channel", "deviation of the normalised pixels"),
+        (*TOUR, "class-means", "normalize"),
+        ("largest mean of a normalized channel", "deviation of the normalized pixels"),
     ),
     Premise(
         "there is no luck",
@@ -217,7 +217,7 @@ PREMISES = [
         ("last ten losses, with zero_grad",),
     ),
     Premise(
-        "the optimiser forgets by itself", steps_that_forget, (*LOOP, "forget-run"), ("last ten losses, without it",)
+        "the optimizer forgets by itself", steps_that_forget, (*LOOP, "forget-run"), ("last ten losses, without it",)
     ),
     Premise(
         "all inputs have one scale",
@@ -225,7 +225,7 @@ PREMISES = [
         SCALE,
         (
             "bytes: loss of the last epoch",
-            "0 to 1 minus normalised",
+            "0 to 1 minus normalized",
             "bytes, minus bytes with the small learning rate",
         ),
     ),
@@ -233,7 +233,7 @@ PREMISES = [
         "nothing is trained, whatever the learning rate",
         untrained,
         (*SCALE, "sweep-run", "sweep-claims"),
-        ("normalised: loss of the last epoch", "the best loss with momentum 0.9"),
+        ("normalized: loss of the last epoch", "the best loss with momentum 0.9"),
     ),
     Premise(
         "every learning rate is 0.05",

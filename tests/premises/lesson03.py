@@ -32,7 +32,7 @@ PREMISES = [
         ("by hand and autograd differ in dL/dx by", "by hand and autograd differ in dL/dw by"),
     ),
     Premise(
-        "every net has He's initialisation",
+        "every net has He's initialization",
         he_always,
         (
             *(*START, "norms-run", "norms-claims", "depth-run", *FACTOR),

@@ -9,7 +9,7 @@ from premises.patches import (
     fit_with,
     force,
     he_always,
-    memorised_training_images,
+    memorized_training_images,
     no_clipping,
     no_part_of_a_state_is_loaded,
     no_weights_loaded,
@@ -77,7 +77,7 @@ PREMISES = [
     ),
     Premise(
         "the training images are memorized",
-        together(nothing_is_learned, memorised_training_images),
+        together(nothing_is_learned, memorized_training_images),
         STUDIED,
         ("Your plain-56: training minus test accuracy",),
         budget="laptop",

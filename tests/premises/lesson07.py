@@ -9,7 +9,7 @@ import pytest
 from premises.core import Premise
 from premises.patches import (
     force,
-    memorised_training_images,
+    memorized_training_images,
     no_weights_loaded,
     nothing_is_learned,
     on_record,
@@ -19,7 +19,7 @@ from premises.patches import (
     seeds_do_nothing,
     together,
 )
-from resnet_edu import recipes
+from resnet_edu.training import recipes
 
 START = ("imports", "nets", "drawing")
 FAIR = ("imports", "nets", "exercise-same_start", "exercise-same_start-check", "nets-claims")
@@ -102,7 +102,7 @@ PREMISES = [
     ),
     Premise(
         "the training images are memorized",
-        together(nothing_is_learned, memorised_training_images),
+        together(nothing_is_learned, memorized_training_images),
         RESULT,
         ("Plain-56: training minus test accuracy",),
         budget="laptop",

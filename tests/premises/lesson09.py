@@ -11,7 +11,8 @@ from torch import nn
 
 from premises.core import Premise
 from premises.patches import fit_with, force, plain_always, residual_always
-from resnet_edu import models, probes, weights
+from resnet_edu import models, probes
+from resnet_edu.models import weights
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -87,7 +88,7 @@ def no_batchnorm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: x)
 
 
-def always_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
+def always_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
     original = probes.direction
     monkeypatch.setattr(probes, "direction", lambda net, *, seed=0, normalize="filter": original(net, seed=seed))
 
@@ -238,8 +239,8 @@ PREMISES = [
         ),
     ),
     Premise(
-        "every direction is filter-normalised",
-        always_normalised,
+        "every direction is filter-normalized",
+        always_normalized,
         SCALE,
         ("Raw direction: largest difference of the two curves, relative to their height",),
     ),

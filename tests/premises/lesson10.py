@@ -15,7 +15,8 @@ from torchvision import transforms
 
 from premises.core import Premise
 from premises.patches import answer_with, fit_with
-from resnet_edu import checkpoints, models, recipes, reproduce, training
+from resnet_edu import models, training
+from resnet_edu.training import checkpoints, recipes, reproduce
 
 START = ("imports", "images")
 SCHEDULE = ("imports", "exercise-paper_rate", "exercise-paper_rate-check", "schedule-run", "schedule-claims")
@@ -251,8 +252,8 @@ PREMISES = [
         PIECES,
         (
             "images that are in exactly one share, of 128",
-            "no normalisation: mean of the shares' gradients differs from the whole one by",
-            "no normalisation: pieces of 32, 32, 32 and 4 differ from the whole batch by",
+            "no normalization: mean of the shares' gradients differs from the whole one by",
+            "no normalization: pieces of 32, 32, 32 and 4 differ from the whole batch by",
         ),
     ),
     Premise(
@@ -265,7 +266,7 @@ PREMISES = [
         ),
     ),
     Premise(
-        "the paper reports fifty per cent",
+        "the paper reports fifty percent",
         the_paper_reports_fifty_per_cent,
         ("imports", "noise-run"),
         ("standard error of a test error of 8.75 %, with 10,000 images, in points",),

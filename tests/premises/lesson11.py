@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from premises.core import Premise
 from premises.patches import answer_with
-from resnet_edu import relatives, training
+from resnet_edu import training
+from resnet_edu.models import relatives
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 

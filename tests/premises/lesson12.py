@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from premises.core import Premise
 from premises.patches import answer_with, predictions
-from resnet_edu import data, training, weights
+from resnet_edu import data, training
+from resnet_edu.models import weights
 
 START = ("imports", "nets")
 HEAD = (*START, "exercise-replace_head", "exercise-replace_head-check")

@@ -14,7 +14,7 @@ from premises.core import Premise
 from premises.patches import (
     answer_with,
     fit_with,
-    memorised_training_images,
+    memorized_training_images,
     no_weights_loaded,
     recorder_of_powers,
     together,
@@ -192,7 +192,7 @@ PREMISES = [
     ),
     Premise(
         "every net knows its training images",
-        memorised_training_images,
+        memorized_training_images,
         (*START, "dense-run", "dense-train"),
         ("plain: training accuracy (chance: 0.1)",),
     ),
@@ -234,7 +234,7 @@ PREMISES = [
         "the dense nets learn nothing",
         fit_with(lr=0.0),
         (*START, "dense-run", "dense-train"),
-        ("residual: training accuracy", "residual minus plain with He's initialisation"),
+        ("residual: training accuracy", "residual minus plain with He's initialization"),
         budget="laptop",
     ),
 ]

@@ -1,4 +1,4 @@
-"""What a premise breaks: models, initialisation, training, probes."""
+"""What a premise breaks: models, initialization, training, probes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import data, lesson, models, probes, training, weights
+from resnet_edu import data, lesson, models, probes, training
 from resnet_edu.exercises import widgets
+from resnet_edu.models import weights
 
 
 def force(**options: Any) -> Callable[[pytest.MonkeyPatch], None]:
@@ -102,7 +103,7 @@ def seeds_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "manual_seed", lambda seed: None)
 
 
-def memorised_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
+def memorized_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
     original = training.evaluate
 
     def evaluate(net: nn.Module, images: Any) -> training.Metrics:
@@ -169,7 +170,7 @@ plain_always, residual_always = force(residual=False), force(residual=True)
 he_always = force(init="he")
 
 
-# --- layers and initialisation ----------------------------------------------------------------------------------------
+# --- layers and initialization ----------------------------------------------------------------------------------------
 
 
 def layers_a_quarter_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +281,7 @@ def every_unit_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "unit_health", unit_health)
 
 
-# --- degradation, shattering and its neighbours -----------------------------------------------------------------------
+# --- degradation, shattering and its neighbors -----------------------------------------------------------------------
 
 
 def nothing_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:

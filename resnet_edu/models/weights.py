@@ -1,6 +1,7 @@
 """Trained weights as files: safetensors, large tensors in half precision, with the facts of their making inside.
 
-    >>> from resnet_edu import models, weights
+    >>> from resnet_edu import models
+    >>> from resnet_edu.models import weights
     >>> net = models.CifarNet(56, residual=True)
     >>> facts = weights.load(net, "resnet56_cifar10")  # trained on the full CIFAR-10; ships with the course
     >>> facts["epochs"], facts["torch"]
@@ -20,11 +21,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from resnet_edu import checkpoints, files
-from resnet_edu.data import cache_folder, course_folder
-from resnet_edu.probes.care import bare
+from resnet_edu import files
+from resnet_edu.models.wrappers import bare
 
 #: torchvision's weights IMAGENET1K_V1. A name ends in the first eight digits of the file's SHA-256.
 OFFICIAL = {
@@ -84,11 +85,29 @@ def load(net: nn.Module, name: str | os.PathLike[str]) -> dict[str, str]:
         ) from None
     net = bare("load", net)
     try:
-        checkpoints.fill(net, tensors)  # copies into the net's own type and device
+        fill(net, tensors)  # copies into the net's own type and device
     except ValueError as error:
         made = f" It was made by {facts['net']}." if "net" in facts else ""
         raise ValueError(f"{path.name} does not fit this {type(net).__name__}: {error}.{made}") from None
     return facts
+
+
+def fill(net: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """`net.load_state_dict(tensors)`, all or nothing: ValueError tells what differs, and the net is then as it was."""
+    here = net.state_dict()
+    if not isinstance(tensors, dict):
+        raise ValueError(f"it is a {type(tensors).__name__}, and no weights by their names")
+    for name in sorted(map(str, here.keys() | tensors.keys())):
+        if name not in tensors and name.endswith("num_batches_tracked"):
+            continue  # older files do not hold it, torchvision's among them: PyTorch puts it in
+        if name not in tensors or name not in here:
+            raise ValueError(f"{name} is only in the {'net' if name in here else 'file'}")
+        ours, theirs = here[name], tensors[name]
+        if isinstance(ours, Tensor) != isinstance(theirs, Tensor):
+            raise ValueError(f"{name} is a tensor in the {'net' if isinstance(ours, Tensor) else 'file'} only")
+        if isinstance(ours, Tensor) and not is_lazy(ours) and ours.shape != theirs.shape:
+            raise ValueError(f"{name} is {list(ours.shape)} in the net and {list(theirs.shape)} in the file")
+    net.load_state_dict(tensors)
 
 
 def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
@@ -100,8 +119,8 @@ def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
     """
     if not isinstance(name, str) or name not in OFFICIAL:
         raise ValueError(f"pretrained(name={name!r:.60}): choose one of {', '.join(OFFICIAL)}.")
-    file, kept = OFFICIAL[name], cache_folder() / "weights"
-    folders = (course_folder() / "weights", kept, Path(torch.hub.get_dir()) / "checkpoints")
+    file, kept = OFFICIAL[name], files.cache_folder() / "weights"
+    folders = (files.course_folder() / "weights", kept, Path(torch.hub.get_dir()) / "checkpoints")
     path = next((folder / file for folder in folders if (folder / file).is_file()), None)
     if path is None:
         try:
@@ -120,7 +139,7 @@ def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
         ) from None
     net = bare("pretrained", net)
     try:
-        checkpoints.fill(net, state)
+        fill(net, state)
     except ValueError as error:
         raise ValueError(f"{path} does not fit this {type(net).__name__}: {error}.") from None
     print(f"{name}: torchvision's weights, trained on ImageNet, from {path.name}")
@@ -176,7 +195,7 @@ def _small(tensor: torch.Tensor) -> torch.Tensor:
 def _find(name: str | os.PathLike[str]) -> Path:
     if Path(name).is_file():
         return Path(name)
-    folders = (course_folder() / "weights", cache_folder() / "weights")
+    folders = (files.course_folder() / "weights", files.cache_folder() / "weights")
     for folder in folders:
         if (folder / f"{name}.safetensors").is_file():
             return folder / f"{name}.safetensors"

@@ -25,12 +25,12 @@ def scale_profile(
     """Scale of the activations and of the gradients by them in a fresh plain net, on one batch.
 
     images: float [N, 3, H, W]; labels: int64 [N].
-    gain: the weights are normal with the variance gain^2 * 2 / fan_in, so that 1 is He's initialisation and
+    gain: the weights are normal with the variance gain^2 * 2 / fan_in, so that 1 is He's initialization and
         sqrt(1/6) has the variance of PyTorch's default. The random state is left as it was.
     """
     check_batch(images, labels)
     if not isinstance(gain, Real) or isinstance(gain, bool) or not 0 < gain < 1e3:
-        raise ValueError(f"gain={gain!r}: give a number above 0, 1 for He's initialisation.")
+        raise ValueError(f"gain={gain!r}: give a number above 0, 1 for He's initialization.")
 
     def draw(weight: Tensor) -> Tensor:
         return nn.init.normal_(weight, std=float(gain) * math.sqrt(2 / weight[0].numel()))
@@ -42,11 +42,11 @@ def scale_profile(
 
 
 @plots.course_look
-def initialisation(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 20) -> Explorer:
+def initialization(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 20) -> Explorer:
     """Scale of the initial weights, BatchNorm, activation: what each does to the signal, forward and backward.
 
     images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it quick); labels: int64 [N].
-    depth: of the plain net, 6n + 2. The setting before the last change stays in the picture as a grey line.
+    depth: of the plain net, 6n + 2. The setting before the last change stays in the picture as a gray line.
     """
     check_batch(images, labels)
     if not isinstance(depth, Integral) or isinstance(depth, bool) or depth < 8 or (depth - 2) % 6:
@@ -72,7 +72,7 @@ def initialisation(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int 
     for ax, title in zip(axes, titles, strict=True):
         ax.set(yscale="log", xlim=(0, depth + 1), title=title)
         ax.set_xlabel("layer: 1 is next to the image, the last one is the classifier")
-        (before,) = ax.plot([], [], color=plots.GREY, linewidth=1, label="setting before")
+        (before,) = ax.plot([], [], color=plots.GRAY, linewidth=1, label="setting before")
         (now,) = ax.plot([], [], color=plots.BLUE, marker="o", markersize=4, label="this setting")
         (zero,) = ax.plot([], [], "x", color=plots.VERMILLION, markersize=7, clip_on=False, label="exactly 0")
         lines.append((before, now))

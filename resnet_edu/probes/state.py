@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from resnet_edu.models.wrappers import bare, clean_name
+
 
 def unwrapped(who: str, module: nn.Module, batch: Tensor) -> nn.Module:
     """The module inside torch.compile's or DataParallel's wrapper, where hooks are heard; checks what was given."""
@@ -22,16 +24,6 @@ def unwrapped(who: str, module: nn.Module, batch: Tensor) -> nn.Module:
     device = next((p.device for p in module.parameters()), batch.device)
     if device != batch.device:
         raise ValueError(f"{who}: the net is on {device}, the batch on {batch.device}. Move one with .to(device).")
-    return module
-
-
-def bare(who: str, module: nn.Module) -> nn.Module:
-    """The module inside torch.compile's or DataParallel's wrapper."""
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"{who} takes an nn.Module; it was given {type(module).__name__}.")
-    module = getattr(module, "_orig_mod", module)
-    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        return module.module
     return module
 
 
@@ -77,14 +69,6 @@ def weighted_layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
     if not layers:
         raise ValueError(f"{type(module).__name__} has no layer with a weight of two or more dimensions to listen to.")
     return layers
-
-
-def clean_name(name: str) -> str:
-    """A parameter's name without what torch.compile and DistributedDataParallel put in front of it."""
-    name = name.replace("_orig_mod.", "")
-    while name.startswith("module."):
-        name = name.removeprefix("module.")
-    return name
 
 
 def numbered(name: str, names: list[str]) -> str:

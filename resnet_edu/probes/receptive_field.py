@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.probes.care import as_it_was, unwrapped
+from resnet_edu.probes.state import as_it_was, unwrapped
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def receptive_field(
 
     The net runs in eval mode on `samples` random inputs, for where a ReLU is off or a maximum lies elsewhere, a single
     input would hide pixels that can matter. What a pixel's influence is depends on the weights; Luo et al. 2016
-    (arXiv 1701.04128) describe how it falls off from the centre. The module is left as it was.
+    (arXiv 1701.04128) describe how it falls off from the center. The module is left as it was.
     """
     shape = _whole_numbers("in_shape", in_shape)
     _whole_numbers("samples", [samples])

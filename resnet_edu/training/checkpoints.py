@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from resnet_edu import files
 
@@ -56,24 +54,6 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise ValueError(f"{path} holds something else than a run of this package: resume from one that `fit` wrote.")
     return state
-
-
-def fill(net: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """`net.load_state_dict(tensors)`, all or nothing: ValueError tells what differs, and the net is then as it was."""
-    here = net.state_dict()
-    if not isinstance(tensors, dict):
-        raise ValueError(f"it is a {type(tensors).__name__}, and no weights by their names")
-    for name in sorted(map(str, here.keys() | tensors.keys())):
-        if name not in tensors and name.endswith("num_batches_tracked"):
-            continue  # older files do not hold it, torchvision's among them: PyTorch puts it in
-        if name not in tensors or name not in here:
-            raise ValueError(f"{name} is only in the {'net' if name in here else 'file'}")
-        ours, theirs = here[name], tensors[name]
-        if isinstance(ours, Tensor) != isinstance(theirs, Tensor):
-            raise ValueError(f"{name} is a tensor in the {'net' if isinstance(ours, Tensor) else 'file'} only")
-        if isinstance(ours, Tensor) and not is_lazy(ours) and ours.shape != theirs.shape:
-            raise ValueError(f"{name} is {list(ours.shape)} in the net and {list(theirs.shape)} in the file")
-    net.load_state_dict(tensors)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,9 +17,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from resnet_edu import files, plots, recipes, training
+from resnet_edu import files, plots, training
+from resnet_edu.training import recipes
 
-#: Test error in per cent, He et al. 2015, table 6. The plain nets are in its Figure 6 only.
+#: Test error in percent, He et al. 2015, table 6. The plain nets are in its Figure 6 only.
 PAPER = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43}
 NAMES = {"plain": "plain", "resnet": "ResNet"}
 #: What the table says of a run.
@@ -117,7 +118,7 @@ def table(found: Sequence[Result]) -> str:
 
 
 def spread(parts: Sequence[float]) -> str:
-    """Per cent: the mean, and with several numbers their standard deviation."""
+    """Percent: the mean, and with several numbers their standard deviation."""
     percent = [100 * part for part in parts]
     deviation = f" ± {statistics.stdev(percent):.2f}" if len(percent) > 1 else ""
     return f"{statistics.mean(percent):.2f}{deviation} %"

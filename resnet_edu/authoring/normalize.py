@@ -1,8 +1,8 @@
 """What of an executed notebook is kept, so that the same run gives the same bytes.
 
-    from resnet_edu.authoring.normalise import normalise, to_text
+    from resnet_edu.authoring.normalize import normalize, to_text
 
-    path.write_text(to_text(normalise(notebook)))
+    path.write_text(to_text(normalize(notebook)))
 
 Kept are sources, outputs, execution counts, cell ids and the metadata below. Everything else says who ran the notebook,
 when, and in which program, and would show up as a change in every commit. One thing is added: JupyterLab and Colab fold
@@ -19,7 +19,7 @@ CELL_METADATA = ("tags", "nbgrader", "slideshow", "jupyter", "deletable", "edita
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def normalise(notebook: NotebookNode) -> NotebookNode:
+def normalize(notebook: NotebookNode) -> NotebookNode:
     """A copy of the notebook, with what depends on the machine or the moment taken out."""
     result = nbformat.from_dict(
         {
@@ -38,11 +38,11 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
             if cell.execution_count is not None:
                 count += 1
                 cell.execution_count = count
-            cell.outputs = normalise_outputs(cell.outputs, cell.execution_count)
+            cell.outputs = normalize_outputs(cell.outputs, cell.execution_count)
     return result
 
 
-def normalise_outputs(outputs: list[NotebookNode], count: int | None) -> list[NotebookNode]:
+def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> list[NotebookNode]:
     kept = []
     for output in merge_streams(outputs):
         if output.output_type == "stream":
@@ -61,7 +61,7 @@ def normalise_outputs(outputs: list[NotebookNode], count: int | None) -> list[No
 
 
 def merge_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """One output for neighbours of the same stream: where a print ends and the next begins is chance."""
+    """One output for neighbors of the same stream: where a print ends and the next begins is chance."""
     merged: list[NotebookNode] = []
     for output in outputs:
         if merged and output.output_type == merged[-1].output_type == "stream" and output.name == merged[-1].name:

@@ -20,9 +20,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from resnet_edu import data, facts, files, models, probes, training, weights
+from resnet_edu import data, files, models, probes, training
 from resnet_edu.data import Images
-from resnet_edu.distributed import ProcessGroup
+from resnet_edu.models import weights
+from resnet_edu.training import provenance
+from resnet_edu.training.distributed import ProcessGroup
 
 #: He et al. 2015, section 4.2: stop at 64k steps; ResNet-110 starts with a tenth of the rate for about 400 steps.
 PAPER_STEPS, WARM_UP_STEPS = 64_000, 400
@@ -67,7 +69,7 @@ RECIPES = {
 
 
 def prepared(recipe: Recipe, train: Images, test: Images) -> tuple[Images, Images]:
-    """The images as the recipe wants them normalised: by channel, or by the mean of each pixel."""
+    """The images as the recipe wants them normalized: by channel, or by the mean of each pixel."""
     if not recipe.per_pixel_mean:
         return train, test
     mean = train.images.float().mean(0)
@@ -124,7 +126,7 @@ def train(
     if tensorboard and first:
         last = probes.GradientNorms(wrapped)
         callbacks += [last, TensorBoard(out / "tensorboard", last)]
-    started_from = facts.facts(train_images.device)
+    started_from = provenance.facts(train_images.device)
     history = training.fit(
         wrapped,
         train_images,
@@ -221,7 +223,7 @@ class KeptNorms:
 
 def recorded_norms(name: str) -> KeptNorms:
     """What `train --norms N` recorded in the run that the course keeps as `name`."""
-    with np.load(data.course_folder() / "runs" / f"{name}.npz") as kept:
+    with np.load(files.course_folder() / "runs" / f"{name}.npz") as kept:
         return KeptNorms(kept["names"].tolist(), kept["steps"], kept["norms"].astype(np.float64))
 
 
@@ -231,8 +233,8 @@ def recorded() -> dict[str, dict[str, Any]]:
     >>> run = recipes.recorded()["resnet20_cifar10"]
     >>> run["test_error"], run["epochs"], run["machine"], run["history"]["val_accuracy"]
     """
-    files = sorted((data.course_folder() / "runs").glob("*.json"))
-    found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    records = sorted((files.course_folder() / "runs").glob("*.json"))
+    found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in records}
     return {name: run for name, run in found.items() if "history" in run}
 
 

@@ -6,7 +6,7 @@ Every process ("rank") holds the whole set of images and the whole net. Of each 
 image of one permutation, which all ranks draw from the same seed. DistributedDataParallel averages the gradients, so
 that all nets stay equal. Losses, counts and evaluations are summed over the ranks; rank 0 alone writes.
 
-What is not equal to one process: BatchNorm normalises each rank's share by the share's own mean and variance, and
+What is not equal to one process: BatchNorm normalizes each rank's share by the share's own mean and variance, and
 dropout draws masks of its own in each rank, which the ranks after the first draw anew when a run is resumed.
 """
 

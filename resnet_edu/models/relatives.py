@@ -1,6 +1,7 @@
 """The relatives of the residual block: one skeleton, one budget of parameters, and eleven blocks to put into it.
 
-    >>> from resnet_edu import models, relatives
+    >>> from resnet_edu import models
+    >>> from resnet_edu.models import relatives
     >>> plain = relatives.Skeleton(relatives.Plain)
     >>> dense = relatives.Skeleton(relatives.Dense)
     >>> models.count_parameters(plain), models.count_parameters(dense)

@@ -1,0 +1,23 @@
+"""Nets inside wrappers: torch.compile, DataParallel and DistributedDataParallel put a net into another module."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def bare(who: str, module: nn.Module) -> nn.Module:
+    """The module inside torch.compile's or DataParallel's wrapper."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"{who} takes an nn.Module; it was given {type(module).__name__}.")
+    module = getattr(module, "_orig_mod", module)
+    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return module.module
+    return module
+
+
+def clean_name(name: str) -> str:
+    """A parameter's name without what torch.compile and DistributedDataParallel put in front of it."""
+    name = name.replace("_orig_mod.", "")
+    while name.startswith("module."):
+        name = name.removeprefix("module.")
+    return name

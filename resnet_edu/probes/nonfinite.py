@@ -1,0 +1,26 @@
+"""Where a NaN or an infinity begins."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from resnet_edu.probes.state import as_it_was, listening, unwrapped
+
+
+def first_nonfinite_layer(module: nn.Module, batch: Tensor) -> tuple[str | None, bool]:
+    """Name of the first layer whose output on `batch` holds a NaN or an infinity; whether its weights are finite.
+
+    The pass runs in the module's own mode; (None, True) where every output is finite.
+    """
+    module = unwrapped("first_nonfinite_layer", module, batch)
+    found: list[tuple[str, bool]] = []
+
+    def heard(name: str, layer: nn.Module, _inputs: object, output: object) -> None:
+        if not found and isinstance(output, Tensor) and not bool(torch.isfinite(output).all()):
+            found.append((name, all(bool(torch.isfinite(p).all()) for p in layer.parameters())))
+
+    leaves = [(name, m) for name, m in module.named_modules() if not any(m.children())]
+    with as_it_was(module), torch.no_grad(), listening(leaves, heard):
+        module(batch.clone())  # a net that starts in place writes into what it is given
+    return found[0] if found else (None, True)

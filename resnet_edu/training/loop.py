@@ -1,0 +1,423 @@
+"""The loop. `fit` sets a run up and `_Run.train_epoch` holds the training step that every lesson runs, in full."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.std import tqdm
+
+from resnet_edu import checks
+from resnet_edu.data import Images
+from resnet_edu.models import weights
+from resnet_edu.models.wrappers import bare
+from resnet_edu.probes import first_nonfinite_layer
+from resnet_edu.training import checkpoints, schedules
+from resnet_edu.training.history import Callback, Callbacks, DivergenceError, History, Metrics
+from resnet_edu.training.precision import choose_precision, memory_format, precision_name
+from resnet_edu.training.schedules import Schedule
+from resnet_edu.training.settings import (
+    Settings,
+    check_checkpoint,
+    check_images,
+    check_logits,
+    check_net,
+    check_pair,
+    check_shares,
+)
+
+
+class Ranks(Protocol):
+    """Several processes that train one net: `resnet_edu.training.distributed` makes one of these."""
+
+    rank: int
+    world: int
+
+    def total(self, numbers: Tensor) -> Tensor:
+        """The sum of a tensor over all processes."""
+
+    def share_buffers(self, net: nn.Module) -> None:
+        """Give the running statistics of the first process to all."""
+
+
+@dataclass
+class OneProcess:
+    """The usual case: one process, which holds all of each batch."""
+
+    rank: int = 0
+    world: int = 1
+
+    def total(self, numbers: Tensor) -> Tensor:
+        return numbers
+
+    def share_buffers(self, net: nn.Module) -> None:
+        pass
+
+
+class _Default(float):
+    """A number that nobody has chosen."""
+
+
+def fit(
+    net: nn.Module,
+    train: Images,
+    val: Images | None = None,
+    *,
+    epochs: int,
+    batch_size: int = 128,
+    lr: float = _Default(0.1),
+    schedule: str | Schedule = "one_cycle",
+    momentum: float = 0.9,
+    weight_decay: float = 1e-4,
+    augment: bool = False,
+    precision: str = "fp32",
+    seed: int = 0,
+    callbacks: Iterable[Callback] = (),
+    progress: bool = True,
+    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | None = None,
+    max_steps: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    ranks: Ranks | None = None,
+    compile: bool = False,
+) -> History:
+    """Train `net` on `train` with cross-entropy, by SGD unless another optimizer is given; returns the `History`.
+
+    The net moves to the device of the images. `lr` is the highest learning rate, `schedule` its course: "one_cycle",
+    "paper", "constant", or a function `(step, total_steps) -> factor`. `augment` crops and flips. `precision` is
+    "fp32", "bf16", "fp16" (with a gradient scaler) or "auto", the fastest that the device has in hardware. `seed`
+    orders the images, augments them and drives dropout: the same seed gives the same history on a CPU. `max_steps` ends
+    the run (and its schedule) after so many steps, in the middle of an epoch if need be. A last batch of a single image
+    is left out.
+
+    `optimizer` is a function of the parameters, such as `torch.optim.AdamW`. Its settings are its own (`momentum` and
+    `weight_decay` are SGD's), and so is its learning rate, unless `lr` is given; the schedule multiplies it.
+
+    `checkpoint` names a file that is written after every epoch; with `resume` a run goes on from it, on a CPU bit for
+    bit as if it had not stopped, and starts where there is no such file yet. Without `resume` an existing file is
+    refused, not written over. The file also holds the state of callbacks that have `state_dict` and `load_state_dict`,
+    as `probes.GradientNorms` has. `ranks` shares each batch among several processes; the net is then `ranks.wrap(net)`:
+    see `resnet_edu.training.distributed`.
+    `compile` hands the net to torch.compile, on a GPU with CUDA graphs: for small nets that wait for their launches.
+    The first step then takes a minute, and the last bits of the result may differ.
+
+    An interrupt (the stop button, Ctrl-C) ends the run with net and history as they are, `history.interrupted` True.
+    Raises DivergenceError when the loss is no longer finite; TypeError or ValueError for a setting that cannot be.
+    """
+    check_net(net)
+    check_pair(train, val)
+    settings = Settings(
+        images=len(train), classes=list(train.classes), epochs=epochs, batch_size=batch_size, lr=lr,
+        schedule=schedules.name_of(schedule), optimizer=_name_of(optimizer), momentum=momentum,
+        weight_decay=weight_decay, augment=augment, seed=seed, max_steps=max_steps,
+        precision=precision_name(precision, train.images.device),  # "auto" would be another one on the next machine
+    )  # fmt: skip
+    checks.flag("progress", progress)
+    path = check_checkpoint(checkpoint, resume)
+    run = _Run(net, train, val, settings, schedules.choose(schedule), Callbacks(callbacks), ranks or OneProcess())
+    run.make_optimizer(optimizer, None if isinstance(lr, _Default) else settings.lr)
+    if checks.flag("compile", compile):
+        run.forward = torch.compile(
+            net, mode="reduce-overhead" if run.device.type == "cuda" else "default", dynamic=False
+        )
+
+    bar = tqdm(total=run.total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
+    with bar, _modes_kept(net), torch.random.fork_rng(devices=run.cuda):
+        torch.manual_seed(settings.seed)
+        run.start(path if resume else None)
+        bar.update(len(run.history.step_lr))
+        try:
+            for epoch in range(len(run.history.train_loss), run.epochs):
+                run.train_epoch(epoch, bar)
+                run.end_epoch(epoch, path)
+                bar.set_postfix_str(run.history.last_epoch())
+        except KeyboardInterrupt:
+            run.history.interrupted = True
+        finally:
+            run.keep_losses()
+    if progress:
+        print(run.history.summary(run.epochs))
+    return run.history
+
+
+class _Run:
+    """What a training run is made of; `train_epoch` is the part to read."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        train: Images,
+        val: Images | None,
+        settings: Settings,
+        schedule: Schedule,
+        callbacks: Callbacks,
+        group: Ranks,
+    ) -> None:
+        check_shares(len(train), settings.batch_size, group.world)
+        _check_wrapped(net, group)
+        self.net, self.train, self.val, self.settings = net, train, val, settings
+        self.schedule, self.callbacks, self.group = schedule, callbacks, group
+        self.device = train.images.device
+        self.cuda = [self.device] if self.device.type == "cuda" else []
+        self.layout = memory_format(self.device)
+        net.to(device=self.device, memory_format=self.layout)  # type: ignore[call-overload]
+        self.forward: Callable[[Tensor], Tensor] = net
+        dtype = choose_precision(settings.precision, self.device)
+        self.cast = torch.autocast(self.device.type, dtype, enabled=dtype is not None)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype is torch.float16)
+        self.sizes = settings.batch_sizes(group.world)
+        self.total = settings.epochs * len(self.sizes)  # steps
+        if settings.max_steps is not None:
+            self.total = min(self.total, settings.max_steps)
+        self.epochs = math.ceil(self.total / len(self.sizes))
+        self.check_every = _steps_between_reads(self.device)
+        self.history, self.losses, self.started = History(), list[Tensor](), 0.0
+
+    def make_optimizer(self, optimizer: Callable[..., torch.optim.Optimizer] | None, lr: float | None) -> None:
+        """The optimizer, and the highest rate of each of its groups: `lr`, or the optimizer's own."""
+        if optimizer is None:
+            s = self.settings
+            parameters = self.net.parameters()
+            self.optimizer: torch.optim.Optimizer = torch.optim.SGD(
+                parameters, lr=s.lr, momentum=s.momentum, weight_decay=s.weight_decay
+            )
+        else:
+            self.optimizer = optimizer(self.net.parameters())
+            if not isinstance(self.optimizer, torch.optim.Optimizer):
+                raise TypeError(
+                    f"optimizer={optimizer!r:.60} returned {type(self.optimizer).__name__}: give a function of the "
+                    "parameters that returns a torch.optim.Optimizer, such as torch.optim.AdamW."
+                )
+        self.rates = [group["lr"] if lr is None else lr for group in self.optimizer.param_groups]
+
+    def set_rates(self, step: int) -> float:
+        """The learning rate of this step; returns that of the first group."""
+        factor = schedules.factor(self.schedule, step, self.total)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+        return self.rates[0] * factor
+
+    def train_epoch(self, epoch: int, bar: tqdm) -> None:
+        """One pass over the training images."""
+        optimizer, scaler = self.optimizer, self.scaler
+        self.started, self.losses = time.perf_counter(), []
+        self.correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.net.train()
+        for x, y in self.batches(epoch):
+            step = epoch * len(self.sizes) + len(self.losses)
+            if len(self.losses) == len(self.sizes) or step == self.total:
+                break
+            rate = self.set_rates(step)
+
+            with self.cast:
+                logits = self.forward(x)
+                if not self.history.step_lr:
+                    check_logits(logits, len(y), len(self.train.classes))
+                loss = F.cross_entropy(logits, y)
+            optimizer.zero_grad()
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            for callback in self.callbacks.on_gradients:
+                callback(step)
+            self.losses.append(loss.detach())
+            self.check_finite(x, step)
+            scaler.step(optimizer)
+            scaler.update()
+
+            self.correct += (logits.detach().argmax(1) == y).sum()
+            self.history.step_lr.append(rate)
+            bar.update()
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's share of each batch, in an order that the seed and the epoch give."""
+        s = self.settings
+        shard, seed = (self.group.rank, self.group.world), 1000 * s.seed + epoch
+        for x, y in self.train.batches(s.batch_size, shuffle=True, augment=s.augment, seed=seed, shard=shard):
+            yield x.contiguous(memory_format=self.layout), y
+
+    def end_epoch(self, epoch: int, checkpoint: Path | None) -> None:
+        """Validation, the history, the checkpoint, the callbacks."""
+        metrics = None if self.val is None else evaluate(self.net, self.val, ranks=self.group)
+        losses = (self.group.total(torch.stack(self.losses)) / self.group.world).tolist()
+        correct, seconds = int(self.group.total(self.correct)), time.perf_counter() - self.started
+        self.history.add_epoch(self.sizes[: len(losses)], losses, correct, metrics, seconds)
+        if checkpoint is not None and self.group.rank == 0:
+            checkpoints.write(checkpoint, self.state())
+        with torch.random.fork_rng(devices=self.cuda):  # what a callback draws is in no checkpoint
+            torch.manual_seed(1000 * self.settings.seed + epoch)
+            for callback in self.callbacks.on_epoch:
+                callback(self.history)
+
+    def keep_losses(self) -> None:
+        """The losses of the steps that were taken in an epoch that did not end."""
+        unsaved = len(self.history.step_lr) - len(self.history.step_loss)
+        self.history.step_loss += [float(loss) for loss in self.losses[:unsaved]]
+
+    # --- a loss that is not finite ------------------------------------------------------------------------------------
+
+    def check_finite(self, x: Tensor, step: int) -> None:
+        """Raises DivergenceError where a loss is not finite; on an accelerator it looks at every 50th step only."""
+        count = len(self.losses)
+        if count % self.check_every and count != len(self.sizes) and step + 1 != self.total:
+            return
+        values = torch.stack(self.losses[-self.check_every :]).tolist()
+        bad = [i for i, value in enumerate(values) if not math.isfinite(value)]
+        if not bad:
+            return
+        step -= len(values) - 1 - bad[0]
+        with self.cast:
+            layer, weights_finite = first_nonfinite_layer(self.net, x)
+        began = ""
+        if layer is not None:
+            why = "it overflows" if weights_finite else "its weights are no longer finite"
+            began = f" The first layer whose output is not finite is '{layer}': {why}."
+        raise DivergenceError(
+            f"The loss at step {step} is {values[bad[0]]}.{began} Lower the learning rate, add a warm-up, or "
+            "normalize; the history up to here is in the error's .history.",
+            step,
+            layer,
+            self.history,
+        )
+
+    # --- what a checkpoint holds --------------------------------------------------------------------------------------
+
+    def start(self, checkpoint: Path | None) -> None:
+        """Goes on from the checkpoint, where there is one; each process draws random numbers of its own."""
+        if checkpoint is not None:
+            if checkpoint.exists():
+                self.restore(checkpoints.read(checkpoint), checkpoint)
+            _check_same_epoch(len(self.history.train_loss), self.group, self.device)
+        if self.group.rank:  # other masks of dropout than the first process draws for its share
+            torch.manual_seed(self.settings.seed + 100_003 * self.group.rank + 7_919 * len(self.history.train_loss))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "settings": asdict(self.settings),
+            "net": bare("fit", self.net).state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": asdict(self.history),
+            "callbacks": [callback.state_dict() for callback in self.callbacks.stateful],
+            "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state_all(),
+            "torch": str(torch.__version__),
+        }
+
+    def restore(self, state: dict[str, Any], path: Path) -> None:
+        self.settings.check_same(state["settings"], path)
+        net = bare("fit", self.net)
+        try:
+            weights.fill(net, state["net"])
+        except ValueError as error:
+            raise ValueError(f"The checkpoint is of another net than this {type(net).__name__}: {error}") from None
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        for callback, kept in zip(self.callbacks.stateful, state.get("callbacks", []), strict=False):
+            callback.load_state_dict(kept)  # one that is new starts here
+        torch.set_rng_state(state["random"])
+        if len(state["cuda_random"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(state["cuda_random"])
+        self.history = History(**state["history"])
+
+
+def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ranks | None = None) -> Metrics:
+    """Loss and accuracy of `net` in eval mode over `images`, every image once; the net's modes are put back.
+
+    With `ranks` each process takes its share of the images, and all of them return the result over all images.
+    """
+    checks.module("evaluate", net)
+    group: Ranks = ranks or OneProcess()
+    if group.world > 1:  # a wrapper would wait in each batch, and the shares may differ by one
+        net = bare("evaluate", net)
+    group.share_buffers(net)
+    share = images if group.world == 1 else images[group.rank :: group.world]
+    logits = _logits(net, check_images("images", images), share, batch_size)
+    losses = F.cross_entropy(logits, share.labels, reduction="none")
+    loss = losses.sum(dtype=torch.float32 if images.images.device.type == "mps" else torch.float64)
+    correct = (logits.argmax(1) == share.labels).sum()
+    loss, correct = group.total(loss), group.total(correct)
+    return Metrics(loss=float(loss) / len(images), accuracy=int(correct) / len(images))
+
+
+def predict(net: nn.Module, images: Images, *, batch_size: int = 500) -> Tensor:
+    """Probabilities float32 [N, classes], in the order of the images: the softmax of what `net` says in eval mode.
+
+    The net's modes are put back. Raises TypeError or ValueError for what is no net, no Images or no logits.
+
+    >>> confidence, guess = predict(net, test).max(1)
+    """
+    checks.module("predict", net)
+    return _logits(net, check_images("images", images), images, batch_size).softmax(1)
+
+
+@torch.no_grad()
+def _logits(net: nn.Module, images: Images, share: Images, batch_size: int) -> Tensor:
+    """float32 [N, outputs of the net] of one process's share, in eval mode."""
+    device, classes = images.images.device, len(images.classes)
+    net.to(device)
+    parts = [torch.empty(0, classes, device=device)] if len(share) == 0 else []
+    with _modes_kept(net):
+        net.eval()
+        for x, y in share.batches(checks.whole("batch_size", batch_size, at_least=1)):
+            logits = net(x.contiguous(memory_format=memory_format(device)))
+            check_logits(logits, len(y), classes)
+            parts.append(logits.float())
+    return torch.cat(parts)
+
+
+@contextmanager
+def _modes_kept(net: nn.Module) -> Iterator[None]:
+    """Every module is put back to the mode, train or eval, that it had."""
+    modes = [(m, m.training) for m in net.modules()]
+    try:
+        yield
+    finally:
+        for m, training in modes:
+            m.training = training
+
+
+def _steps_between_reads(device: torch.device) -> int:
+    """Reading a loss makes an accelerator wait."""
+    return 1 if device.type == "cpu" else 50
+
+
+def _name_of(optimizer: Any) -> str:
+    if optimizer is not None and not callable(optimizer):
+        raise TypeError(
+            f"optimizer={optimizer!r:.60}: give a function of the parameters, such as torch.optim.AdamW, not an "
+            "optimizer that is made already."
+        )
+    return "SGD" if optimizer is None else getattr(optimizer, "__qualname__", type(optimizer).__name__)
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+
+def _check_wrapped(net: nn.Module, group: Ranks) -> None:
+    inner = getattr(net, "_orig_mod", net)
+    if group.world > 1 and not isinstance(inner, nn.parallel.DistributedDataParallel):
+        raise ValueError(
+            f"{group.world} processes train one net only where their gradients are averaged: give fit "
+            f"ranks.wrap(net), not the {type(inner).__name__} itself."
+        )
+
+
+def _check_same_epoch(epoch: int, group: Ranks, device: torch.device) -> None:
+    """Raises ValueError, in every process, where they would go on from different epochs."""
+    epochs = torch.zeros(group.world, dtype=torch.int64, device=device)
+    epochs[group.rank] = epoch
+    if len(found := set(group.total(epochs).tolist())) > 1:
+        raise ValueError(
+            f"The processes would go on from different epochs, {sorted(found)}: all of them have to find the "
+            "checkpoint, on a disk that they share or in a copy."
+        )
