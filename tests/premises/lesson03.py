@@ -77,6 +77,12 @@ PREMISES = [
             "sigmoid in float64: log10 of the norm of the first gradient",
         ),
     ),
+    Premise(
+        "every net is residual, where images are compared",
+        residual_always,
+        (*START, *MOVED, "moved-claims"),
+        ("plain-56: largest difference between two images' logits, over the largest logit",),
+    ),
     Premise("the biases stay", biases_stay, (*START, "two-run"), ("first / last, by the weights",)),
     Premise(
         "weight decay moves the weights",
