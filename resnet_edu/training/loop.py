@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +26,7 @@ from resnet_edu.models.wrappers import bare
 from resnet_edu.probes import first_nonfinite_layer
 from resnet_edu.training import checkpoints, schedules
 from resnet_edu.training.history import Callback, Callbacks, DivergenceError, History, Metrics
-from resnet_edu.training.precision import choose_precision, memory_format, precision_name
+from resnet_edu.training.precision import choose_precision, memory_format, precision_name, tf32
 from resnet_edu.training.schedules import Schedule
 from resnet_edu.training.settings import (
     Settings,
@@ -95,7 +97,8 @@ def fit(
 
     The net moves to the device of the images. `lr` is the highest learning rate, `schedule` its course: "one_cycle",
     "paper", "constant", or a function `(step, total_steps) -> factor`. `augment` crops and flips. `precision` is
-    "fp32", "bf16", "fp16" (with a gradient scaler) or "auto", the fastest that the device has in hardware. `seed`
+    "fp32", "tf32", "bf16", "fp16" (with a gradient scaler, which waits for the GPU at each step) or "auto", the fastest
+    that the device has in hardware; under "fp32" a GPU does not round to TF32, as it would by default. `seed`
     orders the images, augments them and drives dropout: the same seed gives the same history on a CPU. `max_steps` ends
     the run (and its schedule) after so many steps, in the middle of an epoch if need be. A last batch of a single image
     is left out.
@@ -109,7 +112,8 @@ def fit(
     as `probes.GradientNorms` has. `ranks` shares each batch among several processes; the net is then `ranks.wrap(net)`:
     see `resnet_edu.training.distributed`.
     `compile` hands the net to torch.compile, on a GPU with CUDA graphs: for small nets that wait for their launches.
-    The first step then takes a minute, and the last bits of the result may differ.
+    The first step then takes a minute, a short last batch is left out of each epoch, since it would be compiled a
+    second time, and the last bits of the result may differ. What was compiled before is forgotten.
 
     An interrupt (the stop button, Ctrl-C) ends the run with net and history as they are, `history.interrupted` True.
     Raises DivergenceError when the loss is no longer finite; TypeError or ValueError for a setting that cannot be.
@@ -119,21 +123,21 @@ def fit(
     settings = Settings(
         images=len(train), classes=list(train.classes), epochs=epochs, batch_size=batch_size, lr=lr,
         schedule=schedules.name_of(schedule), optimizer=_name_of(optimizer), momentum=momentum,
-        weight_decay=weight_decay, augment=augment, seed=seed, max_steps=max_steps,
+        weight_decay=weight_decay, augment=augment, seed=seed, max_steps=max_steps, compile=compile,
         precision=precision_name(precision, train.images.device),  # "auto" would be another one on the next machine
     )  # fmt: skip
     checks.flag("progress", progress)
     path = check_checkpoint(checkpoint, resume)
     run = _Run(net, train, val, settings, schedules.choose(schedule), Callbacks(callbacks), ranks or OneProcess())
     run.make_optimizer(optimizer, None if isinstance(lr, _Default) else settings.lr)
-    if checks.flag("compile", compile):
-        run.forward = torch.compile(
-            net, mode="reduce-overhead" if run.device.type == "cuda" else "default", dynamic=False
-        )
+    if settings.compile:
+        torch.compiler.reset()  # PyTorch keeps 8 graphs of a class's code, and runs what comes later without compiling
+        graphs = "reduce-overhead" if run.device.type == "cuda" else "default"
+        run.forward = torch.compile(net, mode=graphs, dynamic=False)
 
     bar = tqdm(total=run.total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
-    with bar, _modes_kept(net), torch.random.fork_rng(devices=run.cuda):
-        torch.manual_seed(settings.seed)
+    with bar, _modes_kept(net), torch.random.fork_rng(devices=run.cuda), tf32(settings.precision == "tf32"):
+        run.seed(settings.seed)
         run.start(path if resume else None)
         bar.update(len(run.history.step_lr))
         try:
@@ -183,6 +187,15 @@ class _Run:
         self.check_every = _steps_between_reads(self.device)
         self.history, self.losses, self.started = History(), list[Tensor](), 0.0
 
+    def seed(self, value: int) -> None:
+        """Seeds the random numbers of the CPU and of the device that trains; another GPU keeps its own."""
+        torch.default_generator.manual_seed(value)
+        for device in self.cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(value)
+        if self.device.type == "mps":
+            torch.mps.manual_seed(value)
+
     def make_optimizer(self, optimizer: Callable[..., torch.optim.Optimizer] | None, lr: float | None) -> None:
         """The optimizer, and the highest rate of each of its groups: `lr`, or the optimizer's own."""
         if optimizer is None:
@@ -207,30 +220,32 @@ class _Run:
             group["lr"] = rate * factor
         return self.rates[0] * factor
 
-    def train_epoch(self, epoch: int, bar: tqdm) -> None:
-        """One pass over the training images."""
+    def train_epoch(self, epoch: int, bar: tqdm, start: int = 0) -> None:
+        """One pass over the training images, from batch `start` on."""
         optimizer, scaler = self.optimizer, self.scaler
-        self.started, self.losses = time.perf_counter(), []
+        self.started, self.losses = time.perf_counter(), self.losses[:start]
         self.correct = torch.zeros((), dtype=torch.int64, device=self.device)
         self.net.train()
-        for x, y in self.batches(epoch):
+        for x, y in islice(self.batches(epoch), start, len(self.sizes)):
             step = epoch * len(self.sizes) + len(self.losses)
-            if len(self.losses) == len(self.sizes) or step == self.total:
+            if step == self.total:
                 break
+            if len(self.losses) % self.check_every == 0:
+                self.keep_state()
             rate = self.set_rates(step)
 
+            optimizer.zero_grad()
             with self.cast:
                 logits = self.forward(x)
                 if not self.history.step_lr:
                     check_logits(logits, len(y), len(self.train.classes))
                 loss = F.cross_entropy(logits, y)
-            optimizer.zero_grad()
             scaler.scale(loss).backward()
             scaler.unscale_(optimizer)
             for callback in self.callbacks.on_gradients:
                 callback(step)
             self.losses.append(loss.detach())
-            self.check_finite(x, step)
+            self.check_finite(x, epoch, step, bar)
             scaler.step(optimizer)
             scaler.update()
 
@@ -254,7 +269,7 @@ class _Run:
         if checkpoint is not None and self.group.rank == 0:
             checkpoints.write(checkpoint, self.state())
         with torch.random.fork_rng(devices=self.cuda):  # what a callback draws is in no checkpoint
-            torch.manual_seed(1000 * self.settings.seed + epoch)
+            self.seed(1000 * self.settings.seed + epoch)
             for callback in self.callbacks.on_epoch:
                 callback(self.history)
 
@@ -265,16 +280,19 @@ class _Run:
 
     # --- a loss that is not finite ------------------------------------------------------------------------------------
 
-    def check_finite(self, x: Tensor, step: int) -> None:
+    def check_finite(self, x: Tensor, epoch: int, step: int, bar: tqdm) -> None:
         """Raises DivergenceError where a loss is not finite; on an accelerator it looks at every 50th step only."""
         count = len(self.losses)
         if count % self.check_every and count != len(self.sizes) and step + 1 != self.total:
             return
-        values = torch.stack(self.losses[-self.check_every :]).tolist()
-        bad = [i for i, value in enumerate(values) if not math.isfinite(value)]
-        if not bad:
+        start, state = self.kept
+        values = torch.stack(self.losses[start if self.check_every > 1 else -1 :]).tolist()
+        if all(map(math.isfinite, values)):
             return
-        step -= len(values) - 1 - bad[0]
+        if self.check_every > 1:  # the weights have moved on since: take these steps again, and look at each of them
+            self.restore(state)
+            self.check_every = 1
+            self.train_epoch(epoch, bar, start)
         with self.cast:
             layer, weights_finite = first_nonfinite_layer(self.net, x)
         began = ""
@@ -282,12 +300,16 @@ class _Run:
             why = "it overflows" if weights_finite else "its weights are no longer finite"
             began = f" The first layer whose output is not finite is '{layer}': {why}."
         raise DivergenceError(
-            f"The loss at step {step} is {values[bad[0]]}.{began} Lower the learning rate, add a warm-up, or "
-            "normalize; the history up to here is in the error's .history.",
+            f"The loss at step {step} is {values[-1]}.{began} Lower the learning rate, add a warm-up, or normalize; "
+            "the history up to here is in the error's .history.",
             step,
             layer,
             self.history,
         )
+
+    def keep_state(self) -> None:
+        """Where losses are read late: the batch that comes next, and all that is needed to go on from there."""
+        self.kept = len(self.losses), copy.deepcopy(self.state()) if self.check_every > 1 else {}
 
     # --- what a checkpoint holds --------------------------------------------------------------------------------------
 
@@ -295,10 +317,12 @@ class _Run:
         """Goes on from the checkpoint, where there is one; each process draws random numbers of its own."""
         if checkpoint is not None:
             if checkpoint.exists():
-                self.restore(checkpoints.read(checkpoint), checkpoint)
+                state = checkpoints.read(checkpoint)
+                self.settings.check_same(state["settings"], checkpoint)
+                self.restore(state)
             _check_same_epoch(len(self.history.train_loss), self.group, self.device)
         if self.group.rank:  # other masks of dropout than the first process draws for its share
-            torch.manual_seed(self.settings.seed + 100_003 * self.group.rank + 7_919 * len(self.history.train_loss))
+            self.seed(self.settings.seed + 100_003 * self.group.rank + 7_919 * len(self.history.train_loss))
 
     def state(self) -> dict[str, Any]:
         return {
@@ -309,12 +333,11 @@ class _Run:
             "history": asdict(self.history),
             "callbacks": [callback.state_dict() for callback in self.callbacks.stateful],
             "random": torch.get_rng_state(),
-            "cuda_random": torch.cuda.get_rng_state_all(),
+            "cuda_random": [torch.cuda.get_rng_state(device) for device in self.cuda],
             "torch": str(torch.__version__),
         }
 
-    def restore(self, state: dict[str, Any], path: Path) -> None:
-        self.settings.check_same(state["settings"], path)
+    def restore(self, state: dict[str, Any]) -> None:
         net = bare("fit", self.net)
         try:
             weights.fill(net, state["net"])
@@ -325,8 +348,8 @@ class _Run:
         for callback, kept in zip(self.callbacks.stateful, state.get("callbacks", []), strict=False):
             callback.load_state_dict(kept)  # one that is new starts here
         torch.set_rng_state(state["random"])
-        if len(state["cuda_random"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(state["cuda_random"])
+        for device, random in zip(self.cuda, state["cuda_random"], strict=False):
+            torch.cuda.set_rng_state(random, device)
         self.history = History(**state["history"])
 
 

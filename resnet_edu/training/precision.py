@@ -2,37 +2,65 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 
 from resnet_edu import checks
 
-PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+#: The type that autocast computes in; None is float32, whose products "tf32" rounds to 10 bits of mantissa on a GPU.
+PRECISIONS = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def choose_precision(precision: str, device: torch.device) -> torch.dtype | None:
-    """The autocast type for `precision` on `device`; None is plain float32.
+def precision_name(precision: str, device: torch.device) -> str:
+    """What `precision` comes to on `device`: itself, or for "auto" the fastest type that the hardware computes in.
 
-    "auto" takes bf16 where the hardware computes with it, on a GPU or on a CPU; else fp16 on a GPU (a T4 only emulates
-    bf16), and float32 on everything else.
+    That is bf16 where a GPU or CPU has it, otherwise fp16 on a GPU (a T4 only emulates bf16), and fp32 elsewhere.
+    Raises ValueError for an unknown name, and for fp16 or tf32 where there is no GPU.
     """
     if not isinstance(device, torch.device):
         raise TypeError(f"device={device!r:.60}: give a torch.device, such as images.device.")
     checks.choice("precision", precision, (*PRECISIONS, "auto"))
     if precision == "auto":
         if device.type == "cpu":
-            return torch.bfloat16 if _cpu_has_bf16() else None
+            return "bf16" if _cpu_has_bf16() else "fp32"
         if device.type != "cuda":
-            return None
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+            return "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if precision == "fp16" and device.type == "cpu":
         raise ValueError("precision='fp16' needs a GPU: on a CPU choose 'fp32', or 'bf16'.")
-    return PRECISIONS[precision]
+    if precision == "tf32" and device.type != "cuda":
+        raise ValueError("precision='tf32' needs an NVIDIA GPU: elsewhere choose 'fp32', or 'bf16'.")
+    return precision
 
 
-def precision_name(precision: str, device: torch.device) -> str:
-    """What `choose_precision` comes to, as a word: "fp32", "bf16" or "fp16"."""
-    chosen = choose_precision(precision, device)
-    return next(name for name, dtype in PRECISIONS.items() if dtype is chosen)
+def choose_precision(precision: str, device: torch.device) -> torch.dtype | None:
+    """The type that autocast computes in, for `precision` on `device`; None is float32. Raises as `precision_name`."""
+    return PRECISIONS[precision_name(precision, device)]
+
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Inside, a GPU may round the factors of float32 products to TF32, or it may not; PyTorch's default is both ways.
+
+    By default cuDNN's convolutions are rounded and matrix products are not: relative errors of 1e-3 in what is called
+    float32. What was set before is put back. No effect without CUDA.
+    """
+    # The older of PyTorch's two switches: torch.compile of 2.9 to 2.11 fails where the newer one was used (#166387).
+    switches: tuple[Any, Any] = torch.backends.cuda.matmul, torch.backends.cudnn
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of their age
+        before = [switch.allow_tf32 for switch in switches]
+        for switch in switches:
+            switch.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        for switch, setting in zip(switches, before, strict=True):
+            switch.allow_tf32 = setting
 
 
 def memory_format(device: torch.device) -> torch.memory_format:

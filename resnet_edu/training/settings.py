@@ -29,6 +29,7 @@ class Settings:
     precision: str
     seed: int
     max_steps: int | None
+    compile: bool
 
     def __post_init__(self) -> None:
         self.epochs = checks.whole("epochs", self.epochs, at_least=1)
@@ -38,6 +39,7 @@ class Settings:
         self.weight_decay = checks.number("weight_decay", self.weight_decay, at_least=0)
         self.augment = checks.flag("augment", self.augment)
         self.seed = checks.seed(self.seed)
+        self.compile = checks.flag("compile", self.compile)
         if self.max_steps is not None:
             self.max_steps = checks.whole("max_steps", self.max_steps, at_least=1)
 
@@ -45,15 +47,16 @@ class Settings:
         """How many images each step of an epoch sees, over all processes, which share every batch equally.
 
         A short last batch that would leave a process with a single image is dropped: BatchNorm cannot compare one
-        image with anything.
+        image with anything. Under `compile` every short last batch is, but for that of a set smaller than a batch.
         """
         starts = range(0, self.images, self.batch_size)
         sizes = [min(self.batch_size, self.images - start) // world * world for start in starts]
-        return [n for k, n in enumerate(sizes) if n > world or n == self.batch_size or (n and k == 0)]
+        least = self.batch_size if self.compile else world + 1
+        return [n for k, n in enumerate(sizes) if n >= min(least, self.batch_size) or (n and k == 0)]
 
     def check_same(self, stored: dict[str, Any], path: Path) -> None:
         """Raises ValueError that names what differs from the settings that a checkpoint holds."""
-        stored = {"optimizer": "SGD", **stored}  # before there was a choice, files did not name it
+        stored = {"optimizer": "SGD", "compile": False, **stored}  # files of before these were settings
         now = asdict(self)
         odd = [f"{key} {stored.get(key)!r}, now {now[key]!r}" for key in now if stored.get(key) != now[key]]
         if odd:
