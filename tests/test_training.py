@@ -636,7 +636,7 @@ def test_numbers_of_numpy_will_do_and_their_run_can_be_saved_and_resumed(tmp_pat
     assert fit(linear(), **settings, checkpoint=tmp_path / "c", resume=True).step_loss == history.step_loss
 
 
-# --- another optimizer, a last batch of one image, arithmetic on a GPU, torch.compile ----------------------------------
+# --- another optimizer, a last batch of one image, arithmetic on a GPU, torch.compile ---------------------------------
 
 
 def test_another_optimizer_learns_at_its_own_rate_unless_one_is_given():

@@ -1,0 +1,171 @@
+"""On a GPU everything gives what it gives on the CPU. `python tests/gpu tests` runs this; with `--tiny` on the CPU."""
+
+import copy
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from resnet_edu import data, exercises, models, probes, training
+from resnet_edu.models import relatives
+from resnet_edu.training.precision import tf32
+
+DEVICE = torch.device(os.environ.get("RESNET_EDU_TEST_DEVICE", "cuda"))
+pytestmark = pytest.mark.skipif(
+    DEVICE.type == "cuda" and not torch.cuda.is_available(), reason="there is no CUDA device"
+)
+on_cuda = pytest.mark.skipif(DEVICE.type != "cuda", reason="of a GPU only")
+
+
+@pytest.fixture(autouse=True)
+def no_tf32():
+    with tf32(False):
+        yield
+
+
+def sample(n=256, size=16):
+    train, _ = data.load("sample", device="cpu", size=size)
+    return train[:n]
+
+
+def net(depth=14, **options):
+    torch.manual_seed(0)
+    return models.CifarNet(depth, **{"residual": True, "width": 8, **options})
+
+
+def both(module, x):
+    """The module and the batch on the CPU, and copies of them on the device."""
+    return (module, x), (copy.deepcopy(module).to(DEVICE), x.to(DEVICE))
+
+
+BUILDS = {
+    "plain": lambda: net(residual=False),
+    "residual": net,
+    "no norm": lambda: net(norm=None),
+    "pre-activation": lambda: net(preactivation=True),
+    "bottleneck": lambda: net(20, block="bottleneck", shortcut="B"),
+    "resnet18": lambda: models.resnet18(num_classes=10, width=8),
+    **{name: lambda name=name: relatives.Skeleton(relatives.BLOCKS[name], blocks=2) for name in relatives.BLOCKS},
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_logits_and_gradients_are_those_of_the_cpu(build, dtype):
+    torch.manual_seed(0)
+    module = build().to(dtype)
+    x, y = torch.randn(8, 3, 32, 32, dtype=dtype), torch.arange(8)
+    results = []
+    for copied, batch in both(module, x):
+        logits = copied(batch)
+        F.cross_entropy(logits, y.to(batch.device)).backward()
+        results.append([logits.detach().cpu(), *(p.grad.cpu() for p in copied.parameters() if p.grad is not None)])
+    tolerance = 1e-9 if dtype is torch.float64 else 2e-3
+    for cpu, gpu in zip(*results, strict=True):
+        torch.testing.assert_close(gpu, cpu, rtol=tolerance, atol=tolerance * float(cpu.abs().max()))
+
+
+def test_batches_are_those_of_the_cpu():
+    images = sample()
+    options = {"shuffle": True, "augment": True, "seed": 3}
+    for (x, y), (a, b) in zip(images.batches(64, **options), images.to(DEVICE).batches(64, **options), strict=True):
+        torch.testing.assert_close(a.cpu(), x)
+        assert torch.equal(b.cpu(), y)
+
+
+PROBES = {
+    "signal": lambda module, x: probes.signal(module, x).gradient,
+    "unit_health": lambda module, x: probes.unit_health(module, x).saturated,
+    "shattering": lambda module, x: probes.shattering(module, x[0], x[1], points=8, calibrate=x).matrix,
+    "first_nonfinite_layer": lambda module, x: probes.first_nonfinite_layer(module, x)[1],
+}
+
+
+@pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
+def test_probes_give_what_they_give_on_the_cpu(probe):
+    results = [
+        np.asarray(probe(module, batch), dtype=np.float64) for module, batch in both(net(), torch.randn(8, 3, 32, 32))
+    ]
+    np.testing.assert_allclose(results[1], results[0], rtol=2e-2, atol=1e-6)
+
+
+def test_a_run_on_the_device_starts_like_one_on_the_cpu():
+    losses, norms = [], []
+    for device in ("cpu", DEVICE):
+        module = net()
+        recorder = probes.GradientNorms(module)
+        history = training.fit(
+            module, sample().to(device), epochs=1, batch_size=64, lr=0.01, callbacks=[recorder], progress=False
+        )
+        losses.append(history.step_loss)
+        norms.append(recorder.numpy())
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-2)
+    np.testing.assert_allclose(norms[1][0], norms[0][0], rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "precision", ["fp32", "bf16", pytest.param("tf32", marks=on_cuda), pytest.param("fp16", marks=on_cuda)]
+)
+def test_a_run_repeats_resumes_and_leaves_the_random_state_alone(precision, tmp_path):
+    images = sample().to(DEVICE)
+    options = {"epochs": 2, "batch_size": 64, "lr": 0.01, "precision": precision, "progress": False, "augment": True}
+    states = [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if DEVICE.type == "cuda" else [])]
+    torch.backends.cudnn.deterministic = True
+    try:
+        whole, again, parts = (net(stochastic_depth_prob=0.3) for _ in range(3))
+        first = training.fit(whole, images, **options)
+        second = training.fit(again, images, **options)
+        path = tmp_path / "checkpoint.pt"
+        stop = lambda history: (_ for _ in ()).throw(KeyboardInterrupt)  # noqa: E731
+        training.fit(parts, images, **options, checkpoint=path, callbacks=[stop])
+        resumed = training.fit(parts, images, **options, checkpoint=path, resume=True)
+    finally:
+        torch.backends.cudnn.deterministic = False
+    np.testing.assert_allclose(second.step_loss, first.step_loss, rtol=1e-3)
+    np.testing.assert_allclose(resumed.step_loss, first.step_loss, rtol=1e-3)
+    now = [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if DEVICE.type == "cuda" else [])]
+    assert all(torch.equal(a, b) for a, b in zip(states, now, strict=True))
+
+
+@on_cuda
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])  # with fp16 the scaler reads each step's gradients
+def test_no_step_waits_for_the_gpu(precision):
+    train, _ = data.load("sample")
+    module = net()
+    norms = probes.GradientNorms(module)
+
+    def watch(step):
+        torch.cuda.set_sync_debug_mode("error" if 1 <= step < 45 else "default")
+
+    watcher = type("Watcher", (), {"on_gradients": staticmethod(watch)})()
+    options = {"epochs": 1, "batch_size": 64, "augment": True, "precision": precision, "progress": False}
+    try:
+        training.fit(module, train, callbacks=[watcher, norms], **options)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(norms.numpy()) == 79
+
+
+def test_compiled_nets_train_as_the_others_do():
+    images = sample().to(DEVICE)
+    options = {"epochs": 1, "batch_size": 64, "lr": 0.01, "progress": False}
+    eager, compiled = (training.fit(net(), images, compile=flag, **options) for flag in (False, True))
+    np.testing.assert_allclose(compiled.step_loss, eager.step_loss, rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", exercises.names())
+def test_a_right_answer_is_right_on_this_machine(name):
+    exercise = exercises.find(name)
+    assert exercises.check(name, exercise.reference).status == "correct"
+
+
+def test_one_rank_trains_under_torchrun(tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=1"]
+    command = ["-m", "resnet_edu", "train", "--depth", "8", "--data", "sample", "--epochs", "1", "--out", str(tmp_path)]
+    done = subprocess.run([*launcher, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (tmp_path / "run.json").exists()

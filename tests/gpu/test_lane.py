@@ -1,0 +1,70 @@
+"""The lane for a GPU, rehearsed on the CPU with tiny settings: each stage runs, and goes on when it was killed."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import parts
+import pytest
+
+from resnet_edu.data import cifar10
+
+LANE = Path(__file__).parent
+
+
+def lane(stage, out):
+    return [sys.executable, str(LANE), stage, "--tiny", "--out", str(out)]
+
+
+def lines(out, stage):
+    path = out / f"{stage}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.mark.parametrize("stage", ["lessons", "speed", "paper"])
+def test_a_stage_runs(stage, tmp_path):
+    done = subprocess.run(lane(stage, tmp_path), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [line["ok"] for line in lines(tmp_path, stage)] == [True]
+
+
+def test_a_stage_that_was_killed_goes_on_with_what_is_left(tmp_path):
+    running = subprocess.Popen(lane("stems", tmp_path), stdout=subprocess.DEVNULL)
+    while not lines(tmp_path, "stems"):
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    (first,) = lines(tmp_path, "stems")
+    subprocess.run(lane("stems", tmp_path), check=True, stdout=subprocess.DEVNULL)
+    found = lines(tmp_path, "stems")
+    assert found[0] == first and [line["part"] for line in found] == ["ImageNet", "small images"]
+
+
+def test_what_failed_is_tried_again(tmp_path):
+    (tmp_path / "record.jsonl").write_text(json.dumps({"part": "seed 0", "ok": False}) + "\n")
+    subprocess.run(lane("record", tmp_path), check=True, stdout=subprocess.DEVNULL)
+    assert [line["ok"] for line in lines(tmp_path, "record")] == [False, True]
+
+
+def test_the_full_set_travels_in_parts(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    arrays = {
+        "x_train": random.integers(256, size=(20, 32, 32, 3), dtype=np.uint8),
+        "y_train": np.arange(20, dtype=np.uint8),
+    }
+    digests = {name: parts.hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
+    monkeypatch.setattr(cifar10, "read_cifar10", lambda: arrays)
+    monkeypatch.setattr(cifar10, "SHA256", digests)
+    monkeypatch.setattr(parts, "PART", 20_000)
+    written = parts.split(tmp_path)
+    assert len(written) > 2 and max(path.stat().st_size for path in written) <= 20_000
+    with np.load(parts.join(tmp_path, tmp_path)) as joined:
+        assert all(np.array_equal(joined[name], arrays[name]) for name in arrays)
+    monkeypatch.setitem(digests, "y_train", "0")
+    with pytest.raises(ValueError, match="y_train"):
+        parts.join(tmp_path, tmp_path)
