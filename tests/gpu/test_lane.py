@@ -68,3 +68,25 @@ def test_the_full_set_travels_in_parts(tmp_path, monkeypatch):
     monkeypatch.setitem(digests, "y_train", "0")
     with pytest.raises(ValueError, match="y_train"):
         parts.join(tmp_path, tmp_path)
+
+
+def test_two_machines_train_one_net_and_resume_only_with_the_checkpoint_on_both(tmp_path):
+    """Two launchers on loopback, each with a working folder of its own, as on two machines without a shared disk."""
+
+    def launch(rendezvous, *options):
+        command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1"]
+        command += [f"--rdzv_id={rendezvous}", "--rdzv_backend=c10d", f"--rdzv_endpoint=127.0.0.1:{29611 + rendezvous}"]
+        command += ["-m", "resnet_edu", "train", "--depth", "8", "--data", "sample", "--epochs", "1", "--out", "run"]
+        both = []
+        for machine in ("a", "b"):
+            (tmp_path / machine).mkdir(exist_ok=True)
+            log = (tmp_path / f"{machine}{rendezvous}.log").open("w")
+            both.append(subprocess.Popen([*command, *options], cwd=tmp_path / machine, stdout=log, stderr=log))
+        return [process.wait(timeout=300) for process in both]
+
+    assert launch(0) == [0, 0]
+    written = [folder for folder in ("a", "b") if (tmp_path / folder / "run" / "run.json").exists()]
+    assert len(written) == 1  # the machine of rank 0 writes
+    assert json.loads((tmp_path / written[0] / "run" / "run.json").read_text())["processes"] == 2
+    assert launch(1, "--resume") == [1, 1]
+    assert "different epochs, [0, 1]" in "".join(path.read_text() for path in tmp_path.glob("*1.log"))
