@@ -1,0 +1,54 @@
+"""The learner's own copy of the lessons: without outputs, which would give the answers away, and never written over.
+
+    from resnet_edu.authoring.workbook import update
+
+    for message in update(NOTEBOOKS, Path("my_course")):
+        print(message)
+
+The folder remembers in `.versions.json` which version of a lesson each copy was made from. A copy that was not touched
+follows its lesson; beside one that was worked on, a newer version is put under a name of its own.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from resnet_edu.authoring.lessons import lessons
+from resnet_edu.files import write_atomically
+
+VERSIONS = ".versions.json"
+
+
+def update(source: Path, target: Path) -> list[str]:
+    """Make or update the copies in `target` of the lessons in `source`; returns what the learner should know."""
+    target.mkdir(parents=True, exist_ok=True)
+    record = target / VERSIONS
+    versions: dict[str, str] = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    messages = []
+    for lesson in lessons(source):
+        text, copy = stripped(lesson), target / lesson.name
+        now, known = digest(text), versions.get(lesson.name)
+        if copy.exists() and known == now:
+            continue
+        if copy.exists() and digest(copy.read_text(encoding="utf-8")) != known:  # worked on, or not made by us
+            newer = copy.with_name(f"{copy.stem}.new.ipynb")
+            write_atomically(newer, text)
+            messages.append(f"{copy.name} has a newer version: {newer.name}. Yours is as it was.")
+        else:
+            write_atomically(copy, text)
+        versions[lesson.name] = now
+    write_atomically(record, json.dumps(versions, indent=1) + "\n")
+    return messages
+
+
+def stripped(lesson: Path) -> str:
+    """The notebook's text without outputs and execution counts."""
+    notebook = json.loads(lesson.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"outputs": [], "execution_count": None}
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
