@@ -164,7 +164,7 @@ class Images:
         picked = np.arange(len(self))[key.cpu().numpy() if isinstance(key, Tensor) else key]
         if picked.ndim > 1:
             raise IndexError(f"images are picked in one dimension, not by {key!r:.60}.")
-        where = torch.from_numpy(np.ascontiguousarray(picked)).to(self.device)
+        where = torch.from_numpy(np.array(picked, order="C", ndmin=1)).to(self.device)
         return Images(self.images[where], self.labels[where], self.classes, self.pixel_mean)
 
     def only(self, *classes: str) -> Images:
