@@ -145,15 +145,6 @@ def test_exactly_the_depths_of_the_formula_are_possible(depth, block):
     assert refused(models.CifarNet, depth, residual=True, width=1, block=block) is not possible
 
 
-@some
-@given(JUNK)
-def test_counting_and_filling_take_modules(value):
-    for function in (models.count_parameters, lambda module: models.initialize(module, "he")):
-        assert refused(function, value) is not isinstance(value, nn.Module)
-    if not callable(value):
-        assert refused(models.initialize, nn.Linear(1, 1), value)
-
-
 # --- probes -----------------------------------------------------------------------------------------------------------
 
 

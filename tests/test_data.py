@@ -50,8 +50,10 @@ def bundled() -> tuple[Images, Images]:
 # ---- The bundled sample ---------------------------------------------------------------------------------------------
 
 
-def test_the_sample_has_500_training_and_100_test_images_of_each_class(bundled):
+def test_the_sample_has_500_training_and_100_test_images_of_each_class_on_the_device_asked_for(bundled):
     train, test = bundled
+    assert train.device == torch.device("cpu")
+    assert train.to(None).device.type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert train.images.shape == (5000, 3, 32, 32) and test.images.shape == (1000, 3, 32, 32)
     assert train.images.dtype == torch.uint8 and train.labels.dtype == torch.int64
     assert set(train.labels.bincount().tolist()) == {500} and set(test.labels.bincount().tolist()) == {100}
@@ -190,13 +192,6 @@ def test_images_are_not_shrunk_to_another_size_than_the_one_asked_for(size):
     assert [data.shrink(images, n).shape[2:] for n in (1, 2, np.int64(4), 32)] == [(n, n) for n in (1, 2, 4, 32)]
 
 
-def test_images_go_to_the_device_asked_for(bundled):
-    assert bundled[0].device == torch.device("cpu")
-    best = "cuda" if torch.cuda.is_available() else "cpu"
-    assert data.load("sample")[0].device.type == best
-    assert bundled[1].to(None).device.type == best
-
-
 def test_loading_imports_neither_torchvision_nor_notebook_code():
     code = (
         "import sys; from resnet_edu import data; data.load('sample'); "
@@ -244,18 +239,16 @@ def test_a_folder_of_pictures_is_cropped_to_the_middle_scaled_and_split(flowers)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "I", "F"])
-def test_pictures_of_any_mode_become_colors_of_the_same_brightness(flowers, mode):
-    half = Image.new("L", (5, 7), 255 if mode == "1" else 100)
+def test_pictures_of_any_mode_become_colors_of_the_same_brightness(tmp_path, mode):
+    gray = 255 if mode == "1" else 100
+    picture = Image.new("L", (5, 7), gray).convert("L" if mode.startswith("I") else mode)
     if mode.startswith("I"):
-        made = Image.fromarray(np.full((7, 5), 100 * 257, np.uint16 if mode == "I;16" else np.int32))
-    else:
-        made = half.convert(mode)
-    for kind in ("rose", "daisy"):
-        made.save(flowers / kind / "0.tiff")
-    train, val = data.from_folder(flowers, size=3, split=0.5, device="cpu")
-    first = torch.cat([train.images, val.images])[torch.cat([train.labels, val.labels]) == 0]
-    expected = int(half.getpixel((0, 0)))
-    assert any((image.int() - expected).abs().max() <= 2 for image in first)
+        picture = Image.fromarray(np.full((7, 5), 257 * gray, np.uint16 if mode == "I;16" else np.int32))
+    for kind in "ab":
+        (tmp_path / kind).mkdir()
+        picture.save(tmp_path / kind / "0.tiff")
+    train, val = data.from_folder(tmp_path, size=3, split=0.5, device="cpu")
+    assert train.images.shape == (1, 3, 3, 3) and (val.images.int() - gray).abs().max() <= 2
 
 
 @pytest.mark.parametrize(("wrong", "words"), [
@@ -374,11 +367,6 @@ def test_only_keeps_the_images_of_the_named_classes_and_counts_them_anew(bundled
 def test_only_refuses_what_is_no_set_of_classes(bundled, given):
     with pytest.raises(ValueError, match=r"airplane, .*; it was given"):
         bundled[0].only(*given)
-
-
-def test_a_split_of_the_sample_holds_out_50_of_each_class(bundled):
-    rest, held_out = bundled[0].split(0.1, seed=0)
-    assert rest.labels.bincount().tolist() == [450] * 10 and held_out.labels.bincount().tolist() == [50] * 10
 
 
 @given(st.integers(2, 200), st.floats(0.01, 0.99), st.integers(0, 5), st.integers(1, 10))
@@ -569,11 +557,6 @@ def test_batches_refuse_what_would_draw_others(name, values):
     for value in values:
         with pytest.raises((TypeError, ValueError), match=name):
             numbered(10).batches(**{"batch_size": 5, name: value})
-
-
-@given(st.integers(2**63, 2**70))
-def test_batches_of_any_size_are_possible(size):
-    assert len(list(numbered(3).batches(size))) == 1
 
 
 # ---- On a GPU -------------------------------------------------------------------------------------------------------

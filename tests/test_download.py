@@ -131,8 +131,6 @@ class Handler(BaseHTTPRequestHandler):
     def good(self) -> None:
         self.answer(200, self.archive)
 
-    other_good = good
-
     def truncates(self) -> None:
         self.answer(200, self.archive[: len(self.archive) // 2], length=len(self.archive))
 
@@ -161,14 +159,8 @@ class Handler(BaseHTTPRequestHandler):
     def is_gone(self) -> None:
         self.answer(404, b"not here")
 
-    def fails(self) -> None:
-        self.answer(500, b"out of order")
-
     def redirects(self) -> None:
         self.answer(302, b"", Location="/good")
-
-    def circles(self) -> None:
-        self.answer(302, b"", Location="/circles")
 
     def sends_a_web_page(self) -> None:
         self.answer(200, b"<html>Please log in to the hotel's network.</html>")
@@ -179,9 +171,6 @@ class Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             while not self.release.is_set():
                 self.wfile.write(bytes(100_000))
-
-    def talks_nonsense(self) -> None:
-        self.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n")
 
     def log_message(self, *args: object) -> None:
         pass
@@ -216,16 +205,10 @@ def sources(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
 
 
 def test_a_good_source_gives_the_images_in_official_order_and_is_asked_once(tiny, sources, tmp_path):
-    asked = sources("good", "other_good")
+    asked = sources("redirects", "good")
     assert_is(tiny, *data.load("cifar10", device="cpu"))
     assert cached(tmp_path) == ["cifar10.npz"]
     assert_is(tiny, *data.load("cifar10", device="cpu"))
-    assert asked == ["/good"]
-
-
-def test_a_redirect_is_followed(tiny, sources):
-    asked = sources("redirects")
-    assert_is(tiny, *data.load("cifar10"))
     assert asked == ["/redirects", "/good"]
 
 
@@ -234,12 +217,9 @@ FAILURES = {
     "corrupts": "its md5 is",
     "hangs_up": "closed connection",
     "is_gone": "HTTP Error 404",
-    "fails": "HTTP Error 500",
-    "circles": "redirect",
     "refuses": "refused",
     "sends_a_web_page": "its md5 is",
     "never_ends": "it sent more than",
-    "talks_nonsense": "SSH-2.0",
 }
 
 
@@ -399,7 +379,7 @@ def test_a_damaged_file_is_passed_over_with_a_warning_and_replaced(tiny, sources
     assert_is(tiny, *data.load("cifar10"))  # without a warning now
 
 
-def test_half_an_archive_is_passed_over(tiny, sources, tmp_path):
+def test_half_an_archive_is_passed_over_unopened(tiny, sources, tmp_path):
     (tmp_path / "course" / "data").mkdir(parents=True)
     (tmp_path / "course" / "data" / "cifar-10-python.tar.gz").write_bytes(tiny.archive[:1000])
     sources("good")
@@ -447,15 +427,6 @@ def test_a_pickle_inside_an_npz_is_not_loaded(tiny, tmp_path):
     with pytest.warns(UserWarning, match="passed over"), pytest.raises(ConnectionError):
         data.load("cifar10")
     assert not (tmp_path / "mark").exists()
-
-
-def test_nothing_is_opened_before_the_md5_is_right(tiny, monkeypatch):
-    def open_nothing(*args, **kwargs):
-        raise AssertionError("the archive was opened")
-
-    monkeypatch.setattr(tarfile, "open", open_nothing)
-    with pytest.raises(cifar10.Damaged, match="its md5 is"):
-        cifar10.read_archive(tiny.archive + b"!")
 
 
 def test_paths_that_lead_out_of_the_archive_lead_nowhere(tiny, tmp_path, monkeypatch):

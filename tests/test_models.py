@@ -1,7 +1,6 @@
 """What `models` promises about networks: their sizes, what a block computes, how weights start."""
 
 import copy
-import io
 import math
 import pickle
 
@@ -48,11 +47,6 @@ def test_parameters_follow_from_depth_and_width(depth, norm):
     for residual in (False, True):
         built = net(depth, residual=residual, width=6, norm=norm, num_classes=7)
         assert models.count_parameters(built) == paper_parameters(depth, width=6, classes=7, biases=norm is None)
-
-
-def test_plain_and_residual_have_equal_tensors_by_name():
-    plain, resid = net(20, residual=False), net(20, residual=True)
-    assert {k: v.shape for k, v in plain.state_dict().items()} == {k: v.shape for k, v in resid.state_dict().items()}
 
 
 def test_projections_cost_parameters():
@@ -131,13 +125,6 @@ def test_option_a_takes_every_second_pixel_and_zero_channels(size, stride, out_c
     assert torch.equal(models.PadShortcut(4, out_channels, stride)(x), option_a(x, out_channels, stride))
 
 
-def test_option_a_is_the_identity_where_the_shape_stays():
-    shortcuts = [m.shortcut for m in net(20).modules() if isinstance(m, models.Block)]
-    assert [type(s).__name__ for s in shortcuts] == (
-        ["Identity"] * 3 + ["PadShortcut"] + ["Identity"] * 2 + ["PadShortcut"] + ["Identity"] * 2
-    )
-
-
 def by_hand(block, x, *, preactivation, act, scale=1.0):
     """The block's output from its weights alone: batch statistics, biased variance, eps 1e-5."""
 
@@ -205,21 +192,23 @@ def test_projections_are_normalized_except_under_preactivation():
     assert order(net(shortcut="C", preactivation=True).stage1[0].shortcut) == ["Conv"]
 
 
-@pytest.mark.parametrize(("norm", "groups"), [("group", [8, 8, 8]), ("layer", [1, 1, 1])])
+@pytest.mark.parametrize("norm", ["group", "layer"])
 @pytest.mark.parametrize("preactivation", [False, True])
-def test_group_and_layer_norm_see_one_image_at_a_time(norm, groups, preactivation):
-    built = net(width=16, norm=norm, preactivation=preactivation, shortcut="B")
-    norms = [m for m in built.modules() if isinstance(m, nn.GroupNorm)]
-    assert len(norms) == (7 if preactivation else 9)  # two a block, and the head's or the stem's and two shortcuts'
-    assert {m.num_groups for m in norms} == set(groups) and all(m.weight.numel() == m.num_channels for m in norms)
-    assert order(built).count("BatchNorm") == 0 and built.stem.conv.bias is None
-    x = images()
-    torch.testing.assert_close(built.train()(x)[:1], built.train()(x[:1]))
+def test_group_and_layer_norm_see_one_image_at_a_time(norm, preactivation):
+    built, x = net(norm=norm, preactivation=preactivation, shortcut="B"), images()
+    norms = order(built).count("GroupNorm")
+    assert norms == order(net(preactivation=preactivation, shortcut="B")).count("BatchNorm")
+    assert built.stem.conv.bias is None
+    torch.testing.assert_close(built(x)[:1], built(x[:1]))
 
 
-@pytest.mark.parametrize(("width", "groups"), [(4, 4), (6, 2), (5, 1), (24, 8)])
-def test_groups_divide_the_channels(width, groups):
-    assert net(width=width, norm="group").stem.norm.num_groups == groups
+@pytest.mark.parametrize(("norm", "width", "groups"), [("group", w, g) for w, g in ((4, 4), (6, 2), (5, 1), (24, 8))] +
+                         [("layer", 16, 1)])  # fmt: skip
+def test_groups_divide_the_channels(norm, width, groups):
+    layer, x = net(width=width, norm=norm).stem.norm, torch.randn(2, width, 5, 5)
+    split = x.view(2, groups, -1)
+    expected = (split - split.mean(2, keepdim=True)) / (split.var(2, correction=0, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(layer(x), expected.view_as(x))
 
 
 def test_a_callable_block_builds_the_branch():
@@ -251,8 +240,8 @@ def test_a_branch_of_another_shape_is_an_error_where_adding_would_broadcast():
 def test_the_same_seed_gives_the_same_weights_plain_and_residual():
     for options in ({}, {"init": "default"}, {"norm": None, "init": "xavier"}, {"preactivation": True}):
         plain, resid = net(20, residual=False, **options), net(20, residual=True, **options)
-        for (name, a), b in zip(plain.state_dict().items(), resid.state_dict().values(), strict=True):
-            assert torch.equal(a, b), name
+        assert list(plain.state_dict()) == list(resid.state_dict())
+        assert all(map(torch.equal, plain.state_dict().values(), resid.state_dict().values()))
 
 
 def weights(module):
@@ -276,23 +265,10 @@ def test_weights_start_with_the_variance_of_their_rule(init, variance):
         assert abs(float(w.mean())) < 4 * float(w.std()) / math.sqrt(w.numel())
 
 
-def test_default_init_is_pytorch_s_own():
-    torch.manual_seed(0)
-    conv = nn.Conv2d(3, 4, 3, padding=1)
-    built = net(init="default", norm=None)
-    assert torch.equal(built.stem.conv.weight, conv.weight)
-    assert torch.equal(built.stem.conv.bias, conv.bias)
-
-
 @pytest.mark.parametrize("init", ["he", "xavier", nn.init.orthogonal_])
-def test_other_inits_start_biases_at_zero(init):
-    assert all(not layer.bias.any() for layer in weights(net(init=init, norm=None)))
-
-
-def test_convolutions_have_biases_only_without_a_norm():
-    assert all(layer.bias is not None for layer in weights(net(norm=None, shortcut="C")))
-    assert all(layer.bias is None for layer in weights(net(shortcut="C"))[:-1])
-    assert not [m for m in net(norm=None).modules() if isinstance(m, nn.BatchNorm2d)]
+def test_convolutions_have_biases_only_without_a_norm_and_start_them_at_zero(init):
+    assert all(not layer.bias.any() for layer in weights(net(init=init, norm=None, shortcut="C")))
+    assert all(layer.bias is None for layer in weights(net(init=init, shortcut="C"))[:-1])
 
 
 def test_a_callable_fills_every_weight_in_place():
@@ -369,21 +345,10 @@ def test_a_net_works_in_float64_and_channels_last():
     assert seen[0].is_contiguous(memory_format=torch.channels_last)  # option A keeps the layout
 
 
-def test_a_net_survives_copying_saving_and_pickling():
+def test_a_net_survives_copying_and_pickling():
     built, x = net(14, shortcut="B", stochastic_depth_prob=0.1).eval(), images()
-    buffer = io.BytesIO()
-    torch.save(built.state_dict(), buffer)
-    buffer.seek(0)
-    other = models.CifarNet(14, residual=True, width=4, shortcut="B")
-    other.load_state_dict(torch.load(buffer))
-    for twin in (copy.deepcopy(built), pickle.loads(pickle.dumps(built)), other.eval()):
+    for twin in (copy.deepcopy(built), pickle.loads(pickle.dumps(built))):
         assert torch.equal(twin(x), built(x))
-
-
-def test_a_net_can_lose_its_classifier():
-    built = net()
-    built.fc = nn.Identity()
-    assert built(images()).shape == (4, 16)
 
 
 def test_shared_and_frozen_parameters_are_counted_rightly():
@@ -401,21 +366,13 @@ def test_whole_numbers_of_numpy_will_do():
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 WRONG = {
-    "residual": [1, None],
-    "preactivation": [1],
-    "width": [0, 2.5, True],
-    "num_classes": ["10", 0],
-    "in_channels": [-3],
-    "block": ["Basic", None],
-    "Block": [lambda i, o, s: None],  # what builds no branch
-    "shortcut": ["AB", ""],
-    "norm": ["none", False],
-    "activation": ["ReLU", np.array(["relu", "tanh"])],
-    "init": ["kaiming"],
-    "skip_scale": ["1", math.nan],
-    "zero_init_residual": [1],
+    "residual": [1, None], "preactivation": [1], "zero_init_residual": [1],
+    "width": [0, 2.5, True], "num_classes": ["10", 0], "in_channels": [-3],
+    "block": ["Basic", None], "Block": [lambda i, o, s: None],  # what builds no branch
+    "shortcut": ["AB", ""], "norm": ["none", False], "init": ["kaiming"],
+    "activation": ["ReLU", np.array(["relu", "tanh"])], "skip_scale": ["1", math.nan],
     "stochastic_depth_prob": [1, -0.1],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRONG)
