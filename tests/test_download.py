@@ -244,7 +244,7 @@ def test_a_source_that_stalls_is_given_up(tiny, sources, tmp_path, monkeypatch, 
 
 
 def test_a_source_that_trickles_is_left_for_the_next_but_the_last_may_be_slow(tiny, sources, monkeypatch, tmp_path):
-    monkeypatch.setattr(cifar10, "PATIENCE", 0.4)
+    monkeypatch.setattr(cifar10, "PATIENCE", 1.0)
     monkeypatch.setattr(cifar10, "SLOWEST", 1e6)
     asked = sources("trickles", "good")
     assert_is(tiny, *data.load("cifar10"))

@@ -7,16 +7,10 @@ import torch
 import torchvision
 from samples import batch as images
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_edu import models, probes
 
-KEYS = {"resnet18": 122, "resnet34": 218, "resnet50": 320, "resnet101": 626, "resnet152": 932}
-PARAMETERS = {
-    "resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032, "resnet101": 44_549_160,
-    "resnet152": 60_192_808,
-}  # fmt: skip
-GIGA = {"resnet18": 1.814, "resnet34": 3.664, "resnet50": 4.089, "resnet101": 7.801, "resnet152": 11.514}
+NAMES = [f"resnet{depth}" for depth in (18, 34, 50, 101, 152)]
 
 
 def on_meta(name, **options):
@@ -51,16 +45,16 @@ def without_drawing(build):
 # --- torchvision ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("name", NAMES)
 def test_keys_and_shapes_are_torchvision_s(name):
     with torch.device("meta"):
         theirs = getattr(torchvision.models, name)().state_dict()
     ours = on_meta(name).state_dict()
-    assert list(ours) == list(theirs) and len(ours) == KEYS[name]
+    assert list(ours) == list(theirs)
     assert all(ours[key].shape == theirs[key].shape for key in ours)
 
 
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("name", NAMES)
 def test_logits_are_equal_in_both_modes_and_the_weights_go_back(name):
     theirs = without_drawing(getattr(torchvision.models, name))
     ours = on_meta(name)
@@ -90,12 +84,16 @@ def test_weights_start_as_wide_as_torchvision_s():
 # --- sizes ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("name", NAMES)
 def test_parameters_and_multiply_adds_are_the_published_ones(name):
     published = torchvision.models.get_model_weights(name).IMAGENET1K_V1.meta
     rows = table(name)
-    assert sum(row.parameters for row in rows) == PARAMETERS[name] == published["num_params"]
-    assert round(sum(row.multiply_adds for row in rows) / 1e9, 3) == GIGA[name] == published["_ops"]
+    assert sum(row.parameters for row in rows) == published["num_params"]
+    assert round(sum(row.multiply_adds for row in rows) / 1e9, 3) == published["_ops"]
+    assert (
+        f"{published['num_params']:,}" in models.imagenet.__doc__
+        and f"{published['_ops']:.3f} G" in models.imagenet.__doc__
+    )
 
 
 def test_the_paper_s_bottleneck_is_cheaper_and_has_the_same_keys():
@@ -107,14 +105,6 @@ def test_the_paper_s_bottleneck_is_cheaper_and_has_the_same_keys():
     assert work["3x3"] - work["1x1"] == spared and round(work["1x1"] / 1e9, 2) == 3.86
     strides = {name: m.stride for name, m in v1.named_modules() if isinstance(m, nn.Conv2d) and m.stride == (2, 2)}
     assert set(strides) == {"conv1"} | {f"layer{i}.0.{c}" for i in (2, 3, 4) for c in ("conv1", "downsample.0")}
-
-
-def test_multiply_adds_are_those_that_pytorch_counts():
-    net = models.resnet50(7, width=8, stem="cifar").eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(images(1, 32))
-    rows = probes.layer_table(net, images(3, 32))
-    assert 2 * sum(row.multiply_adds for row in rows) == counter.get_total_flops()
 
 
 def test_stages_at_224_have_the_paper_s_sizes():

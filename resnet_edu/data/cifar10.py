@@ -42,8 +42,8 @@ SOURCES = (  # byte-identical copies first: the home server has answered at abou
     "https://scidata.sjtu.edu.cn/records/p4t8m-rbe26/files/cifar-10-python.tar.gz",
     "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
 )
-# Seconds without a byte, after which the next source is tried, and bytes a second below which it is tried, if there is
-# one: the last may be as slow as it likes.
+# The next source is tried after so many seconds without a byte, or with fewer bytes a second than this; the last source
+# may be as slow as it likes.
 PATIENCE, SLOWEST = 20.0, 100_000.0
 
 

@@ -222,10 +222,10 @@ class Images:
         """
         # Checked here and not in _epoch: a generator function would only complain at its first batch.
         batch_size = checks.whole("batch_size", batch_size, at_least=1)
-        rank, world = shard
-        checks.whole("the rank in shard", rank, at_most=checks.whole("the world in shard", world, at_least=1) - 1)
         shuffle, augment = checks.flag("shuffle", shuffle), checks.flag("augment", augment)
-        return self._epoch(batch_size, shuffle, augment, _generator(seed), rank, world)
+        if not isinstance(shard, tuple) or [type(part) for part in shard] != [int, int] or not 0 <= shard[0] < shard[1]:
+            raise ValueError(f"shard must be (rank, world), whole numbers with 0 <= rank < world, not {shard!r:.60}.")
+        return self._epoch(batch_size, shuffle, augment, _generator(seed), *shard)
 
     def _normalized(self, images: Tensor) -> Tensor:
         return normalize(images) if self.pixel_mean is None else (images.float() - self.pixel_mean).div_(255)
