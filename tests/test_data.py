@@ -4,18 +4,17 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, settings
 from hypothesis import given as hypothesis_given
+from hypothesis import settings
 from hypothesis import strategies as st
 from PIL import Image
+from samples import pictures
 from torch import Tensor
 
 from resnet_edu import data, files
@@ -41,12 +40,6 @@ def numbers(images: Images) -> list[int]:
     return images.images[:, 0, 0, 0].tolist()
 
 
-def noise(n: int, size: int = 32, seed: int = 0) -> Images:
-    generator = torch.Generator().manual_seed(seed)
-    pixels = torch.randint(256, (n, 3, size, size), generator=generator, dtype=torch.uint8)
-    return Images(pixels, torch.randint(10, (n,), generator=generator))
-
-
 @pytest.fixture(scope="module")
 def bundled() -> tuple[Images, Images]:
     return data.load("sample", device="cpu")
@@ -55,8 +48,10 @@ def bundled() -> tuple[Images, Images]:
 # ---- The bundled sample ---------------------------------------------------------------------------------------------
 
 
-def test_the_sample_has_500_training_and_100_test_images_of_each_class(bundled):
+def test_the_sample_has_500_training_and_100_test_images_of_each_class_on_the_device_asked_for(bundled):
     train, test = bundled
+    assert train.device == torch.device("cpu")
+    assert train.to(None).device.type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert train.images.shape == (5000, 3, 32, 32) and test.images.shape == (1000, 3, 32, 32)
     assert train.images.dtype == torch.uint8 and train.labels.dtype == torch.int64
     assert set(train.labels.bincount().tolist()) == {500} and set(test.labels.bincount().tolist()) == {100}
@@ -68,19 +63,9 @@ def test_the_sample_begins_with_the_first_images_of_cifar10(bundled):
     assert named == [["frog", "truck", "truck", "deer", "automobile"], ["cat", "ship", "ship", "airplane", "frog"]]
 
 
-def test_the_sample_looks_like_cifar10(bundled):
-    pixels = bundled[0].images.double() / 255
-    assert torch.allclose(pixels.mean((0, 2, 3)), torch.tensor(data.MEAN).double(), atol=0.01)
-    assert torch.allclose(pixels.std((0, 2, 3)), torch.tensor(data.STD).double(), atol=0.01)
-
-
 def test_no_test_image_is_among_the_training_images(bundled):
     train, test = ({row.numpy().tobytes() for row in images.images} for images in bundled)
     assert not train & test
-
-
-def test_the_sample_is_small_enough_for_a_clone():
-    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) <= 14e6
 
 
 def test_the_manifest_states_order_origin_terms_and_checksums(bundled):
@@ -95,7 +80,8 @@ def test_the_manifest_states_order_origin_terms_and_checksums(bundled):
         assert hashlib.sha256(pixels.tobytes()).hexdigest() == manifest["parts"][part]["sha256"]
 
 
-def test_the_checksums_of_the_files_are_those_in_sha256sums():
+def test_the_files_are_small_enough_for_a_clone_and_those_in_sha256sums():
+    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) <= 14e6
     for line in (BUNDLED / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256((BUNDLED / name).read_bytes()).hexdigest() == digest
@@ -107,45 +93,27 @@ def test_an_installed_wheel_finds_its_own_copy(bundled, monkeypatch, tmp_path):
     assert torch.equal(data.load("sample")[0].images.cpu(), bundled[0].images)
 
 
-def damage_a_pixel(folder: Path) -> str:
-    pixels = np.array(Image.open(folder / "train_3_cat.png"))
+def change_a_pixel(path: Path) -> None:
+    pixels = np.array(Image.open(path))
     pixels[100, 100, 0] ^= 1
-    Image.fromarray(pixels).save(folder / "train_3_cat.png")
-    return "train_3_cat.png: its pixels"
-
-
-def cut_a_sheet(folder: Path) -> str:
-    (folder / "test_8_ship.png").write_bytes((folder / "test_8_ship.png").read_bytes()[:50_000])
-    return "test_8_ship.png"
-
-
-def shrink_a_sheet(folder: Path) -> str:
-    Image.open(folder / "test_0_airplane.png").resize((80, 13)).save(folder / "test_0_airplane.png")
-    return "test_0_airplane.png"
-
-
-def lose_a_sheet(folder: Path) -> str:
-    (folder / "train_9_truck.png").unlink()
-    return "train_9_truck.png"
-
-
-def break_the_manifest(folder: Path) -> str:
-    (folder / "manifest.json").write_text('{"sheets": [')
-    return "manifest.json"
-
-
-def lose_the_manifest(folder: Path) -> str:
-    (folder / "manifest.json").unlink()
-    return "manifest.json"
+    Image.fromarray(pixels).save(path)
 
 
 @pytest.mark.parametrize(
-    "damage", [damage_a_pixel, cut_a_sheet, shrink_a_sheet, lose_a_sheet, break_the_manifest, lose_the_manifest]
+    ("file", "damage"),
+    [
+        ("train_3_cat.png", change_a_pixel),
+        ("test_8_ship.png", lambda path: path.write_bytes(path.read_bytes()[:50_000])),
+        ("test_0_airplane.png", lambda path: Image.open(path).resize((80, 13)).save(path)),
+        ("train_9_truck.png", Path.unlink),
+        ("manifest.json", lambda path: path.write_text('{"sheets": [')),
+        ("manifest.json", Path.unlink),
+    ],
 )
-def test_a_damaged_sample_is_named_and_not_used(tmp_path, damage):
+def test_a_damaged_sample_is_named_and_not_used(tmp_path, file, damage):
     shutil.copytree(BUNDLED, tmp_path / "cifar10_sample")
-    expected = damage(tmp_path / "cifar10_sample")
-    with pytest.raises(OSError, match=f"{expected}(.|\n)*git checkout"):
+    damage(tmp_path / "cifar10_sample" / file)
+    with pytest.raises(OSError, match=f"{file}(.|\n)*git checkout"):
         data.load("sample", root=tmp_path)
 
 
@@ -179,18 +147,14 @@ def test_a_built_sample_holds_the_first_images_of_each_class_in_official_order(t
 def test_two_builds_are_the_same_byte_by_byte_and_name_neither_date_nor_machine(tmp_path):
     full = flat_cifar10(per_class=500)
     one, two = (data.write_sample(full, tmp_path / name) for name in ("one", "two"))
-    for path in one.iterdir():
-        assert path.read_bytes() == (two / path.name).read_bytes()
+    assert all(path.read_bytes() == (two / path.name).read_bytes() for path in one.iterdir())
     assert str(tmp_path) not in (one / "manifest.json").read_text()
-
-
-def test_too_few_images_of_a_class_make_no_sample(tmp_path):
-    with pytest.raises(ValueError, match="500 train images of class airplane, but there are 499"):
+    with pytest.raises(ValueError, match="airplane, but there are 499"):
         data.write_sample(flat_cifar10(per_class=499), tmp_path)
 
 
 def test_tiles_come_back_as_they_were():
-    images = noise(50).images.permute(0, 2, 3, 1).numpy()
+    images = pictures(50, 32).images.permute(0, 2, 3, 1).numpy()
     sheet = sample.tile(images)
     assert sheet.shape == (2 * 32, 25 * 32, 3)
     assert np.array_equal(sheet[32:, 32:64], images[26])  # second row, second column
@@ -218,103 +182,86 @@ def test_smaller_images_are_the_rounded_means_of_squares(bundled, size):
     assert np.array_equal(small.numpy(), np.round(squares.sum((3, 5)) / factor**2))
 
 
-@pytest.mark.parametrize("size", [12, 20, 64, 0, -8, 16.0, True, "16", None])
-def test_images_are_not_shrunk_to_another_size_than_the_one_asked_for(bundled, size):
-    images = bundled[0].images[:2]
-    with pytest.raises(ValueError, match=rf"size {size!r} is not possible: .* 32 x 32 .* 1, 2, 4, 8, 16, 32"):
+@pytest.mark.parametrize("size", [12, 64, 0, -8, 16.0, True, None])
+def test_images_are_not_shrunk_to_another_size_than_the_one_asked_for(size):
+    images = pictures(2, 32).images
+    with pytest.raises((TypeError, ValueError), match="size"):
         data.shrink(images, size)
     assert [data.shrink(images, n).shape[2:] for n in (1, 2, np.int64(4), 32)] == [(n, n) for n in (1, 2, 4, 32)]
 
 
-def test_images_go_to_the_device_asked_for(bundled):
-    assert bundled[0].device == torch.device("cpu")
-    best = "cuda" if torch.cuda.is_available() else "cpu"
-    assert data.load("sample")[0].device.type == best
-    assert bundled[1].to(None).device.type == best
+@pytest.mark.parametrize(("name", "values"), {
+    "name": ["cifar100", "CIFAR-10", None, 3], "size": [24, 0, 16.0, True, "16"],
+    "device": ["gpu", "cuda:99", "meta", 1.5], "root": ["/no/such/folder", 3, True],
+}.items())  # fmt: skip
+def test_what_cannot_be_loaded_is_refused(name, values):
+    for value in values:
+        with pytest.raises((TypeError, ValueError), match=name):
+            data.load(**{name: value})
 
 
-def test_loading_imports_neither_torchvision_nor_notebook_code():
-    code = (
-        "import sys; from resnet_edu import data; data.load('sample'); "
-        "print([name for name in ('torchvision', 'IPython', 'matplotlib', 'pandas') if name in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+# ---- from_folder ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        ({"name": "cifar100"}, 'it is "sample" or "cifar10"; did you mean "cifar10"'),
-        ({"name": "CIFAR-10"}, 'did you mean "cifar10"'),
-        ({"name": "mnist"}, 'it is "sample" or "cifar10"$'),
-        ({"size": 24}, "size 24 is not possible"),
-        ({"device": "gpu"}, 'device "gpu" cannot be used here .*possible: cpu'),
-        ({"device": "cuda:99"}, "possible: cpu"),
-        ({"device": "meta"}, "possible: cpu"),
-        ({"root": "/no/such/folder"}, 'root "/no/such/folder" is not a folder'),
-    ],
-)
-def test_what_cannot_be_loaded_is_refused_with_a_sentence(arguments, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        data.load(**arguments)
+@pytest.fixture
+def flowers(tmp_path: Path) -> Path:
+    """Two classes of three pictures: 6 x 4 pixels, the middle square white, black left and right of it."""
+    white = np.zeros((4, 6, 3), np.uint8)
+    white[:, 1:5] = 255
+    for kind, forms in {"rose": ["png", "jpg", "gif"], "daisy": ["bmp", "tiff", "webp"]}.items():
+        (tmp_path / kind).mkdir()
+        for form in forms:
+            Image.fromarray(white).save(tmp_path / kind / f"1.{form}", **({"lossless": True} if form == "webp" else {}))
+    return tmp_path
 
 
-anything = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.binary(max_size=9),
-    st.complex_numbers(), st.lists(st.integers(), max_size=3), st.dictionaries(st.text(max_size=2), st.integers()),
-    st.just(object()), st.just(torch.zeros(2)), st.just(np.zeros((2, 2))), st.just(len),
-)  # fmt: skip
+def test_a_folder_of_pictures_is_cropped_to_the_middle_scaled_and_split(flowers):
+    (flowers / ".cache").mkdir()  # hidden, as what follows
+    (flowers / "rose" / ".ipynb_checkpoints").mkdir()
+    (flowers / "rose" / ".ipynb_checkpoints" / "notes.txt").write_text("no picture")
+    (flowers / "README.txt").write_text("beside the classes")
+    train, val = data.from_folder(flowers, size=8, split=0.34, seed=0, device="cpu")
+    assert train.classes == val.classes == ("daisy", "rose")
+    assert train.images.shape == (4, 3, 8, 8) and val.labels.tolist() == [0, 1]
+    assert torch.cat([train.images, val.images]).min() > 128  # black was left and right of it
+    again = data.from_folder(str(flowers), size=8, split=0.34, device="cpu")[1]
+    assert torch.equal(again.images, val.images)
 
 
-@given(anything)
-def test_load_refuses_any_other_name(value):
-    with pytest.raises((TypeError, ValueError), match="sample"):
-        data.load(value)
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "I", "F"])
+def test_pictures_of_any_mode_become_colors_of_the_same_brightness(tmp_path, mode):
+    gray = 255 if mode == "1" else 100
+    picture = Image.new("L", (5, 7), gray).convert("L" if mode.startswith("I") else mode)
+    if mode.startswith("I"):
+        picture = Image.fromarray(np.full((7, 5), 257 * gray, np.uint16 if mode == "I;16" else np.int32))
+    for kind in "ab":
+        (tmp_path / kind).mkdir()
+        picture.save(tmp_path / kind / "0.tiff")
+    train, val = data.from_folder(tmp_path, size=3, split=0.5, device="cpu")
+    assert train.images.shape == (1, 3, 3, 3) and (val.images.int() - gray).abs().max() <= 2
 
 
-@example(True)
-@example(32.0)
-@given(anything.filter(lambda value: not (type(value) is int and value in (8, 16, 32))))
-def test_load_refuses_any_other_size(value):
-    with pytest.raises((TypeError, ValueError), match="size"):
-        data.load("sample", size=value)
-
-
-@given(anything.filter(lambda value: value is not None))
-def test_load_refuses_any_other_device(value):
-    with pytest.raises((TypeError, ValueError), match="device"):
-        data.load("sample", device=value)
-
-
-@given(anything.filter(lambda value: value is not None and not isinstance(value, str)))
-def test_load_refuses_a_root_that_is_no_path(value):
-    with pytest.raises(TypeError, match="root must be the path of a folder"):
-        data.load("sample", root=value)
+@pytest.mark.parametrize(("wrong", "words"), [
+    (lambda folder: (folder / "rose" / "notes.txt").write_text("no picture"), "notes.txt is no picture"),
+    (lambda folder: (folder / "rose" / "2.png").write_bytes((folder / "rose" / "1.png").read_bytes()[:60]), "2.png"),
+    (lambda folder: (folder / "tulip").mkdir(), "tulip holds no picture"),
+    (lambda folder: shutil.rmtree(folder / "rose"), "two or more classes"),
+])  # fmt: skip
+def test_a_folder_that_holds_something_else_is_refused_in_a_sentence(flowers, wrong, words):
+    wrong(flowers)
+    with pytest.raises(ValueError, match=words):
+        data.from_folder(flowers)
 
 
 # ---- Images ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("key", "expected"),
-    [
-        (slice(2, 5), [2, 3, 4]),
-        (slice(None, None, -4), [9, 5, 1]),
-        (slice(7, 100), [7, 8, 9]),
-        ([3, 1, -1, 3], [3, 1, 9, 3]),
-        (range(4), [0, 1, 2, 3]),
-        (np.array([5, 2], dtype=np.uint8)[::-1], [2, 5]),
-        (torch.tensor([8, 0]), [8, 0]),
-        (torch.arange(10) > 7, [8, 9]),
-        (np.arange(10) < 1, [0]),
-        ([i == 6 for i in range(10)], [6]),
-        ([], []),
-        (4, [4]),
-        (-1, [9]),
-        (np.int64(3), [3]),
-        (torch.tensor(2), [2]),
-    ],
-)
+@pytest.mark.parametrize(("key", "expected"), [
+    (slice(2, 5), [2, 3, 4]), (slice(None, None, -4), [9, 5, 1]), (slice(7, 100), [7, 8, 9]), (range(4), [0, 1, 2, 3]),
+    ([3, 1, -1, 3], [3, 1, 9, 3]), (np.array([5, 2], dtype=np.uint8)[::-1], [2, 5]), (torch.tensor([8, 0]), [8, 0]),
+    (torch.arange(10) > 7, [8, 9]), (np.arange(10) < 1, [0]), ([i == 6 for i in range(10)], [6]), ([], []),
+    (4, [4]), (-1, [9]), (np.int64(3), [3]), (torch.tensor(2), [2]),
+])  # fmt: skip
 def test_images_are_picked_in_the_order_asked_for(key, expected):
     picked = numbered(10)[key]
     assert isinstance(picked, Images)
@@ -326,63 +273,66 @@ def test_slices_pick_as_those_of_a_list_do(n, key):
     assert numbers(numbered(n)[key]) == list(range(n))[key]
 
 
-@given(st.lists(st.integers(-15, 15), max_size=6))
-def test_positions_pick_as_those_of_a_list_do(key):
-    images, plain = numbered(10), list(range(10))
-    if all(-10 <= i < 10 for i in key):
-        assert numbers(images[key]) == [plain[i] for i in key]
-    else:
-        with pytest.raises(IndexError, match="there are 10, numbered 0 to 9"):
-            images[key]
-
-
-@example((1, 2))
-@example(True)
-@example([0.0])
-@example([[1]])
-@example("1")
-@given(st.one_of(
-    st.none(), st.booleans(), st.floats(), st.text(), st.binary(), st.tuples(st.integers(0, 9), st.integers(0, 9)),
-    st.integers(10), st.integers(max_value=-11), st.lists(st.floats(), min_size=1), st.lists(st.text(), min_size=1),
-    st.lists(st.booleans(), min_size=1, max_size=9), st.lists(st.lists(st.integers(0, 9), min_size=1), min_size=1),
-    st.lists(st.none(), min_size=1), st.sampled_from([torch.zeros(3), torch.zeros(2, 2).long(), len, {1}, {1: 2}]),
-    st.sampled_from([np.array([2**64 - 1], dtype=np.uint64), torch.tensor([2 + 0j]), torch.tensor(True)]),
-))  # fmt: skip
+@pytest.mark.parametrize(
+    "key", [None, True, 1.0, "1", b"a", (1, 2), 10, -11, [0.0], ["a"], [True] * 9, [[1]], [None], [1j], len, {1},
+            torch.zeros(3), torch.zeros(2, 2).long(), torch.tensor(True)]
+)  # fmt: skip
 def test_what_picks_no_image_is_refused(key):
-    with pytest.raises((TypeError, IndexError), match=r"images are picked by|there (is|are)"):
+    with pytest.raises(IndexError):
         numbered(10)[key]
 
 
-def test_images_can_be_looped_over_one_by_one():
+def test_images_can_be_looped_over_and_say_what_they_are():
     assert [numbers(image) for image in numbered(3)] == [[0], [1], [2]]
-
-
-def test_images_say_what_they_are():
     assert repr(numbered(1200)) == "Images(1,200 of 32 x 32, 10 classes, on cpu)"
 
 
 pixels, labels = torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64)
 
 
-@pytest.mark.parametrize(
-    ("images", "labels", "error", "sentence"),
-    [
-        (pixels.float(), labels, TypeError, "uint8"),
-        (pixels.numpy(), labels, TypeError, "uint8"),
-        (pixels, labels.int(), TypeError, "int64"),
-        (pixels, [0, 0, 0, 0], TypeError, "int64"),
-        (pixels[0], labels, ValueError, r"\[N, 3, H, W\]"),
-        (pixels.permute(0, 2, 3, 1), labels, ValueError, r"\[N, 3, H, W\]"),
-        (pixels[..., :0], labels, ValueError, r"\[N, 3, H, W\]"),
-        (pixels, labels[:3], ValueError, "4 images need labels"),
-        (pixels, labels + 10, ValueError, "labels must be 0 to 9, not 10 to 10"),
-        (pixels, labels - 1, ValueError, "labels must be 0 to 9, not -1 to -1"),
-        (pixels, labels.to("meta"), ValueError, "one device"),
-    ],
-)
-def test_images_that_do_not_fit_their_labels_are_refused(images, labels, error, sentence):
-    with pytest.raises(error, match=sentence):
-        Images(images, labels)
+@pytest.mark.parametrize(("wrong", "values"), {
+    "images": [pixels.float(), pixels.numpy(), pixels[0], pixels.permute(0, 2, 3, 1), pixels[:, :2]],
+    "labels": [labels.int(), [0, 0, 0, 0], labels[:3], labels + 10, labels - 1],
+    "pixel_mean": [torch.zeros(3), torch.zeros(3, 8, 4)],
+}.items())  # fmt: skip
+def test_images_that_do_not_fit_their_labels_are_refused(wrong, values):
+    for value in values:
+        with pytest.raises((TypeError, ValueError), match=wrong):
+            Images(**{"images": pixels, "labels": labels, wrong: value})
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_gray_images_are_normalized_moved_and_mirrored_as_colors_are(augment):
+    color = pictures(12, 16)
+    gray = Images(color.images[:, :1], color.labels)
+    options = {"shuffle": True, "augment": augment, "seed": 3}
+    for (x, y), (one, labels) in zip(color.batches(5, **options), gray.batches(5, **options), strict=True):
+        assert one.shape == (len(y), 1, 16, 16) and torch.equal(y, labels)
+        inside = x[:, :1] != 0  # what is padded is 0 in both
+        expected = ((x[:, :1] * data.STD[0] + data.MEAN[0]) - 0.4809) / 0.2392
+        torch.testing.assert_close(one, torch.where(inside, expected, 0.0), atol=1e-5, rtol=0)
+    rest, held_out = gray.split(0.25)
+    assert rest.images.shape[1:] == held_out.only("bird").images.shape[1:] == (1, 16, 16)
+
+
+@pytest.mark.parametrize("make", [
+    lambda images: data.load("sample", size=8, device="cpu")[0].images,
+    lambda images: images.split(0.3, seed=1)[1].images,
+    lambda images: images.only("dog", "cat")[::-2].images,
+    lambda images: torch.cat([x for x, _ in images.batches(7, shuffle=True, augment=True)]),
+    lambda images: data.compose_scenes(images, 2).images,
+    lambda images: data.tone_words(3)[0],
+    lambda images: data.agreement_sentences(3).letters,
+])  # fmt: skip
+def test_the_default_device_of_torch_changes_nothing(make):
+    images = pictures(30, 32)
+    expected = make(images)
+    data.images._statistics.cache_clear()
+    torch.set_default_device("meta")
+    try:
+        assert torch.equal(make(images), expected)
+    finally:
+        torch.set_default_device(None)
 
 
 # ---- split ----------------------------------------------------------------------------------------------------------
@@ -400,13 +350,8 @@ def test_only_keeps_the_images_of_the_named_classes_and_counts_them_anew(bundled
 
 @pytest.mark.parametrize("given", [(), ("dgo",), ("dog", "dog"), (5,), (["dog"],)])
 def test_only_refuses_what_is_no_set_of_classes(bundled, given):
-    with pytest.raises(ValueError, match=r"only takes classes, each once, out of airplane, .*; it was given"):
+    with pytest.raises(ValueError, match=r"airplane, .*; it was given"):
         bundled[0].only(*given)
-
-
-def test_a_split_of_the_sample_holds_out_50_of_each_class(bundled):
-    rest, held_out = bundled[0].split(0.1, seed=0)
-    assert rest.labels.bincount().tolist() == [450] * 10 and held_out.labels.bincount().tolist() == [50] * 10
 
 
 @given(st.integers(2, 200), st.floats(0.01, 0.99), st.integers(0, 5), st.integers(1, 10))
@@ -439,51 +384,39 @@ def test_over_many_seeds_each_image_is_held_out_equally_often():
     assert counts.min() > 25 and counts.max() < 75  # 50, with a deviation of 6
 
 
-@example(0.0)
-@example(1.0)
-@example(float("nan"))
-@example(True)
-@given(anything.filter(lambda value: not (isinstance(value, float) and 0 < value < 1)))
-def test_split_refuses_what_is_no_fraction(value):
-    with pytest.raises((TypeError, ValueError), match="fraction"):
-        numbered(10).split(value)
-
-
-not_a_seed = anything.filter(lambda value: not (type(value) is int and 0 <= value < 2**63))
-
-
-@example(-1)
-@example(True)
-@example(2**63)
-@given(not_a_seed)
-def test_split_and_batches_refuse_what_is_no_seed(value):
-    with pytest.raises((TypeError, ValueError), match="seed must be"):
-        numbered(10).split(0.5, seed=value)
-    with pytest.raises((TypeError, ValueError), match="seed must be"):
-        numbered(10).batches(5, seed=value)
+@pytest.mark.parametrize(("name", "values"), {
+    "fraction": [0.0, 1.0, float("nan"), -0.1, True, "0.1", None, 0.01], "seed": [-1, True, 1.0, None, 2**63],
+}.items())  # fmt: skip
+def test_split_refuses_what_leaves_one_part_empty_or_is_no_seed(name, values):
+    for value in values:
+        with pytest.raises((TypeError, ValueError), match=name):
+            numbered(10).split(**{"fraction": 0.5, name: value})
 
 
 # ---- normalize ------------------------------------------------------------------------------------------------------
 
 
-def test_normalized_training_images_have_mean_0_and_deviation_1(bundled):
-    x = data.normalize(bundled[0].images)
+@pytest.mark.parametrize("gray", [False, True])
+def test_normalized_training_images_have_mean_0_and_deviation_1(bundled, gray):
+    images = bundled[0].images
+    if gray:
+        weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+        images = (images * weights).sum(1, keepdim=True).round().to(torch.uint8)
+    x = data.normalize(images)
     assert x.dtype == torch.float32
     assert x.mean((0, 2, 3)).abs().max() < 0.05
     assert (x.std((0, 2, 3)) - 1).abs().max() < 0.05
 
 
 def test_normalize_follows_the_formula():
-    images = noise(3).images
+    images = pictures(3).images
     slow = np.stack([(images[:, c].numpy() / 255 - data.MEAN[c]) / data.STD[c] for c in range(3)], axis=1)
     np.testing.assert_allclose(data.normalize(images).numpy(), slow, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "value", [torch.zeros(2, 3, 8, 8), np.zeros((2, 3, 8, 8), np.uint8), pixels[:, :2], pixels[0, 0]]
-)
+@pytest.mark.parametrize("value", [torch.zeros(2, 3, 8, 8), pixels[:, :2], pixels[0, 0], pixels.permute(0, 2, 3, 1)])
 def test_normalize_refuses_what_are_no_images(value):
-    with pytest.raises((TypeError, ValueError), match="normalize takes"):
+    with pytest.raises(ValueError, match="normalize takes"):
         data.normalize(value)
 
 
@@ -515,43 +448,25 @@ def test_crop_and_flip_equals_the_slow_formula(n, channels, height, width, paddi
         assert torch.equal(result, expected) and result.is_contiguous()
 
 
-def test_an_image_that_is_neither_moved_nor_mirrored_is_unchanged():
-    x = torch.randn(2, 3, 32, 32)
-    still = torch.full((2, 2), 4)
-    assert torch.equal(data.crop_and_flip(x, still, torch.tensor([False, False]), 4), x)
-    assert torch.equal(data.crop_and_flip(x, still, torch.tensor([True, True]), 4), x.flip(-1))
-
-
 def test_the_frame_has_the_mean_color_and_not_black():
     white = Images(torch.full((64, 3, 32, 32), 255, dtype=torch.uint8), torch.zeros(64, dtype=torch.int64))
     x, _ = next(white.batches(64, augment=True))
     assert x.min() == 0  # black would be about -2
 
 
-x4, off4, flip4 = torch.zeros(4, 3, 8, 8), torch.zeros(4, 2, dtype=torch.int64), torch.zeros(4, dtype=torch.bool)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (x4[0], off4, flip4, 1), (x4, off4[:3], flip4, 1), (x4, off4.float(), flip4, 1), (x4, off4, flip4[:3], 1),
-        (x4, off4, flip4.long(), 1), (x4, off4 + 3, flip4, 1), (x4, off4 - 1, flip4, 1), (x4, off4, flip4, -1),
-        (x4, off4, flip4, 1.0), (x4.numpy(), off4, flip4, 1), (x4, [[0, 0]] * 4, flip4, 1), (x4, off4, None, 1),
-        (x4.to("meta"), off4, flip4, 1), (x4, off4, flip4.to("meta"), 1),
-    ],
-)  # fmt: skip
-def test_crop_and_flip_refuses_what_does_not_fit(arguments):
-    with pytest.raises(ValueError, match="must be"):
-        data.crop_and_flip(*arguments)
+@pytest.mark.parametrize("off", [-1, 3])
+def test_crop_and_flip_refuses_a_window_beside_the_image(off):
+    with pytest.raises(ValueError, match=f"not 0 to {off}|not {off} to 0"):
+        data.crop_and_flip(torch.zeros(2, 3, 8, 8), torch.tensor([[0, 0], [0, off]]), torch.zeros(2).bool(), 1)
 
 
 # ---- batches --------------------------------------------------------------------------------------------------------
 
 
 def test_batches_are_normalized_images_in_order_and_the_last_one_is_shorter():
-    images = noise(10)
+    images = pictures(10)
     batches = list(images.batches(4))
-    assert [tuple(x.shape) for x, _ in batches] == [(4, 3, 32, 32), (4, 3, 32, 32), (2, 3, 32, 32)]
+    assert [tuple(x.shape) for x, _ in batches] == [(4, 3, 8, 8), (4, 3, 8, 8), (2, 3, 8, 8)]
     assert torch.equal(torch.cat([x for x, _ in batches]), data.normalize(images.images))
     assert torch.equal(torch.cat([y for _, y in batches]), images.labels)
 
@@ -570,7 +485,7 @@ def test_every_image_comes_exactly_once_with_its_label(n, batch_size, augment, s
 
 @pytest.mark.parametrize(("shuffle", "augment"), [(True, False), (False, True), (True, True)])
 def test_the_seed_decides_the_batches(shuffle, augment):
-    images = noise(30)
+    images = pictures(30)
     one, again, other = (
         torch.cat([x for x, _ in images.batches(8, shuffle=shuffle, augment=augment, seed=seed)]) for seed in (1, 1, 2)
     )
@@ -579,7 +494,7 @@ def test_the_seed_decides_the_batches(shuffle, augment):
 
 
 def test_the_batch_size_changes_neither_order_nor_crops():
-    images = noise(30)
+    images = pictures(30)
     by_7, by_30 = (
         torch.cat([x for x, _ in images.batches(size, shuffle=True, augment=True, seed=3)]) for size in (7, 30)
     )
@@ -598,7 +513,7 @@ def test_augmented_batches_are_moved_and_mirrored_in_every_way():
 
 
 def test_neither_the_images_nor_the_global_random_state_change():
-    images = noise(20)
+    images = pictures(20)
     before, state = images.images.clone(), torch.get_rng_state()
     numpy_state = np.random.get_state()[1].copy()
     images.split(0.5, seed=1)
@@ -609,7 +524,7 @@ def test_neither_the_images_nor_the_global_random_state_change():
 
 
 def test_batches_can_be_trained_on_after_inference_mode():
-    images = noise(4)
+    images = pictures(4)
     data.images._statistics.cache_clear()
     with torch.inference_mode():
         next(images.batches(2))
@@ -619,33 +534,18 @@ def test_batches_can_be_trained_on_after_inference_mode():
     assert weight.grad is not None
 
 
-@example(0)
-@example(-1)
-@example(True)
-@given(anything.filter(lambda value: not (type(value) is int and value >= 1)))
-def test_batches_refuse_what_is_no_batch_size(value):
-    with pytest.raises((TypeError, ValueError), match="batch_size must be"):
-        numbered(10).batches(value)
+@pytest.mark.parametrize(("name", "values"), {
+    "batch_size": [0, -1, True, 2.0, None], "shuffle": [0, None, "yes"], "augment": [1, None, "no"],
+    "shard": [(2, 2), (-1, 2), (0, 0), (0.0, 1)], "seed": [-1, True, 1.0, None, 2**63],
+}.items())  # fmt: skip
+def test_batches_refuse_what_would_draw_others(name, values):
+    for value in values:
+        with pytest.raises((TypeError, ValueError), match=name):
+            numbered(10).batches(**{"batch_size": 5, name: value})
 
 
-@given(anything.filter(lambda value: not isinstance(value, bool)), st.sampled_from(["shuffle", "augment"]))
-def test_batches_refuse_switches_that_are_neither_true_nor_false(value, name):
-    with pytest.raises(TypeError, match=f"{name} must be True or False"):
-        numbered(10).batches(5, **{name: value})
-
-
-@given(st.integers(2**63, 2**70))
-def test_batches_of_any_size_are_possible(size):
-    assert len(list(numbered(3).batches(size))) == 1
-
-
-# ---- On a GPU -------------------------------------------------------------------------------------------------------
-
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
-
-@needs_cuda
-def test_batches_and_splits_on_a_gpu_equal_those_on_the_cpu(bundled):
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_batches_and_splits_on_a_gpu_equal_those_on_the_cpu_and_a_batch_waits_for_nothing(bundled):
     cpu = bundled[0]
     gpu = cpu.to("cuda")
     for a, b in zip(
@@ -654,10 +554,7 @@ def test_batches_and_splits_on_a_gpu_equal_those_on_the_cpu(bundled):
         assert torch.equal(a[0], b[0].cpu()) and torch.equal(a[1], b[1].cpu())
     assert torch.equal(cpu.split(0.1)[1].images, gpu.split(0.1)[1].images.cpu())
 
-
-@needs_cuda
-def test_a_batch_on_a_gpu_waits_for_nothing(bundled):
-    batches = bundled[0].to("cuda").batches(128, shuffle=True, augment=True)
+    batches = gpu.batches(128, shuffle=True, augment=True)
     next(batches)  # the random numbers of the epoch are moved here
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -3,6 +3,7 @@
 The archive here is tiny, but has the form of the official one: a tar.gz of pickles as Python 2 wrote them.
 """
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -13,7 +14,6 @@ import struct
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import pytest
 import torch
 
 from resnet_edu import data, files
-from resnet_edu.data import cifar10
+from resnet_edu.data import cifar10, download
 
 PER_BATCH = 4
 BATCHES = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
@@ -79,7 +79,6 @@ class Tiny:
     def promise(self, monkeypatch: pytest.MonkeyPatch, archive: bytes) -> None:
         """Let the package take this archive for the official one."""
         monkeypatch.setattr(cifar10, "ARCHIVE_MD5", hashlib.md5(archive).hexdigest())
-        monkeypatch.setattr(cifar10, "ARCHIVE_BYTES", len(archive))
 
 
 @pytest.fixture
@@ -91,6 +90,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Tiny:
     monkeypatch.setattr(cifar10, "SHA256", sums)
     monkeypatch.setattr(files, "PACKAGE", tmp_path / "course" / "resnet_edu")
     monkeypatch.setattr(cifar10, "SOURCES", ())
+    monkeypatch.setattr(download, "MOST", 1_000_000)
     monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
     return tiny
@@ -131,20 +131,24 @@ class Handler(BaseHTTPRequestHandler):
     def good(self) -> None:
         self.answer(200, self.archive)
 
-    def other_good(self) -> None:
-        self.good()
-
     def truncates(self) -> None:
         self.answer(200, self.archive[: len(self.archive) // 2], length=len(self.archive))
 
     def corrupts(self) -> None:
-        middle = len(self.archive) // 2
-        self.answer(200, self.archive[:middle] + bytes([self.archive[middle] ^ 1]) + self.archive[middle + 1 :])
+        self.answer(200, self.archive[:-1] + bytes([self.archive[-1] ^ 1]))
 
     def stalls(self) -> None:
         self.truncates()
         self.wfile.flush()
         self.release.wait(20)
+
+    def trickles(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.archive)))
+        self.end_headers()
+        for start in range(0, len(self.archive), 4096):
+            self.wfile.write(self.archive[start : start + 4096])
+            self.release.wait(0.1)
 
     def says_nothing(self) -> None:
         self.release.wait(20)
@@ -155,14 +159,8 @@ class Handler(BaseHTTPRequestHandler):
     def is_gone(self) -> None:
         self.answer(404, b"not here")
 
-    def fails(self) -> None:
-        self.answer(500, b"out of order")
-
     def redirects(self) -> None:
         self.answer(302, b"", Location="/good")
-
-    def circles(self) -> None:
-        self.answer(302, b"", Location="/circles")
 
     def sends_a_web_page(self) -> None:
         self.answer(200, b"<html>Please log in to the hotel's network.</html>")
@@ -170,14 +168,9 @@ class Handler(BaseHTTPRequestHandler):
     def never_ends(self) -> None:
         self.send_response(200)
         self.end_headers()
-        try:
+        with contextlib.suppress(OSError):
             while not self.release.is_set():
                 self.wfile.write(bytes(100_000))
-        except OSError:
-            pass
-
-    def talks_nonsense(self) -> None:
-        self.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n")
 
     def log_message(self, *args: object) -> None:
         pass
@@ -211,88 +204,62 @@ def sources(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
 # ---- Downloading ----------------------------------------------------------------------------------------------------
 
 
-def test_a_good_source_gives_the_images_in_official_order(tiny, sources, tmp_path):
-    sources("good")
+def test_a_good_source_gives_the_images_in_official_order_and_is_asked_once(tiny, sources, tmp_path):
+    asked = sources("redirects", "good")
     assert_is(tiny, *data.load("cifar10", device="cpu"))
     assert cached(tmp_path) == ["cifar10.npz"]
-
-
-def test_what_was_downloaded_once_is_not_downloaded_again(tiny, sources):
-    asked = sources("good")
-    data.load("cifar10")
-    assert_is(tiny, *data.load("cifar10"))
-    assert asked == ["/good"]
-
-
-def test_the_first_source_that_answers_is_enough(tiny, sources):
-    asked = sources("good", "other_good")
-    data.load("cifar10")
-    assert asked == ["/good"]
-
-
-def test_a_redirect_is_followed(tiny, sources):
-    asked = sources("redirects")
-    assert_is(tiny, *data.load("cifar10"))
+    assert_is(tiny, *data.load("cifar10", device="cpu"))
     assert asked == ["/redirects", "/good"]
 
 
 FAILURES = {
-    "truncates": "bytes, the archive has",
+    "truncates": "bytes too early",
     "corrupts": "its md5 is",
     "hangs_up": "closed connection",
     "is_gone": "HTTP Error 404",
-    "fails": "HTTP Error 500",
-    "circles": "redirect",
     "refuses": "refused",
-    "sends_a_web_page": "it sent 50 bytes",
+    "sends_a_web_page": "its md5 is",
     "never_ends": "it sent more than",
-    "talks_nonsense": "SSH-2.0",
 }
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_when_a_source_fails_the_next_one_is_tried(tiny, sources, tmp_path, failure):
-    asked = sources(failure, "good")
-    assert_is(tiny, *data.load("cifar10"))
-    assert asked[-1] == "/good"
-    assert cached(tmp_path) == ["cifar10.npz"]
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-def test_when_every_source_fails_the_error_says_why_and_nothing_is_left(tiny, sources, tmp_path, failure):
+def test_when_a_source_fails_the_next_one_is_tried_and_when_all_fail_nothing_is_left(tiny, sources, tmp_path, failure):
     sources(failure)
     with pytest.raises(ConnectionError, match=FAILURES[failure]):
         data.load("cifar10")
     assert cached(tmp_path) == []
+    asked = sources(failure, "good")
+    assert_is(tiny, *data.load("cifar10"))
+    assert asked[-1] == "/good" and cached(tmp_path) == ["cifar10.npz"]
 
 
 @pytest.mark.parametrize("failure", ["stalls", "says_nothing"])
 def test_a_source_that_stalls_is_given_up(tiny, sources, tmp_path, monkeypatch, failure):
-    monkeypatch.setattr(cifar10, "TIMEOUT", 0.3)
+    monkeypatch.setattr(cifar10, "PATIENCE", 0.3)
     sources(failure)
-    with pytest.raises(ConnectionError, match=r"no byte for 0\.3 seconds"):
+    with pytest.raises(ConnectionError, match=r"in 0\.3 seconds|timed out"):
         data.load("cifar10")
     assert cached(tmp_path) == []
 
 
-def test_every_connection_is_opened_with_the_time_limit(tiny, sources, monkeypatch):
-    limits = []
-
-    def spy(request, timeout):
-        limits.append(timeout)
-        raise OSError("offline")
-
-    monkeypatch.setattr("urllib.request.urlopen", spy)
-    sources("good", "other_good")
-    with pytest.raises(ConnectionError):
-        data.load("cifar10")
-    assert limits == [cifar10.TIMEOUT] * 2 and 0 < cifar10.TIMEOUT <= 60
-
-
-def test_after_a_stall_the_next_source_is_tried(tiny, sources, monkeypatch):
-    monkeypatch.setattr(cifar10, "TIMEOUT", 1.5)
-    sources("stalls", "good")
+def test_a_source_that_trickles_is_left_for_the_next_but_the_last_may_be_slow(tiny, sources, monkeypatch, tmp_path):
+    monkeypatch.setattr(cifar10, "PATIENCE", 1.0)
+    monkeypatch.setattr(cifar10, "SLOWEST", 1e6)
+    asked = sources("trickles", "good")
     assert_is(tiny, *data.load("cifar10"))
+    assert asked == ["/trickles", "/good"]
+    (tmp_path / "cache" / "cifar10.npz").unlink()
+    sources("is_gone", "trickles")
+    assert_is(tiny, *data.load("cifar10"))
+
+
+def test_a_name_that_nobody_resolves_is_given_up(monkeypatch):
+    looking_up = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: looking_up.wait(20) and [])
+    with pytest.raises(TimeoutError, match=r"0 kB in 0\.3 seconds"):
+        download.fetch("http://nowhere.invalid/file", patience=0.3)
+    looking_up.set()
 
 
 def test_offline_the_error_lists_each_source_with_its_reason_and_names_the_sample(tiny, sources, tmp_path):
@@ -303,12 +270,6 @@ def test_offline_the_error_lists_each_source_with_its_reason_and_names_the_sampl
     for expected in ("/refuses\n", "refused", "/is_gone\n", "404", 'data.load("sample")', "cifar-10-python.tar.gz",
                      cifar10.ARCHIVE_MD5, str(tmp_path / "cache"), "root="):  # fmt: skip
         assert expected in message
-
-
-def test_what_the_error_advises_works(tiny, tmp_path):
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "cifar-10-python.tar.gz").write_bytes(tiny.archive)
-    assert_is(tiny, *data.load("cifar10"))
 
 
 def test_the_sample_needs_no_network(monkeypatch):
@@ -335,71 +296,32 @@ def test_ctrl_c_during_a_download_leaves_nothing_and_tries_no_other_source(tiny,
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tqdm.tqdm.update", interrupt)
-    asked = sources("good", "other_good")
+    asked = sources("stalls", "good")
     with pytest.raises(KeyboardInterrupt):
         data.load("cifar10")
-    assert asked == ["/good"]
+    assert asked == ["/stalls"]
     assert cached(tmp_path) == []
 
 
-def fails_after_some_bytes(error: BaseException) -> Callable[..., None]:
+@pytest.mark.parametrize("failure", ["full disk", "no folder", "ctrl-c"])
+def test_what_cannot_be_kept_leaves_nothing_and_the_images_are_there(tiny, sources, tmp_path, monkeypatch, failure):
     def savez(file, **arrays):
         file.write(b"some bytes")
-        raise error
+        raise KeyboardInterrupt if failure == "ctrl-c" else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    return savez
-
-
-def test_ctrl_c_during_saving_leaves_nothing(tiny, sources, tmp_path, monkeypatch):
-    monkeypatch.setattr(np, "savez", fails_after_some_bytes(KeyboardInterrupt()))
     sources("good")
-    with pytest.raises(KeyboardInterrupt):
-        data.load("cifar10")
+    if failure == "no folder":
+        (tmp_path / "cache").write_text("in the way")
+    else:
+        monkeypatch.setattr(np, "savez", savez)
+    expected = (
+        pytest.raises(KeyboardInterrupt)
+        if failure == "ctrl-c"
+        else pytest.warns(UserWarning, match=r"could not be kept .*RESNET_EDU_CACHE")
+    )
+    with expected:
+        assert_is(tiny, *data.load("cifar10"))
     assert cached(tmp_path) == []
-
-
-def test_on_a_full_disk_the_images_are_there_but_not_kept(tiny, sources, tmp_path, monkeypatch):
-    monkeypatch.setattr(np, "savez", fails_after_some_bytes(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
-    sources("good")
-    with pytest.warns(UserWarning, match=r"could not be kept .*No space left.*RESNET_EDU_CACHE"):
-        train, test = data.load("cifar10")
-    assert_is(tiny, train, test)
-    assert cached(tmp_path) == []
-
-
-def test_where_the_cache_folder_cannot_be_made_the_images_are_there_but_not_kept(tiny, sources, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path / "file" / "cache"))
-    sources("good")
-    with pytest.warns(UserWarning, match="could not be kept"):
-        train, test = data.load("cifar10")
-    assert_is(tiny, train, test)
-
-
-def test_an_older_file_survives_a_failed_save(tiny, tmp_path, monkeypatch):
-    cifar10.keep(tiny.arrays, tmp_path / "cache")
-    before = (tmp_path / "cache" / "cifar10.npz").read_bytes()
-    monkeypatch.setattr(np, "savez", fails_after_some_bytes(OSError("broken")))
-    with pytest.warns(UserWarning):
-        cifar10.keep(tiny.arrays, tmp_path / "cache")
-    assert (tmp_path / "cache" / "cifar10.npz").read_bytes() == before
-    assert cached(tmp_path) == ["cifar10.npz"]
-
-
-@pytest.mark.filterwarnings("error")  # each one keeps it, and none has to say that it could not
-def test_several_processes_may_download_and_save_at_once(tiny, sources, tmp_path, monkeypatch):
-    together, savez = threading.Barrier(4, timeout=30), np.savez
-
-    def wait_for_the_others(file, **arrays):
-        together.wait()
-        savez(file, **arrays)
-
-    monkeypatch.setattr(np, "savez", wait_for_the_others)
-    sources("good")
-    with ThreadPoolExecutor(4) as pool:
-        for train, test in pool.map(lambda _: data.load("cifar10"), range(4)):
-            assert_is(tiny, train, test)
-    assert cached(tmp_path) == ["cifar10.npz"]
 
 
 def test_a_download_is_kept_in_root_where_one_is_named(tiny, sources, tmp_path):
@@ -432,24 +354,24 @@ def test_labels_in_a_column_and_images_in_rows_are_put_into_shape(tiny, tmp_path
     assert_is(tiny, *data.load("cifar10"))
 
 
-def damaged_files(tiny: Tiny, folder: Path) -> dict[str, bytes]:
-    np.savez(folder / "good", **tiny.arrays)
-    np.savez(folder / "swapped", **{**tiny.arrays, "x_train": tiny.arrays["x_train"][::-1]})
-    np.savez(folder / "wide", **{**tiny.arrays, "x_train": tiny.arrays["x_train"].astype(np.int32)})
-    np.savez(folder / "signed", **{**tiny.arrays, "x_train": tiny.arrays["x_train"].view(np.int8)})
-    np.savez(folder / "short", x_train=tiny.arrays["x_train"])
-    np.savez(folder / "objects", **{**tiny.arrays, "y_test": np.array([print, None], dtype=object)})
-    files = {
-        name: (folder / f"{name}.npz").read_bytes()
-        for name in ("good", "swapped", "wide", "signed", "short", "objects")
-    }
-    return {**files, "half": files["good"][: len(files["good"]) // 2], "empty": b"", "text": b"<html>404</html>"}
+DAMAGES = {
+    "swapped": lambda arrays: {**arrays, "x_train": arrays["x_train"][::-1]},
+    "wide": lambda arrays: {**arrays, "x_train": arrays["x_train"].astype(np.int32)},
+    "signed": lambda arrays: {**arrays, "x_train": arrays["x_train"].view(np.int8)},
+    "short": lambda arrays: {"x_train": arrays["x_train"]},
+    "objects": lambda arrays: {**arrays, "y_test": np.array([print, None], dtype=object)},
+    "half": lambda arrays: arrays,
+    "empty": lambda arrays: {},
+}
 
 
-@pytest.mark.parametrize("damage", ["swapped", "wide", "signed", "short", "objects", "half", "empty", "text"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_passed_over_with_a_warning_and_replaced(tiny, sources, tmp_path, damage):
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "cifar10.npz").write_bytes(damaged_files(tiny, tmp_path)[damage])
+    path = tmp_path / "cache" / "cifar10.npz"
+    path.parent.mkdir()
+    np.savez(path, **DAMAGES[damage](tiny.arrays))
+    if damage in ("half", "empty"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     sources("good")
     with pytest.warns(UserWarning, match=r"cifar10\.npz is passed over and can be deleted"):
         train, test = data.load("cifar10")
@@ -457,7 +379,7 @@ def test_a_damaged_file_is_passed_over_with_a_warning_and_replaced(tiny, sources
     assert_is(tiny, *data.load("cifar10"))  # without a warning now
 
 
-def test_half_an_archive_is_passed_over(tiny, sources, tmp_path):
+def test_half_an_archive_is_passed_over_unopened(tiny, sources, tmp_path):
     (tmp_path / "course" / "data").mkdir(parents=True)
     (tmp_path / "course" / "data" / "cifar-10-python.tar.gz").write_bytes(tiny.archive[:1000])
     sources("good")
@@ -479,22 +401,19 @@ class Call:
         return self.call
 
 
-def harmful_pickles(mark: Path) -> dict[str, bytes]:
-    return {
-        "os.system": pickle.dumps(Call(os.system, f"touch {mark}")),
-        "open": pickle.dumps(Call(open, str(mark), "w")),
-        "eval": pickle.dumps({"labels": [], "data": Call(eval, f"open({str(mark)!r}, 'w')")}),
-        "numpy.load": pickle.dumps(Call(np.load, str(mark))),
-        "numpy.save": pickle.dumps(Call(np.save, str(mark), np.zeros(1))),
-        "getattr": pickle.dumps(Call(getattr, "", "format")),
-        "dotted name": b"\x80\x04\x8c\x05numpy\x8c\x0cndarray.dump\x93.",
-    }
+HARM = {
+    "os.system": lambda mark: pickle.dumps(Call(os.system, f"touch {mark}")),
+    "open": lambda mark: pickle.dumps(Call(open, mark, "w")),
+    "eval": lambda mark: pickle.dumps({"labels": [], "data": Call(eval, f"open({mark!r}, 'w')")}),
+    "numpy.save": lambda mark: pickle.dumps(Call(np.save, mark, np.zeros(1))),
+    "dotted name": lambda mark: b"\x80\x04\x8c\x05numpy\x8c\x0cndarray.dump\x93.",
+}
 
 
-@pytest.mark.parametrize("name", harmful_pickles(Path("mark")))
+@pytest.mark.parametrize("name", HARM)
 def test_a_pickle_that_asks_for_more_than_numpy_needs_is_refused(tiny, tmp_path, monkeypatch, name):
     mark = tmp_path / "mark"
-    archive = tar_gz({**tiny.members, "cifar-10-batches-py/data_batch_1": harmful_pickles(mark)[name]})
+    archive = tar_gz({**tiny.members, "cifar-10-batches-py/data_batch_1": HARM[name](str(mark))})
     tiny.promise(monkeypatch, archive)  # even when the checksum is right
     with pytest.raises(pickle.UnpicklingError, match="which no CIFAR-10 file does"):
         cifar10.read_archive(archive)
@@ -508,15 +427,6 @@ def test_a_pickle_inside_an_npz_is_not_loaded(tiny, tmp_path):
     with pytest.warns(UserWarning, match="passed over"), pytest.raises(ConnectionError):
         data.load("cifar10")
     assert not (tmp_path / "mark").exists()
-
-
-def test_nothing_is_opened_before_the_md5_is_right(tiny, monkeypatch):
-    def open_nothing(*args, **kwargs):
-        raise AssertionError("the archive was opened")
-
-    monkeypatch.setattr(tarfile, "open", open_nothing)
-    with pytest.raises(cifar10.Damaged, match="its md5 is"):
-        cifar10.read_archive(tiny.archive + b"!")
 
 
 def test_paths_that_lead_out_of_the_archive_lead_nowhere(tiny, tmp_path, monkeypatch):
@@ -545,7 +455,7 @@ def test_pixels_that_differ_are_refused_even_under_the_right_md5(tiny, sources, 
     members = {**tiny.members, "cifar-10-batches-py/test_batch": python2_pickle(tiny.rows[0], tiny.labels[0])}
     archive = tar_gz(members)
     tiny.promise(monkeypatch, archive)
-    monkeypatch.setattr(cifar10, "fetch", lambda url: archive)
+    monkeypatch.setattr(cifar10, "fetch", lambda url, **_: archive)
     sources("good")
     with pytest.raises(ConnectionError, match="x_test is not CIFAR-10's"):
         data.load("cifar10")

@@ -1,41 +1,22 @@
 """What `models` promises about networks: their sizes, what a block computes, how weights start."""
 
 import copy
-import io
 import math
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from samples import batch as images
+from samples import cifar as net
 from torch import nn
 from torch.nn import functional as F
 
 from resnet_edu import models
+from resnet_edu.models import relatives
 
 # He et al. 2015, table 6, as exact numbers under option A (SCIENCE.md).
 PARAMETERS = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962}
-
-
-def net(depth=8, *, residual=True, width=4, **options):
-    torch.manual_seed(0)
-    return models.CifarNet(depth, residual=residual, width=width, **options)
-
-
-def images(n=4, size=16, seed=1):
-    return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(seed))
-
-
-def paper_parameters(depth, *, width=16, classes=10, biases=False):
-    """Layer by layer from section 4.2: 3x3 convolutions, two numbers a channel for BatchNorm, one linear layer."""
-    n = (depth - 2) // 6
-    convolutions = [(3, width)]
-    for stage in range(3):
-        out = width * 2**stage
-        for block in range(n):
-            convolutions += [(out // 2 if stage and not block else out, out), (out, out)]
-    extra = 1 if biases else 2
-    return sum(9 * i * o + extra * o for i, o in convolutions) + 4 * width * classes + classes
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
@@ -45,19 +26,7 @@ def paper_parameters(depth, *, width=16, classes=10, biases=False):
 def test_plain_and_residual_have_the_paper_s_parameters(depth):
     plain, resid = (models.CifarNet(depth, residual=r) for r in (False, True))
     assert models.count_parameters(plain) == models.count_parameters(resid) == PARAMETERS[depth]
-
-
-@pytest.mark.parametrize("depth", [8, 14, 26, 38])
-@pytest.mark.parametrize("norm", ["batch", None])
-def test_parameters_follow_from_depth_and_width(depth, norm):
-    for residual in (False, True):
-        built = net(depth, residual=residual, width=6, norm=norm, num_classes=7)
-        assert models.count_parameters(built) == paper_parameters(depth, width=6, classes=7, biases=norm is None)
-
-
-def test_plain_and_residual_have_equal_tensors_by_name():
-    plain, resid = net(20, residual=False), net(20, residual=True)
-    assert {k: v.shape for k, v in plain.state_dict().items()} == {k: v.shape for k, v in resid.state_dict().items()}
+    assert f" {depth} " in models.cifar.__doc__ and f" {PARAMETERS[depth]:,}\n" in models.cifar.__doc__
 
 
 def test_projections_cost_parameters():
@@ -69,34 +38,32 @@ def test_projections_cost_parameters():
     assert c - b == 3 * (4 * 4 + 8) + 2 * (8 * 8 + 16) + 2 * (16 * 16 + 32)
 
 
-@pytest.mark.parametrize("depth", [8, 20, 32])
-def test_depth_counts_the_layers_with_weights(depth):
-    weighted = [m for m in net(depth).modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    assert len(weighted) == depth
+@pytest.mark.parametrize(("depth", "block"), [(8, "basic"), (20, "basic"), (11, "bottleneck"), (29, "bottleneck")])
+def test_depth_counts_the_layers_with_weights(depth, block):
+    assert len(weights(net(depth, block=block))) == depth
 
 
-@pytest.mark.parametrize("depth", [11, 20, 29])
-def test_bottleneck_depth_is_9n_plus_2(depth):
-    built = net(depth, block="bottleneck")
-    weighted = [m for m in built.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-    assert len(weighted) == depth
-    shapes = [tuple(m.weight.shape) for m in weighted[1:4]]  # down to a quarter of the channels, and back up
+def test_a_bottleneck_goes_down_to_a_quarter_of_the_channels_and_back_up():
+    built = net(11, block="bottleneck")
+    shapes = [tuple(m.weight.shape) for m in weights(built)[1:4]]
     assert shapes == [(4, 4, 1, 1), (4, 4, 3, 3), (16, 4, 1, 1)]
     assert built.fc.in_features == 4 * 4 * 4  # four times as wide as the last stage of basic blocks
 
 
 @pytest.mark.parametrize(
     ("depth", "block", "nearest"),
-    [(56.5, "basic", None), (18, "basic", "14 or 20"), (57, "basic", "56 or 62"), (2, "basic", "8"), (-4, "basic", "8"),
-     (7, "basic", "8"), (50, "bottleneck", "47 or 56"), (10, "bottleneck", "11")],
+    [(56.5, "basic", "whole"), (18, "basic", "14 and 20"), (57, "basic", "56 and 62"), (2, "basic", "8"),
+     (-4, "basic", "8"), (50, "bottleneck", "47 and 56"), (10, "bottleneck", "11")],
 )  # fmt: skip
 def test_wrong_depths_name_the_nearest(depth, block, nearest):
-    with pytest.raises((ValueError, TypeError), match=f"depth={depth}.*{nearest or 'whole number'}"):
+    with pytest.raises((ValueError, TypeError), match=f"depth={depth}.*{nearest}"):
         models.CifarNet(depth, residual=True, block=block)
 
 
 @pytest.mark.parametrize("residual", [False, True])
-@pytest.mark.parametrize("options", [{}, {"block": "bottleneck", "depth": 11}, {"preactivation": True}, {"norm": None}])
+@pytest.mark.parametrize(
+    "options", [{}, {"block": "bottleneck", "depth": 11}, {"preactivation": True}, *({"norm": n} for n in models.NORMS)]
+)
 def test_every_form_maps_images_to_logits(residual, options):
     built = net(residual=residual, num_classes=7, in_channels=5, **options)
     for size in (32, 16, 9, 8, 1):
@@ -136,13 +103,6 @@ def option_a(x, out_channels, stride):
 def test_option_a_takes_every_second_pixel_and_zero_channels(size, stride, out_channels):
     x = torch.randn(2, 4, size, size)
     assert torch.equal(models.PadShortcut(4, out_channels, stride)(x), option_a(x, out_channels, stride))
-
-
-def test_option_a_is_the_identity_where_the_shape_stays():
-    shortcuts = [m.shortcut for m in net(20).modules() if isinstance(m, models.Block)]
-    assert [type(s).__name__ for s in shortcuts] == (
-        ["Identity"] * 3 + ["PadShortcut"] + ["Identity"] * 2 + ["PadShortcut"] + ["Identity"] * 2
-    )
 
 
 def by_hand(block, x, *, preactivation, act, scale=1.0):
@@ -197,7 +157,7 @@ def order(module):
     return [type(m).__name__.removesuffix("2d") for m in module.modules() if not any(m.children())]
 
 
-def test_preactivation_puts_norm_and_activation_in_front():
+def test_preactivation_puts_norm_and_activation_in_front_and_projects_the_bare_x():
     original, pre = net(), net(preactivation=True)
     assert order(original.stage1[0].branch) == ["Conv", "BatchNorm", "ReLU", "Conv", "BatchNorm"]
     assert order(pre.stage1[0].branch) == ["BatchNorm", "ReLU", "Conv", "BatchNorm", "ReLU", "Conv"]
@@ -205,11 +165,27 @@ def test_preactivation_puts_norm_and_activation_in_front():
     assert isinstance(pre.stage1[0].activation, nn.Identity)  # nothing disturbs the identity path
     assert order(original.stem) == ["Conv", "BatchNorm", "ReLU"]
     assert (order(pre.stem), order(pre.head)) == (["Conv"], ["BatchNorm", "ReLU"])
-
-
-def test_projections_are_normalized_except_under_preactivation():
     assert order(net(shortcut="C").stage1[0].shortcut) == ["Conv", "BatchNorm"]
     assert order(net(shortcut="C", preactivation=True).stage1[0].shortcut) == ["Conv"]
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
+@pytest.mark.parametrize("preactivation", [False, True])
+def test_group_and_layer_norm_see_one_image_at_a_time(norm, preactivation):
+    built, x = net(norm=norm, preactivation=preactivation, shortcut="B"), images()
+    norms = order(built).count("GroupNorm")
+    assert norms == order(net(preactivation=preactivation, shortcut="B")).count("BatchNorm")
+    assert built.stem.conv.bias is None
+    torch.testing.assert_close(built(x)[:1], built(x[:1]))
+
+
+@pytest.mark.parametrize(("norm", "width", "groups"), [("group", w, g) for w, g in ((4, 4), (6, 2), (5, 1), (24, 8))] +
+                         [("layer", 16, 1)])  # fmt: skip
+def test_groups_divide_the_channels(norm, width, groups):
+    layer, x = net(width=width, norm=norm).stem.norm, torch.randn(2, width, 5, 5)
+    split = x.view(2, groups, -1)
+    expected = (split - split.mean(2, keepdim=True)) / (split.var(2, correction=0, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(layer(x), expected.view_as(x))
 
 
 def test_a_callable_block_builds_the_branch():
@@ -241,8 +217,8 @@ def test_a_branch_of_another_shape_is_an_error_where_adding_would_broadcast():
 def test_the_same_seed_gives_the_same_weights_plain_and_residual():
     for options in ({}, {"init": "default"}, {"norm": None, "init": "xavier"}, {"preactivation": True}):
         plain, resid = net(20, residual=False, **options), net(20, residual=True, **options)
-        for (name, a), b in zip(plain.state_dict().items(), resid.state_dict().values(), strict=True):
-            assert torch.equal(a, b), name
+        assert list(plain.state_dict()) == list(resid.state_dict())
+        assert all(map(torch.equal, plain.state_dict().values(), resid.state_dict().values()))
 
 
 def weights(module):
@@ -266,23 +242,10 @@ def test_weights_start_with_the_variance_of_their_rule(init, variance):
         assert abs(float(w.mean())) < 4 * float(w.std()) / math.sqrt(w.numel())
 
 
-def test_default_init_is_pytorch_s_own():
-    torch.manual_seed(0)
-    conv = nn.Conv2d(3, 4, 3, padding=1)
-    built = net(init="default", norm=None)
-    assert torch.equal(built.stem.conv.weight, conv.weight)
-    assert torch.equal(built.stem.conv.bias, conv.bias)
-
-
 @pytest.mark.parametrize("init", ["he", "xavier", nn.init.orthogonal_])
-def test_other_inits_start_biases_at_zero(init):
-    assert all(not layer.bias.any() for layer in weights(net(init=init, norm=None)))
-
-
-def test_convolutions_have_biases_only_without_a_norm():
-    assert all(layer.bias is not None for layer in weights(net(norm=None, shortcut="C")))
-    assert all(layer.bias is None for layer in weights(net(shortcut="C"))[:-1])
-    assert not [m for m in net(norm=None).modules() if isinstance(m, nn.BatchNorm2d)]
+def test_convolutions_have_biases_only_without_a_norm_and_start_them_at_zero(init):
+    assert all(not layer.bias.any() for layer in weights(net(init=init, norm=None, shortcut="C")))
+    assert all(layer.bias is None for layer in weights(net(init=init, shortcut="C"))[:-1])
 
 
 def test_a_callable_fills_every_weight_in_place():
@@ -359,28 +322,10 @@ def test_a_net_works_in_float64_and_channels_last():
     assert seen[0].is_contiguous(memory_format=torch.channels_last)  # option A keeps the layout
 
 
-def test_a_net_survives_copying_saving_and_pickling():
+def test_a_net_survives_copying_and_pickling():
     built, x = net(14, shortcut="B", stochastic_depth_prob=0.1).eval(), images()
-    buffer = io.BytesIO()
-    torch.save(built.state_dict(), buffer)
-    buffer.seek(0)
-    other = models.CifarNet(14, residual=True, width=4, shortcut="B")
-    other.load_state_dict(torch.load(buffer))
-    for twin in (copy.deepcopy(built), pickle.loads(pickle.dumps(built)), other.eval()):
+    for twin in (copy.deepcopy(built), pickle.loads(pickle.dumps(built))):
         assert torch.equal(twin(x), built(x))
-
-
-def test_a_net_can_lose_its_classifier():
-    built = net()
-    built.fc = nn.Identity()
-    assert built(images()).shape == (4, 16)
-
-
-def test_a_replica_that_sees_no_parameters_of_its_own_runs(monkeypatch):
-    built = net().eval()
-    expected = built(images())
-    monkeypatch.setattr(built, "parameters", lambda: iter(()))  # as in a thread of nn.DataParallel
-    assert torch.equal(built(images()), expected)
 
 
 def test_shared_and_frozen_parameters_are_counted_rightly():
@@ -397,57 +342,31 @@ def test_whole_numbers_of_numpy_will_do():
 
 # --- errors -----------------------------------------------------------------------------------------------------------
 
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"residual": 1}, "residual=1: give True or False"),
-        ({"residual": None}, "residual=None: give True or False"),
-        ({"width": 0}, "width=0: give at least 1"),
-        ({"width": 2.5}, "width=2.5: give a whole number"),
-        ({"width": True}, "width=True: give a whole number"),
-        ({"num_classes": "10"}, "num_classes='10': give a whole number"),
-        ({"in_channels": -3}, "in_channels=-3: give at least 1"),
-        ({"block": "Basic"}, "block='Basic': choose one of 'basic', 'bottleneck', or a callable"),
-        ({"block": lambda i, o, s: None}, "returned NoneType: it has to return an nn.Module"),
-        ({"shortcut": "AB"}, "shortcut='AB': choose one of 'A', 'B', 'C'"),
-        ({"shortcut": ""}, "shortcut='': choose one of"),
-        ({"norm": "none"}, "norm='none': choose one of 'batch', None"),
-        ({"norm": False}, "norm=False: choose one of 'batch', None"),
-        ({"activation": "ReLU"}, "activation='ReLU': choose one of 'relu'"),
-        ({"activation": np.array(["relu", "tanh"])}, "activation=.*: choose one of 'relu'"),
-        ({"init": "kaiming"}, "init='kaiming': choose one of 'he', 'xavier', 'default', or a callable"),
-        ({"skip_scale": "1"}, "skip_scale='1': give a number"),
-        ({"skip_scale": math.nan}, "skip_scale=nan: give a number from"),
-        ({"stochastic_depth_prob": 1}, "stochastic_depth_prob=1 would never"),
-        ({"stochastic_depth_prob": -0.1}, "stochastic_depth_prob=-0.1: give a number from 0 to 1"),
-        ({"residual": False, "skip_scale": 0.5}, "need the shortcut"),
-        ({"residual": False, "zero_init_residual": True}, "need the shortcut"),
-        ({"residual": False, "stochastic_depth_prob": 0.5}, "need the shortcut"),
-    ],
-)
-def test_wrong_settings_say_what_is_possible(options, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        models.CifarNet(20, **{"residual": True, **options})
+WRONG = {
+    "residual": [1, None], "preactivation": [1], "zero_init_residual": [1],
+    "width": [0, 2.5, True], "num_classes": ["10", 0], "in_channels": [-3],
+    "block": ["Basic", None], "Block": [lambda i, o, s: None],  # what builds no branch
+    "shortcut": ["AB", ""], "norm": ["none", False], "init": ["kaiming"],
+    "activation": ["ReLU", np.array(["relu", "tanh"])], "skip_scale": ["1", math.nan],
+    "stochastic_depth_prob": [1, -0.1],
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("batch", "message"),
-    [
-        (torch.zeros(2, 3, 8, 8, dtype=torch.uint8), r"float images \[N, 3, H, W\]; it was given uint8 \[2, 3, 8, 8\]"),
-        (torch.zeros(3, 8, 8), r"it was given float32 \[3, 8, 8\]"),
-        (torch.zeros(2, 8, 8, 3), r"it was given float32 \[2, 8, 8, 3\]"),
-        (torch.zeros(2, 3, 0, 8), r"it was given float32 \[2, 3, 0, 8\]"),
-        ([1, 2], "it was given list"),
-        (torch.zeros(2, 3, 8, 8, device="meta"), "images are on meta, the net on cpu"),
-        (torch.zeros(2, 3, 8, 8, dtype=torch.float64), r"images are torch.float64, the net's weights torch.float32"),
-    ],
-)
-def test_wrong_images_are_refused_with_a_sentence(batch, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        net()(batch)
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_settings_are_named(name):
+    for value in WRONG[name]:
+        with pytest.raises((ValueError, TypeError), match=name):
+            models.CifarNet(20, **{"residual": True, name.lower(): value})
 
 
-def test_autocast_may_mix_precisions():
-    with torch.autocast("cpu", torch.bfloat16):
-        assert net()(images().bfloat16()).dtype is torch.bfloat16
+@pytest.mark.parametrize("option", [{"skip_scale": 0.5}, {"zero_init_residual": True}, {"stochastic_depth_prob": 0.5}])
+def test_what_needs_the_shortcut_is_refused_in_a_plain_net(option):
+    with pytest.raises(ValueError, match="need the shortcut"):
+        models.CifarNet(20, residual=False, **option)
+
+
+@pytest.mark.parametrize("made", [net, lambda: models.resnet18(width=4), lambda: relatives.Skeleton(relatives.Plain)])
+@pytest.mark.parametrize("wrong", [images().to(torch.uint8), images()[0], images().permute(0, 2, 3, 1), [1, 2]])
+def test_images_as_they_are_before_normalize_are_refused(made, wrong):
+    with pytest.raises(ValueError, match=r"takes float images \[N, 3, H, W\]; it was given .*normalize"):
+        made()(wrong)

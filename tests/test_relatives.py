@@ -239,25 +239,3 @@ def test_the_matched_width_is_the_best_there_is():
 def test_any_callable_makes_blocks():
     net = Skeleton(lambda channels, hidden: nn.Conv2d(channels, channels, 1), blocks=1, hidden=(1, 1))
     assert net(torch.zeros(1, 3, 8, 8)).shape == (1, 10)
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: Skeleton("residual"), "block='residual': give a class such as relatives.Residual"),
-        (lambda: Skeleton(relatives.Plain(16, 16)), "(?s)block=Plain.*give a class"),
-        (lambda: Skeleton(relatives.Plain, width=0), "width=0: give at least 1"),
-        (lambda: Skeleton(relatives.Plain, blocks=2.0), "blocks=2.0: give a whole number"),
-        (lambda: Skeleton(relatives.Plain, hidden=16), "hidden=16: give two widths"),
-        (lambda: Skeleton(relatives.Plain, hidden=(16, 0)), "hidden=0: give at least 1"),
-        (lambda: Skeleton(lambda c, h: None), r"block\(16, \d+\) returned NoneType"),
-        (lambda: Skeleton(relatives.Plain)(torch.zeros(1, 3, 3, 9)), "sides of at least 4"),
-        (lambda: Skeleton(relatives.Plain)(torch.zeros(1, 1, 8, 8)), r"float images \[N, 3, H, W\].*float32 \[1, 1"),
-        (lambda: Skeleton(relatives.Plain)(torch.zeros(1, 3, 8, 8, dtype=torch.uint8)), "uint8"),
-        (lambda: Skeleton(relatives.Plain)([1]), "given list"),
-        (lambda: relatives.forward_lines("plain"), "takes a class of modules"),
-    ],
-)
-def test_what_it_cannot_take_is_refused_with_a_sentence(call, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        call()

@@ -5,25 +5,12 @@ import copy
 import pytest
 import torch
 import torchvision
+from samples import batch as images
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_edu import models, probes
 
-KEYS = {"resnet18": 122, "resnet34": 218, "resnet50": 320, "resnet101": 626, "resnet152": 932}
-PARAMETERS = {
-    "resnet18": 11_689_512,
-    "resnet34": 21_797_672,
-    "resnet50": 25_557_032,
-    "resnet101": 44_549_160,
-    "resnet152": 60_192_808,
-}
-GIGA = {"resnet18": 1.814, "resnet34": 3.664, "resnet50": 4.089, "resnet101": 7.801, "resnet152": 11.514}
-CHEAP = ["resnet18", "resnet34", "resnet50"]
-
-
-def images(size=64, n=2):
-    return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(0))
+NAMES = [f"resnet{depth}" for depth in (18, 34, 50, 101, 152)]
 
 
 def on_meta(name, **options):
@@ -58,22 +45,22 @@ def without_drawing(build):
 # --- torchvision ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("name", NAMES)
 def test_keys_and_shapes_are_torchvision_s(name):
     with torch.device("meta"):
         theirs = getattr(torchvision.models, name)().state_dict()
     ours = on_meta(name).state_dict()
-    assert list(ours) == list(theirs) and len(ours) == KEYS[name]
+    assert list(ours) == list(theirs)
     assert all(ours[key].shape == theirs[key].shape for key in ours)
 
 
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("name", NAMES)
 def test_logits_are_equal_in_both_modes_and_the_weights_go_back(name):
     theirs = without_drawing(getattr(torchvision.models, name))
     ours = on_meta(name)
     ours.load_state_dict(theirs.state_dict(), assign=True)
     ours = copy.deepcopy(ours)  # `assign` shares the tensors
-    x = images()
+    x = images(2, 32)
     with torch.no_grad():
         assert torch.equal(ours.eval()(x), theirs.eval()(x))
         assert torch.equal(ours.train()(x), theirs.train()(x))
@@ -97,12 +84,16 @@ def test_weights_start_as_wide_as_torchvision_s():
 # --- sizes ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("name", NAMES)
 def test_parameters_and_multiply_adds_are_the_published_ones(name):
     published = torchvision.models.get_model_weights(name).IMAGENET1K_V1.meta
     rows = table(name)
-    assert sum(row.parameters for row in rows) == PARAMETERS[name] == published["num_params"]
-    assert round(sum(row.multiply_adds for row in rows) / 1e9, 3) == GIGA[name] == published["_ops"]
+    assert sum(row.parameters for row in rows) == published["num_params"]
+    assert round(sum(row.multiply_adds for row in rows) / 1e9, 3) == published["_ops"]
+    assert (
+        f"{published['num_params']:,}" in models.imagenet.__doc__
+        and f"{published['_ops']:.3f} G" in models.imagenet.__doc__
+    )
 
 
 def test_the_paper_s_bottleneck_is_cheaper_and_has_the_same_keys():
@@ -114,14 +105,6 @@ def test_the_paper_s_bottleneck_is_cheaper_and_has_the_same_keys():
     assert work["3x3"] - work["1x1"] == spared and round(work["1x1"] / 1e9, 2) == 3.86
     strides = {name: m.stride for name, m in v1.named_modules() if isinstance(m, nn.Conv2d) and m.stride == (2, 2)}
     assert set(strides) == {"conv1"} | {f"layer{i}.0.{c}" for i in (2, 3, 4) for c in ("conv1", "downsample.0")}
-
-
-def test_multiply_adds_are_those_that_pytorch_counts():
-    net = models.resnet50(7, width=8, stem="cifar").eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        net(images(32, n=1))
-    rows = probes.layer_table(net, images(32, n=3))
-    assert 2 * sum(row.multiply_adds for row in rows) == counter.get_total_flops()
 
 
 def test_stages_at_224_have_the_paper_s_sizes():
@@ -137,35 +120,20 @@ def test_stages_at_224_have_the_paper_s_sizes():
 @pytest.mark.parametrize(("stem", "sides"), [("imagenet", [8, 4, 2, 1]), ("cifar", [32, 16, 8, 4])])
 def test_the_stem_decides_at_which_size_the_stages_work(stem, sides):
     net = models.resnet18(10, width=4, stem=stem)
-    rows = {row.name: row.out_shape for row in probes.layer_groups(probes.layer_table(net, images(32)))}
+    rows = {row.name: row.out_shape for row in probes.layer_groups(probes.layer_table(net, images(2, 32)))}
     assert [rows[f"layer{i}"][-1] for i in range(1, 5)] == sides
-    assert net(images(32)).shape == (2, 10)
+    assert net(images(2, 32)).shape == (2, 10)
 
 
 def test_every_weight_learns():
     net = models.resnet50(10, width=4, stem="cifar")
-    net(images(16, n=4)).square().sum().backward()
+    net(images()).square().sum().backward()
     assert all(p.grad is not None and bool(p.grad.any()) for p in net.parameters())
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"stem": "vgg"}, "stem='vgg': choose one of 'imagenet', 'cifar'"),
-        ({"stride_on": 3}, "stride_on=3: choose one of '3x3', '1x1'"),
-        ({"width": 0}, "width=0: give at least 1"),
-        ({"num_classes": 2.5}, "num_classes=2.5: give a whole number"),
-    ],
+    "option", [{"stem": "vgg"}, {"stride_on": 3}, {"width": 0}, {"num_classes": 2.5}, {"block": "wide"}]
 )
-def test_what_cannot_be_built_is_refused(options, words):
-    with pytest.raises((ValueError, TypeError), match=words):
-        models.resnet18(**options)
-
-
-def test_other_refusals():
-    with pytest.raises(ValueError, match="four whole numbers"):
-        models.ResNet((2, 2, 2))
-    with pytest.raises(ValueError, match="block='wide': choose one of 'basic', 'bottleneck'"):
-        models.ResNet((1, 1, 1, 1), block="wide")
-    with pytest.raises(ValueError, match=r"ResNet takes float images \[N, 3, H, W\]; it was given uint8"):
-        models.resnet18(width=4)(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+def test_what_cannot_be_built_is_refused(option):
+    with pytest.raises((ValueError, TypeError), match=f"{next(iter(option))}="):
+        models.ResNet((1, 1, 1, 1), **option)

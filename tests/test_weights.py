@@ -4,14 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from samples import cifar as net
 
-from resnet_edu import models
 from resnet_edu.models import weights
-
-
-def net(depth: int = 8, seed: int = 0) -> models.CifarNet:
-    torch.manual_seed(seed)
-    return models.CifarNet(depth, residual=True)
 
 
 def test_what_is_saved_is_loaded_to_half_precision(tmp_path: Path) -> None:
@@ -68,7 +63,7 @@ def test_a_damaged_file_is_refused_in_a_sentence_and_the_net_stays(tmp_path: Pat
     path.write_bytes({"cut": whole[: len(whole) // 2], "text": b"hello", "empty": b""}[damage])
     other = net(seed=1)
     before = {name: tensor.clone() for name, tensor in other.state_dict().items()}
-    with pytest.raises(ValueError, match="no whole safetensors file"):
+    with pytest.raises(ValueError, match="no whole file"):
         weights.load(other, path)
     assert all(torch.equal(before[name], tensor) for name, tensor in other.state_dict().items())
 
@@ -79,3 +74,36 @@ def test_unknown_name_lists_the_known_ones(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(FileNotFoundError, match=r"no weights 'yours'.*mine"):
         weights.load(net(), "yours")
     weights.load(net(), "mine")
+
+
+@pytest.mark.parametrize("suffix", [".th", ".pt", ".pth"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod."])
+def test_what_others_stored_with_torch_save_is_read(tmp_path: Path, suffix: str, prefix: str) -> None:
+    stored, path = net(seed=1), tmp_path / f"net{suffix}"
+    state = {f"{prefix}{name}": tensor for name, tensor in stored.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 200, "best": 91.5, "optimizer": {"lr": [0.1]}}, path)
+    loaded, filled, bare = net(), net(), net()
+    assert weights.load(loaded, path) == {"epoch": "200", "best": "91.5"}
+    weights.fill(filled, path)
+    torch.save(state, path)
+    assert weights.load(bare, path) == {}
+    for name, tensor in stored.state_dict().items():
+        assert all(torch.equal(other.state_dict()[name], tensor) for other in (loaded, filled, bare)), name
+
+
+def test_a_net_whose_own_names_begin_as_a_wrapper_s_is_filled_by_them() -> None:
+    averaged = torch.optim.swa_utils.AveragedModel(net(seed=1))
+    other = torch.optim.swa_utils.AveragedModel(net(seed=2))
+    weights.fill(other, averaged.state_dict())
+    assert torch.equal(other.module.fc.weight, averaged.module.fc.weight)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Touch:
+        def __reduce__(self) -> tuple[object, tuple[str, str]]:
+            return open, (str(tmp_path / "mark"), "w")
+
+    torch.save({"state_dict": Touch()}, tmp_path / "net.th")
+    with pytest.raises(ValueError, match="no whole file"):
+        weights.load(net(), tmp_path / "net.th")
+    assert not (tmp_path / "mark").exists()

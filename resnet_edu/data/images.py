@@ -25,30 +25,55 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from resnet_edu import checks
+
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 # Mean and standard deviation of each color channel over the 50,000 training images, in units of full brightness.
 MEAN = (0.4914, 0.4822, 0.4465)
 STD = (0.2470, 0.2435, 0.2616)
+GRAY = (0.4809, 0.2392)  # the same images in shades of gray (ITU-R 601)
 
 
 # ---- Numbers in, numbers out ----------------------------------------------------------------------------------------
 
 
+def channels_first(array: NDArray[np.uint8]) -> Tensor:
+    """[N, H, W, C], as picture files have it -> [N, C, H, W], as PyTorch's convolutions take it."""
+    return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()
+
+
+def shrink(images: Tensor, size: int) -> Tensor:
+    """uint8 [N, C, H, H] -> uint8 [N, C, size, size], each pixel the rounded mean of the square that it replaces.
+
+    Raises ValueError where H is no multiple of `size`.
+    """
+    side = images.shape[-1]
+    if side % checks.whole("size", size, at_least=1, at_most=side):
+        raise ValueError(f"size={size}: images of {side} x {side} are averaged down to a divisor of {side}.")
+    factor = side // size
+    if factor == 1:
+        return images
+    # By parts: the full set as float32 would take 600 MB at once.
+    return torch.cat([F.avg_pool2d(part.float(), factor).round().to(torch.uint8) for part in images.split(5000)])
+
+
 def normalize(images: Tensor) -> Tensor:
-    """uint8 [..., 3, H, W] -> float32 of the same shape: mean 0, deviation 1 in each channel over CIFAR-10."""
-    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
-        raise TypeError(f"normalize takes a uint8 tensor, not {_describe(images)}")
-    if images.dim() < 3 or images.shape[-3] != 3:
-        raise ValueError(f"normalize takes images of shape [..., 3, H, W], not {list(images.shape)}")
-    mean, std = _statistics(images.device)
+    """uint8 [..., C, H, W] -> float32 of the same shape: mean 0, deviation 1 in each channel over CIFAR-10.
+
+    C is 3, or 1 for shades of gray.
+    """
+    if images.dtype != torch.uint8 or images.dim() < 3 or images.shape[-3] not in (1, 3):
+        raise ValueError(f"normalize takes uint8 images [..., C, H, W] with C 1 or 3, not {_described(images)}.")
+    mean, std = _statistics(images.device, images.shape[-3])
     return images.float().sub_(mean).div_(std)
 
 
 @lru_cache
-def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+def _statistics(device: torch.device, channels: int) -> tuple[Tensor, Tensor]:
     # Kept once a device: made anew for each batch, the copy to the GPU would make the program wait for it.
-    mean, std = (torch.tensor(values, device=device).mul(255).view(3, 1, 1) for values in (MEAN, STD))
+    statistics = (MEAN, STD) if channels == 3 else ((GRAY[0],), (GRAY[1],))
+    mean, std = (torch.tensor(values, device=device).mul(255).view(-1, 1, 1) for values in statistics)
     return mean, std
 
 
@@ -61,7 +86,9 @@ def crop_and_flip(x: Tensor, offsets: Tensor, flips: Tensor, padding: int) -> Te
     This is the augmentation of He et al. 2015, section 4.2. Zeros after normalization are the mean color: padding
     the raw bytes would frame the images in black.
     """
-    _check_crop(x, offsets, flips, padding)
+    # Looking at the numbers themselves would make the CPU wait for a GPU, so they are checked on the CPU only.
+    if offsets.device.type == "cpu" and len(x) and not 0 <= int(offsets.min()) <= int(offsets.max()) <= 2 * padding:
+        raise ValueError(f"offsets must be 0 to {2 * padding}, not {int(offsets.min())} to {int(offsets.max())}.")
     n, channels, height, width = x.shape
     padded = F.pad(x, (padding, padding, padding, padding))
 
@@ -83,8 +110,9 @@ def crop_and_flip(x: Tensor, offsets: Tensor, flips: Tensor, padding: int) -> Te
 class Images:
     """Images with their labels, on one device.
 
-    images uint8 [N, 3, H, W]; labels int64 [N], each an index into classes. Batches are normalized by the statistics of
-    the channels; with pixel_mean float32 [3, H, W] that is subtracted instead, and full brightness is 1.
+    images uint8 [N, C, H, W], C 3 (color) or 1 (gray); labels int64 [N], each an index into classes. Batches are
+    normalized by CIFAR-10's statistics, see `normalize`; with pixel_mean float32 [C, H, W], such as the mean of the
+    training images, that is subtracted instead, and full brightness is 1.
     """
 
     images: Tensor
@@ -93,10 +121,22 @@ class Images:
     pixel_mean: Tensor | None = None
 
     def __post_init__(self) -> None:
-        _check_images(self.images, self.labels, self.classes)
-        mean = self.pixel_mean
-        if mean is not None and (not isinstance(mean, Tensor) or mean.shape != self.images.shape[1:]):
-            raise ValueError(f"pixel_mean must be a tensor {list(self.images.shape[1:])}, not {_describe(mean)}")
+        images, labels = self.images, self.labels
+        if not isinstance(images, Tensor) or images.dtype != torch.uint8:
+            raise TypeError(f"images must be a tensor of uint8 [N, C, H, W], not {_described(images)}.")
+        if images.dim() != 4 or images.shape[1] not in (1, 3):
+            raise ValueError(f"images must have the shape [N, C, H, W] with C 1 or 3, not {list(images.shape)}.")
+        if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
+            raise TypeError(f"labels must be a tensor of int64 [N], not {_described(labels)}.")
+        if labels.shape != images.shape[:1]:
+            raise ValueError(f"{len(images)} images need labels [{len(images)}], not {list(labels.shape)}.")
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
+            numbers = f"{int(labels.min())} to {int(labels.max())}"
+            raise ValueError(f"labels must be 0 to {len(self.classes) - 1}, one for each class, not {numbers}.")
+        if self.pixel_mean is not None and self.pixel_mean.shape != images.shape[1:]:
+            raise ValueError(
+                f"pixel_mean must be a tensor {list(images.shape[1:])}, not {_described(self.pixel_mean)}."
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -121,9 +161,10 @@ class Images:
         A slice; a list, array or tensor of positions (negative ones count from the end) or of N truth values; or
         one integer, which gives an Images of length 1, so that what comes out always has the same form.
         """
-        where = _positions(key, len(self))
-        if isinstance(where, Tensor):
-            where = where.to(self.device)
+        picked = np.arange(len(self))[key.cpu().numpy() if isinstance(key, Tensor) else key]
+        if picked.ndim > 1:
+            raise IndexError(f"images are picked in one dimension, not by {key!r:.60}.")
+        where = torch.from_numpy(np.array(picked, order="C", ndmin=1)).to(self.device)
         return Images(self.images[where], self.labels[where], self.classes, self.pixel_mean)
 
     def only(self, *classes: str) -> Images:
@@ -134,7 +175,7 @@ class Images:
         unknown = [name for name in classes if name not in self.classes]
         if not classes or unknown or len(set(classes)) < len(classes):
             given = ", ".join(map(repr, classes)) or "nothing"
-            raise ValueError(f"only takes classes, each once, out of {', '.join(self.classes)}; it was given {given}")
+            raise ValueError(f"only takes classes, each once, out of {', '.join(self.classes)}; it was given {given}.")
         new = torch.full((len(self.classes),), -1, device=self.device)
         for label, name in enumerate(classes):
             new[self.classes.index(name)] = label
@@ -149,19 +190,15 @@ class Images:
         the official order. The same seed holds out the same images on every device.
         """
         n = len(self)
-        if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.floating):
-            raise TypeError(f"fraction must be a number between 0 and 1, such as 0.1, not {fraction!r}")
-        if not 0 < fraction < 1:
-            raise ValueError(f"fraction must lie between 0 and 1, both excluded, not {fraction}")
-        count = round(float(fraction) * n)
+        count = round(checks.number("fraction", fraction, above=0, below=1) * n)
         if not 0 < count < n:
-            raise ValueError(f"a fraction of {fraction} of {n} images is {count}, and leaves one part empty")
+            raise ValueError(f"fraction={fraction}: of {n} images that is {count}, and leaves one part empty.")
 
         # Shuffle, sort by class without disturbing the shuffle, and take every (n / count)th: a fair share of each.
-        shuffled = torch.randperm(n, generator=_generator(seed))
+        shuffled = torch.randperm(n, generator=_generator(seed), device="cpu")
         by_class = shuffled[self.labels.cpu()[shuffled].argsort(stable=True)]
-        every = (2 * torch.arange(count) + 1) * n // (2 * count)
-        held_out = torch.zeros(n, dtype=torch.bool)
+        every = (2 * torch.arange(count, device="cpu") + 1) * n // (2 * count)
+        held_out = torch.zeros(n, dtype=torch.bool, device="cpu")
         held_out[by_class[every]] = True
         return self[~held_out], self[held_out]
 
@@ -174,7 +211,7 @@ class Images:
         seed: int = 0,
         shard: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """One pass over the images: normalized float32 [B, 3, H, W] and int64 [B]; the last batch may be shorter.
+        """One pass over the images: normalized float32 [B, C, H, W] and int64 [B]; the last batch may be shorter.
 
         shuffle: a new order. augment: each image moved by up to H // 8 pixels (4 at 32 x 32) in both directions, and
         mirrored or not (He et al. 2015). Every random choice follows from seed, alike on every device; pass another
@@ -184,15 +221,11 @@ class Images:
         together. All get equally many; what a short last batch has too many is left out of this pass.
         """
         # Checked here and not in _epoch: a generator function would only complain at its first batch.
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
-            raise TypeError(f"batch_size must be a whole number, not {batch_size!r}")
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
-        for name, value in (("shuffle", shuffle), ("augment", augment)):
-            if not isinstance(value, bool | np.bool_):
-                raise TypeError(f"{name} must be True or False, not {value!r}")
-        rank, world = _shard(shard)
-        return self._epoch(int(batch_size), bool(shuffle), bool(augment), _generator(seed), rank, world)
+        batch_size = checks.whole("batch_size", batch_size, at_least=1)
+        shuffle, augment = checks.flag("shuffle", shuffle), checks.flag("augment", augment)
+        if not isinstance(shard, tuple) or [type(part) for part in shard] != [int, int] or not 0 <= shard[0] < shard[1]:
+            raise ValueError(f"shard must be (rank, world), whole numbers with 0 <= rank < world, not {shard!r:.60}.")
+        return self._epoch(batch_size, shuffle, augment, _generator(seed), *shard)
 
     def _normalized(self, images: Tensor) -> Tensor:
         return normalize(images) if self.pixel_mean is None else (images.float() - self.pixel_mean).div_(255)
@@ -203,10 +236,11 @@ class Images:
         # All of the epoch's random numbers are drawn on the CPU and moved once: the same numbers on every device,
         # and no batch for which the CPU has to wait for the GPU.
         n, padding = len(self), self.images.shape[-2] // 8
-        order = (torch.randperm(n, generator=generator) if shuffle else torch.arange(n)).to(self.device)
+        drawn: dict[str, Any] = {"generator": generator, "device": "cpu"}
+        order = (torch.randperm(n, **drawn) if shuffle else torch.arange(n, device="cpu")).to(self.device)
         if augment:
-            offsets = torch.randint(2 * padding + 1, (n, 2), generator=generator).to(self.device)
-            flips = torch.randint(2, (n,), generator=generator).bool().to(self.device)
+            offsets = torch.randint(2 * padding + 1, (n, 2), **drawn).to(self.device)
+            flips = torch.randint(2, (n,), **drawn).bool().to(self.device)
         for start in range(0, n, batch_size):
             equal = min(batch_size, n - start) // world * world
             if not equal:
@@ -219,7 +253,7 @@ class Images:
             yield x, self.labels[picked]
 
 
-# ---- Checks: what was given, what is possible -----------------------------------------------------------------------
+# ---- Where they live ------------------------------------------------------------------------------------------------
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
@@ -230,8 +264,6 @@ def pick_device(device: str | torch.device | None) -> torch.device:
     """
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if not isinstance(device, str | torch.device):
-        raise TypeError(f'device must be None or a name such as "cpu" or "cuda", not {device!r}')
     here = "cpu" + "".join(f", cuda:{i}" for i in range(torch.cuda.device_count()))
     here += ", mps" if torch.backends.mps.is_available() else ""
     try:
@@ -241,87 +273,16 @@ def pick_device(device: str | torch.device | None) -> torch.device:
         torch.empty(1, device=target)
     except Exception as error:  # each backend has its own: RuntimeError, AssertionError, ModuleNotFoundError, ...
         reason = str(error).partition("\n")[0].partition(". ")[0]
-        raise ValueError(f'device "{device}" cannot be used here ({reason}); possible: {here}') from None
+        raise ValueError(f"device={device!r:.60} cannot be used here ({reason}); possible: {here}.") from None
     return target
 
 
-def _describe(value: object) -> str:
+def _described(value: object) -> str:
     if isinstance(value, Tensor):
         return f"a tensor of {str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
     return f"{type(value).__name__} {value!r:.60}"
 
 
-def _check_images(images: Tensor, labels: Tensor, classes: tuple[str, ...]) -> None:
-    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
-        raise TypeError(f"images must be a tensor of uint8 [N, 3, H, W], not {_describe(images)}")
-    if images.dim() != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
-        raise ValueError(f"images must have the shape [N, 3, H, W], not {list(images.shape)}")
-    if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
-        raise TypeError(f"labels must be a tensor of int64 [N], not {_describe(labels)}")
-    if labels.shape != images.shape[:1]:
-        raise ValueError(f"{len(images)} images need labels of shape [{len(images)}], not {list(labels.shape)}")
-    if labels.device != images.device:
-        raise ValueError(f"images are on {images.device} but labels on {labels.device}: both must be on one device")
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
-        raise ValueError(f"labels must be 0 to {len(classes) - 1}, not {int(labels.min())} to {int(labels.max())}")
-
-
-def _check_crop(x: Tensor, offsets: Tensor, flips: Tensor, padding: int) -> None:
-    if not isinstance(x, Tensor) or x.dim() != 4:
-        raise ValueError(f"x must be a tensor [N, C, H, W], not {_describe(x)}")
-    if isinstance(padding, bool) or not isinstance(padding, int) or padding < 0:
-        raise ValueError(f"padding must be a whole number of pixels, 0 or more, not {padding!r}")
-    if not isinstance(offsets, Tensor) or offsets.dtype != torch.int64 or offsets.shape != (len(x), 2):
-        raise ValueError(f"offsets must be a tensor of int64 [{len(x)}, 2], not {_describe(offsets)}")
-    if not isinstance(flips, Tensor) or flips.dtype != torch.bool or flips.shape != (len(x),):
-        raise ValueError(f"flips must be a tensor of bool [{len(x)}], not {_describe(flips)}")
-    if not x.device == offsets.device == flips.device:
-        raise ValueError(f"all must be on one device, not on {x.device}, {offsets.device} and {flips.device}")
-    # Looking at the numbers themselves would make the CPU wait for a GPU, so they are checked on the CPU only.
-    if offsets.device.type == "cpu" and len(x) and not 0 <= int(offsets.min()) <= int(offsets.max()) <= 2 * padding:
-        raise ValueError(f"offsets must be 0 to {2 * padding}, not {int(offsets.min())} to {int(offsets.max())}")
-
-
 def _generator(seed: int) -> torch.Generator:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"seed must be a whole number, not {seed!r}")
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"seed must be 0 or more and below 2**63, not {seed}")
-    return torch.Generator().manual_seed(int(seed))
-
-
-def _shard(shard: object) -> tuple[int, int]:
-    if not isinstance(shard, tuple) or len(shard) != 2 or any(type(part) is not int for part in shard):
-        raise TypeError(f"shard must be (rank, world), two whole numbers, not {shard!r:.60}")
-    rank, world = shard
-    if not 0 <= rank < world:
-        raise ValueError(f"shard must be (rank, world) with a rank from 0 to world - 1, not {shard}")
-    return rank, world
-
-
-def _positions(key: object, n: int) -> slice | Tensor:
-    """What was written between the brackets, as a slice with a positive step or as int64 positions -n .. n - 1."""
-    expected = f"images are picked by an integer, a slice, or a list of integers or of {n} truth values"
-    if isinstance(key, slice):
-        start, stop, step = key.indices(n)
-        return slice(start, stop, step) if step > 0 else torch.tensor(range(start, stop, step), dtype=torch.int64)
-    if isinstance(key, tuple):  # images[1, 2]: numpy would take this for an image and a channel
-        raise TypeError(f"{expected}, not by several indices {key!r:.60}")
-    try:
-        where = key.detach().cpu().numpy() if isinstance(key, Tensor) else np.asarray(key)
-    except Exception as error:  # ragged lists, tensors without numpy's dtype or without data
-        raise TypeError(f"{expected}, not by {_describe(key)} ({error})") from None
-    if where.ndim > 1:
-        raise IndexError(f"{expected}: in one dimension, not of shape {list(where.shape)}")
-    if where.size == 0:
-        return torch.zeros(0, dtype=torch.int64)
-    if where.dtype.kind == "b":
-        if where.shape != (n,):
-            raise IndexError(f"there are {n} images, but {where.size} truth values to pick them by")
-        return torch.from_numpy(np.flatnonzero(where))
-    if where.dtype.kind not in "iu":
-        raise TypeError(f"{expected}, not by {_describe(key)}")
-    if not -n <= int(where.min()) <= int(where.max()) < n:
-        outside = where.min() if where.min() < -n else where.max()
-        raise IndexError(f"there is no image {outside}: there are {n}, numbered 0 to {n - 1}")
-    return torch.from_numpy(where.astype(np.int64).reshape(-1))
+    # Seeds go further than `checks.seed` lets them: an epoch's is 1000 times that of the run.
+    return torch.Generator("cpu").manual_seed(checks.whole("seed", seed, at_most=2**63 - 1))

@@ -13,11 +13,12 @@ as the others, of a picture whose tiles have been shuffled. It is no object, and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from resnet_edu import checks
 
 from .images import Images
 
@@ -59,50 +60,21 @@ def compose_scenes(
     pictures: what is put on, scaled to a side drawn from `sides` (first and last included); labels and classes are
     theirs. The background is another picture, averaged to 4 x 4 colors and blown up. A square for which 40 places were
     taken is left out, but never the first object. The same arguments give the same scenes.
-    Raises TypeError or ValueError for what cannot be.
+    Raises ValueError for sides that do not fit.
     """
-    _check(pictures, count, size, objects, sides, decoys, seed)
-    draw = torch.Generator().manual_seed(seed)
-    source, source_labels = pictures.images.cpu(), pictures.labels.cpu()
-
-    def integer(low: int, high: int) -> int:
-        return int(torch.randint(low, high + 1, (), generator=draw))
-
-    images, masks, boxes, labels = [], [], [], []
-    for _ in range(count):
-        behind = source[integer(0, len(source) - 1)][None].float()
-        scene = F.interpolate(F.adaptive_avg_pool2d(behind, 4), size=(size, size), mode="bicubic")[0]
-        mask = torch.zeros(size, size, dtype=torch.int64)
-        taken = torch.zeros(size, size, dtype=torch.bool)
-        found: list[tuple[int, int, int, int]] = []
-        kinds: list[int] = []
-        number = integer(1, objects)
-        for k in range(number + decoys):
-            which, side = integer(0, len(source) - 1), integer(*sides)
-            place = None
-            for _ in range(TRIES):
-                x, y = integer(0, size - side), integer(0, size - side)
-                if not taken[y : y + side, x : x + side].any():
-                    place = x, y
-                    break
-            if place is None:
-                continue
-            x, y = place
-            picture = source[which]
-            if k >= number:
-                picture = _shuffled(picture, draw)
-            small = F.interpolate(picture[None].float(), size=(side, side), mode="bilinear", antialias=True)[0]
-            scene[:, y : y + side, x : x + side] = small
-            taken[y : y + side, x : x + side] = True
-            if k < number:
-                kind = int(source_labels[which])
-                mask[y : y + side, x : x + side] = kind + 1
-                found.append((x, y, x + side, y + side))
-                kinds.append(kind)
-        images.append(scene.round().clamp(0, 255).to(torch.uint8))
-        masks.append(mask)
-        boxes.append(torch.tensor(found, dtype=torch.float32))
-        labels.append(torch.tensor(kinds))
+    draw = torch.Generator("cpu").manual_seed(checks.seed(seed))
+    decoys = checks.whole("decoys", decoys)
+    smallest, largest = sides
+    if not 4 <= smallest <= largest <= size:
+        raise ValueError(f"sides={sides}: give (smallest, largest) in pixels, from 4 to the scene's {size}.")
+    if pictures.images.shape[-1] % TILES or pictures.images.shape[-2] % TILES:
+        raise ValueError(
+            f"The pictures' sides have to be multiples of {TILES}, not {list(pictures.images.shape[-2:])}."
+        )
+    on_cpu = pictures.to("cpu")
+    with torch.device("cpu"):
+        made = [_scene(on_cpu, size, objects, sides, decoys, draw) for _ in range(count)]
+    images, masks, boxes, labels = zip(*made, strict=True)
     device = pictures.device
     return Scenes(
         torch.stack(images).to(device),
@@ -113,33 +85,54 @@ def compose_scenes(
     )
 
 
+def _scene(
+    pictures: Images, size: int, objects: int, sides: tuple[int, int], decoys: int, draw: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One image, mask, boxes and labels, as `Scenes` has them."""
+    behind = pictures.images[_integer(0, len(pictures) - 1, draw)][None].float()
+    scene = F.interpolate(F.adaptive_avg_pool2d(behind, 4), size=(size, size), mode="bicubic")[0]
+    mask = torch.zeros(size, size, dtype=torch.int64)
+    taken = torch.zeros(size, size, dtype=torch.bool)
+    boxes: list[tuple[int, int, int, int]] = []
+    labels: list[int] = []
+    number = _integer(1, objects, draw)
+    for k in range(number + decoys):
+        which, side = _integer(0, len(pictures) - 1, draw), _integer(*sides, draw)
+        place = _free_place(taken, side, draw)
+        if place is None:
+            continue
+        x, y = place
+        square = slice(y, y + side), slice(x, x + side)
+        picture = pictures.images[which]
+        if k >= number:
+            picture = _shuffled(picture, draw)
+        scene[(slice(None), *square)] = F.interpolate(
+            picture[None].float(), size=(side, side), mode="bilinear", antialias=True
+        )[0]
+        taken[square] = True
+        if k < number:
+            labels.append(int(pictures.labels[which]))
+            mask[square] = labels[-1] + 1
+            boxes.append((x, y, x + side, y + side))
+    image = scene.round().clamp(0, 255).to(torch.uint8)
+    return image, mask, torch.tensor(boxes, dtype=torch.float32), torch.tensor(labels)
+
+
+def _free_place(taken: Tensor, side: int, draw: torch.Generator) -> tuple[int, int] | None:
+    """x and y of a square of which no pixel is taken; None where none was found."""
+    for _ in range(TRIES):
+        x, y = (_integer(0, len(taken) - side, draw) for _ in range(2))
+        if not taken[y : y + side, x : x + side].any():
+            return x, y
+    return None
+
+
+def _integer(low: int, high: int, draw: torch.Generator) -> int:
+    return int(torch.randint(low, high + 1, (), generator=draw))
+
+
 def _shuffled(picture: Tensor, draw: torch.Generator) -> Tensor:
     """uint8 [3, H, W] -> the same pixels, its 4 x 4 tiles in an order drawn by chance."""
     tiles = [tile for row in picture.chunk(TILES, 1) for tile in row.chunk(TILES, 2)]
     tiles = [tiles[i] for i in torch.randperm(len(tiles), generator=draw).tolist()]
     return torch.cat([torch.cat(tiles[i : i + TILES], 2) for i in range(0, len(tiles), TILES)], 1)
-
-
-def _check(
-    pictures: object, count: object, size: object, objects: object, sides: object, decoys: object, seed: object
-) -> None:
-    if not isinstance(pictures, Images) or not len(pictures):
-        raise TypeError(
-            f"compose_scenes takes Images with at least one picture, such as data.load returns; not {pictures!r:.60}"
-        )
-    for name, value, low in (
-        ("count", count, 1),
-        ("size", size, 8),
-        ("objects", objects, 1),
-        ("decoys", decoys, 0),
-        ("seed", seed, 0),
-    ):
-        if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < low:
-            raise ValueError(f"{name}={value!r:.60}: give a whole number of at least {low}")
-    whole = isinstance(sides, tuple) and len(sides) == 2 and all(isinstance(s, int) for s in sides)
-    if not whole or not 4 <= sides[0] <= sides[1] <= size:  # type: ignore[index, operator]
-        raise ValueError(f"sides={sides!r:.60}: give (smallest, largest) in pixels, from 4 to the scene's {size}")
-    if pictures.images.shape[-1] % TILES or pictures.images.shape[-2] % TILES:
-        raise ValueError(
-            f"the pictures are {list(pictures.images.shape[-2:])}: their sides have to be multiples of {TILES}"
-        )

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from resnet_edu import checks
 
 #: Each makes its plural by an s, and none ends in one.
 NOUNS = (
@@ -53,11 +54,9 @@ def agreement_sentences(count: int, nouns: Sequence[str] = NOUNS, *, seed: int =
     Number, order and words are drawn by chance and independently of each other; a sentence of more than 72 letters
     is drawn again. The same arguments give the same sentences. Raises ValueError for what cannot be.
     """
-    for name, value, low in (("count", count, 1), ("seed", seed, 0)):
-        if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < low:
-            raise ValueError(f"{name}={value!r:.60}: give a whole number of at least {low}")
-    if isinstance(nouns, str) or not nouns or not set(nouns) <= set(NOUNS):
-        raise ValueError(f"nouns={nouns!r:.60}: give some of data.NOUNS")
+    count = checks.whole("count", count, at_least=1)
+    if not set(nouns) <= set(NOUNS):  # of another, the plural may not be an s
+        raise ValueError(f"nouns={nouns!r:.60}: give some of data.NOUNS.")
     rng = np.random.default_rng(seed)
     texts: list[str] = []
     labels, misleading = [], []
@@ -79,4 +78,4 @@ def agreement_sentences(count: int, nouns: Sequence[str] = NOUNS, *, seed: int =
         labels.append(right)
         misleading.append(bool(plurals[-1] != plurals[0]))
     codes = [[LETTERS.index(letter) for letter in text.ljust(LONGEST)] for text in texts]
-    return Sentences(texts, torch.tensor(codes), torch.tensor(labels), torch.tensor(misleading))
+    return Sentences(texts, *(torch.tensor(values, device="cpu") for values in (codes, labels, misleading)))

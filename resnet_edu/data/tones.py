@@ -12,10 +12,11 @@ does.
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
 
 import torch
 from torch import Tensor
+
+from resnet_edu import checks
 
 TONES = ("level", "rising", "falling", "dipping")
 RATE = 2000  # samples a second
@@ -27,15 +28,14 @@ def tone_words(count: int, *, noise: float = 0.3, seed: int = 0) -> tuple[Tensor
     """`count` sounds float32 [count, 1, 2048] at 2,000 samples a second, and labels int64 [count] into TONES.
 
     noise: the deviation of the white noise, where the voice's own is 1 while it sounds. The same arguments give the
-    same sounds. Raises ValueError for what cannot be.
+    same sounds. Raises ValueError for a noise below 0.
     """
-    for name, value, low in (("count", count, 1), ("seed", seed, 0)):
-        if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < low:
-            raise ValueError(f"{name}={value!r:.60}: give a whole number of at least {low}")
-    if not isinstance(noise, Real) or not 0 <= float(noise) <= 100:
-        raise ValueError(f"noise={noise!r:.60}: give a number from 0 to 100")
-    draw = torch.Generator().manual_seed(seed)
+    noise = checks.number("noise", noise, at_least=0)
+    with torch.device("cpu"):
+        return _words(count, noise, torch.Generator("cpu").manual_seed(checks.seed(seed)))
 
+
+def _words(count: int, noise: float, draw: torch.Generator) -> tuple[Tensor, Tensor]:
     def uniform(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(count, 1, generator=draw)
 

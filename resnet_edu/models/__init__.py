@@ -12,34 +12,22 @@ Read it in this order:
 
     cifar.py      `CifarNet`, the net of nearly all lessons: layers, branch, shortcut, block, net
     imagenet.py   ResNet-18 to 152, whose weights go to torchvision's and back
+    relatives.py  eleven blocks in one skeleton, from Highway to the transformer (imported by name)
+    weights.py    trained weights as files, stored ones and torchvision's (imported by name)
+    wrappers.py   the net inside torch.compile's or DistributedDataParallel's wrapper
 """
 
 from resnet_edu.models.cifar import (
     ACTIVATIONS,
-    BRANCHES,
     NORMS,
     SHORTCUTS,
     Block,
     Branch,
     CifarNet,
-    LayerFactory,
     PadShortcut,
-    basic_branch,
-    bottleneck_branch,
     conv1x1,
     conv3x3,
     count_parameters,
     initialize,
-    make_shortcut,
 )
-from resnet_edu.models.imagenet import (
-    EXPANSION,
-    STEMS,
-    ResNet,
-    ResNetBlock,
-    resnet18,
-    resnet34,
-    resnet50,
-    resnet101,
-    resnet152,
-)
+from resnet_edu.models.imagenet import STEMS, ResNet, ResNetBlock, resnet18, resnet34, resnet50, resnet101, resnet152

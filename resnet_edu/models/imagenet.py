@@ -25,7 +25,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from resnet_edu.models.cifar import check_choice, check_count, check_input, conv1x1, conv3x3
+from resnet_edu import checks
+from resnet_edu.models.cifar import check_images, conv1x1, conv3x3
 
 #: Channels that a block gives, for each channel of its 3 x 3 convolution.
 EXPANSION = {"basic": 1, "bottleneck": 4}
@@ -38,12 +39,13 @@ class ResNetBlock(nn.Module):
 
     F of a "basic" block: two 3 x 3 convolutions. F of a "bottleneck": 1 x 1, 3 x 3, and a 1 x 1 back up to four times
     the channels. The shortcut is x itself, or where the shape changes a 1 x 1 convolution with its norm.
+    A class of its own beside `models.Block`, so that its layers have torchvision's names and take its weights.
     """
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1, *, block: str, stride_on: str = "3x3") -> None:
         super().__init__()
-        check_choice("block", block, EXPANSION)
-        check_choice("stride_on", stride_on, STRIDE_ON)
+        checks.choice("block", block, EXPANSION)
+        checks.choice("stride_on", stride_on, STRIDE_ON)
         out_channels = EXPANSION[block] * channels
         self.bottleneck = block == "bottleneck"
         if self.bottleneck:
@@ -86,11 +88,6 @@ class ResNet(nn.Module):
     Raises ValueError or TypeError with the possible values.
     """
 
-    layer1: nn.Sequential
-    layer2: nn.Sequential
-    layer3: nn.Sequential
-    layer4: nn.Sequential
-
     def __init__(
         self,
         blocks: Sequence[int],
@@ -102,27 +99,22 @@ class ResNet(nn.Module):
         num_classes: int = 1000,
     ) -> None:
         super().__init__()
-        if not isinstance(blocks, Sequence) or isinstance(blocks, str) or len(blocks) != 4:
-            raise ValueError(f"blocks={blocks!r:.60}: give four whole numbers, such as (2, 2, 2, 2).")
-        for name, number in (*(("blocks", n) for n in blocks), ("width", width), ("num_classes", num_classes)):
-            check_count(name, number)
-        check_choice("block", block, EXPANSION)
-        check_choice("stem", stem, STEMS)
-        check_choice("stride_on", stride_on, STRIDE_ON)
-
-        imagenet = stem == "imagenet"
+        width = checks.whole("width", width, at_least=1)
+        num_classes = checks.whole("num_classes", num_classes, at_least=1)
+        imagenet = checks.choice("stem", stem, STEMS) == "imagenet"
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False) if imagenet else conv3x3(3, width)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1) if imagenet else nn.Identity()
-        channels = width
+        channels, stages = width, []
         for stage, count in enumerate(blocks):
             layers = []
             for i in range(count):
                 stride = 2 if stage > 0 and i == 0 else 1
                 layers.append(ResNetBlock(channels, width * 2**stage, stride, block=block, stride_on=stride_on))
                 channels = EXPANSION[block] * width * 2**stage
-            self.add_module(f"layer{stage + 1}", nn.Sequential(*layers))
+            stages.append(nn.Sequential(*layers))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
 
@@ -131,7 +123,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        check_input(x, 3, next(self.parameters(), None), who="ResNet")
+        check_images(x, 3, "ResNet")
         x = self.relu(self.bn1(self.conv1(x)))  # "imagenet": [N, width, H / 2, W / 2]
         x = self.maxpool(x)  # [N, width, H / 4, W / 4]
         x = self.layer1(x)  # [N, expansion * width, H / 4, W / 4]

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu.models import conv1x1, conv3x3, count_parameters
-from resnet_edu.models.cifar import check_count
+from resnet_edu.models.cifar import check_images
 
 #: Makes one block: `(channels, hidden) -> module` that maps [N, channels, H, W] to [N, its out_channels, H, W].
 MakeBlock = Callable[[int, int], nn.Module]
@@ -40,7 +40,10 @@ MakeBlock = Callable[[int, int], nn.Module]
 
 
 class Plain(nn.Module):
-    """y = relu(F(x)): two 3 x 3 convolutions, and no way around them."""
+    """y = relu(F(x)): two 3 x 3 convolutions, and no way around them.
+
+    Not built from `models.Block`: a relative has a width of its own inside, and a `forward` that says all it does.
+    """
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -295,8 +298,6 @@ BLOCKS: dict[str, type[nn.Module]] = {
 
 def forward_lines(block: type[nn.Module]) -> str:
     """What a block does with x: the lines of its `forward`, without the first."""
-    if not isinstance(block, type) or not issubclass(block, nn.Module):
-        raise TypeError(f"forward_lines takes a class of modules, such as relatives.Residual, not {block!r:.60}.")
     source = textwrap.dedent(inspect.getsource(block.forward))
     return textwrap.dedent(source.split("\n", 1)[1]).rstrip()
 
@@ -307,7 +308,7 @@ def forward_lines(block: type[nn.Module]) -> str:
 class Skeleton(nn.Module):
     """A stem, two stages of `blocks` blocks, a classifier: everything but the block, which is given.
 
-    Takes float images [N, in_channels, H, W] with sides of at least 4, returns logits [N, num_classes]. The stem halves
+    Takes float images [N, in_channels, H, W] with sides of at least 3, returns logits [N, num_classes]. The stem halves
     the sides, the transition between the stages halves them again and doubles the channels: so a block never has to
     change the shape of the stream.
 
@@ -316,7 +317,6 @@ class Skeleton(nn.Module):
     hidden: the width inside the blocks of each stage. By default the one with which a stage has as many parameters as
         the stage of a plain net with hidden = channels.
 
-    Raises ValueError or TypeError where a setting cannot be.
     """
 
     def __init__(
@@ -330,16 +330,6 @@ class Skeleton(nn.Module):
         in_channels: int = 3,
     ) -> None:
         super().__init__()
-        for name, number in (
-            ("width", width), ("blocks", blocks), ("num_classes", num_classes), ("in_channels", in_channels),
-        ):  # fmt: skip
-            check_count(name, number)
-        if not callable(block) or isinstance(block, nn.Module):
-            raise TypeError(f"block={block!r:.60}: give a class such as relatives.Residual, or what makes its blocks.")
-        if hidden is not None and (not isinstance(hidden, tuple) or len(hidden) != 2):
-            raise ValueError(f"hidden={hidden!r:.60}: give two widths, one a stage, or None for the budget's.")
-        for number in hidden or ():
-            check_count("hidden", number)
         self.in_channels = in_channels
         self.hidden = hidden or (matched(block, width, blocks), matched(block, 2 * width, blocks))
         self.stem = nn.Sequential(conv3x3(in_channels, width, stride=2), nn.BatchNorm2d(width), nn.ReLU())
@@ -352,7 +342,7 @@ class Skeleton(nn.Module):
         self.fc = nn.Linear(grown, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        _check_images(x, self.in_channels)
+        check_images(x, self.in_channels, "Skeleton")
         x = self.stem(x)  # [N, width, H / 2, W / 2]
         x = self.stage1(x)
         x = self.transition(x)  # [N, 2 width, H / 4, W / 4]
@@ -365,8 +355,6 @@ def _stage(block: MakeBlock, channels: int, blocks: int, hidden: int) -> tuple[n
     layers = []
     for _ in range(blocks):
         layers.append(block(channels, hidden))
-        if not isinstance(layers[-1], nn.Module):
-            raise TypeError(f"block({channels}, {hidden}) returned {type(layers[-1]).__name__}, and no nn.Module.")
         channels = getattr(layers[-1], "out_channels", channels)
     return nn.Sequential(*layers), channels
 
@@ -385,13 +373,3 @@ def matched(block: MakeBlock, channels: int, blocks: int) -> int:
         middle = (low + high) // 2
         low, high = (low, middle) if parameters(block, middle * step) >= budget else (middle + 1, high)
     return min((max(1, low - 1) * step, low * step), key=lambda hidden: abs(parameters(block, hidden) - budget))
-
-
-def _check_images(x: object, channels: int) -> None:
-    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != channels or not x.is_floating_point():
-        given = f"{x.dtype} {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-        raise ValueError(f"Skeleton takes float images [N, {channels}, H, W]; it was given {given}.")
-    if min(x.shape[2:]) < 4:
-        raise ValueError(
-            f"Skeleton needs sides of at least 4, for it halves them twice; these are {list(x.shape[2:])}."
-        )

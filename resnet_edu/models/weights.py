@@ -7,7 +7,8 @@
     >>> facts["epochs"], facts["torch"]
 
 `save` writes such a file wherever you say; only `python -m resnet_edu authoring keep` writes to the course's own
-`data/weights/`. `pretrained` takes torchvision's ImageNet weights, where they are to be had.
+`data/weights/`. `load` also reads what others stored with `torch.save`. `pretrained` loads torchvision's ImageNet
+weights from `data/weights/`, or downloads them.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from resnet_edu import files
-from resnet_edu.models.wrappers import bare
+from resnet_edu import checks, files
+from resnet_edu.data.download import fetch
+from resnet_edu.models.wrappers import bare, clean_name
 
 #: torchvision's weights IMAGENET1K_V1. A name ends in the first eight digits of the file's SHA-256.
 OFFICIAL = {
@@ -36,7 +38,7 @@ OFFICIAL = {
     "resnet152": "resnet152-394f9c45.pth",
 }
 SOURCE = "https://download.pytorch.org/models/"
-ANSWER, LIMIT = 5.0, 90.0  # seconds until a server has to answer, and until the whole file has to be here
+PATIENCE, SLOWEST = 10.0, 500_000.0  # seconds, and bytes a second: a lesson goes on without what comes more slowly
 
 
 def save(net: nn.Module, path: str | os.PathLike[str], /, **facts: object) -> Path:
@@ -71,33 +73,36 @@ def with_sorted_facts(data: bytes) -> bytes:
 def load(net: nn.Module, name: str | os.PathLike[str]) -> dict[str, str]:
     """Fill `net` with stored weights and return the facts stored beside them.
 
-    name: a file, or the name of one in the course's `data/weights/` or in the cache folder.
+    name: a file of `save` or of `torch.save` (.pt, .pth, .th), or the name of one in the course's `data/weights/` or
+        in the cache folder.
     Raises FileNotFoundError, or ValueError when the file is damaged or belongs to another net.
     """
     path = _find(name)
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-            facts = dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is no whole safetensors file ({error}): remove it, and fetch or train it again."
-        ) from None
+    state, facts = _read(path)
     net = bare("load", net)
     try:
-        fill(net, tensors)  # copies into the net's own type and device
+        fill(net, state)  # copies into the net's own type and device
     except ValueError as error:
         made = f" It was made by {facts['net']}." if "net" in facts else ""
-        raise ValueError(f"{path.name} does not fit this {type(net).__name__}: {error}.{made}") from None
+        raise ValueError(f"{path} does not fit this {type(net).__name__}: {error}.{made}") from None
     return facts
 
 
-def fill(net: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """`net.load_state_dict(tensors)`, all or nothing: ValueError tells what differs, and the net is then as it was."""
+def fill(net: nn.Module, state: dict[str, Any] | str | os.PathLike[str]) -> None:
+    """`net.load_state_dict(state)`, all or nothing: ValueError tells what differs, and the net is then as it was.
+
+    state: tensors by name, or a dict that holds them as "state_dict", or a file with either. The "module." and
+        "_orig_mod." that a wrapper put in front of a name are taken off.
+    """
+    if isinstance(state, str | os.PathLike):
+        state, _ = _read(checks.path("state", state))
+    if not isinstance(state, dict):
+        raise ValueError(f"it is a {type(state).__name__}, and no weights by their names")
+    if isinstance(inside := state.get("state_dict"), dict):
+        state = inside
     here = net.state_dict()
-    if not isinstance(tensors, dict):
-        raise ValueError(f"it is a {type(tensors).__name__}, and no weights by their names")
-    for name in sorted(map(str, here.keys() | tensors.keys())):
+    tensors = {name if name in here else clean_name(str(name)): tensor for name, tensor in state.items()}
+    for name in sorted(here.keys() | tensors.keys()):
         if name not in tensors and name.endswith("num_batches_tracked"):
             continue  # older files do not hold it, torchvision's among them: PyTorch puts it in
         if name not in tensors or name not in here:
@@ -111,15 +116,14 @@ def fill(net: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
-    """Fill `net` with torchvision's ImageNet weights of `name` ("resnet18" ... "resnet152"); say whether, and why not.
+    """Fill `net` with torchvision's ImageNet weights of `name` ("resnet18" ... "resnet152").
 
-    The official file is looked for in the course's `data/weights/`, in the cache folder and where torch.hub keeps its
-    files; else it is downloaded (45 to 230 MB) into the cache, unless `download` is False. Where there is no network
-    the answer comes after seconds. Raises ValueError when a file is damaged or belongs to another net.
+    Returns True if they were loaded; otherwise prints why not and returns False. The official file is looked for in the
+    course's `data/weights/`, in the cache folder and where torch.hub keeps its files; else it is downloaded (45 to
+    230 MB) into the cache, unless `download` is False. Where there is no network the answer comes after seconds.
+    Raises ValueError when a file is damaged or belongs to another net.
     """
-    if not isinstance(name, str) or name not in OFFICIAL:
-        raise ValueError(f"pretrained(name={name!r:.60}): choose one of {', '.join(OFFICIAL)}.")
-    file, kept = OFFICIAL[name], files.cache_folder() / "weights"
+    file, kept = OFFICIAL[checks.choice("name", name, OFFICIAL)], files.cache_folder() / "weights"
     folders = (files.course_folder() / "weights", kept, Path(torch.hub.get_dir()) / "checkpoints")
     path = next((folder / file for folder in folders if (folder / file).is_file()), None)
     if path is None:
@@ -131,24 +135,14 @@ def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
             print(f"{name}: no trained weights here, so it keeps the random ones.")
             print(f"To use them put {file} into data/weights/.")
             return False
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle raises whatever it comes upon
-        raise ValueError(
-            f"{path} is no whole file of weights ({error!s:.80}): remove it, and fetch it again."
-        ) from None
-    net = bare("pretrained", net)
-    try:
-        fill(net, state)
-    except ValueError as error:
-        raise ValueError(f"{path} does not fit this {type(net).__name__}: {error}.") from None
+    load(net, path)
     print(f"{name}: torchvision's weights, trained on ImageNet, from {path.name}")
     return True
 
 
 def _downloaded(file: str, folder: Path) -> Path:
     """The official file, verified, in `folder`. Raises OSError or ValueError."""
-    body = _fetched(f"{SOURCE}{file}")
+    body = fetch(f"{SOURCE}{file}", patience=PATIENCE, slowest=SLOWEST)
     expected = Path(file).stem.rpartition("-")[2]
     if not hashlib.sha256(body).hexdigest().startswith(expected):
         raise ValueError(f"its SHA-256 does not begin with {expected}")
@@ -158,43 +152,28 @@ def _downloaded(file: str, folder: Path) -> Path:
     return folder / file
 
 
-def _fetched(url: str) -> bytes:
-    """The body of one answer, fetched in a thread of its own: not even a name that nobody resolves holds us up."""
-    import urllib.request
-
-    body, failures = bytearray(), list[BaseException]()
-    answered, given_up = threading.Event(), threading.Event()
-
-    def fetch() -> None:
-        try:
-            with urllib.request.urlopen(url, timeout=ANSWER) as reply:
-                answered.set()
-                while (part := reply.read1(1 << 20)) and not given_up.is_set():
-                    body.extend(part)
-        except Exception as error:  # whatever it is, the lesson goes on without the weights
-            failures.append(error)
-        answered.set()
-
-    thread = threading.Thread(target=fetch, daemon=True)
-    thread.start()
-    in_time = answered.wait(2 * ANSWER)
-    thread.join(LIMIT if in_time else 0)
-    given_up.set()
-    if thread.is_alive():
-        raise TimeoutError(f"it was not here after {LIMIT:g} seconds" if in_time else "no server answered")
-    if failures:
-        raise ConnectionError(" ".join(str(failures[0]).split()) or type(failures[0]).__name__)
-    return bytes(body)
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the file holds by name, and the facts that stand beside the tensors, as text. Raises ValueError."""
+    try:
+        if path.suffix in (".pt", ".pth", ".th"):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            return state, {key: str(value) for key, value in state.items() if isinstance(value, str | int | float)}
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except Exception as error:  # a damaged pickle raises whatever it comes upon
+        raise ValueError(
+            f"{path} is no whole file of weights ({error!s:.80}): remove it, and fetch or train it again."
+        ) from None
 
 
-def _small(tensor: torch.Tensor) -> torch.Tensor:
+def _small(tensor: Tensor) -> Tensor:
     half = tensor.half() if tensor.is_floating_point() and tensor.ndim >= 2 else tensor
     return half if bool(torch.isfinite(half).all()) else tensor
 
 
 def _find(name: str | os.PathLike[str]) -> Path:
-    if Path(name).is_file():
-        return Path(name)
+    if (path := checks.path("name", name)).is_file():
+        return path
     folders = (files.course_folder() / "weights", files.cache_folder() / "weights")
     for folder in folders:
         if (folder / f"{name}.safetensors").is_file():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
+from resnet_edu import checks
+
 
 def bare(who: str, module: nn.Module) -> nn.Module:
     """The module inside torch.compile's or DataParallel's wrapper."""
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"{who} takes an nn.Module; it was given {type(module).__name__}.")
-    module = getattr(module, "_orig_mod", module)
+    module = getattr(checks.module(who, module), "_orig_mod", module)
     if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
         return module.module
     return module

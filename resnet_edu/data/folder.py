@@ -1,0 +1,70 @@
+"""Your own pictures: a folder that holds one folder for each class.
+
+flowers/daisy/1.jpg
+flowers/daisy/2.jpg
+flowers/rose/a.png
+...
+
+train, val = data.from_folder("flowers", size=32, split=0.1)      # train.classes == ("daisy", "rose")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from resnet_edu import checks
+
+from .images import Images, channels_first, pick_device
+
+
+def from_folder(
+    path: str | Path,
+    *,
+    size: int = 32,
+    split: float = 0.1,
+    seed: int = 0,
+    device: str | torch.device | None = None,
+) -> tuple[Images, Images]:
+    """The pictures of `path/class_name/` for training and those held out, as `Images.split(split, seed)` divides them.
+
+    Every file that Pillow reads will do, of any size and mode: it becomes [3, size, size], its middle square scaled.
+    Classes and files stand in alphabetical order; hidden ones, with a dot in front, are left out. device: as in `load`.
+    Raises ValueError for a file that is no picture, a class without pictures, and fewer than two classes.
+    """
+    folder, size, target = checks.path("path", path), checks.whole("size", size, at_least=1), pick_device(device)
+    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    if len(classes) < 2:
+        raise ValueError(f"{folder} needs a folder of pictures for each of two or more classes; it has {classes}.")
+    pixels, labels = [], []
+    for label, name in enumerate(classes):
+        files = sorted(file for file in (folder / name).rglob("*") if file.is_file() and not hidden(file, folder))
+        if not files:
+            raise ValueError(f"{folder / name} holds no picture: put some in, or remove the folder.")
+        pixels += [read_picture(file, size) for file in files]
+        labels += [label] * len(files)
+    images = Images(channels_first(np.stack(pixels)), torch.tensor(labels, device="cpu"), tuple(classes))
+    rest, held_out = images.split(split, seed)
+    return rest.to(target), held_out.to(target)
+
+
+def hidden(file: Path, folder: Path) -> bool:
+    """Whether its name, or a folder's between `folder` and it, begins with a dot."""
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def read_picture(file: Path, size: int) -> NDArray[np.uint8]:
+    """[size, size, 3]: the middle square of the picture, upright and scaled. Raises ValueError for another file."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(file) as picture:
+            upright = ImageOps.exif_transpose(picture)  # a phone stores how it was held
+            if upright.mode.startswith("I"):  # 16 bits, which `convert` would cut off at 255
+                upright = Image.fromarray((np.asarray(upright) // 256).clip(0, 255).astype(np.uint8))
+            return np.asarray(ImageOps.fit(upright.convert("RGB"), (size, size)))
+    except Exception as error:  # a damaged file can raise nearly anything
+        raise ValueError(f"{file} is no picture that can be read ({error}): remove it.") from error
