@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.probes.parts import parts
+from resnet_edu.probes.parts import named, parts
 from resnet_edu.probes.state import as_it_was, ready, weights_as_they_were
 
 #: Any judgment of a net as one number, such as `lambda net: training.evaluate(net, test).accuracy`.
@@ -107,7 +107,7 @@ def without(
 ) -> Iterator[nn.Module]:
     """While it lasts, each of these blocks is replaced by `stand_in(block)`; see `lesions`."""
     module = ready("without", module)
-    with _replaced(module, {name: stand_in(block) for name, block in _blocks(module, blocks).items()}):
+    with _replaced(module, {name: stand_in(block) for name, block in named(module, blocks).items()}):
         yield module
 
 
@@ -118,7 +118,7 @@ def reordered(module: nn.Module, blocks: Iterable[str], order: Sequence[int]) ->
     The blocks that change places have to be of one form: the same type, with weights of the same shapes.
     """
     module = ready("reordered", module)
-    found = _blocks(module, blocks)
+    found = named(module, blocks)
     names = list(found)
     if sorted(order) != list(range(len(names))):
         raise ValueError(f"order={order!r:.60}: give the numbers 0 to {len(names) - 1} in another order, each once.")
@@ -149,14 +149,3 @@ def _replaced(module: nn.Module, replacements: dict[str, nn.Module]) -> Iterator
 
 def _form(block: nn.Module) -> tuple[type, list[tuple[str, torch.Size]]]:
     return type(block), [(name, tensor.shape) for name, tensor in block.state_dict().items()]
-
-
-def _blocks(module: nn.Module, names: Iterable[str]) -> dict[str, nn.Module]:
-    """The blocks of these names, each once."""
-    known = dict(parts(module, every_name=True))
-    found = {}
-    for name in names:
-        if name not in known or not name:
-            raise ValueError(f"{name!r} is no part of {type(module).__name__}: give names as named_modules() has them.")
-        found[name] = known[name]
-    return found

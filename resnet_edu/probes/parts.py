@@ -6,7 +6,7 @@ A part that `torch.compile` wraps is that part. A layer whose weight is computed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +24,16 @@ def parts(module: nn.Module, *, every_name: bool = False) -> Iterator[tuple[str,
         path = name.split(".")
         if "parametrizations" not in path and "_orig_mod" not in dict(part.named_children()):
             yield ".".join(step for step in path if step != "_orig_mod"), part
+
+
+def named(module: nn.Module, names: Iterable[str]) -> dict[str, nn.Module]:
+    """The parts of these names, each once."""
+    known, found = dict(parts(module, every_name=True)), {}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{name!r} is no part of {type(module).__name__}: give names as named_modules() has them.")
+        found[name] = known[name]
+    return found
 
 
 def is_leaf(part: nn.Module) -> bool:
@@ -107,8 +117,7 @@ def _weights_of(layer: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Parame
     own = dict(layer.named_parameters(recurse=False))
     for hook in layer._forward_pre_hooks.values():  # torch.nn.utils.weight_norm, the older way
         if isinstance(hook, WeightNorm):
-            gain, direction = own.pop(f"{hook.name}_g"), own.pop(f"{hook.name}_v")
-            yield hook.name, direction, gain
+            yield hook.name, own.pop(f"{hook.name}_v"), own.pop(f"{hook.name}_g")
     yield from ((name, parameter, None) for name, parameter in own.items())
     for name, how in getattr(layer, "parametrizations", {}).items():
         if len(how) == 1 and isinstance(how[0], _WeightNorm):

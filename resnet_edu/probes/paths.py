@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.probes.parts import parts
+from resnet_edu.probes.parts import named
 from resnet_edu.probes.state import as_it_was, listening, loss_of, on_copies, unwrapped
 
 
@@ -50,8 +50,7 @@ class Paths:
         if not batch.is_floating_point() or batch.device.type == "meta":
             raise ValueError(f"Paths needs a batch of floating-point numbers; it is {batch.dtype} on {batch.device}.")
         self._module = module
-        known = dict(parts(module, every_name=True))
-        wanted = {name: known[name] for name in branches}
+        wanted = named(module, branches)
         if inside := [name for name in wanted if any(name.startswith(f"{other}.") for other in wanted)]:
             raise ValueError(f"Paths: {inside[0]!r} is a part of another branch: give one of them.")
         self.names: list[str] = []
@@ -80,11 +79,7 @@ class Paths:
             self._trunk_out.append(leaf)
             return leaf.clone()
 
-        with (
-            on_copies(module),
-            torch.enable_grad(),
-            listening(wanted.items(), coming_out, entering=going_in),
-        ):
+        with on_copies(module), torch.enable_grad(), listening(wanted.items(), coming_out, entering=going_in):
             self._loss = loss_of("Paths", module(self._x.clone()), labels, loss_fn)
         if absent := [name for name in wanted if name not in self.names]:
             raise ValueError(f"Paths: {absent[0]!r} did not run.")

@@ -12,7 +12,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
 
 from resnet_edu.probes.norms import l2, rms
-from resnet_edu.probes.parts import own_parameters, parts
+from resnet_edu.probes.parts import named, own_parameters, parts
 from resnet_edu.probes.state import as_it_was, listening, loss_of, numbered, tensors_in, unwrapped
 
 
@@ -51,7 +51,7 @@ def signal(
     in the graph is kept, not the tensor.
     """
     module = unwrapped("signal", module, batch)
-    heard_layers = _weighted(module) if layers is None else _named(module, layers)
+    heard_layers = _weighted(module) if layers is None else list(named(module, layers).items())
 
     names: list[str] = []
     scales: list[float] = []
@@ -86,10 +86,3 @@ def _weighted(module: nn.Module) -> list[tuple[str, nn.Module]]:
     if not layers:
         raise ValueError(f"{type(module).__name__} has no layer with a weight of two or more dimensions to listen to.")
     return layers
-
-
-def _named(module: nn.Module, names: Iterable[str]) -> list[tuple[str, nn.Module]]:
-    known, wanted = dict(parts(module, every_name=True)), list(names)
-    if odd := [name for name in wanted if name not in known]:
-        raise ValueError(f"layers: {odd[0]!r} is no module of {type(module).__name__}.")
-    return [(name, known[name]) for name in wanted]
