@@ -283,6 +283,13 @@ def small_vit():
     return torchvision.models.VisionTransformer(16, 4, 2, 2, 8, 16, num_classes=10)
 
 
+def test_attention_is_counted_on_every_device():
+    table = probes.layer_table(small_vit(), batch())
+    assert table == probes.layer_table(small_vit().to("meta"), batch().to("meta"))
+    attention = next(row for row in table if row.kind == "MultiheadAttention")
+    assert attention.multiply_adds == 4 * 17 * 8**2 + 2 * 17**2 * 8
+
+
 def test_the_ratio_of_a_vision_transformer_compares_its_first_and_last_layer():
     net = small_vit()
     nn.init.normal_(net.heads.head.weight)  # it starts as zeros

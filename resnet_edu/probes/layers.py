@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_edu import checks
 from resnet_edu.probes.parts import is_leaf, own_parameters, parts
@@ -89,6 +88,8 @@ class _Count(TorchFunctionMode):
     """Hears which parameters each layer uses, and how many operations it makes, outside of the layers in it."""
 
     def __init__(self, module: nn.Module, examples: int) -> None:
+        from torch.utils.flop_counter import FlopCounterMode  # it imports triton, which takes half a second
+
         super().__init__()
         self.table: list[Layer] = []
         self.operations = FlopCounterMode(display=False)
@@ -112,7 +113,7 @@ class _Count(TorchFunctionMode):
         if self._running:
             self._running[-1].within += operations
         own = operations - done.within
-        if not (is_leaf(layer) or done.used or own):
+        if not (done.used or own or (is_leaf(layer) and y is not None)):
             return
         count = sum(p.numel() for key, p in done.used.items() if key in self._uncounted)
         self._uncounted -= done.used.keys()
