@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import _WeightNorm
-from torch.nn.utils.weight_norm import WeightNorm
 
 
 def parts(module: nn.Module, *, every_name: bool = False) -> Iterator[tuple[str, nn.Module]]:
@@ -115,12 +114,13 @@ def _weights_of(layer: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Parame
     each stands here, as `weight.original`.
     """
     own = dict(layer.named_parameters(recurse=False))
-    for hook in layer._forward_pre_hooks.values():  # torch.nn.utils.weight_norm, the older way
-        if isinstance(hook, WeightNorm):
+    hooks: Iterable[Any] = layer._forward_pre_hooks.values()  # torch.nn.utils.weight_norm, the older way, is one
+    for hook in hooks:
+        if type(hook).__name__ == "WeightNorm":
             yield hook.name, own.pop(f"{hook.name}_v"), own.pop(f"{hook.name}_g")
     yield from ((name, parameter, None) for name, parameter in own.items())
     for name, how in getattr(layer, "parametrizations", {}).items():
-        if len(how) == 1 and isinstance(how[0], _WeightNorm):
+        if [type(step).__name__ for step in how] == ["_WeightNorm"]:
             yield name, how.original1, how.original0
-        else:
-            yield f"{name}.original", max(how.parameters(recurse=False), key=Tensor.numel), None
+        elif originals := list(how.parameters(recurse=False)):  # a parametrized buffer has none
+            yield f"{name}.original", max(originals, key=Tensor.numel), None

@@ -49,6 +49,9 @@ def signal(
     The pass runs in train mode, as training would: BatchNorm uses the batch, and its running statistics, the modes, the
     gradients and the random state are put back, whatever happens. In-place ReLU and `+=` do not disturb it: the point
     in the graph is kept, not the tensor.
+
+    Raises ValueError for labels or a loss that have no gradient to give, for a net in which no such layer runs, and for
+    what hides its layers: torch.jit and reentrant checkpoints. What torch.compile compiled runs uncompiled.
     """
     module = unwrapped("signal", module, batch)
     heard_layers = _weighted(module) if layers is None else list(named(module, layers).items())
