@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import resnet_edu
-from resnet_edu import explorers, lesson, models, plots, probes, training
+from resnet_edu import explorers, lesson, models, plots, training
 from resnet_edu.data import CLASSES, Images
 
 PACKAGE = str(Path(resnet_edu.__file__).parent)
@@ -143,98 +143,6 @@ def test_exactly_the_depths_of_the_formula_are_possible(depth, block):
     step = 6 if block == "basic" else 9
     possible = depth >= step + 2 and (depth - 2) % step == 0
     assert refused(models.CifarNet, depth, residual=True, width=1, block=block) is not possible
-
-
-# --- probes -----------------------------------------------------------------------------------------------------------
-
-
-@many
-@given(
-    JUNK, st.one_of(st.none(), JUNK, st.lists(st.one_of(JUNK, st.just("1.weight"), st.tuples(JUNK, JUNK)), max_size=3))
-)
-def test_gradient_norms_takes_parameters_or_refuses_what_it_is_given(module, params):
-    refused(probes.GradientNorms, module)
-    refused(probes.GradientNorms, linear(), params)
-
-
-@many
-@given(JUNK, JUNK, JUNK)
-def test_ratio_takes_layers_and_steps_or_refuses_what_it_is_given(first, last, step):
-    norms = probes.GradientNorms(nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1)))
-    norms.record()
-    refused(norms.ratio, first, last)
-    refused(norms.ratio, step=step)
-    refused(norms.ratio, "0.weight", last, step)
-
-
-@many
-@given(st.one_of(tensors(), JUNK), st.one_of(st.none(), tensors(), JUNK))
-def test_signal_takes_a_batch_or_refuses_what_it_is_given(batch, labels):
-    net = models.CifarNet(8, residual=True, width=2, norm=None)
-    refused(probes.signal, net, batch, labels)
-    refused(probes.signal, batch, torch.zeros(2, 3, 8, 8))
-
-
-@some
-@given(st.one_of(st.none(), tensors(), JUNK))
-def test_signal_takes_labels_or_refuses_what_it_is_given(labels):
-    refused(probes.signal, models.CifarNet(8, residual=True, width=2), torch.zeros(2, 3, 8, 8), labels)
-
-
-@some
-@given(JUNK)
-def test_signal_takes_a_loss_or_refuses_what_it_returns(value):
-    net, x = linear(), torch.zeros(2, 3, 8, 8)
-    assert refused(probes.signal, net, x, None, lambda out: value)
-    if not callable(value):
-        assert refused(probes.signal, net, x, None, value)
-
-
-@some
-@given(st.one_of(tensors(), JUNK))
-def test_layer_table_takes_a_batch_or_refuses_what_it_is_given(batch):
-    refused(probes.layer_table, models.CifarNet(8, residual=True, width=2), batch)
-    refused(probes.layer_table, batch, torch.zeros(2, 3, 8, 8))
-    refused(probes.first_nonfinite_layer, models.CifarNet(8, residual=True, width=2), batch)
-
-
-@many
-@given(
-    st.one_of(tensors(), JUNK),
-    st.one_of(st.just(0.05), JUNK),
-    st.one_of(st.just(1), JUNK),
-    st.sampled_from([models.CifarNet(8, residual=True, width=2), nn.Sequential(nn.Tanh()), linear()]),
-)
-def test_unit_health_takes_a_batch_or_refuses_what_it_is_given(batch, threshold, unit_dim, net):
-    good = torch.rand(2, 3, 8, 8)
-    if not isinstance(net, nn.Sequential) or isinstance(batch, torch.Tensor):
-        refused(probes.unit_health, nn.Sequential(nn.Tanh()) if isinstance(net, nn.Sequential) else net, batch)
-    refused(probes.unit_health, net, good, threshold=threshold)
-    refused(probes.unit_health, net, good, unit_dim=unit_dim)
-    refused(probes.unit_health, batch, good)
-
-
-@many
-@given(
-    JUNK, st.one_of(st.none(), JUNK, st.lists(st.one_of(JUNK, st.just("1.weight"), st.tuples(JUNK, JUNK)), max_size=3))
-)
-def test_update_ratio_takes_parameters_or_refuses_what_it_is_given(module, params):
-    refused(probes.UpdateRatio, module)
-    refused(probes.UpdateRatio, linear(), params)
-    assert refused(probes.UpdateRatio(linear()).record)
-
-
-@many
-@given(st.one_of(JUNK, st.lists(st.integers(-1, 9), max_size=4)), JUNK)
-def test_a_receptive_field_is_measured_or_refused(value, other):
-    net = nn.Conv2d(1, 1, 3)
-    refused(probes.receptive_field, value, (1, 8, 8))
-    refused(probes.receptive_field, net, (1, 8, 8), position=value)
-    if not isinstance(other, int):
-        refused(probes.receptive_field, net, (1, 8, 8), samples=other)
-        refused(probes.receptive_field, nn.Identity(), other)
-    refused(probes.receptive_field_formula, value)
-    refused(probes.receptive_field_formula, [value, other])
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

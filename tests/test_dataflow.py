@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from samples import batch, cifar
 from torch import nn
 from torch.nn import functional as F
 
@@ -9,13 +10,12 @@ from resnet_edu import models, probes
 from resnet_edu.models import relatives
 
 
-def batch(channels=4, side=8):
-    return torch.randn(6, channels, side, side, generator=torch.Generator().manual_seed(0))
+def maps(channels=4, side=8):
+    return batch(6, side, 0, channels=channels)
 
 
 def block(stage=1, **options):
-    torch.manual_seed(0)
-    return getattr(models.CifarNet(8, residual=options.pop("residual", True), width=4, **options), f"stage{stage}")[0]
+    return getattr(cifar(**options), f"stage{stage}")[0]
 
 
 class Written(nn.Module):
@@ -36,7 +36,7 @@ def kinds(steps):
 
 
 def test_a_block_is_listed_in_the_order_in_which_it_runs():
-    steps = probes.dataflow(block(), batch())
+    steps = probes.dataflow(block(), maps())
     assert kinds(steps) == ["Conv2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d", "add", "ReLU"]
     assert [step.name for step in steps][:2] == ["branch.conv1", "branch.norm1"]
     assert [step.sources for step in steps] == [(-1,), (0,), (1,), (2,), (3,), (4, -1), (5,)]
@@ -46,7 +46,7 @@ def test_a_block_is_listed_in_the_order_in_which_it_runs():
 
 
 def test_a_plain_block_adds_nothing():
-    assert "add" not in kinds(probes.dataflow(block(residual=False), batch()))
+    assert "add" not in kinds(probes.dataflow(block(residual=False), maps()))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_plain_block_adds_nothing():
     [("A", ["PadShortcut"]), ("B", ["Conv2d", "BatchNorm2d"]), ("C", ["Conv2d", "BatchNorm2d"])],
 )
 def test_the_shortcut_is_a_way_of_its_own(shortcut, expected):
-    steps = probes.dataflow(block(2, shortcut=shortcut), batch())
+    steps = probes.dataflow(block(2, shortcut=shortcut), maps())
     (pair,) = probes.summands(steps)
     way, here = [], pair[1]
     while here >= 0:
@@ -67,15 +67,15 @@ def test_the_shortcut_is_a_way_of_its_own(shortcut, expected):
 
 def test_what_ran_counts_and_not_what_a_layer_is_called():
     layers = {"second": nn.Conv2d(4, 4, 1), "first": nn.BatchNorm2d(4), "never": nn.Linear(2, 2)}
-    steps = probes.dataflow(Written(lambda self, x: self.second(self.first(x)), **layers), batch())
+    steps = probes.dataflow(Written(lambda self, x: self.second(self.first(x)), **layers), maps())
     assert [step.name for step in steps] == ["first", "second"]
 
 
 def test_functions_are_steps_and_inside_a_layer_they_are_not():
-    steps = probes.dataflow(Written(lambda self, x: F.relu(F.max_pool2d(x, 2)[:, :2] * 2)), batch())
+    steps = probes.dataflow(Written(lambda self, x: F.relu(F.max_pool2d(x, 2)[:, :2] * 2)), maps())
     assert kinds(steps) == ["max_pool2d", "getitem", "mul", "relu"]
-    assert kinds(probes.dataflow(nn.Sequential(models.PadShortcut(4, 8, 2)), batch())) == ["PadShortcut"]
-    opened = probes.dataflow(models.PadShortcut(4, 8, 2), batch())  # what stands inside the module itself
+    assert kinds(probes.dataflow(nn.Sequential(models.PadShortcut(4, 8, 2)), maps())) == ["PadShortcut"]
+    opened = probes.dataflow(models.PadShortcut(4, 8, 2), maps())  # what stands inside the module itself
     assert kinds(opened) == ["getitem", "pad"]
 
 
@@ -84,7 +84,7 @@ def test_a_step_that_gives_several_tensors_is_one_step():
         a, g = self.conv(x).chunk(2, 1)
         return x + a * torch.sigmoid(g)
 
-    steps = probes.dataflow(Written(gated, conv=nn.Conv2d(4, 8, 1)), batch())
+    steps = probes.dataflow(Written(gated, conv=nn.Conv2d(4, 8, 1)), maps())
     assert kinds(steps) == ["Conv2d", "chunk", "sigmoid", "mul", "add"]
     assert [step.sources for step in steps] == [(-1,), (0,), (1,), (1, 2), (-1, 3)]
     assert steps[1].out_shape == (4, 8, 8) and steps[1].label == "chunk"
@@ -95,14 +95,14 @@ def test_a_step_that_gives_several_tensors_is_one_step():
         (lambda self, x: torch.tanh(x).unbind(1)[2], "unbind"),
         (lambda self, x: sum(torch.tanh(x)), "unbind"),
     ):
-        steps = probes.dataflow(Written(forward), batch())
+        steps = probes.dataflow(Written(forward), maps())
         assert kinds(steps)[:2] == ["tanh", kind] and steps[1].sources == (0,)
 
 
 def test_the_shape_and_the_rms_of_several_tensors_are_those_of_the_first():
-    steps = probes.dataflow(Written(lambda self, x: x.split([1, 3], 1)[1]), batch())
+    steps = probes.dataflow(Written(lambda self, x: x.split([1, 3], 1)[1]), maps())
     assert kinds(steps) == ["split"] and steps[0].out_shape == (1, 8, 8)
-    assert steps[0].rms == pytest.approx(batch()[:, :1].square().mean().sqrt().item())
+    assert steps[0].rms == pytest.approx(maps()[:, :1].square().mean().sqrt().item())
 
 
 def test_a_layer_that_gives_several_tensors_is_one_step():
@@ -110,7 +110,7 @@ def test_a_layer_that_gives_several_tensors_is_one_step():
         out, (h, _c) = self.lstm(torch.tanh(x))
         return out.sum(1) + h[0]
 
-    steps = probes.dataflow(Written(lstm, lstm=nn.LSTM(8, 5, batch_first=True)), batch()[:, 0])
+    steps = probes.dataflow(Written(lstm, lstm=nn.LSTM(8, 5, batch_first=True)), maps()[:, 0])
     assert kinds(steps) == ["tanh", "LSTM", "sum", "getitem", "add"]
     assert [step.sources for step in steps] == [(-1,), (0,), (1,), (1,), (2, 3)]
     assert steps[1].name == "lstm" and steps[1].out_shape == (8, 5)
@@ -118,13 +118,13 @@ def test_a_layer_that_gives_several_tensors_is_one_step():
 
 def test_what_a_layer_hands_on_beside_its_result_comes_from_where_it_came():
     pair = Written(lambda self, x: (x, torch.cos(x)))
-    steps = probes.dataflow(Written(lambda self, x: torch.add(*self.pair(torch.tanh(x))), pair=pair), batch())
+    steps = probes.dataflow(Written(lambda self, x: torch.add(*self.pair(torch.tanh(x))), pair=pair), maps())
     assert kinds(steps) == ["tanh", "Written", "add"] and steps[2].sources == (0, 1)
-    assert steps[1].rms == pytest.approx(torch.cos(torch.tanh(batch())).square().mean().sqrt().item())
+    assert steps[1].rms == pytest.approx(torch.cos(torch.tanh(maps())).square().mean().sqrt().item())
 
 
 def test_the_attention_of_a_transformer_is_on_its_way():
-    steps = probes.dataflow(relatives.Transformer(4, 8), batch())
+    steps = probes.dataflow(relatives.Transformer(4, 8), maps())
     order = kinds(steps)
     attention = order.index("multi_head_attention_forward")
     assert steps[attention].label == "attention"
@@ -136,7 +136,7 @@ def test_the_attention_of_a_transformer_is_on_its_way():
 
 
 def test_a_property_and_an_assignment_to_a_part_are_steps():
-    steps = probes.dataflow(Written(lambda self, x: torch.tanh(x).mT + 1), batch())
+    steps = probes.dataflow(Written(lambda self, x: torch.tanh(x).mT + 1), maps())
     assert kinds(steps) == ["tanh", "mT", "add"] and [step.sources for step in steps] == [(-1,), (0,), (1,)]
 
     def padded(self, x):
@@ -144,7 +144,7 @@ def test_a_property_and_an_assignment_to_a_part_are_steps():
         out[:, :4] = torch.tanh(x)
         return out
 
-    steps = probes.dataflow(Written(padded), batch())
+    steps = probes.dataflow(Written(padded), maps())
     assert kinds(steps) == ["zeros", "tanh", "setitem"] and steps[2].sources == (0, 1)
     assert steps[2].out_shape == (8, 8, 8)
 
@@ -156,13 +156,13 @@ def test_what_the_output_does_not_depend_on_is_left_out():
         torch.sigmoid(y)
         return y + x
 
-    steps = probes.dataflow(Written(forward), batch())
+    steps = probes.dataflow(Written(forward), maps())
     assert kinds(steps) == ["tanh", "add"] and steps[1].sources == (0, -1)
 
 
 def test_what_hands_on_its_input_itself_is_no_step():
-    assert probes.dataflow(nn.Identity(), batch()) == []
-    steps = probes.dataflow(Written(lambda self, x: torch.tanh(x) + self.wire(x), wire=nn.Identity()), batch())
+    assert probes.dataflow(nn.Identity(), maps()) == []
+    steps = probes.dataflow(Written(lambda self, x: torch.tanh(x) + self.wire(x), wire=nn.Identity()), maps())
     assert steps[1].sources == (0, -1)
 
 
@@ -172,25 +172,25 @@ def test_an_in_place_step_is_a_step_of_its_own():
         y += x
         return self.act(y)
 
-    steps = probes.dataflow(Written(forward, act=nn.ReLU(inplace=True)), batch())
+    steps = probes.dataflow(Written(forward, act=nn.ReLU(inplace=True)), maps())
     assert kinds(steps) == ["tanh", "add", "ReLU"] and steps[1].label == "+="
     assert [step.sources for step in steps] == [(-1,), (0, -1), (1,)]
-    assert steps[0].rms == pytest.approx(torch.tanh(batch()).square().mean().sqrt().item())
+    assert steps[0].rms == pytest.approx(torch.tanh(maps()).square().mean().sqrt().item())
 
 
 def test_rms_is_that_of_train_mode():
-    steps = probes.dataflow(block().eval(), 100 * batch())
+    steps = probes.dataflow(block().eval(), 100 * maps())
     assert steps[1].rms == pytest.approx(1, rel=1e-3)  # normalized by the batch
 
 
 def test_the_branch_stands_first_whichever_is_written_first():
     for forward in (lambda self, x: torch.tanh(x) + x, lambda self, x: x + torch.tanh(x)):
-        assert probes.summands(probes.dataflow(Written(forward), batch())) == [(0, -1)]
-    assert probes.summands(probes.dataflow(Written(lambda self, x: 1 + torch.tanh(x)), batch())) == []
+        assert probes.summands(probes.dataflow(Written(forward), maps())) == [(0, -1)]
+    assert probes.summands(probes.dataflow(Written(lambda self, x: 1 + torch.tanh(x)), maps())) == []
 
 
 def test_the_module_and_the_batch_are_left_as_they_were():
-    net, x = block().eval(), batch()
+    net, x = block().eval(), maps()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     kept, random = x.clone(), torch.get_rng_state()
     probes.dataflow(net, x)
@@ -202,27 +202,22 @@ def test_the_module_and_the_batch_are_left_as_they_were():
 def test_after_an_error_no_hook_stays():
     net = Written(lambda self, x: self.act(x) + torch.zeros(3), act=nn.ReLU())
     with pytest.raises(RuntimeError, match="size of tensor"):
-        probes.dataflow(net, batch())
+        probes.dataflow(net, maps())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("module", "inputs", "message"),
     [
-        (lambda: probes.dataflow("net", batch()), "dataflow takes an nn.Module; it was given str"),
-        (lambda: probes.dataflow(nn.ReLU(), [1.0]), "one batch as a tensor; it was given list"),
-        (lambda: probes.dataflow(nn.ReLU(), batch().to("meta")), "the device 'meta' have none"),
-        (
-            lambda: probes.dataflow(Written(lambda self, x: (x, x)), batch()),
-            "follows one tensor; Written returned tuple",
-        ),
-        (lambda: probes.summands(nn.ReLU()), "takes the list of steps that dataflow"),
-        (lambda: probes.summands([1]), "takes the list of steps that dataflow"),
+        ("net", maps(), "nn.Module"),
+        (nn.ReLU(), [1.0], "tensor"),
+        (nn.ReLU(), maps().to("meta"), "meta"),
+        (Written(lambda self, x: (x, x)), maps(), "one tensor"),
     ],
 )
-def test_what_it_cannot_take_is_refused_with_a_sentence(call, message):
+def test_what_it_cannot_take_is_refused_with_a_sentence(module, inputs, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        call()
+        probes.dataflow(module, inputs)
 
 
 def test_whole_numbers_are_measured_too():

@@ -1,6 +1,7 @@
 """What happens inside a network: gradients, signals, updates, unit health, layers, paths, lesions, the loss around it.
 
-Every probe works on any `nn.Module`, and leaves it as it was.
+Every probe works on any `nn.Module`, and leaves it as it was. Where it cannot work, it says why in a sentence:
+tests/test_any_network.py has the table of probes and kinds of networks.
 
     >>> import torch
     >>> from resnet_edu import models, probes
@@ -20,7 +21,7 @@ The two can tell different stories; lesson 03 shows when.
 Read it in this order:
 
     layers.py      the table of layers: shapes, parameters, multiply-adds, memory
-    receptive_field.py   the receptive field of an output
+    receptive_field.py  the receptive field of an output
     gradients.py   gradients by the weights
     signal.py      activations, and gradients by them
     nonfinite.py   the layer where a NaN begins
@@ -33,6 +34,7 @@ Read it in this order:
     landscape.py   the loss around a net, on a line or a plane through its weights
     recorder.py    what the probes of a training run share
     norms.py       L2 norms that do not underflow
+    parts.py       the layers of a net, their names and their weights, compiled or parametrized or not
     state.py       how a probe listens to a net and leaves it as it was
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from resnet_edu.probes.norms import rms
-from resnet_edu.probes.state import as_it_was, listening, unwrapped
+from resnet_edu.probes.parts import is_leaf, own_parameters, parts
+from resnet_edu.probes.state import as_it_was, listening, tensors_in, unwrapped
 
 #: What a drawing writes for a kind of step, where its name says too little or is too long.
 WORDS = {
@@ -57,22 +58,11 @@ def dataflow(module: nn.Module, batch: Tensor) -> list[Step]:
     itself, such as `nn.Identity`, is no step. `plots.blocks` draws this list. Everything is put back as it was.
     """
     module = unwrapped("dataflow", module, batch)
-    if batch.device.type == "meta":
-        raise ValueError("dataflow measures numbers, and tensors on the device 'meta' have none.")
-    if batch.numel() == 0:
-        raise ValueError(f"dataflow measures numbers, and a batch {list(batch.shape)} has none.")
-    leaves = [(name, m) for name, m in module.named_modules() if name and not any(m.children())]
-    with as_it_was(module), torch.no_grad():
-        module.train()
-        x = batch.detach().clone()
-        recorder = _Dataflow(x)
-        enter = [m.register_forward_pre_hook(recorder.enter) for _, m in leaves]
-        try:
-            with listening(leaves, recorder.leave), recorder:
-                output = module(x)
-        finally:
-            for handle in enter:
-                handle.remove()
+    leaves = [(name, part) for name, part in parts(module) if name and is_leaf(part)]
+    x = batch.detach().clone()
+    recorder = _Dataflow(x)
+    with as_it_was(module), torch.no_grad(), listening(leaves, recorder.leave, entering=recorder.enter), recorder:
+        output = module.train()(x)
     if not isinstance(output, Tensor):
         raise TypeError(f"dataflow follows one tensor; {type(module).__name__} returned {type(output).__name__}.")
     return recorder.steps_to(output)
@@ -83,8 +73,6 @@ def summands(steps: Sequence[Step]) -> list[tuple[int, int]]:
 
     The one with more steps behind it, the branch, stands first.
     """
-    if not isinstance(steps, Sequence) or not all(isinstance(step, Step) for step in steps):
-        raise TypeError("summands takes the list of steps that dataflow(block, batch) returns.")
     behind = {-1: 0}
     for i, step in enumerate(steps):
         behind[i] = 1 + max((behind[source] for source in step.sources), default=0)
@@ -105,27 +93,27 @@ class _Dataflow(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
         changed = args[0] if func.__name__ == "__setitem__" else out  # x[i] = y returns nothing
-        if not self.running and (found := list(_tensors(changed))):
+        if not self.running and (found := list(tensors_in(changed))):
             kind = (func.__self__ if func.__name__ == "__get__" else func).__name__.strip("_")  # x.mT gets "mT"
             label = "+=" if func.__name__ == "add_" else WORDS.get(kind, kind)
             self.note("", kind, label, 0, [args, kwargs], found)
         return out
 
-    def enter(self, _layer: nn.Module, inputs: object) -> None:
-        self.running.append([x._version for x in _tensors(inputs)])
+    def enter(self, _name: str, _layer: nn.Module, inputs: object) -> None:
+        self.running.append([x._version for x in tensors_in(inputs)])
 
     def leave(self, name: str, layer: nn.Module, inputs: object, output: object) -> None:
         if len(self.running) == 1:
-            untouched = self.running[0] == [x._version for x in _tensors(inputs)]
-            handed_on = {id(x) for x in _tensors(inputs)} if untouched else set()
-            if found := [out for out in _tensors(output) if id(out) not in handed_on]:
-                count = sum(p.numel() for p in layer.parameters(recurse=False))
+            untouched = self.running[0] == [x._version for x in tensors_in(inputs)]
+            handed_on = {id(x) for x in tensors_in(inputs)} if untouched else set()
+            if found := [out for out in tensors_in(output) if id(out) not in handed_on]:
+                count = sum(p.numel() for p in own_parameters(layer))
                 self.note(name, type(layer).__name__, _label(layer), count, inputs, found)
         self.running.pop()
 
     def note(self, name: str, kind: str, label: str, count: int, inputs: object, found: list[Tensor]) -> None:
         """One step, however many tensors came out of it."""
-        sources = tuple(self.position[id(x)] for x in _tensors(inputs) if id(x) in self.position)
+        sources = tuple(self.position[id(x)] for x in tensors_in(inputs) if id(x) in self.position)
         self.steps.append(Step(name, kind, label, sources, tuple(found[0].shape[1:]), rms(found[0]), count))
         self.position |= {id(out): len(self.steps) - 1 for out in found}
         self.kept += found
@@ -141,15 +129,6 @@ class _Dataflow(TorchFunctionMode):
         order = sorted(needed)
         new = {-1: -1, **{old: i for i, old in enumerate(order)}}
         return [replace(self.steps[old], sources=tuple(new[s] for s in self.steps[old].sources)) for old in order]
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    """Every tensor in nested tuples, lists and dicts."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(item)
 
 
 def _label(layer: nn.Module) -> str:

@@ -1,15 +1,15 @@
-"""Gradients of the loss by the weights, step after step."""
+"""Gradients of the loss with respect to the weights, step after step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from resnet_edu import checks
 from resnet_edu.probes.norms import norm_dtype, true_norms
 from resnet_edu.probes.recorder import Recorder
 
@@ -18,8 +18,12 @@ class GradientNorms(Recorder):
     """Records the L2 norm of the gradient of every weight, a row a step.
 
     module: any `nn.Module`, wrapped by `torch.compile` or DistributedDataParallel or not.
-    params: which parameters, as names or as (name, parameter) pairs; by default every weight of two or more dimensions.
+    params: which parameters, as names or as (name, parameter) pairs; by default every weight of two or more dimensions,
+        in the order in which the net defines them. A layer with weight norm has one weight, its product; of a layer
+        with another parametrization, the parameter that its weight is computed from is followed, as `weight.original`.
     every: as a callback of `training.fit`, record at steps 0, every, 2 * every, ...; `.steps` holds the recorded ones.
+    batch: one input batch for a net that does not define its layers in the order in which they run: it runs once, and
+        the default's weights stand in the order in which their layers ran.
 
     Call `record()` after `backward()`, or hand the object to `training.fit(..., callbacks=[norms])`. With a gradient
     scaler, call `scaler.unscale_(optimizer)` first; when accumulating, record at the last micro-step.
@@ -35,21 +39,20 @@ class GradientNorms(Recorder):
         params: Iterable[str | tuple[str, nn.Parameter]] | None = None,
         *,
         every: int = 1,
+        batch: Tensor | None = None,
     ) -> None:
-        super().__init__(module, params)
-        if isinstance(every, bool) or not isinstance(every, Integral):
-            raise TypeError(f"every={every!r}: give a whole number of steps, 1 or more.")
-        if every < 1:
-            raise ValueError(f"every={every}: give 1 or more.")
-        self.every: int = int(every)
+        super().__init__(module, params, batch=batch)
+        self.every = checks.whole("every", every, at_least=1)
 
     @torch.no_grad()
     def record(self) -> None:
-        """Append one row, [layers], without a host sync."""
-        device = self._params[0].device
-        norms = iter(true_norms([p.grad for p in self._params if p.grad is not None]))
+        """Append one row, [layers], without a host sync. Raises ValueError where a recorded layer was replaced."""
+        self._check_still_there()
+        gradients = [weight.grad() for weight in self._weights]
+        device = self._weights[0].parameter.device
+        norms = iter(true_norms([g for g in gradients if g is not None]))
         missing = torch.full((), torch.nan, dtype=norm_dtype(device), device=device)
-        self._rows.append(torch.stack([missing if p.grad is None else next(norms).to(device) for p in self._params]))
+        self._rows.append(torch.stack([missing if g is None else next(norms).to(device) for g in gradients]))
 
     def on_gradients(self, step: int) -> None:
         """Called by `training.fit` after every backward pass."""
@@ -78,31 +81,20 @@ class GradientNorms(Recorder):
     def ratio(self, first: str | int | None = None, last: str | int | None = None, step: int = -1) -> float:
         """Norm of `first` over norm of `last` at one recorded step: below 1 it shrinks on its way back to the input.
 
-        first, last: names or positions; by default the first and the last convolution (weights of three or more
-        dimensions), or the first and the last weight of a module without convolutions. 0 / 0 is NaN.
+        first, last: names or positions. By default the first and the last convolution or, where there are not two of
+        them, the first and the last weight of a layer; a class token or a position embedding is none. 0 / 0 is NaN.
         """
         if not self._rows:
             raise ValueError("Nothing is recorded yet: call record() after backward().")
-        if isinstance(step, bool) or not isinstance(step, Integral):
-            raise TypeError(f"step={step!r}: give a whole number, -1 for the last step.")
-        if not -len(self) <= step < len(self):
-            raise IndexError(f"step={step}: {len(self)} steps are recorded, 0 to {len(self) - 1}.")
-        convs = [i for i, p in enumerate(self._params) if p.ndim >= 3] or list(range(len(self._params)))
+        everything = range(len(self._weights))
+        layers = [i for i in everything if self._weights[i].is_of_a_layer]
+        convolutions = [i for i in everything if self._weights[i].is_convolution]
+        ends = next((found for found in (convolutions, layers) if len(found) >= 2), everything)
         row = self._rows[step].cpu().double().numpy()
-        top = row[self._position(first, convs[0])]
-        bottom = row[self._position(last, convs[-1])]
         with np.errstate(divide="ignore", invalid="ignore"):
-            return float(top / bottom)
+            return float(row[self._position(first, ends[0])] / row[self._position(last, ends[-1])])
 
     def _position(self, layer: str | int | None, default: int) -> int:
-        if layer is None:
-            return default
-        if isinstance(layer, str):
-            if layer not in self.names:
-                raise ValueError(f"{layer!r} is not recorded. The names are: {', '.join(self.names)}.")
-            return self.names.index(layer)
-        if isinstance(layer, bool) or not isinstance(layer, Integral):
-            raise TypeError(f"layer={layer!r}: give a name or a position.")
-        if not -len(self.names) <= layer < len(self.names):
-            raise IndexError(f"layer {layer}: {len(self.names)} weights are recorded, 0 to {len(self.names) - 1}.")
-        return layer
+        if isinstance(layer, str) and layer not in self.names:
+            raise ValueError(f"{layer!r} is not recorded. The names are: {', '.join(self.names)}.")
+        return default if layer is None else self.names.index(layer) if isinstance(layer, str) else layer

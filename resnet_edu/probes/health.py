@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.models.wrappers import clean_name
-from resnet_edu.probes.state import as_it_was, numbered, unwrapped
+from resnet_edu import checks
+from resnet_edu.probes.parts import parts
+from resnet_edu.probes.state import as_it_was, listening, numbered, unwrapped
 
 #: Activations that work entry by entry, and the largest derivative of each.
 STEEPEST: dict[type[nn.Module], float] = {
@@ -65,13 +65,8 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
     happens.
     """
     module = unwrapped("unit_health", module, batch)
-    if batch.device.type == "meta":
-        raise ValueError("unit_health measures numbers, and tensors on the device 'meta' have none.")
-    if not isinstance(threshold, Real) or isinstance(threshold, bool) or not 0 <= threshold < 1:
-        raise ValueError(f"threshold={threshold!r}: give a part of the largest derivative, from 0 to below 1.")
-    if not isinstance(unit_dim, Integral) or isinstance(unit_dim, bool):
-        raise TypeError(f"unit_dim={unit_dim!r}: give a whole number, 1 for images and features.")
-    activations = [(name, m) for name, m in module.named_modules() if type(m) in STEEPEST]
+    threshold = checks.number("threshold", threshold, at_least=0, below=1)
+    activations = [(name, part) for name, part in parts(module) if type(part) in STEEPEST]
     if not activations:
         raise ValueError(
             f"{type(module).__name__} has no activation that is a module, such as nn.ReLU(): "
@@ -81,13 +76,10 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
     names: list[str] = []
     kinds: list[str] = []
     units: list[int] = []
-    parts: list[Tensor] = []
+    found: list[Tensor] = []
 
     def heard(name: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        x = inputs[0] if inputs else None
-        if not isinstance(x, Tensor) or not x.is_floating_point():
-            got = x.dtype if isinstance(x, Tensor) else type(x).__name__
-            raise TypeError(f"unit_health needs activations of floating-point numbers; '{name}' was given {got}.")
+        x = inputs[0]
         if not -x.ndim <= unit_dim < x.ndim or unit_dim % x.ndim == 0:
             raise ValueError(
                 f"unit_dim={unit_dim}: '{name}' works on {list(x.shape)}, with the examples first; "
@@ -95,22 +87,14 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
             )
         off = _derivative(layer, x).abs() <= threshold * STEEPEST[type(layer)]
         others = tuple(dim for dim in range(x.ndim) if dim != unit_dim % x.ndim)
-        names.append(numbered(clean_name(name) or "(module)", names))
+        names.append(numbered(name, names))
         kinds.append(type(layer).__name__)
         units.append(x.shape[unit_dim])
-        parts.append(torch.stack([off.float().mean(), off.all(others).float().mean()]))
+        found.append(torch.stack([off.float().mean(), off.all(others).float().mean()]))
 
-    handles = []
-    with as_it_was(module), torch.no_grad():
-        module.train()
-        try:
-            for name, layer in activations:
-                handles.append(layer.register_forward_pre_hook(lambda m, inputs, name=name: heard(name, m, inputs)))
-            module(batch.clone())  # a net that starts in place writes into what it is given
-        finally:
-            for handle in handles:
-                handle.remove()
-    table = torch.stack(parts).cpu().double().numpy() if parts else np.empty((0, 2))
+    with as_it_was(module), torch.no_grad(), listening(activations, entering=heard):
+        module.train()(batch.clone())  # a net that starts in place writes into what it is given
+    table = torch.stack(found).cpu().double().numpy() if found else np.empty((0, 2))
     return UnitHealth(names, kinds, units, table[:, 0], table[:, 1])
 
 

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from numbers import Integral, Real
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.models.wrappers import bare
-from resnet_edu.probes.lesion import Score, check_callable
-from resnet_edu.probes.state import listed, number_from, weights_as_they_were
+from resnet_edu import checks
+from resnet_edu.probes.lesion import Score, judged
+from resnet_edu.probes.parts import weights
+from resnet_edu.probes.state import ready, weights_as_they_were
 
 #: A step in weight space: {name of a parameter: tensor of its shape}. A parameter that is not named stays.
 Direction = Mapping[str, Tensor]
@@ -35,15 +35,13 @@ def direction(module: nn.Module, *, seed: int = 0, normalize: str | None = "filt
     authors' own code with its option `biasbn`.
     The global random state is not touched; the same seed gives the same direction on every device.
     """
-    module = bare("direction", module)
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**63:
-        raise ValueError(f"seed={seed!r:.40}: give a whole number of at least 0.")
-    if normalize is not None and (not isinstance(normalize, str) or normalize not in NORMALIZATIONS):
-        raise ValueError(f"normalize={normalize!r:.40}: choose one of 'filter', None.")
-    generator = torch.Generator().manual_seed(int(seed))
+    module = ready("direction", module)
+    checks.choice("normalize", normalize, NORMALIZATIONS)
+    generator = torch.Generator().manual_seed(checks.seed(seed))
+    chosen = {id(weight.parameter) for weight in weights(module)}
     found = {}
     for name, p in module.named_parameters():
-        if p.ndim < 2:
+        if id(p) not in chosen:
             continue
         step = torch.randn(p.shape, generator=generator).to(p.device, p.dtype)
         found[name] = step * (_filter_norms(p) / _filter_norms(step).clamp_min(1e-30)) if normalize else step
@@ -67,38 +65,30 @@ def landscape(
     Weights are bit for bit as they were afterwards, and so are gradients, modes, statistics and the random state,
     whatever happens; each score starts from them, too.
     """
-    module = bare("landscape", module)
-    check_callable("landscape", score=score)
-    if isinstance(directions, Mapping) or not isinstance(directions, Sequence) or len(directions) not in (1, 2):
-        raise TypeError("landscape: give one or two directions in a list, such as [probes.direction(net)].")
-    columns = _steps("x", x)
-    if len(directions) == 1:
-        if y is not None:
-            raise ValueError("landscape: y needs a second direction.")
-        rows = [0.0]
-    else:
-        rows = columns if y is None else _steps("y", y)
+    if len(directions) > 2 or (len(directions) == 1 and y is not None):
+        raise ValueError("landscape: give one or two directions in a list; y is the steps along the second one.")
+    columns = list(x)
 
     def at(*steps: float) -> float:
-        with moved(module, directions, steps):
-            return number_from("landscape", score(module))
+        with moved(module, directions, steps) as net:
+            return judged(score, net)
 
     if len(directions) == 1:
         return np.array([at(a) for a in columns], dtype=np.float64)
+    rows = columns if y is None else list(y)
     return np.array([[at(a, b) for a in columns] for b in rows], dtype=np.float64)
 
 
 @contextmanager
 def moved(module: nn.Module, directions: Sequence[Direction], steps: Sequence[float]) -> Iterator[nn.Module]:
     """While it lasts, the weights are weights + steps[0] * directions[0] + steps[1] * directions[1] + ..."""
-    module = bare("moved", module)
-    if isinstance(directions, Mapping) or not isinstance(directions, Sequence) or not isinstance(steps, Sequence):
-        raise TypeError("moved: give a list of directions and a list of as many steps.")
+    module = ready("moved", module)
     parameters = dict(module.named_parameters())
     for toward in directions:
-        _check_direction(toward, parameters)
-    if len(_steps("steps", steps)) != len(directions):
-        raise ValueError(f"moved: {len(directions)} directions need as many steps; there are {len(steps)}.")
+        for name, change in toward.items():
+            if name not in parameters or change.shape != parameters[name].shape:  # add_ would broadcast
+                needed = f"has the shape {list(parameters[name].shape)}" if name in parameters else "is no parameter"
+                raise ValueError(f"The direction does not fit: {name!r} {needed}; it holds {list(change.shape)}.")
     with weights_as_they_were(module):
         with torch.no_grad():
             for toward, step in zip(directions, steps, strict=True):
@@ -110,26 +100,3 @@ def moved(module: nn.Module, directions: Sequence[Direction], steps: Sequence[fl
 def _filter_norms(weight: Tensor) -> Tensor:
     """The L2 norm of each output channel's weights, shaped to multiply them: [O, 1, ...]."""
     return weight.detach().flatten(1).norm(dim=1).view(-1, *[1] * (weight.ndim - 1))
-
-
-def _check_direction(toward: object, parameters: Mapping[str, Tensor]) -> None:
-    if not isinstance(toward, Mapping) or not toward:
-        raise TypeError("A direction is {name of a parameter: tensor}, such as probes.direction(net) returns.")
-    for name, change in toward.items():
-        there = parameters.get(name)
-        if there is None or not isinstance(change, Tensor) or change.shape != there.shape:
-            got = list(change.shape) if isinstance(change, Tensor) else type(change).__name__
-            needed = "no parameter of this net" if there is None else f"of the shape {list(there.shape)}"
-            raise ValueError(f"The direction does not fit: {name!r:.60} is {needed}; the direction holds {got}.")
-        if change.device != there.device or change.dtype != there.dtype:
-            raise ValueError(
-                f"The direction does not fit: {name!r:.60} is {there.dtype} on {there.device}, "
-                f"the direction {change.dtype} on {change.device}. Make it anew with probes.direction(net)."
-            )
-
-
-def _steps(name: str, values: Iterable[float]) -> list[float]:
-    numbers = listed(values)
-    if not numbers or not all(isinstance(v, Real) and np.isfinite(float(v)) for v in numbers):
-        raise ValueError(f"{name} has to be a list of finite numbers, such as np.linspace(-1, 1, 21).")
-    return [float(v) for v in numbers]

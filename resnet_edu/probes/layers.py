@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
-from resnet_edu.probes.state import as_it_was, listening, unwrapped
-
-#: Layers that multiply each number they give out of as many weights as one of their outputs has.
-PRODUCTS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+from resnet_edu import checks
+from resnet_edu.probes.parts import is_leaf, own_parameters, parts
+from resnet_edu.probes.state import as_it_was, listening, tensors_in, unwrapped
 
 
 @dataclass(frozen=True)
 class Layer:
     """One row of `layer_table`: what ran, on what shape, with how many numbers of its own, and what it cost.
 
-    multiply_adds: products with a weight, for one example, in convolutions and linear layers; 0 in all other kinds, as
-    published tables have it. out_bytes: the size of its output in memory, for one example.
+    parameters: those that the layer has or uses itself; one that an earlier row counts is not counted again.
+    multiply_adds: of convolutions and matrix products, those of attention among them, for one example; nothing else is
+    counted, as in published tables, and no recurrent layer. out_bytes: the size of its output in memory, for one
+    example.
     """
 
     name: str
@@ -37,41 +39,30 @@ class Layer:
 def layer_table(module: nn.Module, batch: Tensor) -> list[Layer]:
     """Run one batch in eval mode and list, in the order in which they ran, the layers that hold no further layers.
 
-    A layer with weights of its own beside those of its layers is listed, too, and one that ran twice has two rows.
-    The shapes leave out the batch dimension. `plots.network` draws this table. Net and batch may be on the device
-    "meta", where nothing is computed.
+    A layer with weights or matrix products of its own beside those of its layers is listed, too, and one that ran twice
+    has two rows. The rows' parameters add up to those of all layers that ran. The shapes leave out the batch dimension.
+    `plots.network` draws this table. Net and batch may be on the device "meta", where nothing is computed.
     """
-    module = unwrapped("layer_table", module, batch)
-    table: list[Layer] = []
-
-    def heard(name: str, layer: nn.Module, inputs: object, output: object) -> None:
-        x, y = (v[0] if isinstance(v, tuple) and v else v for v in (inputs, output))
-        if isinstance(x, Tensor) and isinstance(y, Tensor):
-            count = sum(p.numel() for p in layer.parameters(recurse=False))
-            size = y[:1].numel() * y.element_size()
-            kind, work = type(layer).__name__, _multiply_adds(layer, x, y)
-            table.append(Layer(name, kind, tuple(x.shape[1:]), tuple(y.shape[1:]), count, work, size))
-
-    layers = [
-        (name, m)
-        for name, m in module.named_modules()
-        if not any(m.children()) or any(True for _ in m.parameters(recurse=False))
-    ]
-    with as_it_was(module), torch.no_grad(), listening(layers, heard):
+    module = unwrapped("layer_table", module, batch, numbers=False)
+    count = _Count(module, len(batch))
+    with (
+        as_it_was(module),
+        torch.no_grad(),
+        sdpa_kernel(SDPBackend.MATH),  # as matrix products, which are counted on every device
+        listening(parts(module), count.leave, entering=count.enter),
+        count.operations,
+        count,
+    ):
         module.eval()(batch.clone())  # a net that starts in place writes into what it is given
-    return table
+    return count.table
 
 
 def layer_groups(table: Sequence[Layer], level: int = 1) -> list[Layer]:
     """The rows of `layer_table` added up by the first `level` parts of their names: stages (1), blocks (2).
 
     A group takes what its first row takes and gives what its last row gives; its kind says how many rows it holds.
-    A layer that ran twice has two rows, and its parameters count twice; `models.count_parameters` counts them once.
     """
-    if not isinstance(table, Sequence) or not all(isinstance(row, Layer) for row in table):
-        raise TypeError("layer_groups takes the table that layer_table(net, batch) returns.")
-    if not isinstance(level, Integral) or isinstance(level, bool) or level < 1:
-        raise ValueError(f"level={level!r}: give a whole number of at least 1.")
+    level = checks.whole("level", level, at_least=1)
     groups = []
     for name, members in groupby(table, key=lambda row: ".".join(row.name.split(".")[:level])):
         rows = list(members)
@@ -84,10 +75,50 @@ def layer_groups(table: Sequence[Layer], level: int = 1) -> list[Layer]:
     return groups
 
 
-def _multiply_adds(layer: nn.Module, x: Tensor, y: Tensor) -> int:
-    """For one example: every number that comes out is a sum over one filter (transposed: every one that goes in)."""
-    if isinstance(layer, PRODUCTS):
-        return y[:1].numel() * layer.weight[0].numel()
-    if isinstance(layer, TRANSPOSED):
-        return x[:1].numel() * layer.weight[0].numel()
-    return 0
+@dataclass
+class _Running:
+    """A layer that is running: the parameters that it used itself, and how many operations ran before and within."""
+
+    used: dict[int, Tensor]
+    before: int
+    within: int = 0
+
+
+class _Count(TorchFunctionMode):
+    """Hears which parameters each layer uses, and how many operations it makes, outside of the layers in it."""
+
+    def __init__(self, module: nn.Module, examples: int) -> None:
+        from torch.utils.flop_counter import FlopCounterMode  # it imports triton, which takes half a second
+
+        super().__init__()
+        self.table: list[Layer] = []
+        self.operations = FlopCounterMode(display=False)
+        self._examples = examples
+        self._uncounted = {id(p) for p in module.parameters()}
+        self._running: list[_Running] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if self._running and any(True for _ in tensors_in(out)):  # weight.device is no use of the weight
+            self._running[-1].used |= {id(x): x for x in tensors_in([args, kwargs]) if isinstance(x, nn.Parameter)}
+        return out
+
+    def enter(self, _name: str, layer: nn.Module, _inputs: object) -> None:
+        used: dict[int, Tensor] = {id(p): p for p in own_parameters(layer)}
+        self._running.append(_Running(used, self.operations.get_total_flops()))
+
+    def leave(self, name: str, layer: nn.Module, inputs: object, output: object) -> None:
+        done, x, y = self._running.pop(), next(tensors_in(inputs), None), next(tensors_in(output), None)
+        operations = self.operations.get_total_flops() - done.before
+        if self._running:
+            self._running[-1].within += operations
+        own = operations - done.within
+        if not (done.used or own or (is_leaf(layer) and y is not None)):
+            return
+        count = sum(p.numel() for key, p in done.used.items() if key in self._uncounted)
+        self._uncounted -= done.used.keys()
+        in_shape, out_shape = (() if t is None else tuple(t.shape[1:]) for t in (x, y))
+        size = 0 if y is None else y.nbytes // self._examples
+        # PyTorch counts a multiplication and an addition as two operations.
+        row = Layer(name, type(layer).__name__, in_shape, out_shape, count, own // 2 // self._examples, size)
+        self.table.append(row)

@@ -11,15 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.models.wrappers import bare
-from resnet_edu.probes.state import as_it_was, listed, number_from, weights_as_they_were
+from resnet_edu.probes.parts import named, parts
+from resnet_edu.probes.state import as_it_was, ready, weights_as_they_were
 
 #: Any judgment of a net as one number, such as `lambda net: training.evaluate(net, test).accuracy`.
 Score = Callable[[nn.Module], float]
@@ -87,16 +86,19 @@ def lesions(
 
     Weights, gradients, modes, statistics and the random state are put back after each score, whatever happens.
     """
-    module = bare("lesions", module)
-    names = known_blocks("lesions", module, blocks)
-    check_callable("lesions", score=score, stand_in=stand_in)
+    names = list(blocks)
 
-    def judged(*gone: str) -> float:
-        with without(module, *gone, stand_in=stand_in):
-            return number_from("lesions", score(module))
+    def scored(*gone: str) -> float:
+        with without(module, *gone, stand_in=stand_in) as net:
+            return judged(score, net)
 
-    intact = judged()
-    return Lesions(names, intact, np.array([judged(name) for name in names], dtype=np.float64))
+    intact = scored()
+    return Lesions(names, intact, np.array([scored(name) for name in names], dtype=np.float64))
+
+
+def judged(score: Score, module: nn.Module) -> float:
+    value = score(module)
+    return float(value.detach() if isinstance(value, Tensor) else value)
 
 
 @contextmanager
@@ -104,14 +106,8 @@ def without(
     module: nn.Module, *blocks: str, stand_in: Callable[[nn.Module], nn.Module] = PassOn
 ) -> Iterator[nn.Module]:
     """While it lasts, each of these blocks is replaced by `stand_in(block)`; see `lesions`."""
-    module = bare("without", module)
-    names = known_blocks("without", module, blocks) if blocks else []
-    check_callable("without", stand_in=stand_in)
-    stand_ins = {name: stand_in(module.get_submodule(name)) for name in names}
-    for name, replacement in stand_ins.items():
-        if not isinstance(replacement, nn.Module):
-            raise TypeError(f"stand_in returned {type(replacement).__name__} for {name!r}: it returns an nn.Module.")
-    with _replaced(module, stand_ins):
+    module = ready("without", module)
+    with _replaced(module, {name: stand_in(block) for name, block in named(module, blocks).items()}):
         yield module
 
 
@@ -121,58 +117,35 @@ def reordered(module: nn.Module, blocks: Iterable[str], order: Sequence[int]) ->
 
     The blocks that change places have to be of one form: the same type, with weights of the same shapes.
     """
-    module = bare("reordered", module)
-    names = known_blocks("reordered", module, blocks)
-    asked = listed(order)
-    numbers = [int(i) for i in asked if isinstance(i, Integral) and not isinstance(i, bool)]
-    if len(numbers) != len(asked) or sorted(numbers) != list(range(len(names))):
+    module = ready("reordered", module)
+    found = named(module, blocks)
+    names = list(found)
+    if sorted(order) != list(range(len(names))):
         raise ValueError(f"order={order!r:.60}: give the numbers 0 to {len(names) - 1} in another order, each once.")
-    found = [module.get_submodule(name) for name in names]
-    for name, block, i in zip(names, found, numbers, strict=True):
-        if _form(block) != _form(found[i]):
-            raise ValueError(f"{names[i]!r} cannot stand in the place of {name!r}: their weights differ in shape.")
-    with _replaced(module, {name: found[i] for name, i in zip(names, numbers, strict=True)}):
+    replacements = {name: found[names[i]] for name, i in zip(names, order, strict=True)}
+    for name, replacement in replacements.items():
+        if _form(found[name]) != _form(replacement):
+            raise ValueError(f"What is to stand in the place of {name!r} has weights of other shapes.")
+    with _replaced(module, replacements):
         yield module
 
 
 @contextmanager
 def _replaced(module: nn.Module, replacements: dict[str, nn.Module]) -> Iterator[None]:
+    inside = dict(parts(module, every_name=True))
     places = []
     for name in replacements:
         parent, _, child = name.rpartition(".")
-        places.append((module.get_submodule(parent), child, module.get_submodule(name)))
+        places.append((inside[parent]._modules, child, inside[parent]._modules[child], inside[name].training))
     with weights_as_they_were(module):
         try:
-            for (parent_module, child, block), replacement in zip(places, replacements.values(), strict=True):
-                parent_module._modules[child] = replacement.train(block.training)
+            for (siblings, child, _, training), replacement in zip(places, replacements.values(), strict=True):
+                siblings[child] = replacement.train(training)
             yield
         finally:
-            for parent_module, child, block in places:
-                parent_module._modules[child] = block
+            for siblings, child, block, _ in places:
+                siblings[child] = block
 
 
 def _form(block: nn.Module) -> tuple[type, list[tuple[str, torch.Size]]]:
     return type(block), [(name, tensor.shape) for name, tensor in block.state_dict().items()]
-
-
-def known_blocks(who: str, module: nn.Module, blocks: Iterable[str]) -> list[str]:
-    names = listed(blocks)
-    known = [name for name, _ in module.named_modules(remove_duplicate=False) if name]
-    for name in names:
-        if not isinstance(name, str) or name not in known:
-            raise ValueError(
-                f"{who}: {name!r:.60} is no part of {type(module).__name__}. "
-                f"Give names as named_modules() has them, such as {known[-1] if known else '(it has none)'!r}."
-            )
-    if not names or len(set(names)) != len(names):
-        raise ValueError(f"{who} needs the name of at least one block, each once; it was given {names!r:.60}.")
-    for name in names:
-        if inside := [other for other in names if other.startswith(f"{name}.")]:
-            raise ValueError(f"{who}: {inside[0]!r} is a part of {name!r}: give one of them.")
-    return names
-
-
-def check_callable(who: str, **functions: object) -> None:
-    for name, function in functions.items():
-        if not callable(function):
-            raise TypeError(f"{who}: {name}={function!r:.60}: give a function of the module.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.probes.state import as_it_was, listening, unwrapped
+from resnet_edu.probes.parts import is_leaf, own_parameters, parts
+from resnet_edu.probes.state import as_it_was, listening, tensors_in, unwrapped
 
 
 def first_nonfinite_layer(module: nn.Module, batch: Tensor) -> tuple[str | None, bool]:
@@ -17,10 +18,10 @@ def first_nonfinite_layer(module: nn.Module, batch: Tensor) -> tuple[str | None,
     found: list[tuple[str, bool]] = []
 
     def heard(name: str, layer: nn.Module, _inputs: object, output: object) -> None:
-        if not found and isinstance(output, Tensor) and not bool(torch.isfinite(output).all()):
+        if not found and not all(bool(torch.isfinite(y).all()) for y in tensors_in(output)):
             found.append((name, all(bool(torch.isfinite(p).all()) for p in layer.parameters())))
 
-    leaves = [(name, m) for name, m in module.named_modules() if not any(m.children())]
-    with as_it_was(module), torch.no_grad(), listening(leaves, heard):
+    layers = [(name, part) for name, part in parts(module) if is_leaf(part) or any(True for _ in own_parameters(part))]
+    with as_it_was(module), torch.no_grad(), listening(layers, heard):
         module(batch.clone())  # a net that starts in place writes into what it is given
     return found[0] if found else (None, True)

@@ -14,16 +14,14 @@ Veit, Wilber, Belongie: "Residual Networks Behave Like Ensembles of Relatively S
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
-from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.probes.lesion import known_blocks
-from resnet_edu.probes.state import labels_for, listed, on_copies, unwrapped
+from resnet_edu.probes.parts import named
+from resnet_edu.probes.state import as_it_was, listening, loss_of, on_copies, unwrapped
 
 
 class Paths:
@@ -51,9 +49,10 @@ class Paths:
         module = unwrapped("Paths", module, batch)
         if not batch.is_floating_point() or batch.device.type == "meta":
             raise ValueError(f"Paths needs a batch of floating-point numbers; it is {batch.dtype} on {batch.device}.")
-        if not callable(loss_fn):
-            raise TypeError(f"loss_fn={loss_fn!r:.60}: give a function (output, labels) -> loss.")
-        wanted = known_blocks("Paths", module, branches)
+        self._module = module
+        wanted = named(module, branches)
+        if inside := [name for name in wanted if any(name.startswith(f"{other}.") for other in wanted)]:
+            raise ValueError(f"Paths: {inside[0]!r} is a part of another branch: give one of them.")
         self.names: list[str] = []
         # Each branch is cut out of the graph: the trunk's tensor that goes in, a leaf in its place, what comes out, and
         # a leaf in its place. The trunk is then one graph without branches, and each branch a graph of its own.
@@ -63,7 +62,7 @@ class Paths:
         self._trunk_out: list[Tensor] = []
         self._x = batch.detach().clone().requires_grad_()
 
-        def going_in(name: str, inputs: tuple[Any, ...]) -> tuple[Tensor]:
+        def going_in(name: str, _branch: nn.Module, inputs: tuple[Any, ...]) -> tuple[Tensor]:
             if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or name in self.names:
                 raise ValueError(f"Paths: the branch {name!r} has to run once, on one tensor.")
             leaf = inputs[0].detach().clone().requires_grad_()
@@ -72,7 +71,7 @@ class Paths:
             self._branch_in.append(leaf)
             return (leaf.clone(),)  # in-place operations are allowed on a copy, not on a leaf
 
-        def coming_out(name: str, output: object) -> Tensor:
+        def coming_out(name: str, _branch: nn.Module, _inputs: object, output: object) -> Tensor:
             if not isinstance(output, Tensor):
                 raise ValueError(f"Paths: the branch {name!r} returned {type(output).__name__}, not one tensor.")
             leaf = output.detach().clone().requires_grad_()
@@ -80,22 +79,10 @@ class Paths:
             self._trunk_out.append(leaf)
             return leaf.clone()
 
-        with on_copies(module), torch.enable_grad(), ExitStack() as hooks:
-            for name in wanted:
-                branch = module.get_submodule(name)
-                for handle in (
-                    branch.register_forward_pre_hook(lambda _m, inputs, name=name: going_in(name, inputs)),
-                    branch.register_forward_hook(lambda _m, _i, output, name=name: coming_out(name, output)),
-                ):
-                    hooks.callback(handle.remove)
-            output = module(self._x.clone())
-            if loss_fn is F.cross_entropy:
-                labels = labels_for("Paths", output, labels)
-            self._loss = loss_fn(output) if labels is None else loss_fn(output, labels)
-        if len(self.names) != len(wanted):
-            raise ValueError(f"Paths: {sorted(set(wanted) - set(self.names))[0]!r} did not run.")
-        if not isinstance(self._loss, Tensor) or self._loss.numel() != 1 or not self._loss.requires_grad:
-            raise ValueError("Paths: the loss has to be one number with a gradient.")
+        with on_copies(module), torch.enable_grad(), listening(wanted.items(), coming_out, entering=going_in):
+            self._loss = loss_of("Paths", module(self._x.clone()), labels, loss_fn)
+        if absent := [name for name in wanted if name not in self.names]:
+            raise ValueError(f"Paths: {absent[0]!r} did not run.")
 
     def by_length(self) -> Tensor:
         """[n + 1, *batch.shape]: the gradient that came through exactly 0, 1, ... n branches; the sum is the gradient.
@@ -105,39 +92,36 @@ class Paths:
         """
         n = len(self.names)
         result = torch.zeros(n + 1, *self._x.shape, dtype=self._x.dtype, device=self._x.device)
-        result[0], arriving = self._down_the_trunk(self._loss, None, n)
-        waiting: list[list[Tensor | None]] = [[g] for g in arriving]  # waiting[i][k]: came to branch i through k others
-        for i in reversed(range(n)):
-            for k, g in enumerate(waiting[i]):
-                if g is None:
-                    continue
-                back = self._through(i, g)
-                at_input, arriving = self._down_the_trunk(self._trunk_in[i], back, i)
-                result[k + 1] += at_input
-                for before, part in zip(waiting[:i], arriving, strict=True):
-                    before += [None] * (k + 2 - len(before))
-                    if part is not None:
-                        so_far = before[k + 1]
-                        before[k + 1] = part if so_far is None else so_far + part
+        with as_it_was(self._module):  # a checkpoint runs its layers once more
+            result[0], arriving = self._down_the_trunk(self._loss, None, n)
+            waiting: list[list[Tensor | None]] = [[g] for g in arriving]  # [i][k]: came to branch i through k others
+            for i in reversed(range(n)):
+                for k, g in enumerate(waiting[i]):
+                    if g is None:
+                        continue
+                    at_input, arriving = self._down_the_trunk(self._trunk_in[i], self._through(i, g), i)
+                    result[k + 1] += at_input
+                    for before, part in zip(waiting[:i], arriving, strict=True):
+                        before += [None] * (k + 2 - len(before))
+                        if part is not None:
+                            so_far = before[k + 1]
+                            before[k + 1] = part if so_far is None else so_far + part
         return result
 
     def along(self, path: Iterable[int | str]) -> Tensor:
         """[*batch.shape]: the gradient that came through exactly these branches, by name or position, and no other."""
-        steps = sorted({self._position(step) for step in listed(path)}, reverse=True)
+        steps = sorted({self._position(step) for step in path}, reverse=True)
         output, g = self._loss, None
-        for i in steps:
-            g = self._down_the_trunk(output, g, i + 1)[1][i]
-            if g is None:
-                return torch.zeros_like(self._x)
-            output, g = self._trunk_in[i], self._through(i, g)
-        return self._down_the_trunk(output, g, 0)[0]
+        with as_it_was(self._module):
+            for i in steps:
+                g = self._down_the_trunk(output, g, i + 1)[1][i]
+                if g is None:
+                    return torch.zeros_like(self._x)
+                output, g = self._trunk_in[i], self._through(i, g)
+            return self._down_the_trunk(output, g, 0)[0]
 
     def _position(self, step: int | str) -> int:
-        if isinstance(step, str) and step in self.names:
-            return self.names.index(step)
-        if isinstance(step, Integral) and not isinstance(step, bool) and 0 <= step < len(self.names):
-            return int(step)
-        raise ValueError(f"{step!r:.60} is no branch: give a name, or a number from 0 to {len(self.names) - 1}.")
+        return self.names.index(step) if isinstance(step, str) else range(len(self.names))[step]
 
     def _through(self, i: int, g: Tensor) -> Tensor:
         """Back through branch i."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.probes.state import as_it_was, unwrapped
+from resnet_edu import checks
+from resnet_edu.probes.state import as_it_was, differentiable, ready, unwrapped
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,11 @@ def receptive_field(
     input would hide pixels that can matter. What a pixel's influence is depends on the weights; Luo et al. 2016
     (arXiv 1701.04128) describe how it falls off from the center. The module is left as it was.
     """
-    shape = _whole_numbers("in_shape", in_shape)
-    _whole_numbers("samples", [samples])
-    if len(shape) < 2:
-        raise ValueError(f"in_shape={in_shape!r}: give channels and at least one side, such as (3, 32, 32).")
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"receptive_field takes an nn.Module; it was given {type(module).__name__}.")
+    module = ready("receptive_field", module)
     weight = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
-    if weight.device.type == "meta":
-        raise ValueError("receptive_field measures numbers, and tensors on the device 'meta' have none.")
-    noise = torch.randn(samples, *shape, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(samples, *in_shape, generator=torch.Generator().manual_seed(0))
     x = noise.to(weight.device, weight.dtype).requires_grad_()
-    module = unwrapped("receptive_field", module, x)
+    module = unwrapped("receptive_field", module, x, listens=False)
 
     with as_it_was(module), torch.enable_grad():
         output = module.eval()(x.clone())  # in-place operations are allowed on a copy, not on a leaf
@@ -70,14 +63,13 @@ def receptive_field(
             got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(f"receptive_field needs an output [N, channels, ...]; the module returned {got}.")
         sides = output.shape[2:]
-        middle = [side // 2 for side in sides]
-        place = _whole_numbers("position", middle if position is None else position, least=0)
-        if len(place) != len(sides) or any(i >= side for i, side in zip(place, sides, strict=True)):
+        place = tuple(side // 2 for side in sides) if position is None else tuple(position)
+        if len(place) != len(sides) or not all(0 <= i < side for i, side in zip(place, sides, strict=True)):
             raise ValueError(f"position={position!r}: the output has the sides {list(sides)}; give a place inside it.")
         here = output.permute(*range(2, output.ndim), 0, 1)[place]  # [N, channels]
         # Different weights on the channels, so that what one adds another one does not take away.
         total = (here * torch.linspace(1, 2, here.shape[1], dtype=here.dtype, device=here.device)).sum()
-        (gradient,) = torch.autograd.grad(total, x, allow_unused=True) if total.requires_grad else (None,)
+        (gradient,) = torch.autograd.grad(differentiable("receptive_field: the output", total), x, allow_unused=True)
     if gradient is None or not bool(gradient.count_nonzero()):
         raise ValueError(f"No pixel of the input has any influence on the output at {place}.")
     return ReceptiveField(gradient.cpu().double().square().mean((0, 1)).sqrt().numpy(), place)
@@ -90,26 +82,8 @@ def receptive_field_formula(layers: Iterable[Sequence[int]]) -> int:
     Each adds dilation * (kernel - 1) steps, and a step is as many pixels as all the strides before it make it.
     """
     side, step = 1, 1
-    for layer in _sequence("layers", layers):
-        numbers = _whole_numbers("layer", layer)
-        if len(numbers) not in (2, 3):
-            raise ValueError(f"A layer is (kernel, stride) or (kernel, stride, dilation); it is {layer!r:.60}.")
-        kernel, stride, dilation = (*numbers, 1)[:3]
+    for layer in layers:
+        kernel, stride, dilation = (checks.whole("layer", n, at_least=1) for n in (*layer, 1)[: max(3, len(layer))])
         side += dilation * (kernel - 1) * step
         step *= stride
     return side
-
-
-def _sequence(name: str, values: object) -> list[object]:
-    try:
-        return list(values)  # type: ignore[call-overload]
-    except TypeError:
-        raise TypeError(f"{name}={values!r:.60}: give a list.") from None
-
-
-def _whole_numbers(name: str, values: object, least: int = 1) -> tuple[int, ...]:
-    given = _sequence(name, values)
-    numbers = [int(v) for v in given if isinstance(v, Integral) and not isinstance(v, bool)]
-    if len(numbers) != len(given) or any(v < least for v in numbers):
-        raise ValueError(f"{name}={values!r:.60}: give whole numbers of at least {least}.")
-    return tuple(numbers)

@@ -9,27 +9,31 @@ import torch
 from torch import Tensor, nn
 
 from resnet_edu.models.wrappers import clean_name
+from resnet_edu.probes.parts import Weight, parts, weights
+from resnet_edu.probes.state import as_it_was, listening, ready
 
 
 class Recorder:
-    """Rows of numbers, one for each of the chosen parameters, in module order.
+    """Rows of numbers, one for each of the chosen weights. module, params, batch: as for `GradientNorms`."""
 
-    module: any `nn.Module`, wrapped by `torch.compile` or DistributedDataParallel or not.
-    params: which parameters, as names or as (name, parameter) pairs; by default every weight of two or more dimensions.
-    """
-
-    def __init__(self, module: nn.Module, params: Iterable[str | tuple[str, nn.Parameter]] | None = None) -> None:
-        who = type(self).__name__
-        if not isinstance(module, nn.Module):
-            raise TypeError(f"{who} takes an nn.Module; it was given {type(module).__name__}.")
-        chosen = default_parameters(module) if params is None else chosen_parameters(module, params)
-        if not chosen:
+    def __init__(
+        self,
+        module: nn.Module,
+        params: Iterable[str | tuple[str, nn.Parameter]] | None = None,
+        *,
+        batch: Tensor | None = None,
+    ) -> None:
+        module = ready(type(self).__name__, module)
+        self._weights = _default(module, batch) if params is None else _chosen(module, params)
+        if not self._weights:
             raise ValueError(
                 f"{type(module).__name__} has no weight of two or more dimensions to record. "
-                f"Name the parameters: {who}(module, params=[...])."
+                f"Name the parameters: {type(self).__name__}(module, params=[...])."
             )
-        self.names = list(chosen)
-        self._params = list(chosen.values())
+        self.names = [weight.name for weight in self._weights]
+        self._module = module
+        held = {id(p) for p in module.parameters()}
+        self._held = {id(w.parameter): w.name for w in self._weights if id(w.parameter) in held}
         self._rows: list[Tensor] = []
 
     def __len__(self) -> int:
@@ -45,35 +49,41 @@ class Recorder:
         device = self._rows[-1].device  # the net may have moved since the first row
         return torch.stack([row.to(device) for row in self._rows]).cpu().double().numpy()
 
-
-def _named(parameters: Iterable[tuple[str, nn.Parameter]]) -> dict[str, nn.Parameter]:
-    """{clean name: parameter}; the names stay as they are where two of them would become one."""
-    named = dict(parameters)
-    clean = {clean_name(name): p for name, p in named.items()}
-    return clean if len(clean) == len(named) else named
-
-
-def default_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: p for name, p in _named(module.named_parameters()).items() if p.ndim >= 2}
+    def _check_still_there(self) -> None:
+        """A layer that was replaced has left its old weights, and their last gradients, behind."""
+        if gone := self._held.keys() - {id(p) for p in self._module.parameters()}:
+            raise ValueError(
+                f"{self._held[min(gone)]!r} is no longer a parameter of the net, which was changed after this "
+                f"{type(self).__name__} was made. Make a new one."
+            )
 
 
-def chosen_parameters(module: nn.Module, params: Iterable[str | tuple[str, nn.Parameter]]) -> dict[str, nn.Parameter]:
-    try:
-        items = [] if isinstance(params, str) else list(params)
-    except TypeError:  # not iterable
-        items = []
-    if not items:
-        raise TypeError(f"params={params!r:.60}: give a list of names, or of (name, parameter) pairs.")
-    known = _named(module.named_parameters())
-    chosen: dict[str, nn.Parameter] = {}
-    for item in items:
-        name, p = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
-        if not isinstance(name, str) or not (p is None or (isinstance(p, Tensor) and p.is_leaf)):
+def _default(module: nn.Module, batch: Tensor | None) -> list[Weight]:
+    found = weights(module)
+    if batch is None:
+        return found
+    ran: list[nn.Module] = []
+    with as_it_was(module), torch.no_grad(), listening(parts(module), entering=lambda _, layer, __: ran.append(layer)):
+        module(batch.clone())  # a net that starts in place writes into what it is given
+    order = {id(layer): i for i, layer in reversed(list(enumerate(ran)))}  # its first run counts
+    return sorted(found, key=lambda weight: order.get(id(weight.layer), len(ran)))
+
+
+def _chosen(module: nn.Module, params: Iterable[str | tuple[str, nn.Parameter]]) -> list[Weight]:
+    inside, known, chosen = dict(parts(module, every_name=True)), {}, list[Weight]()
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        name = name.replace("_orig_mod.", "")
+        known[name] = Weight(name, inside.get(name.rpartition(".")[0]), parameter)
+    known |= {weight.name: weight for weight in weights(module)}
+    layers = {id(weight.parameter): weight.layer for weight in known.values()}
+    for item in params:
+        if isinstance(item, str):
+            name = item if item in known else clean_name(item)
+            if name not in known:
+                raise ValueError(f"{name!r} is no parameter of {type(module).__name__}. It has: {', '.join(known)}.")
+            chosen.append(known[name])
+        elif isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Tensor) and item[1].is_leaf:
+            chosen.append(Weight(clean_name(item[0]), layers.get(id(item[1])), item[1]))
+        else:
             raise TypeError(f"params holds {item!r:.80}: give names, or (name, parameter) pairs.")
-        name = name if name in known else clean_name(name)
-        if p is None and name not in known:
-            raise ValueError(f"{name!r} is no parameter of {type(module).__name__}. It has: {', '.join(known)}.")
-        if name in chosen:
-            raise ValueError(f"params names {name!r} twice.")
-        chosen[name] = known[name] if p is None else p
     return chosen

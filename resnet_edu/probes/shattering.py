@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from resnet_edu.probes.state import as_it_was, unwrapped
+from resnet_edu import checks
+from resnet_edu.probes.state import as_it_was, differentiable, unwrapped
 
 CHUNK = 64  # points that run through the net at once
 
@@ -57,30 +57,16 @@ def shattering(
     The points run in eval mode, where BatchNorm does not mix them. Modes, statistics, gradients and the random state
     are put back, whatever happens. Balduzzi et al. take the gradient at the points of a grid, too.
     """
-    for name, image in (("start", start), ("end", end)):
-        if not isinstance(image, Tensor) or not image.is_floating_point() or image.ndim == 0 or not image.numel():
-            given = f"{image.dtype} {list(image.shape)}" if isinstance(image, Tensor) else type(image).__name__
-            raise TypeError(f"{name} has to be one input as a float tensor, such as an image [C, H, W]; it is {given}.")
-    if (start.shape, start.dtype, start.device) != (end.shape, end.dtype, end.device):
-        raise ValueError(
-            f"start and end have to be alike; they are {start.dtype} {list(start.shape)} on {start.device} and "
-            f"{end.dtype} {list(end.shape)} on {end.device}."
-        )
-    if isinstance(points, bool) or not isinstance(points, Integral) or not 2 <= points <= 10_000:
-        raise ValueError(f"points={points!r}: give a whole number from 2 to 10000.")
-    if score is not None and not callable(score):
-        raise TypeError(f"score={score!r:.60}: give a function of the module's output that returns one number a point.")
+    points = checks.whole("points", points, at_least=2, at_most=10_000)
     line = torch.stack([start, end]).detach()
-    module = unwrapped("shattering", module, line)
+    module = unwrapped("shattering", module, line, listens=False)
     if calibrate is not None:
-        unwrapped("shattering(calibrate=...)", module, calibrate)
-    if line.device.type == "meta":
-        raise ValueError("shattering measures numbers, and tensors on the device 'meta' have none.")
+        unwrapped("shattering(calibrate=...)", module, calibrate, listens=False)
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
     if any(m.running_mean is None for m in norms):
         raise ValueError("A BatchNorm without running statistics mixes the points of a batch, also in eval mode.")
 
-    where = torch.linspace(0, 1, int(points), dtype=line.dtype, device=line.device)
+    where = torch.linspace(0, 1, points, dtype=line.dtype, device=line.device)
     with as_it_was(module), _momentum_as_it_was(norms), torch.enable_grad():
         module.eval()
         if calibrate is not None:
@@ -99,16 +85,15 @@ def _gradients(
     where = where.view(-1, *[1] * (line.ndim - 1))
     x = ((1 - where) * line[0] + where * line[1]).requires_grad_()
     output = module(x.clone())  # in-place operations are allowed on a copy, not on a leaf
-    if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != len(x):
-        given = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+    if not isinstance(output, Tensor) or len(output) != len(x):
+        got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(
-            f"The module has to return a tensor with one row a point, [{len(x)}, ...]; it returned {given}."
+            f"shattering needs an output with one row a point, [{len(x)}, ...]; the module returned {got}."
         )
     scores = output.flatten(1).sum(1) if score is None else score(output)
-    if not isinstance(scores, Tensor) or scores.shape != (len(x),) or not scores.requires_grad:
-        given = list(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise ValueError(f"score has to return one number a point with a gradient, [{len(x)}]; it returned {given}.")
-    return torch.autograd.grad(scores.sum(), x)[0].flatten(1)
+    if scores.shape != (len(x),):
+        raise ValueError(f"score has to return one number a point, [{len(x)}]; it returned {list(scores.shape)}.")
+    return torch.autograd.grad(differentiable("shattering: the score", scores.sum()), x)[0].flatten(1)
 
 
 @torch.no_grad()

@@ -12,7 +12,8 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
 
 from resnet_edu.probes.norms import l2, rms
-from resnet_edu.probes.state import as_it_was, labels_for, listed, listening, numbered, unwrapped, weighted_layers
+from resnet_edu.probes.parts import named, own_parameters, parts
+from resnet_edu.probes.state import as_it_was, listening, loss_of, numbered, tensors_in, unwrapped
 
 
 @dataclass(frozen=True)
@@ -48,25 +49,23 @@ def signal(
     The pass runs in train mode, as training would: BatchNorm uses the batch, and its running statistics, the modes, the
     gradients and the random state are put back, whatever happens. In-place ReLU and `+=` do not disturb it: the point
     in the graph is kept, not the tensor.
+
+    Raises ValueError for labels or a loss that have no gradient to give, for a net in which no such layer runs, and for
+    what hides its layers: torch.jit and reentrant checkpoints. What torch.compile compiled runs uncompiled.
     """
     module = unwrapped("signal", module, batch)
-    if batch.device.type == "meta":
-        raise ValueError("signal measures numbers, and tensors on the device 'meta' have none.")
-    if not callable(loss_fn):
-        raise TypeError(f"loss_fn={loss_fn!r}: give a function (output, labels) -> loss.")
-    heard_layers = weighted_layers(module) if layers is None else _named(module, layers)
+    heard_layers = _weighted(module) if layers is None else list(named(module, layers).items())
 
     names: list[str] = []
     scales: list[float] = []
     edges: list[GradientEdge | None] = []
 
     def heard(name: str, _layer: nn.Module, _inputs: object, output: object) -> None:
-        h = output[0] if isinstance(output, tuple | list) else output
-        if not isinstance(h, Tensor) or not h.is_floating_point():
-            return
-        names.append(numbered(name, names))
-        scales.append(rms(h.detach()))
-        edges.append(get_gradient_edge(h) if h.requires_grad else None)
+        h = next(tensors_in(output), None)
+        if h is not None and h.is_floating_point():
+            names.append(numbered(name, names))
+            scales.append(rms(h.detach()))
+            edges.append(get_gradient_edge(h) if h.requires_grad else None)
 
     with as_it_was(module), torch.enable_grad():
         module.train()
@@ -75,21 +74,18 @@ def signal(
             x.requires_grad_()  # so that a frozen net has a graph, too
         with listening(heard_layers, heard):
             output = module(x.clone())  # in-place operations are allowed on a copy, not on a leaf
-        if loss_fn is F.cross_entropy:
-            labels = labels_for("signal", output, labels)
-        loss = loss_fn(output) if labels is None else loss_fn(output, labels)
-        if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
-            got = f"a tensor {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-            raise ValueError(f"The loss has to be one number with a gradient; loss_fn returned {got}.")
+        if not names:
+            raise ValueError(f"signal: no layer of {type(module).__name__} that it listens to ran on this batch.")
+        loss = loss_of("signal", output, labels, loss_fn)
         wanted = [edge for edge in edges if edge is not None]
         grads = iter(torch.autograd.grad(loss, wanted, allow_unused=True) if wanted else ())
     gradient = [torch.nan if (g := None if edge is None else next(grads)) is None else l2(g) for edge in edges]
     return Signal(names, np.array(scales, dtype=np.float64), np.array(gradient, dtype=np.float64))
 
 
-def _named(module: nn.Module, names: Iterable[str]) -> list[tuple[str, nn.Module]]:
-    known, wanted = dict(module.named_modules()), listed(names)
-    if not wanted or (odd := [name for name in wanted if not isinstance(name, str) or name not in known]):
-        what = f"{odd[0]!r} is none" if wanted else "there are none"
-        raise ValueError(f"layers={names!r:.60}: give names of modules of {type(module).__name__}; {what}.")
-    return [(name, known[name]) for name in wanted]
+def _weighted(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The layers with a weight of two or more dimensions of their own: BatchNorm and its like are not among them."""
+    layers = [(name, part) for name, part in parts(module) if any(p.ndim >= 2 for p in own_parameters(part))]
+    if not layers:
+        raise ValueError(f"{type(module).__name__} has no layer with a weight of two or more dimensions to listen to.")
+    return layers

@@ -1,74 +1,94 @@
-"""How a probe looks into a net and leaves it as it was: hooks, modes, statistics, and the checks of its input."""
+"""How a probe runs a net and leaves it as it was: hooks, modes, statistics, weights, random state."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.parameter import is_lazy
 
-from resnet_edu.models.wrappers import bare, clean_name
+from resnet_edu.models.wrappers import bare
 
 
-def unwrapped(who: str, module: nn.Module, batch: Tensor) -> nn.Module:
-    """The module inside torch.compile's or DataParallel's wrapper, where hooks are heard; checks what was given."""
+def ready(who: str, module: nn.Module) -> nn.Module:
+    """The module inside torch.compile's or DataParallel's wrapper, if its layers know their shapes."""
     module = bare(who, module)
+    if lazy := [name for name, tensor in (*module.named_parameters(), *module.named_buffers()) if is_lazy(tensor)]:
+        raise ValueError(f"{who}: {lazy[0]!r} has no shape yet. Run one batch through the net first.")
+    return module
+
+
+def unwrapped(who: str, module: nn.Module, batch: Tensor, *, numbers: bool = True, listens: bool = True) -> nn.Module:
+    """As `ready`, for a batch to run on. numbers, listens: whether the probe reads numbers, and has hooks on layers."""
+    module = ready(who, module)
+    if listens and (deaf := [n for n, part in module.named_modules() if isinstance(part, torch.jit.ScriptModule)]):
+        raise ValueError(
+            f"{who} cannot listen to {deaf[0]!r}, which torch.jit compiled. Give the net as it was before."
+        )
     if not isinstance(batch, Tensor):
         raise TypeError(f"{who} takes one batch as a tensor; it was given {type(batch).__name__}.")
     if batch.ndim == 0 or len(batch) == 0:
         raise ValueError(f"{who} needs at least one example; the batch has the shape {list(batch.shape)}.")
-    device = next((p.device for p in module.parameters()), batch.device)
-    if device != batch.device:
-        raise ValueError(f"{who}: the net is on {device}, the batch on {batch.device}. Move one with .to(device).")
+    if numbers and any(tensor.device.type == "meta" for tensor in (batch, *module.parameters())):
+        raise ValueError(f"{who} measures numbers, and tensors on the device 'meta' have none.")
     return module
 
 
-def listed(values: Any) -> list[Any]:
-    """A list of what is given: its items, or what cannot be gone through, a text among it, as the only item."""
-    try:
-        return [values] if isinstance(values, str) else list(values)
-    except TypeError:
-        return [values]
+def tensors_in(value: object) -> Iterator[Tensor]:
+    """Every tensor in nested tuples, lists and dicts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from tensors_in(item)
 
 
-def number_from(who: str, value: object) -> float:
-    """A score as a float; a tensor of one element is one, too."""
-    if isinstance(value, Tensor) and value.numel() == 1:
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{who}: the score has to return one number; it returned {type(value).__name__}.")
-    return float(value)
+def loss_of(who: str, output: Any, labels: Tensor | None, loss_fn: Callable[..., Tensor]) -> Tensor:
+    """The loss, one number with a gradient. Cross-entropy's labels are checked, or 0, 1, 2, ... in turn."""
+    if loss_fn is F.cross_entropy:
+        labels = _labels_for(who, output, labels)
+    loss = loss_fn(output) if labels is None else loss_fn(output, labels)
+    return differentiable(f"{who}: the loss", loss)
 
 
-def labels_for(who: str, output: object, labels: Tensor | None) -> Tensor:
-    """Labels that cross-entropy can take with `output`, made up or checked."""
+def differentiable(what: str, number: Tensor) -> Tensor:
+    """The number, if it is one with a gradient that `torch.autograd.grad` can follow."""
+    if not isinstance(number, Tensor) or number.numel() != 1 or not number.requires_grad:
+        got = f"a tensor {list(number.shape)}" if isinstance(number, Tensor) else type(number).__name__
+        raise ValueError(f"{what} has to be one number with a gradient; it is {got}.")
+    seen, waiting = set[Any](), [number.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == "CheckpointFunctionBackward":
+            raise ValueError(
+                f"{what} comes from a checkpoint that hides the layers in it: give it use_reentrant=False."
+            )
+        seen.add(node)
+        waiting += [before for before, _ in node.next_functions]
+    return number
+
+
+def _labels_for(who: str, output: object, labels: Tensor | None) -> Tensor:
     if not isinstance(output, Tensor) or output.ndim < 2 or (labels is None and output.ndim > 2):
         got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(f"{who} needs logits [N, classes] for cross-entropy; the net returned {got}. Give a loss_fn.")
     classes, expected = output.shape[1], (len(output), *output.shape[2:])
     if labels is None:
         return torch.arange(len(output), device=output.device) % classes
-    if not isinstance(labels, Tensor):
-        raise TypeError(f"labels have to be a tensor; they are {type(labels).__name__}.")
-    needed = f"torch.int64 {list(expected)} on {output.device}"
-    given = f"{labels.dtype} {list(labels.shape)} on {labels.device}"
-    if given != needed:
-        raise ValueError(f"labels have to be {needed}; they are {given}.")
+    if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.shape != expected:
+        got = f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+        raise ValueError(f"{who}: labels have to be torch.int64 {list(expected)}; they are {got}.")
     if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise ValueError(f"labels have to be 0 to {classes - 1}; they are {int(labels.min())} to {int(labels.max())}.")
     return labels
-
-
-def weighted_layers(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The layers with a weight of two or more dimensions of their own: BatchNorm and its like are not among them."""
-    layers = [(n, m) for n, m in module.named_modules() if any(p.ndim >= 2 for p in m.parameters(recurse=False))]
-    if not layers:
-        raise ValueError(f"{type(module).__name__} has no layer with a weight of two or more dimensions to listen to.")
-    return layers
 
 
 def numbered(name: str, names: list[str]) -> str:
@@ -78,9 +98,19 @@ def numbered(name: str, names: list[str]) -> str:
 
 
 @contextmanager
-def listening(layers: Iterable[tuple[str, nn.Module]], heard: Callable[..., None]) -> Iterator[None]:
-    """Calls `heard(name, layer, inputs, output)` each time that one of the layers has run; no hook stays behind."""
-    handles = [layer.register_forward_hook(partial(heard, clean_name(name) or "(module)")) for name, layer in layers]
+def listening(
+    layers: Iterable[tuple[str, nn.Module]],
+    leaving: Callable[..., Any] | None = None,
+    *,
+    entering: Callable[..., Any] | None = None,
+) -> Iterator[None]:
+    """Calls entering(name, layer, inputs) and leaving(name, layer, inputs, output) around each layer; no hook stays."""
+    handles = []
+    for name, layer in layers:
+        if entering is not None:
+            handles.append(layer.register_forward_pre_hook(partial(entering, name or "(module)")))
+        if leaving is not None:
+            handles.append(layer.register_forward_hook(partial(leaving, name or "(module)")))
     try:
         yield
     finally:
@@ -89,12 +119,28 @@ def listening(layers: Iterable[tuple[str, nn.Module]], heard: Callable[..., None
 
 
 @contextmanager
+def _as_written(module: nn.Module) -> Iterator[None]:
+    """What torch.compile compiled runs uncompiled, so that hooks are heard. The random state is put back."""
+    devices = sorted({p.device.index or 0 for p in module.parameters() if p.device.type == "cuda"})
+    # Nothing is compiled where dynamo was never imported, and importing it takes a second.
+    uncompiled = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+    with torch.random.fork_rng(devices=devices), uncompiled:
+        try:
+            yield
+        except ValueError as error:
+            if "Expected more than 1" not in str(error):
+                raise
+            raise ValueError(
+                f"In train mode a norm needs several numbers per channel: give more examples. PyTorch says: {error}."
+            ) from error
+
+
+@contextmanager
 def as_it_was(module: nn.Module) -> Iterator[None]:
     """Puts back train/eval modes, buffers (BatchNorm's running statistics) and random state, whatever happens."""
     modes = [(m, m.training) for m in module.modules()]
     buffers = [(m, n, b, b.clone()) for m in module.modules() for n, b in m.named_buffers(recurse=False)]
-    devices = sorted({p.device.index or 0 for p in module.parameters() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices):
+    with _as_written(module):
         try:
             yield
         finally:
@@ -135,8 +181,7 @@ def on_copies(module: nn.Module) -> Iterator[None]:
     """The net runs on copies of its buffers and random state: what a graph made here holds, nobody changes later."""
     buffers = [(m, name, b) for m in module.modules() for name, b in m.named_buffers(recurse=False)]
     copies = {id(b): b.clone() for _, _, b in buffers}  # a buffer that is shared has one copy
-    devices = sorted({p.device.index or 0 for p in module.parameters() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices):
+    with _as_written(module):
         try:
             for m, name, b in buffers:
                 m._buffers[name] = copies[id(b)]

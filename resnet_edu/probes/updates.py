@@ -14,7 +14,7 @@ from resnet_edu.probes.recorder import Recorder
 class UpdateRatio(Recorder):
     """Records |w_after - w_before| / |w_before| of every weight, a row a step: the update-to-weight ratio.
 
-    module, params: as for `GradientNorms`.
+    module, params, batch: as for `GradientNorms`.
 
     In a loop of your own, around the optimizer's step; in `training.fit`, as a callback:
 
@@ -31,24 +31,32 @@ class UpdateRatio(Recorder):
     recording never waits for a GPU. A weight of zeros gives NaN where it stayed, and infinity where it moved.
     """
 
-    def __init__(self, module: nn.Module, params: Iterable[str | tuple[str, nn.Parameter]] | None = None) -> None:
-        super().__init__(module, params)
+    def __init__(
+        self,
+        module: nn.Module,
+        params: Iterable[str | tuple[str, nn.Parameter]] | None = None,
+        *,
+        batch: Tensor | None = None,
+    ) -> None:
+        super().__init__(module, params, batch=batch)
         self._before: list[Tensor] | None = None
         self._due = -1  # the step of the run at which the copy is one step old
 
     @torch.no_grad()
     def start(self) -> None:
         """Keep a copy of the weights, before the step."""
-        self._before = [p.detach().clone() for p in self._params]
+        self._before = [weight.value().clone() for weight in self._weights]
 
     @torch.no_grad()
     def record(self) -> None:
         """Append one row, [layers], after the step, without a host sync."""
         if self._before is None:
             raise ValueError("UpdateRatio: call start() before the optimizer's step and record() after it.")
-        device = self._params[0].device
-        before = [b.to(p.device) for b, p in zip(self._before, self._params, strict=True)]
-        moved = true_norms(list(torch._foreach_sub([p.detach() for p in self._params], before)))
+        self._check_still_there()
+        after = [weight.value() for weight in self._weights]
+        device = after[0].device
+        before = [b.to(a.device) for b, a in zip(self._before, after, strict=True)]
+        moved = true_norms(list(torch._foreach_sub(after, before)))
         sizes = true_norms(before)
         self._rows.append(torch.stack([m.to(device) / s.to(device) for m, s in zip(moved, sizes, strict=True)]))
         self._before = None
