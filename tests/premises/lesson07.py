@@ -44,10 +44,10 @@ def errors_on_record(error: Callable[[int], float]) -> Callable[[pytest.MonkeyPa
 def vanishing_norms_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     original = recipes.recorded_norms
 
-    def recorded_norms(name: str) -> recipes.KeptNorms:
+    def recorded_norms(name: str) -> recipes.RecordedNorms:
         kept = original(name)
         row = 10.0 ** np.arange(len(kept.names)) * (1 if "plain" in name else 100)
-        return recipes.KeptNorms(kept.names, kept.steps, np.tile(row, (len(kept.steps), 1)))
+        return recipes.RecordedNorms(kept.names, kept.steps, np.tile(row, (len(kept.steps), 1)))
 
     monkeypatch.setattr(recipes, "recorded_norms", recorded_norms)
 
