@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,33 +10,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import convolution_off_by_one_percent, fit_with, force
+from premises.patches import answer_with, convolution_off_by_one_percent, fit_with, force, swap, wrap
 from resnet_edu import data, explorers, models, probes
 
 # --- what is broken here ----------------------------------------------------------------------------------------------
 
 
-def small_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = data.load
-    monkeypatch.setattr(data, "load", lambda name: original(name, size=16))
+small_images = wrap(data, "load", lambda original: lambda name: original(name, size=16))
 
 
 def sobel_is_a_blur(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(explorers.KERNELS, "Sobel x", explorers.KERNELS["box blur"])
-
-
-def exercise_gives(**functions: Callable[..., Any]) -> Callable[[pytest.MonkeyPatch], None]:
-    """An exercise after which the lesson goes on with a wrong function."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        from resnet_edu.exercises import widgets
-
-        original = widgets.exercise
-        monkeypatch.setattr(
-            widgets, "exercise", lambda name, answer: functions[name] if name in functions else original(name, answer)
-        )
-
-    return patch
 
 
 def convolutions_look_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,12 +41,8 @@ def stride_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Conv2d, "_conv_forward", forward)
 
 
-def nothing_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "roll", lambda x, *args, **options: x)
-
-
-def relu_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.ReLU, "forward", lambda self, x: x)
+nothing_is_moved = swap(torch, "roll", lambda x, *args, **options: x)
+relu_does_nothing = swap(nn.ReLU, "forward", lambda self, x: x)
 
 
 def activations_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,15 +57,14 @@ def poolings_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(F, "avg_pool2d", largest)
 
 
-def biases_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "count_parameters", lambda net: sum(p.numel() for p in net.parameters() if p.ndim > 1))
-
-
-def kernels_of_five(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = explorers.stack_of_convolutions
-    monkeypatch.setattr(
-        explorers, "stack_of_convolutions", lambda layers, **options: original(layers, **{**options, "kernel": 5})
-    )
+biases_not_counted = swap(
+    models, "count_parameters", lambda net: sum(p.numel() for p in net.parameters() if p.ndim > 1)
+)
+kernels_of_five = wrap(
+    explorers,
+    "stack_of_convolutions",
+    lambda original: lambda layers, **options: original(layers, **{**options, "kernel": 5}),
+)
 
 
 def every_pixel_counts_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,21 +84,12 @@ def cross_entropy_is_a_squared_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(F, "cross_entropy", squared)
 
 
-def no_softmax(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.Tensor, "softmax", lambda self, dim: self)
-
-
-def large_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.init, "kaiming_uniform_", lambda weight, **options: nn.init.normal_(weight))
+no_softmax = swap(torch.Tensor, "softmax", lambda self, dim: self)
+large_weights = swap(nn.init, "kaiming_uniform_", lambda weight, **options: nn.init.normal_(weight))
 
 
 # --- what then fails --------------------------------------------------------------------------------------------------
 
-START = ("imports", "data")
-SLIDE = (*START, "slide", "slide-run")
-SIZE = (*START, "exercise-output_size", "exercise-output_size-check", "size-run")
-CHANNELS = (*SLIDE, "slide-options", "exercise-convolve", "exercise-convolve-check", "channels-run")
-FIELD = (*SIZE, "exercise-receptive_field", "exercise-receptive_field-check")
 
 PREMISES = [
     Premise("the convolution is 1 % off", convolution_off_by_one_percent, "slide-claims: by hand", "stride-run"),
@@ -128,12 +97,12 @@ PREMISES = [
     Premise("Sobel x is a blur", sobel_is_a_blur, "slide-claims: Sobel"),
     Premise(
         "output_size forgets the padding",
-        exercise_gives(output_size=lambda size, kernel, stride=1, padding=0, dilation=1: (size - kernel) // stride + 1),
+        answer_with(output_size=lambda size, kernel, stride=1, padding=0, dilation=1: (size - kernel) // stride + 1),
         "size-run",
     ),
     Premise(
         "convolve flips the kernel",
-        exercise_gives(convolve=lambda x, w, stride=1, padding=0: F.conv2d(x, w.flip(2, 3), None, stride, padding)),
+        answer_with(convolve=lambda x, w, stride=1, padding=0: F.conv2d(x, w.flip(2, 3), None, stride, padding)),
         "channels-run",
     ),
     Premise(
@@ -157,7 +126,7 @@ PREMISES = [
     Premise("every kernel is 5 x 5", kernels_of_five, "field-run"),
     Premise(
         "receptive_field forgets the strides",
-        exercise_gives(receptive_field=lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers)),
+        answer_with(receptive_field=lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers)),
         "field-claims",
     ),
     Premise("the net has 14 layers", force(depth=14), "effective-run: pixels"),

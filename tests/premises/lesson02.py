@@ -1,6 +1,5 @@
 """What the claims of lesson 02 rest on."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from premises.core import Premise
-from premises.patches import answer_with, dice_with, fit_with, patch_data, predictions, together
+from premises.core import Patch, Premise
+from premises.patches import answer_with, dice_with, fit_with, patch_data, predictions, swap, together
 from resnet_edu import data, training
 
 # --- what is broken ---------------------------------------------------------------------------------------------------
@@ -21,8 +20,7 @@ def shuffled_labels(train: data.Images, test: data.Images) -> tuple[data.Images,
     return data.Images(train.images, train.labels[order]), test
 
 
-def no_mean_no_deviation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "normalize", lambda images: images.float() / 255)
+no_mean_no_deviation = swap(data, "normalize", lambda images: images.float() / 255)
 
 
 def split_without_classes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,12 +77,8 @@ def brightness_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Sequential, "forward", forward)
 
 
-def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.Module, "load_state_dict", lambda self, state: None)
-
-
-def dropout_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: x)
+nothing_is_loaded = swap(nn.Module, "load_state_dict", lambda self, state: None)
+dropout_does_nothing = swap(nn.Dropout, "forward", lambda self, x: x)
 
 
 def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +102,7 @@ def ruinous_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "fit", fit)
 
 
-def perfect_on(count: int) -> Callable[[pytest.MonkeyPatch], None]:
+def perfect_on(count: int) -> Patch:
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
         original = training.evaluate
 
@@ -130,16 +124,6 @@ guesser = together(fit_with(lr=0.0, epochs=1), predictions(guessing))
 
 # --- and what follows -------------------------------------------------------------------------------------------------
 
-TOUR = ("imports", "look", "count")
-NET = ("imports", "split", "exercise-accuracy", "exercise-accuracy-check", "cnn")
-LOOP = (*NET, "exercise-train_step", "exercise-train_step-check", "loop-run")
-SCALE = (*LOOP, "scale-run", "scale-claims")
-SWEEP = (*LOOP, "scale-run", "sweep-run", "sweep-claims")
-OVERFIT = (*LOOP, "overfit-run", "overfit-claims")
-BEST = (*OVERFIT, "best-run", "confidence-run")
-REMEDIES = (*BEST, "remedies-run", "remedies-table", "remedies-claims")
-FINAL = (*OVERFIT, "final-run")
-CONFUSION = (*FINAL, "confusion-run", "confusion-claims")
 
 PREMISES = [
     Premise("an image is missing", patch_data(lambda train, test: (train[1:], test)), "count: fewest"),

@@ -17,10 +17,6 @@ from premises.patches import (
     sigmoid_is_tanh,
 )
 
-START = ("imports", "data")
-FACTOR = ("exercise-factor", "exercise-factor-check", "factor-run", "factor-claims")
-MOVED = ("exercise-moved", "exercise-moved-check", "moved-run")
-
 PREMISES = [
     Premise("the sigmoid is a tanh", sigmoid_is_tanh, "chain-run"),
     Premise("the convolution is 1 % off", convolution_off_by_one_percent, "by-hand"),

@@ -2,6 +2,7 @@
 
 from premises.core import Premise
 from premises.patches import (
+    always_eval,
     always_training,
     batchnorm_moves_its_scale,
     batchnorm_output_off_by_one_percent,
@@ -11,7 +12,6 @@ from premises.patches import (
     force,
     layers_a_quarter_too_large,
     means_off_by_one_percent,
-    never_training,
     no_batchnorm,
     no_uniform_noise,
     orthogonal_is_normal,
@@ -21,11 +21,6 @@ from premises.patches import (
     tanh_is_the_identity,
     updates_twice_as_large,
 )
-
-START = ("imports", "data", "exercise-he_normal", "exercise-he_normal-check", "mlp-run", "conv-run")
-BATCH_NORM = ("exercise-batch_norm", "exercise-batch_norm-check")
-COLLAPSE = (*START, "explode-run", "factor-run", "collapse-run", "collapse-claims", "why-run", "lengths-run")
-DRAWS = ("default", "Xavier", "He", "orthogonal")
 
 PREMISES = [
     Premise(
@@ -68,7 +63,7 @@ PREMISES = [
     Premise("eval() does nothing", always_training, "modes-claims: Eval", "companions-run: Eval"),
     Premise(
         "train() is eval()",
-        never_training,
+        always_eval,
         "modes-claims: Accuracy that",
         "companions-run: Train",
         "looking-run: Accuracy",

@@ -23,17 +23,6 @@ from premises.patches import (
     together,
 )
 
-START = ("imports", "data")
-TRAINED = (*START, "train-run", "train-claims")
-STUDIED = (*TRAINED, "depths-run", "depths-claims", "gap-run")
-MOVED = (*STUDIED, "heatmap-run", "late-run", "moved-run", "first-steps-run")
-BUILT = (*TRAINED, "exercise-identity_conv", "exercise-identity_conv-check", "construct-code", "naive-run",
-         "construct-run")  # fmt: skip
-CONTINUED = (*BUILT, "continue-run", "continue-claims")
-LINES = (*START, "exercise-gradient_cosine", "exercise-gradient_cosine-check", "shatter-by-hand", "shatter-run",
-         "shatter-claims", "fine-run")  # fmt: skip
-CASES = (*START, "which-run", "which-claims")
-
 
 def all_alike(result: Any) -> Any:
     """The same tables with one network throughout."""

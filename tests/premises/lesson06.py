@@ -2,7 +2,6 @@
 
 import builtins
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,14 +10,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import force
+from premises.patches import force, no_step, swap, wrap
 from resnet_edu import models, probes, training
 
 # --- what is broken ---------------------------------------------------------------------------------------------------
-
-
-def replace(owner: Any, name: str, value: Any) -> Callable[[pytest.MonkeyPatch], None]:
-    return lambda monkeypatch: monkeypatch.setattr(owner, name, value, raising=False)
 
 
 def five_by_five(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
@@ -38,19 +33,18 @@ def without_skip(self: models.Block, x: torch.Tensor) -> torch.Tensor:
     return self.activation(self.branch(x))
 
 
-def zeros_are_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.Tensor, "new_zeros", torch.Tensor.new_ones)
+zeros_are_ones = swap(torch.Tensor, "new_zeros", torch.Tensor.new_ones)
 
 
 def gradient_of_ones(outputs: Any, inputs: Any, *rest: Any, **options: Any) -> tuple[torch.Tensor]:
     return (torch.ones_like(inputs),)
 
 
-def weights_without_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Conv2d._conv_forward
-    monkeypatch.setattr(
-        nn.Conv2d, "_conv_forward", lambda self, x, weight, bias: original(self, x, weight / weight.norm(), bias)
-    )
+weights_without_scale = wrap(
+    nn.Conv2d,
+    "_conv_forward",
+    lambda original: lambda self, x, weight, bias: original(self, x, weight / weight.norm(), bias),
+)
 
 
 def classifier_four_times_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,27 +66,19 @@ def only_the_first_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "fit", fit)
 
 
-no_skip = replace(models.Block, "forward", without_skip)
-no_wire = replace(nn.Identity, "forward", lambda self, x: 0.0 * x)
-norm_does_nothing = replace(nn.BatchNorm2d, "forward", lambda self, x: x)
-all_is_right = replace(math, "isclose", lambda *numbers, **tolerance: True)
-nothing_is_learned = replace(torch.optim.SGD, "step", lambda self: None)
+no_skip = swap(models.Block, "forward", without_skip)
+no_wire = swap(nn.Identity, "forward", lambda self, x: 0.0 * x)
+norm_does_nothing = swap(nn.BatchNorm2d, "forward", lambda self, x: x)
+all_is_right = swap(math, "isclose", lambda *numbers, **tolerance: True)
 
 # --- which cells it takes ---------------------------------------------------------------------------------------------
 
-START = ("imports",)
-SHORTCUTS = tuple(f"exercise-{name}{check}" for name in ("pad_shortcut", "projection") for check in ("", "-check"))
-BLOCK = (
-    *(*START, *SHORTCUTS, "exercise-BasicBlock", "exercise-BasicBlock-check"),
-    *("measure-counts", "measure-wire", "measure-scale", "check-block"),
-)
-SILENT = (*BLOCK, *(f"listing-{k}" for k in range(1, 6)))
 
 PREMISES = [
-    Premise("convolutions are 5 x 5", replace(models, "conv3x3", five_by_five), "vgg-claims: VGG-16"),
+    Premise("convolutions are 5 x 5", swap(models, "conv3x3", five_by_five), "vgg-claims: VGG-16"),
     Premise("convolutions ignore their stride", strides_ignored, "vgg-claims: plain-20: dearest", "crash-run: listing"),
     Premise("every net has a thousand classes", force(num_classes=1000), "vgg-claims: plain-20: part"),
-    Premise("nothing is learned", nothing_is_learned, "learn-claims", "sentences-run: b. x"),
+    Premise("nothing is learned", no_step, "learn-claims", "sentences-run: b. x"),
     Premise(
         "blocks do not add x",
         no_skip,
@@ -113,10 +99,10 @@ PREMISES = [
         "identity-claims: original, x of",
     ),
     Premise("no block is of the pre-activation form", force(preactivation=False), "path-run: pre-activation"),
-    Premise("the outer product is a product", replace(torch, "outer", lambda a, b: a * b), "shape-run: entries"),
+    Premise("the outer product is a product", swap(torch, "outer", lambda a, b: a * b), "shape-run: entries"),
     Premise(
         "the identity matrix is 0",
-        replace(torch, "eye", lambda n, **options: torch.zeros(n, n, **options)),
+        swap(torch, "eye", lambda n, **options: torch.zeros(n, n, **options)),
         "shape-run: dL/dy",
     ),
     Premise("no net has a norm", force(norm=None), "identity-claims: BatchNorm: change"),
@@ -131,7 +117,7 @@ PREMISES = [
         "a shortcut is a projection only where the shape changes", force(shortcut="B"), "shortcuts-claims: option C"
     ),
     Premise("new channels are ones", zeros_are_ones, "two-shortcuts: A: part of its"),
-    Premise("every gradient is 1", replace(torch.autograd, "grad", gradient_of_ones), "two-shortcuts: reads"),
+    Premise("every gradient is 1", swap(torch.autograd, "grad", gradient_of_ones), "two-shortcuts: reads"),
     Premise("a is always 1", force(skip_scale=1.0), "strength-run: a = 0.5", "strength-run: a = 1.5"),
     Premise("a is always 1/2", force(skip_scale=0.5), "strength-run: a = 1: first"),
     Premise(
@@ -141,7 +127,7 @@ PREMISES = [
     Premise("the identity hands on nothing", no_wire, "group-1-claims: 4: passes", "sentences-run: output"),
     Premise(
         "+= makes a new tensor",
-        replace(torch.Tensor, "__iadd__", torch.Tensor.__add__),
+        swap(torch.Tensor, "__iadd__", torch.Tensor.__add__),
         "group-1-claims: 5: with",
         "group-1-claims: 5: overwritten",
     ),
@@ -152,17 +138,19 @@ PREMISES = [
         classifier_four_times_as_wide,
         "group-2-claims: 10: features",
     ),
-    Premise("F is always there", replace(builtins, "F", F), "group-2-claims: 11: steps"),
+    Premise("F is always there", swap(builtins, "F", F, raising=False), "group-2-claims: 11: steps"),
     Premise(
-        "Block is always there", replace(builtins, "Block", lambda channels: nn.Identity()), "group-2-claims: 12: steps"
+        "Block is always there",
+        swap(builtins, "Block", lambda channels: nn.Identity(), raising=False),
+        "group-2-claims: 12: steps",
     ),
     Premise(
         "every block has an addition",
-        replace(probes, "summands", lambda steps: [(0, 0)]),
+        swap(probes, "summands", lambda steps: [(0, 0)]),
         "group-3-claims: 13: additions",
     ),
-    Premise("pooling does nothing", replace(nn.MaxPool2d, "forward", lambda self, x: x), "group-3-claims: 13: blocks"),
+    Premise("pooling does nothing", swap(nn.MaxPool2d, "forward", lambda self, x: x), "group-3-claims: 13: blocks"),
     Premise(
-        "parameters cannot be set to 0", replace(torch.Tensor, "zero_", lambda self: self), "group-3-claims: 14: passes"
+        "parameters cannot be set to 0", swap(torch.Tensor, "zero_", lambda self: self), "group-3-claims: 14: passes"
     ),
 ]

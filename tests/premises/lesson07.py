@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from premises.core import Premise
+from premises.core import Patch, Premise
 from premises.patches import (
     force,
     memorized_training_images,
@@ -21,13 +21,8 @@ from premises.patches import (
 )
 from resnet_edu.training import recipes
 
-START = ("imports", "nets", "drawing")
-FAIR = ("imports", "nets", "exercise-same_start", "exercise-same_start-check", "nets-claims")
-RESULT = (*START, "train-run", "result-run", "result-claims")
-FULL = ("imports", "full-run", "full-claims")
 
-
-def errors_on_record(error: Callable[[int], float]) -> Callable[[pytest.MonkeyPatch], None]:
+def errors_on_record(error: Callable[[int], float]) -> Patch:
     """Every run on record has the training error `error(depth)`."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """What the claims of lesson 08 rest on."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,17 +9,10 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from premises.core import Premise
-from premises.patches import answer_with, convolution_off_by_one_percent, together
+from premises.core import Patch, Premise
+from premises.patches import answer_with, convolution_off_by_one_percent, swap, together, wrap
 from resnet_edu import models, probes
 from resnet_edu.exercises.lesson_08 import Bottleneck
-
-Patch = Callable[[pytest.MonkeyPatch], None]
-
-START = ("imports", "nets")
-FAMILY = ("imports", "family-run")
-BLOCK = ("exercise-Bottleneck", "exercise-Bottleneck-check")
-LOADING = (*BLOCK, "exercise-load_torchvision", "exercise-load_torchvision-check", "parity-block")
 
 
 class NotNarrowed(Bottleneck):
@@ -61,18 +53,16 @@ def blocks_always(**options: Any) -> Patch:
     return patch
 
 
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No net is wider than this, so that a premise costs little."""
-    original = models.ResNet.__init__
-    monkeypatch.setattr(
-        models.ResNet, "__init__", lambda self, blocks, **asked: original(self, blocks, **{"width": 8, **asked})
-    )
+#: No net is wider than this, so that a premise costs little.
+narrow = wrap(
+    models.ResNet,
+    "__init__",
+    lambda original: lambda self, blocks, **asked: original(self, blocks, **{"width": 8, **asked}),
+)
 
 
-def hardly_enlarged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To 64 x 64 at most: a batch of one in train mode needs more than one pixel in the last stage."""
-    original = F.interpolate
-    monkeypatch.setattr(F, "interpolate", lambda x, *_, **__: original(x, size=(64, 64)))
+#: To 64 x 64 at most: a batch of one in train mode needs more than one pixel in the last stage.
+hardly_enlarged = wrap(F, "interpolate", lambda original: lambda x, *_, **__: original(x, size=(64, 64)))
 
 
 def parameters_and_memory_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,18 +75,13 @@ def parameters_and_memory_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "layer_groups", layer_groups)
 
 
-def their_nets_load_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torchvision.models.ResNet, "load_state_dict", lambda self, state: None)
-
-
-def last_relu_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = models.ResNetBlock.forward
-    monkeypatch.setattr(models.ResNetBlock, "forward", lambda self, x: original(self, x) + 1e-3 * x.mean())
-
-
-def twice_as_large_in_train_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = models.ResNet.forward
-    monkeypatch.setattr(models.ResNet, "forward", lambda self, x: original(self, x) * (2 if self.training else 1))
+their_nets_load_nothing = swap(torchvision.models.ResNet, "load_state_dict", lambda self, state: None)
+last_relu_leaks = wrap(
+    models.ResNetBlock, "forward", lambda original: lambda self, x: original(self, x) + 1e-3 * x.mean()
+)
+twice_as_large_in_train_mode = wrap(
+    models.ResNet, "forward", lambda original: lambda self, x: original(self, x) * (2 if self.training else 1)
+)
 
 
 def twice_as_large_mine(monkeypatch: pytest.MonkeyPatch) -> None:

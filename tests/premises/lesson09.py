@@ -9,27 +9,23 @@ import pytest
 import torch
 from torch import nn
 
-from premises.core import Premise
-from premises.patches import fit_with, force, plain_always, residual_always
+from premises.core import Patch, Premise
+from premises.patches import (
+    always_eval,
+    fit_with,
+    force,
+    no_batchnorm,
+    no_step,
+    plain_always,
+    residual_always,
+    swap,
+    together,
+    wrap,
+)
 from resnet_edu import models, probes
 from resnet_edu.models import weights
 
-Patch = Callable[[pytest.MonkeyPatch], None]
-
-START = ("imports", "nets")
-PATHS = (*START, "unroll-run", "exercise-path_lengths", "exercise-path_lengths-check", "lengths-run")
-LESIONS = (*START, "lesion-run", "lesion-claims")
-SCALE = (*START, "exercise-filter_normalize", "exercise-filter_normalize-check", "scale-run")
 PLAIN, RESIDUAL = ("Plain-20", "Plain-56"), ("ResNet-20", "ResNet-56")
-DEPTH = ("exercise-drop_path", "exercise-drop_path-check", "depth-run")
-
-
-def both(*patches: Patch) -> Patch:
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        for each in patches:
-            each(monkeypatch)
-
-    return patch
 
 
 def loading(renamed: Callable[[str], str] | None) -> Patch:
@@ -60,11 +56,11 @@ def only_residual(**options: Any) -> Patch:
     return patch
 
 
-def deeper(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = models.CifarNet.__init__
-    monkeypatch.setattr(
-        models.CifarNet, "__init__", lambda self, depth, **asked: original(self, 56 if depth == 20 else depth, **asked)
-    )
+deeper = wrap(
+    models.CifarNet,
+    "__init__",
+    lambda original: lambda self, depth, **asked: original(self, 56 if depth == 20 else depth, **asked),
+)
 
 
 def lengths_changed(change: Callable[[torch.Tensor], torch.Tensor]) -> Patch:
@@ -75,22 +71,11 @@ def lengths_changed(change: Callable[[torch.Tensor], torch.Tensor]) -> Patch:
     return patch
 
 
-def path_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = probes.Paths.along
-    monkeypatch.setattr(probes.Paths, "along", lambda self, path: original(self, []))
-
-
-def nothing_is_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes.PassOn, "forward", lambda self, x: self._shape_of[0](x))
-
-
-def no_batchnorm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: x)
-
-
-def always_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = probes.direction
-    monkeypatch.setattr(probes, "direction", lambda net, *, seed=0, normalize="filter": original(net, seed=seed))
+path_ignored = wrap(probes.Paths, "along", lambda original: lambda self, path: original(self, []))
+nothing_is_taken_out = swap(probes.PassOn, "forward", lambda self, x: self._shape_of[0](x))
+always_normalized = wrap(
+    probes, "direction", lambda original: lambda net, *, seed=0, normalize="filter": original(net, seed=seed)
+)
 
 
 def weights_stay_moved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,15 +84,6 @@ def weights_stay_moved(monkeypatch: pytest.MonkeyPatch) -> None:
         yield
 
     monkeypatch.setattr(sys.modules["resnet_edu.probes.landscape"], "weights_as_they_were", nothing)
-
-
-def always_eval(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Module.train
-    monkeypatch.setattr(nn.Module, "train", lambda self, mode=True: original(self, False))
-
-
-def no_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.optim.SGD, "step", lambda self: None)
 
 
 def nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +118,7 @@ def as_deep_as_the_other(name: str) -> str:
     return name.replace("20", "56")
 
 
-residual_are_plain = both(plain_always, loading(lambda name: name.replace("resnet", "plain")))
+residual_are_plain = together(plain_always, loading(lambda name: name.replace("resnet", "plain")))
 
 
 PREMISES = [
@@ -187,7 +163,9 @@ PREMISES = [
         "order-run: ResNet-20",
         "order-run: ResNet-56",
     ),
-    Premise("the networks of 20 layers have 56", both(deeper, loading(as_deep_as_the_other)), "lesion-claims: Without"),
+    Premise(
+        "the networks of 20 layers have 56", together(deeper, loading(as_deep_as_the_other)), "lesion-claims: Without"
+    ),
     Premise("blocks stay in order", blocks_stay_in_order, "order-run: Plain-20", "order-run: Plain-56"),
     Premise(
         "BatchNorm does nothing",
@@ -201,7 +179,7 @@ PREMISES = [
     Premise("weights stay where the walk moved them", weights_stay_moved, "surface-claims: that"),
     Premise(
         "plain-56 is ResNet-56",
-        both(residual_always, loading(lambda name: name.replace("plain", "resnet"))),
+        together(residual_always, loading(lambda name: name.replace("plain", "resnet"))),
         "surface-claims: Median",
         budget="laptop",
     ),
@@ -236,5 +214,5 @@ PREMISES = [
         "depth-run: Stochastic depth: branches",
     ),
     Premise("the training drops nothing", only_residual(stochastic_depth_prob=0.0), "depth-claims", budget="laptop"),
-    Premise("every shortcut is a projection", both(force(shortcut="B"), loading(None)), "reads-run"),
+    Premise("every shortcut is a projection", together(force(shortcut="B"), loading(None)), "reads-run"),
 ]

@@ -13,20 +13,12 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision import transforms
 
-from premises.core import Premise
-from premises.patches import answer_with, fit_with
+from premises.core import Patch, Premise
+from premises.patches import answer_with, fit_with, swap, wrap
 from resnet_edu import models, training
 from resnet_edu.training import checkpoints, recipes, reproduce
 
-START = ("imports", "images")
-SCHEDULE = ("imports", "exercise-paper_rate", "exercise-paper_rate-check", "schedule-run", "schedule-claims")
-RESUME = ("imports", "resume-run", "resume-claims")
-SHARD = ("imports", "resume-run", "exercise-shard", "exercise-shard-check", "shard-run")
-PIECES = (*SHARD, "exercise-accumulate", "exercise-accumulate-check", "accumulate-run")
-
-
-def half_the_rate_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipes, "warm_up", lambda step, total: 0.5)
+half_the_rate_all_the_time = swap(recipes, "warm_up", lambda step, total: 0.5)
 
 
 def fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,8 +49,7 @@ def batchnorm_wrong_in_channels_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.BatchNorm2d, "forward", forward)
 
 
-def sixteen_bits_are_thirty_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "bfloat16", torch.float32)
+sixteen_bits_are_thirty_two = swap(torch, "bfloat16", torch.float32)
 
 
 def float32_has_sixteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +76,7 @@ def bf16_starts_elsewhere_and_ends_in_bf16(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(training, "fit", fit)
 
 
-def read_as(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[pytest.MonkeyPatch], None]:
+def read_as(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Patch:
     """What a checkpoint says is changed by `change`; a damaged one is read as the one before."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,9 +97,7 @@ def weights_a_little_larger(state: dict[str, Any]) -> dict[str, Any]:
     return {**state, "net": larger}
 
 
-def every_seed_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = torch.manual_seed
-    monkeypatch.setattr(torch, "manual_seed", lambda seed: original(0))
+every_seed_is_zero = wrap(torch, "manual_seed", lambda original: lambda seed: original(0))
 
 
 def mean_of_means(net: nn.Module, x: torch.Tensor, y: torch.Tensor, size: int) -> None:

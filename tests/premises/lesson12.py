@@ -9,46 +9,19 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import answer_with, predictions
+from premises.patches import always_eval, answer_with, predictions, swap, wrap
 from resnet_edu import data, training
 from resnet_edu.models import weights
 
 START = ("imports", "nets")
-HEAD = (*START, "exercise-replace_head", "exercise-replace_head-check")
-FREEZE = (*HEAD, "freeze-run")
-FEATURES = (*FREEZE, "exercise-freeze", "exercise-freeze-check", "features-run")
-TRANSFER = (*FEATURES, "transfer-run", "transfer-claims")
 CAM = (*START, "exercise-grad_cam", "exercise-grad_cam-check", "hook")
-MAPS = (*CAM, "maps-run")
-SANITY = (*MAPS, "sanity-maps", "sanity-run", "sanity-claims")
-ERASE = (*CAM, "sanity-maps", "erase-run")
-SHIFT = (
-    *START,
-    "unseen-run",
-    "mistakes-run",
-    "exercise-calibration_error",
-    "exercise-calibration_error-check",
-    "shift-run",
-    "shift-claims",
-)
-CLASSES = (*SHIFT, "classes-run")
 
 
 # --- what is broken ---------------------------------------------------------------------------------------------------
 
 
-def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = weights.load
-    monkeypatch.setattr(weights, "load", lambda net, name: original(copy.deepcopy(net), name))
-
-
-def nothing_can_be_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.Module, "requires_grad_", lambda self, requires_grad=True: self)
-
-
-def always_eval(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Module.train
-    monkeypatch.setattr(nn.Module, "train", lambda self, mode=True: original(self, False))
+nothing_is_loaded = wrap(weights, "load", lambda original: lambda net, name: original(copy.deepcopy(net), name))
+nothing_can_be_frozen = swap(nn.Module, "requires_grad_", lambda self, requires_grad=True: self)
 
 
 def frozen_in_train_mode(net: nn.Module) -> list[nn.Parameter]:
@@ -104,8 +77,7 @@ def classes_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "predict", predict)
 
 
-def no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "randn", lambda shape, generator: torch.zeros(shape))
+no_noise = swap(torch, "randn", lambda shape, generator: torch.zeros(shape))
 
 
 modest = predictions(lambda probabilities: (probabilities / 50).softmax(1))

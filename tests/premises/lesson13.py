@@ -10,26 +10,18 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from premises.core import Premise
+from premises.core import Patch, Premise
 from premises.patches import (
     answer_with,
     fit_with,
     memorized_training_images,
     no_weights_loaded,
     recorder_of_powers,
+    swap,
     together,
+    wrap,
 )
 from resnet_edu import data
-
-Patch = Callable[[pytest.MonkeyPatch], None]
-
-START = ("imports", "scenes-run")
-PYRAMID = (*START, "stages-run", "exercise-top_down", "exercise-top_down-check", "pyramid-run")
-SEGMENT = (*PYRAMID, "nothing-run", "learn", "segment-run", "segment-claims")
-IOU = (*START, "exercise-box_iou", "exercise-box_iou-check", "iou-run")
-DETECT = (*SEGMENT[:-1], *IOU[2:], "detector-cells", "detector-run")
-PRECISION = (*DETECT, "exercise-average_precision", "exercise-average_precision-check", "ap-run")
-SIGNAL = (*START, "learn", "exercise-SignalBlock", "exercise-SignalBlock-check")
 
 
 def scenes_with(change: Callable[[data.Scenes], data.Scenes]) -> Patch:
@@ -62,19 +54,12 @@ def over_larger(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (last - first).clamp(min=0).prod(2) / torch.maximum(areas[0][:, None], areas[1])
 
 
-def frozen_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Features are made in train mode, so BatchNorm's statistics move."""
-    monkeypatch.setattr(nn.Module, "eval", lambda self: self.train())
-
-
-def no_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, closure=None: None)
-
-
-def nothing_is_suppressed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        torchvision.ops, "batched_nms", lambda boxes, scores, kinds, most: scores.argsort(descending=True)
-    )
+#: Features are made in train mode, so BatchNorm's statistics move.
+frozen_too_late = swap(nn.Module, "eval", lambda self: self.train())
+no_step = swap(torch.optim.AdamW, "step", lambda self, closure=None: None)
+nothing_is_suppressed = swap(
+    torchvision.ops, "batched_nms", lambda boxes, scores, kinds, most: scores.argsort(descending=True)
+)
 
 
 def guesses_are_all_hits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,14 +93,12 @@ def never_misleading(sentences: data.Sentences) -> data.Sentences:
     return dataclasses.replace(sentences, misleading=torch.zeros_like(sentences.misleading))
 
 
-def linear_with_wide_skip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every linear layer of 64 to 64 adds its input: a plain net that is none."""
-    original = nn.Linear.forward
-    monkeypatch.setattr(
-        nn.Linear,
-        "forward",
-        lambda self, x: original(self, x) + (x if self.in_features == self.out_features else 0),
-    )
+#: Every linear layer of 64 to 64 adds its input: a plain net that is none.
+linear_with_wide_skip = wrap(
+    nn.Linear,
+    "forward",
+    lambda original: lambda self, x: original(self, x) + (x if self.in_features == self.out_features else 0),
+)
 
 
 def residual_blocks_have_more(monkeypatch: pytest.MonkeyPatch) -> None:
