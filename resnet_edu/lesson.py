@@ -26,7 +26,7 @@ import textwrap
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from numbers import Integral, Real
+from numbers import Real
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,7 +35,7 @@ from IPython import get_ipython
 from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
 
-from resnet_edu import files
+from resnet_edu import checks, files
 from resnet_edu.training.provenance import facts
 
 BUDGETS = ("smoke", "laptop", "gpu")
@@ -59,17 +59,15 @@ def budget(
 
     All budgets name the same settings. Without `gpu`, a GPU gets the laptop's. `.name` is the budget's name.
     """
-    table = {"smoke": smoke, "laptop": laptop, "gpu": laptop if gpu is None else gpu}
+    table = {"laptop": laptop, "smoke": smoke, "gpu": laptop if gpu is None else gpu}
     for name, settings in table.items():
         if not isinstance(settings, Mapping):
             raise TypeError(f"budget({name}={settings!r}): give a dict of settings, such as {{'epochs': 8}}.")
-    for name, settings in table.items():
-        if set(settings) != set(laptop):
-            odd = ", ".join(sorted(map(str, set(settings) ^ set(laptop))))
-            raise ValueError(f"budget: {name} and laptop have to name the same settings; they differ in {odd}.")
-    for key in laptop:
-        if not isinstance(key, str) or not key.isidentifier() or key == "name":
-            raise ValueError(f"budget: {key!r} cannot name a setting; .name is the name of the budget.")
+        if odd := set(settings) ^ set(laptop):
+            odd_names = ", ".join(sorted(map(str, odd)))
+            raise ValueError(f"budget: {name} and laptop have to name the same settings; they differ in {odd_names}.")
+    if wrong := [key for key in laptop if not str(key).isidentifier() or key == "name"]:
+        raise ValueError(f"budget: {wrong[0]!r} cannot name a setting; .name is the name of the budget.")
     name = budget_name()
     settings = dict(table[name])
     print(f"Budget '{name}': " + ", ".join(f"{key} {value}" for key, value in settings.items()))
@@ -78,12 +76,10 @@ def budget(
 
 def seed(base: int = 0) -> int:
     """`base`, moved by RESNET_EDU_SEED: the same lesson with other random numbers. Every seed of a lesson is one."""
-    if not isinstance(base, Integral) or isinstance(base, bool) or base < 0:
-        raise ValueError(f"seed({base!r}): give a whole number of at least 0.")
     shift = os.environ.get("RESNET_EDU_SEED") or "0"
     if not shift.isdecimal():
         raise ValueError(f"RESNET_EDU_SEED={shift!r}: give a whole number of at least 0.")
-    return int(base) + 100 * int(shift)
+    return checks.whole("seed", base) + 100 * int(shift)
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------
@@ -114,8 +110,7 @@ def claim(
     """
     if not isinstance(sentence, str) or not sentence.strip():
         raise TypeError(f"claim({sentence!r}, ...): the first argument is the sentence that is claimed.")
-    if not isinstance(since, str) or since not in BUDGETS:
-        raise ValueError(f"claim(since={since!r}): choose one of {', '.join(BUDGETS)}.")
+    checks.choice("since", since, BUDGETS)
     number = _as_number(value)
     low, high, bounds = bounds_of(within, at_least, at_most, equals)
     holds = low <= number <= high  # NaN never does
@@ -175,25 +170,22 @@ def bounds_of(
     given = {name: bound for name, bound in given.items() if bound is not None}
     if len(given) != 1:
         raise TypeError(f"claim: give exactly one of within=, at_least=, at_most=, equals=; given: {list(given)}.")
-    if within is not None:
-        try:
-            low, high = (_as_number(bound) for bound in within)
-        except (TypeError, ValueError):
-            raise TypeError(f"claim(within={within!r:.80}): give a pair of numbers (low, high).") from None
-        if not low <= high:
-            raise ValueError(f"claim(within={within!r}): the low bound comes first.")
-        if math.isinf(low) and math.isinf(high):
-            raise ValueError(f"claim(within={within!r}): every number is within these bounds, so nothing is claimed.")
-        if math.isinf(low) or math.isinf(high):
-            return low, high, f"at most {_written(high)}" if math.isinf(low) else f"at least {_written(low)}"
-        return low, high, f"from {_written(low)} to {_written(high)}"
-    name, bound = next(iter(given.items()))
-    number = _as_number(bound)
-    if not math.isfinite(number):
-        raise ValueError(f"claim({name}={bound!r}): give a finite number.")
-    low = number if name != "at_most" else -math.inf
-    high = number if name != "at_least" else math.inf
-    return low, high, f"{name.replace('_', ' ')} {_written(number)}"
+    ((name, bound),) = given.items()
+    if name != "within":
+        number = checks.number(name, _as_number(bound))
+        low, high = -math.inf if name == "at_most" else number, math.inf if name == "at_least" else number
+        return low, high, f"{name.replace('_', ' ')} {_written(number)}"
+    try:
+        low, high = (_as_number(end) for end in within)
+    except (TypeError, ValueError):
+        raise TypeError(f"claim(within={within!r:.80}): give a pair of numbers (low, high).") from None
+    if not low <= high:
+        raise ValueError(f"claim(within={within!r}): the low bound comes first.")
+    if math.isinf(low) and math.isinf(high):
+        raise ValueError(f"claim(within={within!r}): every number is within these bounds, so nothing is claimed.")
+    if math.isinf(low) or math.isinf(high):
+        return low, high, f"at most {_written(high)}" if math.isinf(low) else f"at least {_written(low)}"
+    return low, high, f"from {_written(low)} to {_written(high)}"
 
 
 # --- experiments that take too long to run in a lesson ----------------------------------------------------------------
@@ -202,27 +194,27 @@ def bounds_of(
 def recorded(name: str, experiment: Callable[[], Any] | None = None) -> Any:
     """What `experiment()` returned when the course recorded it: lists, dicts, strings and numbers.
 
-    The result is kept in `data/runs/NAME.json` with commit, machine and versions beside it. With RESNET_EDU_RECORD=1,
-    as in `authoring render --record`, the experiment runs, for as long as it takes, and its result is kept there.
-    Without `experiment` the result of another lesson's is read.
+    The result is in `data/runs/NAME.json`, with commit, machine and versions beside it. With RESNET_EDU_RECORD=1, as in
+    `authoring render --record`, the experiment runs, for as long as it takes, and its result is stored there. Without
+    `experiment` the result of another lesson's is read.
     """
     path = files.course_folder() / "runs" / f"{name}.json"
     if experiment is not None and os.environ.get("RESNET_EDU_RECORD") == "1":
         started = time.perf_counter()
         result = experiment()
         seconds = round(time.perf_counter() - started)
-        kept = {"result": result, "seconds": seconds, "seed": seed(), "budget": budget_name(), **facts()}
-        files.write_atomically(path, json.dumps(kept, indent=1) + "\n")
+        record = {"result": result, "seconds": seconds, "seed": seed(), "budget": budget_name(), **facts()}
+        files.write_atomically(path, json.dumps(record, indent=1) + "\n")
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no recorded result {path.name}. Run this cell with RESNET_EDU_RECORD=1 to record it."
         )
-    kept = json.loads(path.read_text(encoding="utf-8"))
+    record = json.loads(path.read_text(encoding="utf-8"))
     print(
-        f"On record: {kept['seconds'] / 60:.0f} min on {kept['machine']}, PyTorch {kept['versions']['torch']}, "
-        f"commit {kept['commit'][:7] or 'unknown'}."
+        f"On record: {record['seconds'] / 60:.0f} min on {record['machine']}, PyTorch {record['versions']['torch']}, "
+        f"commit {record['commit'][:7] or 'unknown'}."
     )
-    return kept["result"]
+    return record["result"]
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -233,7 +225,7 @@ def show(figure: Figure, *, alt: str, sentence: str | None = None) -> None:
 
     JupyterLab does not show the alt text of an output image, so `sentence` (by default the alt text) is printed.
     """
-    _check_figure(figure, alt)
+    _check_alt(alt)
     put(figure, alt)
     print(textwrap.fill(f"Figure: {sentence or alt}", width=92))
 
@@ -248,10 +240,6 @@ class LivePlot:
     """
 
     def __init__(self, draw: Callable[[dict[str, Any]], Figure], *, alt: str) -> None:
-        if not callable(draw):
-            raise TypeError(
-                f"LivePlot(draw={draw!r:.60}): give a function of {{label: History}} that returns a Figure."
-            )
         _check_alt(alt)
         self.draw, self.alt = draw, alt
         self.histories: dict[str, Any] = {}
@@ -267,9 +255,7 @@ class LivePlot:
         return on_epoch
 
     def update(self) -> None:
-        figure = self.draw(self.histories)
-        _check_figure(figure, self.alt)
-        self._handle = put(figure, self.alt, self._handle)
+        self._handle = put(self.draw(self.histories), self.alt, self._handle)
 
 
 def put(figure: Figure, alt: str, handle: DisplayHandle | None = None) -> DisplayHandle:
@@ -277,6 +263,8 @@ def put(figure: Figure, alt: str, handle: DisplayHandle | None = None) -> Displa
 
     In plain Python there is no page to put it on, and nothing happens.
     """
+    if not isinstance(figure, Figure):
+        raise TypeError(f"show takes a matplotlib Figure; it was given {type(figure).__name__}.")
     if get_ipython() is None:
         return handle or DisplayHandle()
     buffer = io.BytesIO()
@@ -289,12 +277,6 @@ def put(figure: Figure, alt: str, handle: DisplayHandle | None = None) -> Displa
     else:
         handle.update(output, raw=True, metadata=metadata)
     return handle
-
-
-def _check_figure(figure: object, alt: object) -> None:
-    if not isinstance(figure, Figure):
-        raise TypeError(f"show takes a matplotlib Figure; it was given {type(figure).__name__}.")
-    _check_alt(alt)
 
 
 def _check_alt(alt: object) -> None:

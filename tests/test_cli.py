@@ -84,7 +84,7 @@ def test_open_prints_an_address_that_answers_and_closes_on_request(
         get(f"{origin}/api/contents")
 
     server.send_signal(stop)
-    rest = server.communicate(timeout=15)[0]
+    rest = server.communicate(timeout=60)[0]
     assert server.returncode == 0, rest
     assert "The course is closed." in rest
     assert "Traceback" not in rest

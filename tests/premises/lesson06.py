@@ -74,6 +74,9 @@ all_is_right = swap(math, "isclose", lambda *numbers, **tolerance: True)
 # --- which cells it takes ---------------------------------------------------------------------------------------------
 
 
+#: Each runs one listing and adds what it measured to a table, which the claims read.
+LISTINGS = ("listing-2", "listing-3", "listing-4")
+
 PREMISES = [
     Premise("convolutions are 5 x 5", swap(models, "conv3x3", five_by_five), "vgg-claims: VGG-16"),
     Premise("convolutions ignore their stride", strides_ignored, "vgg-claims: plain-20: dearest", "crash-run: listing"),
@@ -121,15 +124,28 @@ PREMISES = [
     Premise("a is always 1", force(skip_scale=1.0), "strength-run: a = 0.5", "strength-run: a = 1.5"),
     Premise("a is always 1/2", force(skip_scale=0.5), "strength-run: a = 1: first"),
     Premise(
-        "norms do nothing", norm_does_nothing, "check-block", "group-1-claims: 2: idle", "group-1-claims: 1: branch"
+        "norms do nothing",
+        norm_does_nothing,
+        "check-block",
+        "group-1-claims: 2: idle",
+        "group-1-claims: 1: branch",
+        also=LISTINGS,
     ),
-    Premise("convolutions ignore the scale of their weights", weights_without_scale, "group-1-claims: 3: shortcut"),
-    Premise("the identity hands on nothing", no_wire, "group-1-claims: 4: passes", "sentences-run: output"),
+    Premise(
+        "convolutions ignore the scale of their weights",
+        weights_without_scale,
+        "group-1-claims: 3: shortcut",
+        also=LISTINGS,
+    ),
+    Premise(
+        "the identity hands on nothing", no_wire, "group-1-claims: 4: passes", "sentences-run: output", also=LISTINGS
+    ),
     Premise(
         "+= makes a new tensor",
         swap(torch.Tensor, "__iadd__", torch.Tensor.__add__),
         "group-1-claims: 5: with",
         "group-1-claims: 5: overwritten",
+        also=LISTINGS,
     ),
     Premise("only the first net is trained", only_the_first_is_trained, "train-run", budget="laptop"),
     Premise("every measurement is right", all_is_right, "crash-run: that", "listing-9", "table-run"),
