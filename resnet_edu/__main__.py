@@ -385,13 +385,19 @@ def render_lessons(names: list[str], budget: str, seeds: int, record: bool) -> N
 
 
 def check_lessons(names: list[str]) -> int:
-    from resnet_edu.authoring.check import check
+    from resnet_edu.authoring.check import check, warnings
 
     paths = find_lessons(names)
     problems = [problem for path in paths for problem in check(path)]
+    if problems:
+        print(*problems, sep="\n")
+        return 1
+    found = [warning for path in paths for warning in warnings(path)]
+    for warning in found:
+        print(f"warning: {warning}")
     kept = "1 lesson keeps" if len(paths) == 1 else f"{len(paths)} lessons keep"
-    print("\n".join(problems) or f"{kept} every rule.")
-    return int(bool(problems))
+    print(f"{kept} every rule{f'; {len(found)} warnings' if found else ''}.")
+    return 0
 
 
 def keep_run(run_folder: Path, name: str) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -14,10 +15,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from resnet_edu.authoring import lessons as course
 from resnet_edu.authoring.address import SETUP
-from resnet_edu.authoring.check import RULES, bare_call, below, check
+from resnet_edu.authoring.check import RULES, bare_call, below, check, warnings
+from resnet_edu.authoring.claims import bounds, is_wide, wide_claims
+from resnet_edu.authoring.keep import write_checksums
 from resnet_edu.authoring.lessons import Refusal, find_lesson, find_lessons, lessons
 from resnet_edu.authoring.normalize import as_a_terminal_shows_it, normalize, to_text
-from resnet_edu.authoring.render import record_claims, render, run_notebook, write_checksums, write_picture, write_time
+from resnet_edu.authoring.phrases import old_phrases
+from resnet_edu.authoring.render import record_claims, render, run_notebook, write_picture, write_time
 
 TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
 FENCE = "```python\n# a comment, not a title\n![](no_image.png)\n```\n\n![A curve](curve.png)\n\n## Recap"
@@ -164,7 +168,7 @@ def test_every_rule_is_seen_to_be_broken_above() -> None:
 
 def broken_rules(path: Path) -> list[str]:
     notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))
-    return [rule.__name__ for rule in RULES if rule(notebook, path)]
+    return [rule.__name__ for rule in RULES if list(rule(notebook, path))]
 
 
 def test_a_meant_error_is_no_problem(repository: Path) -> None:
@@ -220,6 +224,77 @@ def test_a_cell_may_end_in(source: str) -> None:
 @pytest.mark.parametrize("path", sorted(course.NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_the_lessons_of_the_course_keep_every_rule(path: Path) -> None:
     assert check(path) == []
+
+
+# ---- Warnings: bounds that are too wide, phrases that must not come back ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bound", "log_scale", "wide"),
+    [
+        # recorded: 0.2 to 0.3, so from 0.1 to 0.4; on a log scale from 0.2 / 3 to 0.9
+        ((0.11, math.inf), False, False), ((0.09, math.inf), False, True), ((0.07, math.inf), True, False),
+        ((0.06, math.inf), True, True), ((-math.inf, 0.39), False, False), ((-math.inf, 0.41), False, True),
+        ((-math.inf, 0.89), True, False), ((-math.inf, 0.91), True, True), ((0.15, 0.41), False, True),
+        ((0.25, 0.25), False, False),
+    ],
+)  # fmt: skip
+def test_a_bound_may_lie_outside_the_recorded_range_by_its_width(
+    bound: tuple[float, float], log_scale: bool, wide: bool
+) -> None:
+    assert is_wide(*bound, [0.2, 0.3, 0.25], log_scale=log_scale) is wide
+
+
+LINES = (
+    "✓ A: loss: 2.3 (from 2.2 to 2.4; 5 recorded runs: 2.29 to 2.31)\n✓ counted: 24,234 (equals 24,234)\n"
+    "– later: 3 (counts from the budget 'laptop' on)\n✓ small: 1e-07 (at most 1e-06)\n✓ large (x): 3 (at least 2)\n"
+)
+
+
+def test_the_bounds_of_claims_are_read_from_the_outputs() -> None:
+    assert bounds(new_code_cell("", outputs=[new_output("stream", text=LINES)])) == {
+        "A: loss": (2.2, 2.4), "counted": (24_234, 24_234), "small": (-math.inf, 1e-6), "large (x)": (2, math.inf),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ('claim("A: loss", x, at_least=1)\nclaim("B", x, at_least=1)  # wide: no', True),
+        ('claim("A: loss", x, at_least=1)  # wide: the data decide', False),
+        ('# wide: the data decide\nclaim("A: loss", x, at_least=1)', False),
+        ('for k in "A":\n    claim(\n        f"{k}: loss",\n        x,\n        at_least=1,  # wide: so\n    )', False),
+        ('for sentence, x in claims:\n    claim(sentence, x, at_least=1)  # log scale', False),
+        ('claim("A: loss", x, at_least=1)  # wide:', True),
+    ],
+)  # fmt: skip
+def test_a_wide_claim_is_told_of_unless_its_reason_stands_beside_it(repository: Path, source: str, told: bool) -> None:
+    notebook = good_lesson()
+    text = "✓ A: loss: 2.3 (at least 1)\n✓ never recorded: 1 (at least -100)\n"
+    edit(1, source=source, outputs=[new_output("stream", text=text)])(notebook)
+    record = {"03_a_lesson": {"values": {"A: loss": [2.29, 2.31, math.nan]}}}
+    (repository / "data" / "runs" / "claims.json").write_text(json.dumps(record))
+    found = warnings(write(repository, notebook))
+    assert len(found) == told and all("claim 'A: loss'" in warning for warning in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [("The block *hands on* x.", "hands on"), ("The gradient by\nthe weights", "gradient by the"),
+     ("Colour it", "Colour"), ("It is drawn on a hands-on day, which is handed out.", None)],
+)  # fmt: skip
+def test_a_phrase_that_has_come_back_is_told_with_what_to_write(text: str, phrase: str | None) -> None:
+    found = old_phrases(new_notebook(cells=[new_markdown_cell(text)]), Path("03_a_lesson.ipynb"))
+    assert len(found) == (phrase is not None) and all(f"'{phrase}'" in one and "Write: " in one for one in found)
+
+
+@pytest.mark.parametrize(("rule", "most"), [(wide_claims, 49), (old_phrases, 112)])
+def test_the_course_has_no_more_warnings_than_it_had(
+    rule: Callable[[NotebookNode, Path], list[str]], most: int
+) -> None:
+    """Lower the number after removing some."""
+    found = [warning for path in lessons() for warning in rule(nbformat.read(path, 4), path)]
+    assert len(found) <= most, found
 
 
 # ---- Normalizing ----------------------------------------------------------------------------------------------------
