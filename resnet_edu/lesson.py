@@ -22,6 +22,7 @@ import json
 import math
 import os
 import re
+import string
 import textwrap
 import time
 from collections.abc import Callable, Mapping
@@ -317,6 +318,7 @@ class Quiz:
             raise ValueError(f"quiz: {sorted(both)[0]!r} cannot be right and wrong.")
         self.question, self.right, self.reasons = question, set(right), {**right, **wrong}
         self.options = sorted(self.reasons, key=lambda option: hashlib.sha256(f"{question}{option}".encode()).digest())
+        self.letters = dict(zip(self.options, string.ascii_uppercase, strict=False))
 
     def show(self) -> None:
         if get_ipython() is None:
@@ -325,34 +327,26 @@ class Quiz:
 
         self.reason = widgets.HTMLMath("")
         buttons = []
-        for letter, option in self._listed():
+        for option, letter in self.letters.items():
             button = widgets.Button(description=letter, tooltip=option)
             button.on_click(lambda _, option=option: self.pick(option))
             buttons.append(button)
-        asked = widgets.HTMLMath(self._asked())
-        put_widget(widgets.VBox([asked, widgets.HBox(buttons), self.reason]), self._asked() + self._answers())
+        listed = "".join(f"<li>{letter}. {as_html(option)}</li>" for option, letter in self.letters.items())
+        asked = f'<p><b>{as_html(self.question)}</b></p><ul style="list-style: none">{listed}</ul>'
+        answers = "".join(f"<li>{self._said(option)}</li>" for option in self.letters)
+        unfolding = f"<details><summary>Answers</summary><ul>{answers}</ul></details>"
+        put_widget(widgets.VBox([widgets.HTMLMath(asked), widgets.HBox(buttons), self.reason]), asked + unfolding)
 
     def pick(self, option: str) -> bool:
-        letter = next(letter for letter, listed in self._listed() if listed == option)
         if self.reason is None:
-            print(as_text(self._said(letter, option)))
+            print(as_text(self._said(option)))
         else:
-            self.reason.value = f"<p>{self._said(letter, option)}</p>"
+            self.reason.value = f"<p>{self._said(option)}</p>"
         return option in self.right
 
-    def _listed(self) -> list[tuple[str, str]]:
-        return list(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", self.options, strict=False))
-
-    def _said(self, letter: str, option: str) -> str:
-        return f"<b>{letter}: {'right' if option in self.right else 'no'}.</b> {as_html(self.reasons[option])}"
-
-    def _asked(self) -> str:
-        options = "".join(f"<li>{letter}. {as_html(option)}</li>" for letter, option in self._listed())
-        return f'<p><b>{as_html(self.question)}</b></p><ul style="list-style: none">{options}</ul>'
-
-    def _answers(self) -> str:
-        answers = "".join(f"<li>{self._said(letter, option)}</li>" for letter, option in self._listed())
-        return f"<details><summary>Answers</summary><ul>{answers}</ul></details>"
+    def _said(self, option: str) -> str:
+        verdict = f"{self.letters[option]}: {'right' if option in self.right else 'no'}."
+        return f"<b>{verdict}</b> {as_html(self.reasons[option])}"
 
 
 def put_widget(widget: Any, instead: str) -> None:

@@ -142,12 +142,11 @@ def train(
         compile=compile,
     )
     if first and not history.interrupted:
+        history.save(out / "history.json")
         asked = {"width": width, "data": data_name, "recipe": recipe_name, "seed": seed, **started_from}
-        asked |= {
-            "precision": training.precision_name(recipe.precision, device),
-            "processes": group.world if group else 1,
-        }
-        write_run(out, net, history, norms, record(net, train_images, history, out, **asked))
+        asked["precision"] = training.precision_name(recipe.precision, device)
+        asked["processes"] = 1 if group is None else group.world
+        write_run(out, net, norms, record(net, train_images, history, out, **asked))
     return history
 
 
@@ -194,15 +193,8 @@ def errors_on_the_sample(net: nn.Module, trained_on: Images) -> dict[str, float]
     return {part: error(net, replace(images, pixel_mean=trained_on.pixel_mean)) for part, images in same.items()}
 
 
-def write_run(
-    out: Path,
-    net: models.CifarNet,
-    history: training.History,
-    norms: probes.GradientNorms | None,
-    result: dict[str, Any],
-) -> None:
-    """Write the files of a run that has ended; `run.json` is the last, and says that the others are there."""
-    history.save(out / "history.json")
+def write_run(out: Path, net: models.CifarNet, norms: probes.GradientNorms | None, result: dict[str, Any]) -> None:
+    """Write the files of a run beside its history; `run.json` is the last, and says that the others are there."""
     kind = f"residual={net.residual}, width={result['width']}, num_classes={len(result['classes'])}"
     told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
     weights.save(net, out / "weights.safetensors", **told, net=f"models.CifarNet({net.depth}, {kind})")
@@ -220,15 +212,27 @@ def save_norms(norms: probes.GradientNorms, path: Path) -> None:
 # --- runs on record ---------------------------------------------------------------------------------------------------
 
 EPOCH_LISTS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
+#: What every record says, an early one too.
+NEEDED = ("net", "depth", "seed", "recipe", "data", "epochs", "parameters", "seconds", "test_error", "training_error")
 
 
 def result_of(folder: Path) -> dict[str, Any] | None:
-    """What the run in `folder` came to, with "history", its lists of one number an epoch; None if it has not ended."""
+    """The record of the run in `folder`, with "history", lists of one number per epoch; None if it has not ended.
+
+    Raises ValueError for a folder whose files are not those of a run.
+    """
     if not (folder / "run.json").exists():
         return None
-    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-    result = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return {**result, "history": {name: history[name] for name in EPOCH_LISTS}}
+    try:
+        run, history = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("run", "history"))
+        if missing := [name for name in NEEDED if name not in run]:
+            raise ValueError(f"there is no {missing[0]}")
+        return {**run, "history": {name: history[name] for name in EPOCH_LISTS}}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder}: run.json and history.json are not those of a run ({error}). Remove this folder, and train the "
+            "net again."
+        ) from None
 
 
 @dataclass(frozen=True)
