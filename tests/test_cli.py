@@ -179,11 +179,6 @@ def test_without_jupyterlab_it_says_how_to_install_it(notebooks, monkeypatch, re
     assert "pip install -r requirements.txt" in refused(["open"])
 
 
-def test_without_a_clone_it_says_where_the_lessons_are(notebooks, monkeypatch, refused):
-    monkeypatch.setattr(course, "NOTEBOOKS", notebooks / "nowhere")
-    assert "Clone the course's repository" in refused(["open"])
-
-
 def test_an_unknown_lesson_is_answered_with_those_there_are(notebooks, refused):
     said = refused(["open", "17"])
     assert '"17"' in said and "01_first, 02_second" in said
@@ -288,11 +283,3 @@ def test_a_net_that_is_too_large_is_one_sentence(told, tmp_path, monkeypatch, re
 def test_one_class_is_none_to_choose_from(tmp_path, refused):
     assert "With one class there is nothing" in refused(["train", "--classes", "dog", "--out", str(tmp_path / "run")])
     assert not (tmp_path / "run").exists()
-
-
-def test_render_stops_at_a_failing_cell(notebooks, refused):
-    cell = '{"cell_type": "code", "id": "a", "metadata": {}, "source": "1 / 0", "outputs": [], "execution_count": null}'
-    lesson = notebooks / "02_second.ipynb"
-    lesson.write_text(lesson.read_text().replace("[]", f"[{cell}]"))
-    sentence = refused(["authoring", "render", "2", "--budget", "smoke"])
-    assert sentence == "02_second.ipynb cell [1] (1 / 0) failed: ZeroDivisionError: division by zero"
