@@ -262,7 +262,7 @@ def test_a_wide_claim_is_told_of_unless_its_reason_stands_beside_it(repository, 
     notebook = good_lesson()
     text = "✓ A: loss: 2.3 (at least 1)\n✓ never recorded: 1 (at least -100)\n"
     edit(1, source=source, outputs=[new_output("stream", text=text)])(notebook)
-    record = {"03_a_lesson": {"values": {"A: loss": [2.29, 2.31, math.nan]}}}
+    record = {"03_a_lesson": {"values": {"A: loss": [math.nan, 2.29, 2.31]}}}
     (repository / "data" / "runs" / "claims.json").write_text(json.dumps(record))
     found = warnings(write(repository, notebook))
     assert len(found) == told and all("claim 'A: loss'" in warning for warning in found)
@@ -271,7 +271,7 @@ def test_a_wide_claim_is_told_of_unless_its_reason_stands_beside_it(repository, 
 @pytest.mark.parametrize(
     ("text", "phrase"),
     [("The block *hands on* x.", "hands on"), ("The gradient by\nthe weights", "gradient by the"),
-     ("Colour it", "Colour"), ("It is drawn on a hands-on day, which is handed out.", None)],
+     ("Colour it", "Colour"), ("Nobody commends a hands-on day that is handed out.", None)],
 )  # fmt: skip
 def test_a_phrase_that_has_come_back_is_told_with_what_to_write(text, phrase):
     found = old_phrases(new_notebook(cells=[new_markdown_cell(text)]), Path("03_a_lesson.ipynb"))
