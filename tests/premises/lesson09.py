@@ -25,8 +25,6 @@ from premises.patches import (
 from resnet_edu import models, probes
 from resnet_edu.models import weights
 
-PLAIN, RESIDUAL = ("Plain-20", "Plain-56"), ("ResNet-20", "ResNet-56")
-
 
 def loading(renamed: Callable[[str], str] | None) -> Patch:
     """Stored weights come under another name, or not at all."""
