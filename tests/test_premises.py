@@ -3,8 +3,11 @@
 At the smoke budget: the claims that count there. `RESNET_EDU_BUDGET=laptop pytest tests/test_premises.py`: the others.
 """
 
+import builtins
+
 import pytest
 from premises import PREMISES, claimed, failed_claims, lessons
+from premises.core import cells_to_run, code_cells
 
 from resnet_edu import exercises
 from resnet_edu.lesson import budget_name
@@ -41,3 +44,12 @@ def test_every_claim_of_a_lesson_has_a_premise_and_half_of_them_at_smoke(lesson)
     at_smoke = {claim for one in PREMISES[lesson] if one.budget == "smoke" for claim in one.claims(lesson)}
     at_all = {claim for one in PREMISES[lesson] for claim in one.claims(lesson)}
     assert at_all == claimed(lesson) and 2 * len(at_smoke) >= len(at_all)
+
+
+@pytest.mark.parametrize("lesson", lessons())
+def test_the_cells_that_run_before_a_cell_bind_all_that_it_takes(lesson):
+    for last in code_cells(lesson):
+        bound = {*dir(builtins), "__name__"}
+        for cell in cells_to_run(lesson, {last.id}):
+            assert cell.takes <= bound, (last.id, cell.id)
+            bound |= cell.binds
