@@ -29,9 +29,10 @@ import time
 import urllib.request
 import warnings
 import webbrowser
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from resnet_edu import __version__
@@ -39,24 +40,25 @@ from resnet_edu.authoring.lessons import NOTEBOOKS, ROOT, Refusal, find_lesson, 
 
 FIRST_PORT = 8888  # JupyterLab's usual one; the next free one is taken
 START_TIMEOUT = 120.0  # seconds
+STOPPED = 130  # exit code: the same command goes on
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # a pipe on Windows may have no ✓: it gets \u2713, as stderr does anyway
         sys.stdout.reconfigure(errors="backslashreplace")
-    args = parser().parse_args(argv)
+    options = vars(parser().parse_args(argv))
+    run = options.pop("run")
     try:
         stand_somewhere()
-        return args.run(args)
+        return run(**options) or 0
     except Refusal as refusal:
-        print(f"resnet_edu: {refusal}", file=sys.stderr)
-        return 1
+        told = f"resnet_edu: {refusal}"
     except OSError as error:
-        print(f"resnet_edu: {in_the_way(error)}", file=sys.stderr)
-        return 1
+        told = f"resnet_edu: {in_the_way(error)}"
     except KeyboardInterrupt:
-        print("\nresnet_edu: stopped.", file=sys.stderr)
-        return 1
+        told = "\nresnet_edu: stopped."
+    print(told, file=sys.stderr)
+    return 1
 
 
 def stand_somewhere() -> None:
@@ -69,12 +71,24 @@ def stand_somewhere() -> None:
 
 def in_the_way(error: OSError) -> str:
     """A sentence about a file or a connection, and what to do."""
+    place = error.filename or "A file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{error.filename or 'A file'}: the disk is full. Make room, and give the command again."
+        return f"{place}: the disk is full. Make room, and give the command again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-        place = error.filename or "A file"
         return f"{place} cannot be written: {error.strerror}. Choose a folder in which you may write."
     return str(error)
+
+
+@contextmanager
+def refusing(*kinds: type[Exception]) -> Iterator[None]:
+    """An error of these kinds says in a sentence what is in the way, and becomes a Refusal."""
+    try:
+        yield
+    except kinds as error:
+        raise Refusal(str(error)) from error
+
+
+# ---- The commands and their options: each name is that of an argument of the function behind the command -------------
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,109 +96,94 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"resnet_edu {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    command = commands.add_parser("open", help="open the course in JupyterLab on this machine")
-    command.add_argument("lesson", nargs="?", metavar="LESSON", help="its number or name (default: the first)")
-    command.add_argument("--port", type=port_number, help=f"default: the first free one from {FIRST_PORT} on")
-    command.add_argument("--no-browser", action="store_true", help="only print the address")
-    command.set_defaults(run=open_course)
+    option = add(commands, "open", open_course, "open the course in JupyterLab on this machine")
+    option("lesson", nargs="?", metavar="LESSON", help="its number or name (default: the first)")
+    option("--port", type=whole(1, 65535), help=f"default: the first free one from {FIRST_PORT} on")
+    option("--no-browser", action="store_true", help="only print the address")
 
-    command = commands.add_parser("doctor", help="what this machine has and lacks, and what to do about it")
-    command.set_defaults(run=examine_machine)
+    add(commands, "doctor", examine_machine, "what this machine has and lacks, and what to do about it")
 
     data = commands.add_parser("data", help="build or fetch the images").add_subparsers(metavar="WHAT", required=True)
-    command = data.add_parser("cifar10", help="fetch the full CIFAR-10, 170 MB, unless it is on this machine")
-    command.add_argument("--root", metavar="DIR", type=Path, help="look here first; a download is kept here")
-    command.set_defaults(run=fetch_cifar10)
-    command = data.add_parser("sample", help="build the bundled sample again from the full CIFAR-10")
-    command.add_argument("--root", metavar="DIR", type=Path, help="look here first for the full set")
-    command.add_argument("--out", metavar="DIR", type=Path, help="write here (default: over the bundled sample)")
-    command.set_defaults(run=build_sample)
+    option = add(data, "cifar10", fetch_cifar10, "fetch the full CIFAR-10, 170 MB, unless it is on this machine")
+    option("--root", metavar="DIR", type=Path, help="look here first; a download is kept here")
+    option = add(data, "sample", build_sample, "build the bundled sample again from the full CIFAR-10")
+    option("--root", metavar="DIR", type=Path, help="look here first for the full set")
+    option("--out", metavar="DIR", type=Path, help="write here (default: over the bundled sample)")
 
-    command = commands.add_parser("train", help="train a net for real; under torchrun, with several processes")
-    command.add_argument("--net", choices=("resnet", "plain"), default="resnet", help="default: resnet")
-    command.add_argument("--depth", type=net_depth, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
-    command.add_argument(
-        "--width", type=positive, default=16, help="channels of the first stage; two and four times as many after it"
+    option = add(commands, "train", train_net, "train a net for real; under torchrun, with several processes")
+    add_run_options(option, "_name", recipe="fast", out="the folder that the run writes")
+    option("--net", dest="net_name", choices=("resnet", "plain"), default="resnet", help="default: resnet")
+    option("--depth", type=net_depth, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
+    option(
+        "--width", type=whole(1), default=16, help="channels of the first stage; two and four times as many after it"
     )
-    command.add_argument("--data", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
-    command.add_argument("--classes", metavar="NAME", nargs="+", default=[], help="only these classes (default: all)")
-    command.add_argument("--recipe", choices=("paper", "short", "fast"), default="fast", help="default: fast")
-    command.add_argument("--epochs", type=positive, help="in place of the recipe's length")
-    command.add_argument(
-        "--precision", choices=("fp32", "bf16", "fp16", "auto"), help="in place of the recipe's arithmetic"
-    )
-    command.add_argument("--seed", type=whole, default=0, help="default: 0")
-    command.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder that the run writes")
-    command.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
-    command.add_argument("--tensorboard", action="store_true", help="write events for TensorBoard, too")
-    command.add_argument(
-        "--norms", metavar="N", type=positive, default=0, help="record each layer's gradient norm at every N-th step"
-    )
-    command.add_argument("--compile", action="store_true", help="torch.compile, on a GPU with CUDA graphs")
-    command.set_defaults(run=train_net)
+    option("--classes", metavar="NAME", nargs="+", default=[], help="only these classes (default: all)")
+    option("--precision", choices=("fp32", "bf16", "fp16", "auto"), help="in place of the recipe's arithmetic")
+    option("--seed", type=whole(0, 2**32 - 1), default=0, help="default: 0")
+    option("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
+    option("--tensorboard", action="store_true", help="write events for TensorBoard, too")
+    norms = "record each layer's gradient norm at every N-th step"
+    option("--norms", dest="norms_every", metavar="N", type=whole(1), default=0, help=norms)
 
-    command = commands.add_parser("reproduce", help="the paper's table and Figure 6, in as many sittings as needed")
-    command.add_argument(
-        "--nets", choices=("resnet", "plain"), nargs="+", default=["plain", "resnet"], help="default: both"
+    option = add(
+        commands, "reproduce", reproduce_table, "the paper's table and Figure 6, in as many sittings as needed"
     )
-    command.add_argument("--depths", type=net_depth, nargs="+", default=[20, 32, 44, 56], help="default: 20 32 44 56")
-    command.add_argument("--seeds", type=positive, default=1, help="how many runs of each net (default: 1)")
-    command.add_argument("--data", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
-    command.add_argument("--recipe", choices=("paper", "short", "fast"), default="paper", help="default: paper")
-    command.add_argument("--epochs", type=positive, help="in place of the recipe's length")
-    command.add_argument(
-        "--out", metavar="DIR", type=Path, required=True, help="the folder of the runs, table and figure"
-    )
-    command.add_argument("--compile", action="store_true", help="torch.compile, on a GPU with CUDA graphs")
-    command.set_defaults(run=reproduce_table)
+    add_run_options(option, "", recipe="paper", out="the folder of the runs, table and figure")
+    option("--nets", choices=("resnet", "plain"), nargs="+", default=["plain", "resnet"], help="default: both")
+    option("--depths", type=net_depth, nargs="+", default=[20, 32, 44, 56], help="default: 20 32 44 56")
+    option("--seeds", type=whole(1), default=1, help="how many runs of each net (default: 1)")
 
     authoring = commands.add_parser("authoring", help="for instructors").add_subparsers(metavar="WHAT", required=True)
-    command = authoring.add_parser("render", help="run lessons from top to bottom and store their outputs")
-    command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
-    command.add_argument("--budget", choices=("smoke", "laptop", "gpu"), default="laptop", help="default: laptop")
-    command.add_argument(
-        "--seeds", metavar="N", type=positive, default=0, help="first record what each claim measures with N seeds"
-    )
-    command.add_argument("--record", action="store_true", help="run the long experiments that a lesson keeps on record")
-    command.set_defaults(run=render_lessons)
-    command = authoring.add_parser("check", help="see that lessons keep the rules, without running them")
-    command.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
-    command.set_defaults(run=check_lessons)
-    command = authoring.add_parser("address", help="write where the course is published into every lesson")
-    command.add_argument("address", metavar="URL", nargs="?", help="such as https://github.com/owner/course")
-    command.add_argument("--branch", default="main", help="the branch that Colab opens (default: main)")
-    command.add_argument("--remove", action="store_true", help="take the address out again")
-    command.set_defaults(run=stamp_address)
-    command = authoring.add_parser("new", help="begin a lesson of your own")
-    command.add_argument("number", metavar="NN", help="its number, such as 14")
-    command.add_argument("name", help="its name in small letters, such as my_topic")
-    command.set_defaults(run=begin_lesson)
-    command = authoring.add_parser("keep", help="keep a run that has ended: data/runs/NAME.json and its weights")
-    command.add_argument("run_folder", metavar="DIR", type=Path, help="the --out of `train`")
-    command.add_argument("name", metavar="NAME", help="such as resnet20_cifar10")
-    command.set_defaults(run=keep_run)
-    command = authoring.add_parser("nbgrader", help="write the exercises as assignments for nbgrader")
-    command.add_argument("out", metavar="OUT", type=Path, help="the folder of the nbgrader course, new or empty")
-    command.set_defaults(run=write_assignments)
+    option = add(authoring, "render", render_lessons, "run lessons from top to bottom and store their outputs")
+    option("names", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
+    option("--budget", choices=("smoke", "laptop", "gpu"), default="laptop", help="default: laptop")
+    seeds = "first record what each claim measures with N seeds"
+    option("--seeds", metavar="N", type=whole(1), default=0, help=seeds)
+    option("--record", action="store_true", help="run the long experiments that a lesson keeps on record")
+    option = add(authoring, "check", check_lessons, "see that lessons keep the rules, without running them")
+    option("names", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
+    option = add(authoring, "address", stamp_address, "write where the course is published into every lesson")
+    option("address", metavar="URL", nargs="?", help="such as https://github.com/owner/course")
+    option("--branch", default="main", help="the branch that Colab opens (default: main)")
+    option("--remove", action="store_true", help="take the address out again")
+    option = add(authoring, "new", begin_lesson, "begin a lesson of your own")
+    option("number", metavar="NN", help="its number, such as 14")
+    option("name", help="its name in small letters, such as my_topic")
+    option = add(authoring, "keep", keep_run, "keep a run that has ended: data/runs/NAME.json and its weights")
+    option("run_folder", metavar="DIR", type=Path, help="the --out of `train`")
+    option("name", metavar="NAME", help="such as resnet20_cifar10")
+    option = add(authoring, "nbgrader", write_assignments, "write the exercises as assignments for nbgrader")
+    option("out", metavar="OUT", type=Path, help="the folder of the nbgrader course, new or empty")
     return top
 
 
-def port_number(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a whole number from 1 to 65535")
-    return int(text)
+def add(commands: Any, name: str, run: Callable[..., int | None], help: str) -> Callable[..., Any]:
+    """Add a command, which calls `run` with its options; returns the function that adds these."""
+    command: argparse.ArgumentParser = commands.add_parser(name, help=help)
+    command.set_defaults(run=run)
+    return command.add_argument
 
 
-def whole(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 0 to {2**32 - 1}")
-    return int(text)
+def add_run_options(option: Callable[..., Any], suffix: str, *, recipe: str, out: str) -> None:
+    """The options that `train` and `reproduce` share."""
+    option("--data", dest=f"data{suffix}", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
+    recipes = ("paper", "short", "fast")
+    option("--recipe", dest=f"recipe{suffix}", choices=recipes, default=recipe, help=f"default: {recipe}")
+    option("--epochs", type=whole(1), help="in place of the recipe's length")
+    option("--out", metavar="DIR", type=Path, required=True, help=out)
+    option("--compile", action="store_true", help="torch.compile, on a GPU with CUDA graphs")
 
 
-def positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 1 on")
-    return int(text)
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """The type of an option that is a whole number within bounds."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
+            bounds = f"from {low} on" if high is None else f"from {low} to {high}"
+            raise argparse.ArgumentTypeError(f"{text!r}: give a whole number {bounds}")
+        return int(text)
+
+    return parse
 
 
 def net_depth(text: str) -> int:
@@ -196,14 +195,14 @@ def net_depth(text: str) -> int:
 # ---- open -----------------------------------------------------------------------------------------------------------
 
 
-def open_course(args: argparse.Namespace) -> int:
+def open_course(lesson: str | None, port: int | None, no_browser: bool) -> int:
     """Start JupyterLab, print its address, and stay until it ends or Ctrl-C is pressed."""
-    lesson = find_lesson(args.lesson) if args.lesson else lessons()[0]
+    path = find_lesson(lesson) if lesson else lessons()[0]
     if importlib.util.find_spec("jupyterlab") is None:
         raise Refusal("JupyterLab is not installed. In the course's folder, run `pip install -r requirements.txt`.")
-    port = free_port(args.port)
+    port = free_port(port)
     token = secrets.token_hex(16)
-    address = f"http://127.0.0.1:{port}/lab/tree/{lesson.name}?token={token}"
+    address = f"http://127.0.0.1:{port}/lab/tree/{path.name}?token={token}"
 
     for request in (signal.SIGINT, signal.SIGTERM):  # a polite kill is a Ctrl-C, also where a shell ignores Ctrl-C
         signal.signal(request, signal.default_int_handler)
@@ -216,7 +215,7 @@ def open_course(args: argparse.Namespace) -> int:
             print("which exercises you have solved.", flush=True)
             environment["HOME"] = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             environment["PYTHONUSERBASE"] = site.getuserbase()  # what the user has installed is found as before
-        return serve(jupyter_command(lesson.parent, port), environment, address, not args.no_browser)
+        return serve(jupyter_command(path.parent, port), environment, address, not no_browser)
 
 
 def no_home() -> str:
@@ -301,7 +300,7 @@ def stop(server: subprocess.Popen[bytes]) -> None:
 # ---- doctor ---------------------------------------------------------------------------------------------------------
 
 
-def examine_machine(args: argparse.Namespace) -> int:
+def examine_machine() -> int:
     from resnet_edu.doctor import examine
 
     findings = examine()
@@ -312,139 +311,123 @@ def examine_machine(args: argparse.Namespace) -> int:
 # ---- data -----------------------------------------------------------------------------------------------------------
 
 
-def fetch_cifar10(args: argparse.Namespace) -> int:
+def fetch_cifar10(root: Path | None) -> None:
     from resnet_edu import data
 
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", "CIFAR-10 could not be kept")  # a lesson could go on without that
-            train, test = data.load("cifar10", device="cpu", root=args.root)
-    except (ValueError, UserWarning) as error:
-        raise Refusal(str(error)) from None
+    with refusing(ValueError, UserWarning), warnings.catch_warnings():
+        warnings.filterwarnings("error", "CIFAR-10 could not be kept")  # a lesson could go on without that
+        train, test = data.load("cifar10", device="cpu", root=root)
     print(f"CIFAR-10 is here: {len(train):,} training and {len(test):,} test images.")
-    return 0
 
 
-def build_sample(args: argparse.Namespace) -> int:
+def build_sample(root: Path | None, out: Path | None) -> None:
     from resnet_edu import data
 
-    try:
-        folder = data.build_sample(args.root, args.out)
-    except ValueError as error:
-        raise Refusal(str(error)) from None
+    with refusing(ValueError):
+        folder = data.build_sample(root, out)
     print(f"The sample is in {folder}.")
-    return 0
 
 
 # ---- train ----------------------------------------------------------------------------------------------------------
 
 
-def train_net(args: argparse.Namespace) -> int:
+def train_net(*, out: Path, **options: Any) -> int:
     """Train one net; exit code 130 when it was stopped and can be resumed."""
-    if args.tensorboard and importlib.util.find_spec("tensorboard") is None:
+    if options["tensorboard"] and importlib.util.find_spec("tensorboard") is None:
         raise Refusal("TensorBoard is not installed: `pip install tensorboard`, or go on without --tensorboard.")
-    if len(args.classes) == 1:
+    if len(options["classes"]) == 1:
         raise Refusal("With one class there is nothing to tell apart: name two or more after --classes.")
-    from resnet_edu.training import distributed, recipes
+    from resnet_edu.training import DivergenceError, distributed, recipes
 
-    options = {"data_name": args.data, "out": args.out, "epochs": args.epochs, "seed": args.seed}
-    options |= {"width": args.width, "classes": args.classes, "precision": args.precision, "compile": args.compile}
-    options |= {"resume": args.resume, "tensorboard": args.tensorboard, "norms_every": args.norms}
     try:
-        if distributed.launched():
-            with distributed.ProcessGroup() as group:
-                history = recipes.train(args.net, args.depth, args.recipe, group=group, **options)
-        else:
-            history = recipes.train(args.net, args.depth, args.recipe, **options)
+        with refusing(ValueError, DivergenceError), ExitStack() as stack:
+            group = stack.enter_context(distributed.ProcessGroup()) if distributed.launched() else None
+            history = recipes.train(**options, out=out, group=group)
     except FileExistsError as error:
         if error.errno:  # `--out` is a file, or lies in one
             raise
-        raise Refusal(f"{args.out} holds a run already: --resume goes on with it; or choose another --out.") from error
-    except (ValueError, recipes.training.DivergenceError) as error:
-        raise Refusal(str(error)) from error
+        raise Refusal(f"{out} holds a run already: --resume goes on with it; or choose another --out.") from error
     except (RuntimeError, TypeError) as error:  # torch has a class of its own for a GPU only
         if not re.search("(allocate|enough|out of) memory|[Oo]verflow", str(error)):
             raise
-        net = f"depth {args.depth} and width {args.width}"
+        net = f"depth {options['depth']} and width {options['width']}"
         raise Refusal(f"For {net} there is not enough memory. Choose a smaller --width or --depth.") from error
     if history.interrupted:
         print(f"stopped in epoch {len(history.train_loss) + 1}; --resume goes on from the last whole epoch.")
-        return 130
+        return STOPPED
     return 0
 
 
-def reproduce_table(args: argparse.Namespace) -> int:
-    from resnet_edu.training.reproduce import recipes, reproduce
+def reproduce_table(*, out: Path, seeds: int, **options: Any) -> int:
+    from resnet_edu.training import DivergenceError, reproduce
 
-    options = {"nets": args.nets, "depths": args.depths, "seeds": range(args.seeds), "recipe": args.recipe}
-    options |= {"data": args.data, "epochs": args.epochs, "compile": args.compile}
     try:
-        reproduce(args.out, **options)
+        with refusing(ValueError, DivergenceError):
+            reproduce.reproduce(out, seeds=range(seeds), **options)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last whole epoch.")
-        return 130
-    except (ValueError, recipes.training.DivergenceError) as error:
-        raise Refusal(str(error)) from error
-    print((args.out / "table.md").read_text(encoding="utf-8"))
-    print(f"The table, the numbers and Figure 6 are in {args.out}.")
+        return STOPPED
+    print((out / "table.md").read_text(encoding="utf-8"))
+    print(f"The table, the numbers and Figure 6 are in {out}.")
     return 0
 
 
 # ---- authoring ------------------------------------------------------------------------------------------------------
 
 
-def render_lessons(args: argparse.Namespace) -> int:
+def render_lessons(names: list[str], budget: str, seeds: int, record: bool) -> None:
     from resnet_edu.authoring.render import record_claims, render
 
-    for path in find_lessons(args.lessons):
-        if args.seeds:
-            record_claims(path, args.seeds, args.budget)
-        render(path, budget=args.budget, again=args.record)
-    return 0
+    for path in find_lessons(names):
+        if seeds:
+            record_claims(path, seeds, budget)
+        render(path, budget=budget, again=record)
 
 
-def check_lessons(args: argparse.Namespace) -> int:
-    from resnet_edu.authoring.check import check
+def check_lessons(names: list[str]) -> int:
+    from resnet_edu.authoring.check import check, warnings
 
-    paths = find_lessons(args.lessons)
+    paths = find_lessons(names)
     problems = [problem for path in paths for problem in check(path)]
+    if problems:
+        print(*problems, sep="\n")
+        return 1
+    found = [warning for path in paths for warning in warnings(path)]
+    for warning in found:
+        print(f"warning: {warning}")
     kept = "1 lesson keeps" if len(paths) == 1 else f"{len(paths)} lessons keep"
-    print("\n".join(problems) or f"{kept} every rule.")
-    return 1 if problems else 0
-
-
-def keep_run(args: argparse.Namespace) -> int:
-    from resnet_edu.authoring.keep import keep
-
-    print(*keep(args.run_folder, args.name), sep="\n")
+    print(f"{kept} every rule{f'; {len(found)} warnings' if found else ''}.")
     return 0
 
 
-def stamp_address(args: argparse.Namespace) -> int:
+def keep_run(run_folder: Path, name: str) -> None:
+    from resnet_edu.authoring.keep import keep_run
+
+    print(*keep_run(run_folder, name), sep="\n")
+
+
+def stamp_address(address: str | None, branch: str, remove: bool) -> None:
     from resnet_edu.authoring.address import stamp
 
-    if bool(args.address) == args.remove:
+    if bool(address) == remove:
         raise Refusal("Give an address, or --remove to take the present one out.")
-    changed = stamp(args.address or "", ROOT, args.branch)
+    changed = stamp(address or "", ROOT, branch)
     print(f"{len(changed)} files changed; `git diff` shows how.")
-    return 0
 
 
-def begin_lesson(args: argparse.Namespace) -> int:
+def begin_lesson(number: str, name: str) -> None:
     from resnet_edu.authoring.new import new
 
-    path = new(args.number, args.name, NOTEBOOKS)
+    path = new(number, name, NOTEBOOKS)
     print(f"{path} is there. Write, and run it: python -m resnet_edu authoring render {path.name[:2]}")
-    return 0
 
 
-def write_assignments(args: argparse.Namespace) -> int:
+def write_assignments(out: Path) -> None:
     from resnet_edu.authoring.nbgrader import write_assignments
 
-    written = write_assignments(args.out)
-    print(f"{len(written)} assignments are in {args.out / 'source'}.")
-    print(f"Next, in {args.out}: nbgrader generate_assignment {written[0].stem}")
-    return 0
+    written = write_assignments(out)
+    print(f"{len(written)} assignments are in {out / 'source'}.")
+    print(f"Next, in {out}: nbgrader generate_assignment {written[0].stem}")
 
 
 if __name__ == "__main__":

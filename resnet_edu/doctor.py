@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from pathlib import Path
 
 MARKS = {"fine": "✓", "optional": "–", "missing": "✗"}
@@ -123,10 +124,9 @@ def full_set() -> str:
     from resnet_edu import files
     from resnet_edu.data.cifar10 import ARCHIVE
 
-    for folder in (files.course_folder(), files.cache_folder()):
-        for name in ("cifar10.npz", ARCHIVE):
-            if (folder / name).is_file():
-                return str(folder / name)
+    for file in product((files.course_folder(), files.cache_folder()), ("cifar10.npz", ARCHIVE)):
+        if Path(*file).is_file():
+            return str(Path(*file))
     raise Lack(
         "not here. The sample is enough for every lesson;",
         "`python -m resnet_edu data cifar10` fetches the full set (170 MB).",
@@ -164,18 +164,10 @@ def disk() -> str:
 def write_access() -> str:
     from resnet_edu import files
 
-    for folder, nearest, remedy in (
-        (
-            files.cache_folder(),
-            _cache(),
-            "Set RESNET_EDU_CACHE to a folder of yours: nets that you train are kept there.",
-        ),
-        (
-            Path.cwd(),
-            Path.cwd(),
-            "Notebooks that you change cannot be saved here: copy the course to a folder of yours.",
-        ),
-    ):
+    here = "Notebooks that you change cannot be saved here: copy the course to a folder of yours."
+    cache = "Set RESNET_EDU_CACHE to a folder of yours: nets that you train are stored there."
+    places = (files.cache_folder(), _cache(), cache), (Path.cwd(), Path.cwd(), here)
+    for folder, nearest, remedy in places:
         try:
             with tempfile.TemporaryFile(dir=nearest):
                 pass

@@ -22,11 +22,12 @@ import json
 import math
 import os
 import re
+import string
 import textwrap
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from numbers import Integral, Real
+from numbers import Real
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,7 +36,7 @@ from IPython import get_ipython
 from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
 
-from resnet_edu import files
+from resnet_edu import checks, files
 from resnet_edu.training.provenance import facts
 
 BUDGETS = ("smoke", "laptop", "gpu")
@@ -59,17 +60,15 @@ def budget(
 
     All budgets name the same settings. Without `gpu`, a GPU gets the laptop's. `.name` is the budget's name.
     """
-    table = {"smoke": smoke, "laptop": laptop, "gpu": laptop if gpu is None else gpu}
+    table = {"laptop": laptop, "smoke": smoke, "gpu": laptop if gpu is None else gpu}
     for name, settings in table.items():
         if not isinstance(settings, Mapping):
             raise TypeError(f"budget({name}={settings!r}): give a dict of settings, such as {{'epochs': 8}}.")
-    for name, settings in table.items():
-        if set(settings) != set(laptop):
-            odd = ", ".join(sorted(map(str, set(settings) ^ set(laptop))))
-            raise ValueError(f"budget: {name} and laptop have to name the same settings; they differ in {odd}.")
-    for key in laptop:
-        if not isinstance(key, str) or not key.isidentifier() or key == "name":
-            raise ValueError(f"budget: {key!r} cannot name a setting; .name is the name of the budget.")
+        if odd := set(settings) ^ set(laptop):
+            odd_names = ", ".join(sorted(map(str, odd)))
+            raise ValueError(f"budget: {name} and laptop have to name the same settings; they differ in {odd_names}.")
+    if wrong := [key for key in laptop if not str(key).isidentifier() or key == "name"]:
+        raise ValueError(f"budget: {wrong[0]!r} cannot name a setting; .name is the name of the budget.")
     name = budget_name()
     settings = dict(table[name])
     print(f"Budget '{name}': " + ", ".join(f"{key} {value}" for key, value in settings.items()))
@@ -78,12 +77,10 @@ def budget(
 
 def seed(base: int = 0) -> int:
     """`base`, moved by RESNET_EDU_SEED: the same lesson with other random numbers. Every seed of a lesson is one."""
-    if not isinstance(base, Integral) or isinstance(base, bool) or base < 0:
-        raise ValueError(f"seed({base!r}): give a whole number of at least 0.")
     shift = os.environ.get("RESNET_EDU_SEED") or "0"
     if not shift.isdecimal():
         raise ValueError(f"RESNET_EDU_SEED={shift!r}: give a whole number of at least 0.")
-    return int(base) + 100 * int(shift)
+    return checks.whole("seed", base) + 100 * int(shift)
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------
@@ -114,8 +111,7 @@ def claim(
     """
     if not isinstance(sentence, str) or not sentence.strip():
         raise TypeError(f"claim({sentence!r}, ...): the first argument is the sentence that is claimed.")
-    if not isinstance(since, str) or since not in BUDGETS:
-        raise ValueError(f"claim(since={since!r}): choose one of {', '.join(BUDGETS)}.")
+    checks.choice("since", since, BUDGETS)
     number = _as_number(value)
     low, high, bounds = bounds_of(within, at_least, at_most, equals)
     holds = low <= number <= high  # NaN never does
@@ -175,25 +171,22 @@ def bounds_of(
     given = {name: bound for name, bound in given.items() if bound is not None}
     if len(given) != 1:
         raise TypeError(f"claim: give exactly one of within=, at_least=, at_most=, equals=; given: {list(given)}.")
-    if within is not None:
-        try:
-            low, high = (_as_number(bound) for bound in within)
-        except (TypeError, ValueError):
-            raise TypeError(f"claim(within={within!r:.80}): give a pair of numbers (low, high).") from None
-        if not low <= high:
-            raise ValueError(f"claim(within={within!r}): the low bound comes first.")
-        if math.isinf(low) and math.isinf(high):
-            raise ValueError(f"claim(within={within!r}): every number is within these bounds, so nothing is claimed.")
-        if math.isinf(low) or math.isinf(high):
-            return low, high, f"at most {_written(high)}" if math.isinf(low) else f"at least {_written(low)}"
-        return low, high, f"from {_written(low)} to {_written(high)}"
-    name, bound = next(iter(given.items()))
-    number = _as_number(bound)
-    if not math.isfinite(number):
-        raise ValueError(f"claim({name}={bound!r}): give a finite number.")
-    low = number if name != "at_most" else -math.inf
-    high = number if name != "at_least" else math.inf
-    return low, high, f"{name.replace('_', ' ')} {_written(number)}"
+    ((name, bound),) = given.items()
+    if name != "within":
+        number = checks.number(name, _as_number(bound))
+        low, high = -math.inf if name == "at_most" else number, math.inf if name == "at_least" else number
+        return low, high, f"{name.replace('_', ' ')} {_written(number)}"
+    try:
+        low, high = (_as_number(end) for end in within)
+    except (TypeError, ValueError):
+        raise TypeError(f"claim(within={within!r:.80}): give a pair of numbers (low, high).") from None
+    if not low <= high:
+        raise ValueError(f"claim(within={within!r}): the low bound comes first.")
+    if math.isinf(low) and math.isinf(high):
+        raise ValueError(f"claim(within={within!r}): every number is within these bounds, so nothing is claimed.")
+    if math.isinf(low) or math.isinf(high):
+        return low, high, f"at most {_written(high)}" if math.isinf(low) else f"at least {_written(low)}"
+    return low, high, f"from {_written(low)} to {_written(high)}"
 
 
 # --- experiments that take too long to run in a lesson ----------------------------------------------------------------
@@ -202,27 +195,27 @@ def bounds_of(
 def recorded(name: str, experiment: Callable[[], Any] | None = None) -> Any:
     """What `experiment()` returned when the course recorded it: lists, dicts, strings and numbers.
 
-    The result is kept in `data/runs/NAME.json` with commit, machine and versions beside it. With RESNET_EDU_RECORD=1,
-    as in `authoring render --record`, the experiment runs, for as long as it takes, and its result is kept there.
-    Without `experiment` the result of another lesson's is read.
+    The result is in `data/runs/NAME.json`, with commit, machine and versions beside it. With RESNET_EDU_RECORD=1, as in
+    `authoring render --record`, the experiment runs, for as long as it takes, and its result is stored there. Without
+    `experiment` the result of another lesson's is read.
     """
     path = files.course_folder() / "runs" / f"{name}.json"
     if experiment is not None and os.environ.get("RESNET_EDU_RECORD") == "1":
         started = time.perf_counter()
         result = experiment()
         seconds = round(time.perf_counter() - started)
-        kept = {"result": result, "seconds": seconds, "seed": seed(), "budget": budget_name(), **facts()}
-        files.write_atomically(path, json.dumps(kept, indent=1) + "\n")
+        record = {"result": result, "seconds": seconds, "seed": seed(), "budget": budget_name(), **facts()}
+        files.write_atomically(path, json.dumps(record, indent=1) + "\n")
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no recorded result {path.name}. Run this cell with RESNET_EDU_RECORD=1 to record it."
         )
-    kept = json.loads(path.read_text(encoding="utf-8"))
+    record = json.loads(path.read_text(encoding="utf-8"))
     print(
-        f"On record: {kept['seconds'] / 60:.0f} min on {kept['machine']}, PyTorch {kept['versions']['torch']}, "
-        f"commit {kept['commit'][:7] or 'unknown'}."
+        f"On record: {record['seconds'] / 60:.0f} min on {record['machine']}, PyTorch {record['versions']['torch']}, "
+        f"commit {record['commit'][:7] or 'unknown'}."
     )
-    return kept["result"]
+    return record["result"]
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -233,7 +226,7 @@ def show(figure: Figure, *, alt: str, sentence: str | None = None) -> None:
 
     JupyterLab does not show the alt text of an output image, so `sentence` (by default the alt text) is printed.
     """
-    _check_figure(figure, alt)
+    _check_alt(alt)
     put(figure, alt)
     print(textwrap.fill(f"Figure: {sentence or alt}", width=92))
 
@@ -248,10 +241,6 @@ class LivePlot:
     """
 
     def __init__(self, draw: Callable[[dict[str, Any]], Figure], *, alt: str) -> None:
-        if not callable(draw):
-            raise TypeError(
-                f"LivePlot(draw={draw!r:.60}): give a function of {{label: History}} that returns a Figure."
-            )
         _check_alt(alt)
         self.draw, self.alt = draw, alt
         self.histories: dict[str, Any] = {}
@@ -267,9 +256,7 @@ class LivePlot:
         return on_epoch
 
     def update(self) -> None:
-        figure = self.draw(self.histories)
-        _check_figure(figure, self.alt)
-        self._handle = put(figure, self.alt, self._handle)
+        self._handle = put(self.draw(self.histories), self.alt, self._handle)
 
 
 def put(figure: Figure, alt: str, handle: DisplayHandle | None = None) -> DisplayHandle:
@@ -277,6 +264,8 @@ def put(figure: Figure, alt: str, handle: DisplayHandle | None = None) -> Displa
 
     In plain Python there is no page to put it on, and nothing happens.
     """
+    if not isinstance(figure, Figure):
+        raise TypeError(f"show takes a matplotlib Figure; it was given {type(figure).__name__}.")
     if get_ipython() is None:
         return handle or DisplayHandle()
     buffer = io.BytesIO()
@@ -289,12 +278,6 @@ def put(figure: Figure, alt: str, handle: DisplayHandle | None = None) -> Displa
     else:
         handle.update(output, raw=True, metadata=metadata)
     return handle
-
-
-def _check_figure(figure: object, alt: object) -> None:
-    if not isinstance(figure, Figure):
-        raise TypeError(f"show takes a matplotlib Figure; it was given {type(figure).__name__}.")
-    _check_alt(alt)
 
 
 def _check_alt(alt: object) -> None:
@@ -335,6 +318,7 @@ class Quiz:
             raise ValueError(f"quiz: {sorted(both)[0]!r} cannot be right and wrong.")
         self.question, self.right, self.reasons = question, set(right), {**right, **wrong}
         self.options = sorted(self.reasons, key=lambda option: hashlib.sha256(f"{question}{option}".encode()).digest())
+        self.letters = dict(zip(self.options, string.ascii_uppercase, strict=False))
 
     def show(self) -> None:
         if get_ipython() is None:
@@ -343,34 +327,26 @@ class Quiz:
 
         self.reason = widgets.HTMLMath("")
         buttons = []
-        for letter, option in self._listed():
+        for option, letter in self.letters.items():
             button = widgets.Button(description=letter, tooltip=option)
             button.on_click(lambda _, option=option: self.pick(option))
             buttons.append(button)
-        asked = widgets.HTMLMath(self._asked())
-        put_widget(widgets.VBox([asked, widgets.HBox(buttons), self.reason]), self._asked() + self._answers())
+        listed = "".join(f"<li>{letter}. {as_html(option)}</li>" for option, letter in self.letters.items())
+        asked = f'<p><b>{as_html(self.question)}</b></p><ul style="list-style: none">{listed}</ul>'
+        answers = "".join(f"<li>{self._said(option)}</li>" for option in self.letters)
+        unfolding = f"<details><summary>Answers</summary><ul>{answers}</ul></details>"
+        put_widget(widgets.VBox([widgets.HTMLMath(asked), widgets.HBox(buttons), self.reason]), asked + unfolding)
 
     def pick(self, option: str) -> bool:
-        letter = next(letter for letter, listed in self._listed() if listed == option)
         if self.reason is None:
-            print(as_text(self._said(letter, option)))
+            print(as_text(self._said(option)))
         else:
-            self.reason.value = f"<p>{self._said(letter, option)}</p>"
+            self.reason.value = f"<p>{self._said(option)}</p>"
         return option in self.right
 
-    def _listed(self) -> list[tuple[str, str]]:
-        return list(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", self.options, strict=False))
-
-    def _said(self, letter: str, option: str) -> str:
-        return f"<b>{letter}: {'right' if option in self.right else 'no'}.</b> {as_html(self.reasons[option])}"
-
-    def _asked(self) -> str:
-        options = "".join(f"<li>{letter}. {as_html(option)}</li>" for letter, option in self._listed())
-        return f'<p><b>{as_html(self.question)}</b></p><ul style="list-style: none">{options}</ul>'
-
-    def _answers(self) -> str:
-        answers = "".join(f"<li>{self._said(letter, option)}</li>" for letter, option in self._listed())
-        return f"<details><summary>Answers</summary><ul>{answers}</ul></details>"
+    def _said(self, option: str) -> str:
+        verdict = f"{self.letters[option]}: {'right' if option in self.right else 'no'}."
+        return f"<b>{verdict}</b> {as_html(self.reasons[option])}"
 
 
 def put_widget(widget: Any, instead: str) -> None:

@@ -1,7 +1,6 @@
 """`authoring address` and `authoring new`: what a fork's instructor does first."""
 
 import shutil
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -17,24 +16,24 @@ GITHUB, LOCAL = "https://github.com/ada/course.git", "file:///srv/git/my course"
 
 
 @pytest.fixture
-def fork(tmp_path: Path) -> Path:
+def fork(tmp_path):
     shutil.copytree(course.NOTEBOOKS, tmp_path / "notebooks")
     shutil.copy(course.ROOT / "README.md", tmp_path)
     return tmp_path
 
 
-def files(fork: Path) -> dict[str, bytes]:
+def files(fork):
     return {path.name: path.read_bytes() for path in sorted(fork.rglob("*")) if path.is_file()}
 
 
-def test_the_course_as_it_is_written_has_no_address_and_no_badge() -> None:
+def test_the_course_as_it_is_written_has_no_address_and_no_badge():
     for path in course.lessons():
         assert setup_address(nbformat.read(path, 4)) == "", path.name
         assert "colab-badge" not in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("address", [GITHUB, "https://example.org/course.git", "file:///srv/course"])
-def test_an_address_is_taken_out_without_a_trace(fork: Path, address: str) -> None:
+def test_an_address_is_taken_out_without_a_trace(fork, address):
     before = files(fork)
     assert len(stamp(address, fork)) >= len(course.lessons())
     assert stamp(address, fork) == []  # it is there already
@@ -45,7 +44,7 @@ def test_an_address_is_taken_out_without_a_trace(fork: Path, address: str) -> No
     assert files(fork) == before
 
 
-def test_an_address_at_github_gives_each_lesson_a_badge_of_its_own(fork: Path) -> None:
+def test_an_address_at_github_gives_each_lesson_a_badge_of_its_own(fork):
     stamp(GITHUB, fork, branch="autumn")
     page = "https://colab.research.google.com/github/ada/course/blob/autumn/notebooks"
     for path in course.lessons(fork / "notebooks"):
@@ -54,20 +53,20 @@ def test_an_address_at_github_gives_each_lesson_a_badge_of_its_own(fork: Path) -
     assert f"({page}/01_convolutional_networks.ipynb)" in (fork / "README.md").read_text(encoding="utf-8")
 
 
-def test_elsewhere_there_is_no_badge(fork: Path) -> None:
+def test_elsewhere_there_is_no_badge(fork):
     stamp("https://example.org/course.git", fork)
     assert all(b"colab-badge" not in text for text in files(fork).values())
 
 
 @pytest.mark.parametrize("address", ["github.com/ada/course", LOCAL, 'https://x.org/"', "ftp://x.org/c", "course"])
-def test_what_is_no_address_is_refused_and_nothing_is_written(fork: Path, address: str) -> None:
+def test_what_is_no_address_is_refused_and_nothing_is_written(fork, address):
     before = files(fork)
     with pytest.raises(Refusal, match="is no address of a git repository"):
         stamp(address, fork)
     assert files(fork) == before
 
 
-def test_a_lesson_with_a_setup_cell_of_its_own_stops_the_stamp(fork: Path) -> None:
+def test_a_lesson_with_a_setup_cell_of_its_own_stops_the_stamp(fork):
     path = course.lessons(fork / "notebooks")[1]
     path.write_text(path.read_text(encoding="utf-8").replace("--no-deps", "--upgrade"), encoding="utf-8")
     before = files(fork)
@@ -77,7 +76,7 @@ def test_a_lesson_with_a_setup_cell_of_its_own_stops_the_stamp(fork: Path) -> No
 
 
 @pytest.mark.parametrize("text", ["[]", '{"nbformat": 4}', '{"cells": ['])
-def test_a_file_that_is_no_notebook_stops_the_stamp(fork: Path, text: str) -> None:
+def test_a_file_that_is_no_notebook_stops_the_stamp(fork, text):
     path = course.lessons(fork / "notebooks")[1]
     path.write_text(text, encoding="utf-8")
     before = files(fork)
@@ -89,7 +88,7 @@ def test_a_file_that_is_no_notebook_stops_the_stamp(fork: Path, text: str) -> No
 # ---- A lesson of one's own ------------------------------------------------------------------------------------------
 
 
-def test_a_new_lesson_runs_and_keeps_every_rule(fork: Path) -> None:
+def test_a_new_lesson_runs_and_keeps_every_rule(fork):
     path = new("20", "my_topic", fork / "notebooks")
     assert path.name == "20_my_topic.ipynb" and check(path)  # not run yet
     render(path, budget="laptop", root=fork)
@@ -100,11 +99,11 @@ def test_a_new_lesson_runs_and_keeps_every_rule(fork: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "name"), [("x", "topic"), ("14", "My topic"), ("100", "topic"), ("14", "../up")])
-def test_a_lesson_needs_a_number_and_a_name(fork: Path, number: str, name: str) -> None:
+def test_a_lesson_needs_a_number_and_a_name(fork, number, name):
     with pytest.raises(Refusal, match="such as 14 my_topic"):
         new(number, name, fork / "notebooks")
 
 
-def test_a_number_that_is_taken_is_refused(fork: Path) -> None:
+def test_a_number_that_is_taken_is_refused(fork):
     with pytest.raises(Refusal, match="There is a lesson 03 already: 03_vanishing_gradients"):
         new("3", "other", fork / "notebooks")

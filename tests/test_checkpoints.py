@@ -9,9 +9,10 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from samples import cifar
 from torch import nn
 
-from resnet_edu import data, models, training
+from resnet_edu import data, training
 from resnet_edu.models import weights
 from resnet_edu.training import checkpoints, precision
 
@@ -102,22 +103,15 @@ def test_an_existing_checkpoint_is_not_written_over(train, tmp_path):
         training.fit(ready_net(), train, epochs=1, progress=False, checkpoint=tmp_path / "c")
 
 
-def test_other_settings_or_another_net_are_named(train, tmp_path):
+def test_other_settings_or_another_net_are_named_and_the_net_stays_as_it_was(train, tmp_path):
     options = {"progress": False, "checkpoint": tmp_path / "c"}
-    training.fit(ready_net(), train, epochs=1, **options)
-    with pytest.raises(ValueError, match=r"another run: epochs 1, now 2; lr 0.1, now 0.5\. Give the same"):
-        training.fit(ready_net(), train, epochs=2, lr=0.5, resume=True, **options)
-    with pytest.raises(ValueError, match="The checkpoint is of another net than this CifarNet"):
-        training.fit(models.CifarNet(8, residual=True), train, epochs=1, resume=True, **options)
-
-
-def test_a_net_that_does_not_fit_is_named_and_stays_as_it_was(train, tmp_path):
-    options = {"epochs": 1, "progress": False, "checkpoint": tmp_path / "c"}
-    training.fit(models.CifarNet(8, residual=True), train, **options)
-    net = models.CifarNet(8, residual=True, num_classes=12)
+    training.fit(cifar(), train, epochs=1, **options)
+    with pytest.raises(ValueError, match=r"another run: epochs 1, now 2; lr 0.1, now 0\.5"):
+        training.fit(cifar(), train, epochs=2, lr=0.5, resume=True, **options)
+    net = cifar(num_classes=12)
     before = copy.deepcopy(net.state_dict())
-    with pytest.raises(ValueError, match=r"this CifarNet: fc.bias is \[12\] in the net and \[10\] in the file"):
-        training.fit(net, train, resume=True, **options)
+    with pytest.raises(ValueError, match=r"another net than this CifarNet: fc.bias is \[12\] .* \[10\]"):
+        training.fit(net, train, epochs=1, resume=True, **options)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
@@ -145,12 +139,10 @@ def test_auto_precision_is_held_to_what_it_came_to(train, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"resume": True}, "resume=True needs checkpoint="),
-        ({"resume": 1, "checkpoint": "c"}, "give True or False"),
-        ({"checkpoint": 3}, "checkpoint=3: give a path"),
-        ({"max_steps": 0}, "max_steps=0: give at least 1"),
+        ({"resume": True}, "resume=True needs checkpoint="), ({"resume": 1, "checkpoint": "c"}, "resume=1"),
+        ({"checkpoint": 3}, "checkpoint=3"), ({"max_steps": 0}, "max_steps=0"),
     ],
-)
+)  # fmt: skip
 def test_wrong_settings_say_what_is_possible(train, options, message):
     with pytest.raises((TypeError, ValueError), match=message):
         training.fit(ready_net(), train, epochs=1, progress=False, **options)

@@ -105,20 +105,18 @@ def test_a_shard_that_cannot_be_is_refused(shard):
         images()[0].batches(8, shard=shard)
 
 
-def test_a_batch_that_cannot_be_shared_equally_is_refused():
-    ranks = loop.OneProcess(rank=0, world=3)
-    with pytest.raises(ValueError, match="equally by 3 processes: choose a multiple of 3, such as 126"):
-        training.fit(net_without_norm(), images()[0], epochs=1, ranks=ranks, progress=False)
-
-
-def test_fewer_images_than_processes_are_refused():
-    with pytest.raises(ValueError, match="There are 2 images for 3 processes"):
-        training.fit(net_without_norm(), images()[0][:2], epochs=1, ranks=loop.OneProcess(world=3), batch_size=3)
-
-
-def test_a_net_whose_gradients_nobody_averages_is_refused():
-    with pytest.raises(ValueError, match=r"give fit ranks.wrap\(net\), not the CifarNet itself"):
-        training.fit(net_without_norm(), images()[0], epochs=1, ranks=loop.OneProcess(world=2), progress=False)
+@pytest.mark.parametrize(
+    ("world", "count", "batch_size", "message"),
+    [
+        (3, 264, 128, "batch_size=128 .* such as 126"),
+        (3, 2, 3, "2 images for 3 processes"),
+        (2, 264, 48, r"ranks\.wrap\(net\)"),
+    ],
+)
+def test_what_processes_cannot_share_is_refused(world, count, batch_size, message):
+    options = {"ranks": loop.OneProcess(world=world), "batch_size": batch_size, "progress": False}
+    with pytest.raises(ValueError, match=message):
+        training.fit(net_without_norm(), images()[0][:count], epochs=1, **options)
 
 
 def test_ranks_drop_other_units_and_refuse_to_go_on_from_different_epochs(tmp_path):

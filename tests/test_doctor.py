@@ -104,13 +104,14 @@ def test_a_full_disk_and_a_folder_that_cannot_be_written_are_said(course, monkey
     assert "RESNET_EDU_CACHE" in found.text
 
 
-def test_a_budget_that_is_none_is_said(monkeypatch):
-    monkeypatch.setenv("RESNET_EDU_BUDGET", "huge")
-    assert line("budget").state == "missing" and "smoke, laptop, gpu" in line("budget").text
-
-
-def test_a_seed_that_is_none_is_said(monkeypatch):
-    monkeypatch.setenv("RESNET_EDU_SEED", "abc")
-    assert line("budget").state == "missing" and "RESNET_EDU_SEED='abc': give a whole number" in line("budget").text
-    monkeypatch.setenv("RESNET_EDU_SEED", "2")
-    assert line("budget").state == "fine" and line("budget").text.endswith("; RESNET_EDU_SEED=2")
+@pytest.mark.parametrize(
+    ("variable", "value", "state", "told"),
+    [
+        ("RESNET_EDU_BUDGET", "huge", "missing", "smoke, laptop, gpu"),
+        ("RESNET_EDU_SEED", "abc", "missing", "RESNET_EDU_SEED='abc'"),
+        ("RESNET_EDU_SEED", "2", "fine", "; RESNET_EDU_SEED=2"),
+    ],
+)
+def test_what_the_environment_asks_for_is_said(variable, value, state, told, monkeypatch):
+    monkeypatch.setenv(variable, value)
+    assert line("budget").state == state and told in line("budget").text

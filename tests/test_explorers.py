@@ -185,7 +185,7 @@ def test_the_slider_moves_every_net_to_its_step(page):
 
 
 def test_the_slider_counts_the_recorded_steps(page):
-    kept = recipes.KeptNorms(["a", "b"], np.array([0, 10, 20]), TABLES["plain"])
+    kept = recipes.RecordedNorms(["a", "b"], np.array([0, 10, 20]), TABLES["plain"])
     explorer = explorers.gradient_steps({"plain": kept})
     slider = explorer.controls["step"]
     assert (slider.min, slider.max, slider.step) == (0, 20, 10)

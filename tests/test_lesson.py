@@ -59,13 +59,10 @@ def test_a_budget_leaves_its_table_alone():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"smoke": {"epochs": 1}}, "smoke and laptop have to name the same settings; they differ in lr"),
-        ({"gpu": {"epochs": 1, "lr": 1, "images": 9}}, "gpu and laptop have to name the same settings.*images"),
-        ({"smoke": None}, r"budget\(smoke=None\): give a dict"),
-        ({"laptop": 3}, r"budget\(laptop=3\): give a dict"),
-        ({"gpu": [("epochs", 1)]}, r"budget\(gpu=.*\): give a dict"),
+        ({"smoke": {"epochs": 1}}, "smoke.* lr"), ({"gpu": {"epochs": 1, "lr": 1, "images": 9}}, "gpu.*images"),
+        ({"smoke": None}, "smoke=None"), ({"laptop": 3}, "laptop=3"), ({"gpu": [("epochs", 1)]}, "gpu="),
     ],
-)
+)  # fmt: skip
 def test_budgets_have_to_agree(change, message):
     with pytest.raises((ValueError, TypeError), match=message):
         budget(**{**SETTINGS, **change})
@@ -99,7 +96,7 @@ def test_one_variable_moves_every_seed(monkeypatch):
 
 @pytest.mark.parametrize("base", [-1, 1.0, "1", True, None])
 def test_a_seed_is_a_whole_number(base):
-    with pytest.raises(ValueError, match=r"seed\(.*\): give a whole number of at least 0"):
+    with pytest.raises((TypeError, ValueError), match=f"seed={base!r}"):
         seed(base)
 
 
@@ -131,12 +128,6 @@ def test_a_claim_outside_its_bounds_fails(value, capsys):
         claim("the ratio is moderate", value, within=(0.1, 2))
     assert capsys.readouterr().out == ""
     assert issubclass(lesson.ClaimError, AssertionError)
-
-
-def test_nan_is_within_no_bounds():
-    for within in ((-math.inf, 1), (0, math.inf), (-1e308, 1e308)):
-        with pytest.raises(lesson.ClaimError, match="measured nan"):
-            claim("it is finite", math.nan, within=within)
 
 
 @pytest.mark.parametrize(
@@ -218,33 +209,22 @@ def test_a_claim_counts_from_its_budget_on(since, budget_name, monkeypatch, caps
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sentence": ""}, "the first argument is the sentence"),
-        ({"sentence": 0.5}, r"claim\(0.5, ...\): the first argument is the sentence"),
-        ({"value": None}, "the value has to be one number; it is None"),
-        ({"value": "0.5"}, "the value has to be one number; it is '0.5'"),
-        ({"value": torch.zeros(2)}, r"one number; it is tensor\(\[0., 0.\]\)"),
-        ({"value": np.zeros(0)}, "one number; it is array"),
-        ({"value": torch.zeros((), device="meta")}, "one number; it is tensor"),
-        ({"value": 1j}, "one number; it is 1j"),
-        ({"within": 3}, r"within=3\): give a pair"),
-        ({"within": (1, 2, 3)}, "give a pair of numbers"),
-        ({"within": "12"}, r"within='12'\): give a pair"),
-        ({"within": None}, "give exactly one of within="),
-        ({"at_least": 0}, "give exactly one of within="),
-        ({"within": None, "at_least": math.inf}, "give a finite number"),
-        ({"within": None, "equals": "1"}, "has to be one number"),
-        ({"within": (2, 1)}, "the low bound comes first"),
-        ({"within": (math.nan, 1)}, "the low bound comes first"),
+        ({"sentence": ""}, "sentence"), ({"sentence": 0.5}, "sentence"),
+        ({"value": None}, "value.* None"), ({"value": "0.5"}, "value.*'0.5'"), ({"value": 1j}, "value.*1j"),
+        ({"value": torch.zeros(2)}, "value.*tensor"), ({"value": np.zeros(0)}, "value.*array"),
+        ({"value": torch.zeros((), device="meta")}, "value.*tensor"),
+        ({"within": 3}, "within=3"), ({"within": (1, 2, 3)}, "within="), ({"within": "12"}, "within='12'"),
+        ({"within": (2, 1)}, "within="), ({"within": (math.nan, 1)}, "within="),
         ({"within": (-math.inf, math.inf)}, "nothing is claimed"),
-        ({"since": "cpu"}, r"since='cpu'\): choose one of smoke, laptop, gpu"),
-        ({"since": None}, r"since=None\): choose one of"),
+        ({"within": None}, "exactly one"), ({"at_least": 0}, "exactly one"),
+        ({"within": None, "at_least": math.inf}, "at_least=inf"), ({"within": None, "equals": "1"}, "'1'"),
+        ({"since": "cpu"}, "since='cpu'"), ({"since": None}, "since=None"),
     ],
-)
+)  # fmt: skip
 def test_a_claim_that_cannot_be_one_is_an_error(options, message):
     arguments = {"sentence": "it holds", "value": 1.0, "within": (0, 2), **options}
-    sentence, value = arguments.pop("sentence"), arguments.pop("value")
     with pytest.raises((TypeError, ValueError), match=message):
-        claim(sentence, value, **arguments)
+        claim(arguments.pop("sentence"), arguments.pop("value"), **arguments)
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
@@ -311,13 +291,10 @@ def test_in_plain_python_nothing_is_displayed(capsys):
 @pytest.mark.parametrize(
     ("figure", "alt", "message"),
     [
-        (None, "A line.", "show takes a matplotlib Figure; it was given NoneType"),
-        (Figure().subplots(), "A line.", "show takes a matplotlib Figure; it was given Axes"),
-        (Figure(), "", "show needs alt"),
-        (Figure(), " ", "show needs alt"),
-        (Figure(), None, "show needs alt"),
+        (None, "A line.", "NoneType"), (Figure().subplots(), "A line.", "Axes"),
+        (Figure(), "", "alt"), (Figure(), " ", "alt"), (Figure(), None, "alt"),
     ],
-)
+)  # fmt: skip
 def test_a_figure_needs_words(figure, alt, message):
     with pytest.raises(TypeError, match=message):
         show(figure, alt=alt)
@@ -325,12 +302,6 @@ def test_a_figure_needs_words(figure, alt, message):
         LivePlot(lambda histories: figure, alt=alt).update()
 
 
-@pytest.mark.parametrize("alt", ["", " ", None])
-def test_a_live_plot_needs_words_before_the_first_epoch(alt):
-    with pytest.raises(TypeError, match="alt: one sentence"):
-        LivePlot(lambda histories: chart(), alt=alt)
-
-
-def test_a_live_plot_needs_a_function():
-    with pytest.raises(TypeError, match=r"LivePlot\(draw='accuracy'\): give a function"):
-        LivePlot("accuracy", alt="A line.")
+def test_a_live_plot_needs_words_before_the_first_epoch():
+    with pytest.raises(TypeError, match="alt"):
+        LivePlot(lambda histories: chart(), alt=" ")

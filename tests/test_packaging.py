@@ -4,28 +4,26 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 import resnet_edu
 
 
-def modules_after(statement: str) -> list[str]:
+def modules_after(statement):
     code = f"import json, sys\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
     return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
-def test_importing_the_package_imports_nothing_of_it() -> None:
+def test_importing_the_package_imports_nothing_of_it():
     assert [name for name in modules_after("import resnet_edu") if name.startswith("resnet_edu.")] == []
 
 
-def test_the_command_line_answers_without_loading_torch() -> None:
+def test_the_command_line_answers_without_loading_torch():
     modules = modules_after("import resnet_edu.__main__")
     assert not {"torch", "numpy", "nbformat", "jupyterlab"} & set(modules)
 
 
-def test_plain_pytest_needs_no_plugin_but_nbval(pytestconfig: pytest.Config) -> None:
+def test_plain_pytest_needs_no_plugin_but_nbval(pytestconfig):
     assert all(option.startswith("--nbval-") for option in pytestconfig.getini("addopts"))
 
 
-def test_the_version_has_three_numbers() -> None:
+def test_the_version_has_three_numbers():
     assert [part.isdecimal() for part in resnet_edu.__version__.split(".")] == [True, True, True]

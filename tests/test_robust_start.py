@@ -94,14 +94,19 @@ def test_a_home_that_can_be_written_is_left_alone(monkeypatch, tmp_path):
 # ---- A full disk, a folder that cannot be written --------------------------------------------------------------------
 
 
+def fails(number, place=None):
+    """A function that the system refuses."""
+
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number), place)
+
+    return refuse
+
+
 @pytest.fixture
 def full(monkeypatch):
     """A disk that takes names, but no bytes: what the writers find out when they ask for their bytes to be there."""
-
-    def refuse(_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(os, "fsync", fails(errno.ENOSPC))
 
 
 NET = models.CifarNet(8, residual=True)
@@ -161,11 +166,8 @@ def test_an_out_that_is_a_file_is_not_taken_for_a_run(tmp_path, capsys):
 )  # fmt: skip
 @pytest.mark.parametrize("command", ["new 14 my_topic", "address https://example.org/x", "nbgrader out", "render 8"])
 def test_authoring_says_what_it_cannot_write(number, told, command, monkeypatch, capsys):
-    def refuse(*_, **__):
-        raise OSError(number, os.strerror(number), "place")
-
-    for module, name in (("new", "new"), ("address", "stamp"), ("nbgrader", "write_assignments"), ("render", "render")):
-        monkeypatch.setattr(f"resnet_edu.authoring.{module}.{name}", refuse)
+    for name in ("new.new", "address.stamp", "nbgrader.write_assignments", "render.render"):
+        monkeypatch.setattr(f"resnet_edu.authoring.{name}", fails(number, "place"))
     assert cli.main(["authoring", *command.split()]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"resnet_edu: {told}") and said.count("\n") == 1

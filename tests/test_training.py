@@ -9,18 +9,13 @@ import signal
 import numpy as np
 import pytest
 import torch
+from samples import cifar
+from samples import pictures as images
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import data, models, probes, training
-from resnet_edu.data import Images
+from resnet_edu import data, probes, training
 from resnet_edu.training import loop, precision
-
-
-def images(n=20, *, size=8, classes=10, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    pixels = torch.randint(256, (n, 3, size, size), generator=generator, dtype=torch.uint8)
-    return Images(pixels, torch.arange(n) % classes)
 
 
 def linear(seed=0):
@@ -31,11 +26,6 @@ def linear(seed=0):
 def narrow():
     """Too few logits for ten classes."""
     return nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
-
-
-def cifar(depth=8, **options):
-    torch.manual_seed(0)
-    return models.CifarNet(depth, **{"residual": True, "width": 4, **options})
 
 
 def fit(net, train=None, val=None, **options):
@@ -110,17 +100,6 @@ def test_fit_is_the_loop_written_by_hand_bit_for_bit(augment):
     assert equal(tensors(net), tensors(twin))
 
 
-@pytest.mark.parametrize(
-    "change", [{"momentum": 0.0}, {"weight_decay": 0.0}, {"augment": True}, {"seed": 1}, {"lr": 1}]
-)
-def test_every_setting_changes_the_weights(change):
-    settings = {"momentum": 0.9, "weight_decay": 0.1, "augment": False, "seed": 0, "lr": 0.1}
-    one, other = cifar(), cifar()
-    fit(one, images(size=16), **settings)
-    fit(other, images(size=16), **{**settings, **change})
-    assert not equal(tensors(one), tensors(other))
-
-
 def test_the_same_seed_gives_the_same_history():
     runs = []
     for seed in (5, 5, 6):
@@ -153,13 +132,6 @@ def test_the_net_keeps_its_modes():
 
 
 # --- the learning rate ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("step", "factor"), [(0, 1), (400, 1), (31_999, 1), (32_000, 0.1), (47_999, 0.1), (48_000, 0.01), (63_999, 0.01)]
-)
-def test_the_paper_s_schedule_at_its_corners(step, factor):
-    assert training.paper(step, 64_000) == factor
 
 
 def test_one_cycle_starts_low_peaks_once_and_ends_at_nothing():
@@ -196,9 +168,8 @@ def test_a_schedule_is_asked_once_a_step_for_a_number():
 
 def test_the_history_has_an_entry_an_epoch_and_an_entry_a_step():
     history = fit(linear(), val=images(seed=1), epochs=2)
-    assert [len(getattr(history, name)) for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")] == [
-        2
-    ] * 4
+    by_epoch = (history.train_loss, history.train_accuracy, history.val_loss, history.val_accuracy)
+    assert [len(values) for values in by_epoch] == [2] * 4
     assert (len(history.seconds), len(history.step_loss), len(history.step_lr)) == (2, 6, 6)
     assert not history.interrupted
     without = fit(linear(), epochs=2)
@@ -416,64 +387,38 @@ def test_an_interrupt_during_validation_leaves_no_half_epoch(monkeypatch, capfd)
 # --- evaluate ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 20, 500])
-def test_evaluate_equals_a_slow_formula(batch_size):
-    net, test = cifar(), images(20, size=16)
-    fit(net, test, epochs=1)  # so that the running statistics are not the initial ones
-    metrics = training.evaluate(net, test, batch_size=batch_size)
-    net.eval()
-    total, right = 0.0, 0
-    with torch.no_grad():
-        for i in range(len(test)):
-            logits = net(data.normalize(test.images[i : i + 1]))[0].double()
-            label = int(test.labels[i])
-            total -= float(logits[label] - logits.exp().sum().log())
-            right += int(logits.argmax()) == label
-    assert metrics.loss == pytest.approx(total / 20, rel=1e-5)
-    assert metrics.accuracy == right / 20
-    assert type(metrics.loss) is type(metrics.accuracy) is float
+BOTH = pytest.mark.parametrize("function", [training.evaluate, training.predict])
 
 
-def test_evaluate_changes_nothing():
+@BOTH
+def test_a_look_at_a_net_changes_nothing(function):
     net = cifar()
     net.stage2.eval()
     modes, before = [m.training for m in net.modules()], tensors(net)
-    training.evaluate(net, images(size=16))
+    function(net, images(size=16))
     assert [m.training for m in net.modules()] == modes
     assert equal(tensors(net), before) and all(p.grad is None for p in net.parameters())
-    handle = net.fc.register_forward_hook(lambda *_: exec("raise RuntimeError('fails')"))
+    net.fc.register_forward_hook(lambda *_: exec("raise RuntimeError('fails')"))
     with pytest.raises(RuntimeError, match="fails"):
-        training.evaluate(net, images(size=16))
-    handle.remove()
+        function(net, images(size=16))
     assert [m.training for m in net.modules()] == modes
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 500])
-def test_predict_gives_the_softmax_of_every_image_in_order(batch_size):
+@pytest.mark.parametrize("batch_size", [1, 7, 20, 500])
+def test_every_image_counts_once_and_in_order(batch_size):
     net, test = cifar(), images(20, size=16)
-    fit(net, test, epochs=1)
+    fit(net, test, epochs=1)  # so that the running statistics are not the initial ones
     found = training.predict(net, test, batch_size=batch_size)
+    metrics = training.evaluate(net, test, batch_size=batch_size)
     net.eval()
     with torch.no_grad():
-        expected = torch.cat([net(data.normalize(test.images[i : i + 1])) for i in range(20)]).exp()
-    torch.testing.assert_close(found, expected / expected.sum(1, keepdim=True), rtol=1e-4, atol=1e-6)
+        expected = torch.cat([net(data.normalize(test.images[i : i + 1])) for i in range(20)]).double().exp()
+    expected /= expected.sum(1, keepdim=True)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-6)
     assert found.shape == (20, 10) and found.dtype == torch.float32 and not found.requires_grad
-
-
-def test_predict_and_evaluate_agree():
-    net, test = cifar(), images(20, size=16)
-    probabilities, metrics = training.predict(net, test), training.evaluate(net, test)
-    assert (probabilities.argmax(1) == test.labels).double().mean() == metrics.accuracy
-    loss = -probabilities[range(20), test.labels].double().log().mean()
-    assert metrics.loss == pytest.approx(float(loss), rel=1e-5)
-
-
-def test_predict_changes_nothing():
-    net = cifar()
-    net.stage2.eval()
-    modes, before = [m.training for m in net.modules()], tensors(net)
-    training.predict(net, images(size=16))
-    assert [m.training for m in net.modules()] == modes and equal(tensors(net), before)
+    assert metrics.loss == pytest.approx(-float(expected[range(20), test.labels].log().mean()), rel=1e-5)
+    assert metrics.accuracy == int((expected.argmax(1) == test.labels).sum()) / 20
+    assert type(metrics.loss) is type(metrics.accuracy) is float
 
 
 # --- precision --------------------------------------------------------------------------------------------------------
@@ -497,12 +442,10 @@ def test_precision_is_chosen_by_the_device(monkeypatch):
 
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
         assert choose("auto", cuda) is expected
-    with pytest.raises(TypeError, match=r"device='cpu': give a torch.device"):
+    with pytest.raises(TypeError, match="device='cpu'"):
         choose("fp32", "cpu")
-    with pytest.raises(ValueError, match="precision='fp16' needs a GPU"):
-        choose("fp16", cpu)
     for wrong in ("float16", None, 16, ["fp32"], torch.float16):
-        with pytest.raises(ValueError, match="choose one of 'fp32'"):
+        with pytest.raises(ValueError, match="precision="):
             choose(wrong, cpu)
 
 
@@ -565,66 +508,33 @@ def elsewhere(given):
     return given
 
 
-OTHER_CLASSES = Images(torch.zeros(4, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 2, 0]), ("a", "b", "c"))
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"net": "net"}, r"fit takes an nn.Module; it was given str"),
+        ({"net": "net"}, "given str"),
         ({"net": nn.Flatten()}, "Flatten has no parameter that requires a gradient"),
-        ({"net": linear().requires_grad_(False)}, "Sequential has no parameter that requires a gradient"),
-        ({"net": linear().double()}, r"fit trains nets of torch.float32; this one holds torch.float64"),
-        ({"net": narrow()}, r"logits \[8, 10\], one a class; it returned \[8, 3\]"),
-        ({"net": nn.Conv2d(3, 10, 1)}, r"logits \[8, 10\].* it returned \[8, 10, 8, 8\]"),
-        ({"train": torch.zeros(4, 3, 8, 8)}, "train has to be Images.*given Tensor"),
+        ({"net": linear().requires_grad_(False)}, "no parameter that requires a gradient"),
+        ({"net": linear().double()}, "torch.float64"),
+        ({"net": narrow()}, r"returned \[8, 3\]"),
+        ({"net": nn.Conv2d(3, 10, 1)}, r"returned \[8, 10, 8, 8\]"),
+        ({"train": torch.zeros(4, 3, 8, 8)}, "train.*given Tensor"),
         ({"train": (images(), images())}, "given tuple. data.load returns a pair"),
         ({"train": images()[:0]}, "train holds no image"),
-        ({"val": [1]}, "val has to be Images.*given list"),
-        ({"val": OTHER_CLASSES}, "val has .'a', 'b', 'c'.: they have to be the same"),
-        ({"val": elsewhere(images())}, r"training images are on cpu, the validation images on meta: .*val.to"),
-        ({"epochs": 0}, "epochs=0: give at least 1"),
-        ({"epochs": 1.5}, "epochs=1.5: give a whole number"),
-        ({"epochs": True}, "epochs=True: give a whole number"),
-        ({"batch_size": 0}, "batch_size=0: give at least 1"),
-        ({"seed": -1}, "seed=-1: give at least 0 and at most 4294967295"),
-        ({"seed": 2**32}, "seed=4294967296: give at least 0"),
-        ({"lr": -0.1}, "lr=-0.1: give a finite number at least 0"),
-        ({"lr": math.nan}, "lr=nan: give"),
-        ({"lr": math.inf}, "lr=inf: give"),
-        ({"lr": "0.1"}, "lr='0.1': give a number"),
-        ({"momentum": 1.0}, "momentum=1.0: give a finite number at least 0 and below 1"),
-        ({"weight_decay": -1}, "weight_decay=-1: give"),
-        ({"augment": 1}, "augment=1: give True or False"),
-        ({"progress": None}, "progress=None: give True or False"),
-        ({"schedule": "cosine"}, "schedule='cosine': choose one of 'one_cycle', 'paper', 'constant', or a function"),
-        ({"schedule": ["paper"]}, "choose one of 'one_cycle'"),
-        ({"precision": "half"}, "precision='half': choose one of"),
+        ({"val": [1]}, "val.*given list"),
+        ({"val": elsewhere(images())}, "cpu, .* meta"),
+        ({"schedule": "cosine"}, "schedule='cosine'"),
+        ({"schedule": ["paper"]}, "schedule="),
+        ({"precision": "half"}, "precision='half'"),
         ({"precision": "fp16"}, "precision='fp16' needs a GPU"),
-        ({"callbacks": Spy()}, "callbacks=.*: give a list, such as"),
-        ({"callbacks": None}, "callbacks=None: give a list"),
-        ({"callbacks": [1]}, r"callbacks holds 1: give functions of the history, or objects with on_gradients\(step\)"),
+        ({"callbacks": Spy()}, "callbacks="),
+        ({"callbacks": None}, "callbacks=None"),
+        ({"callbacks": [1]}, "callbacks holds 1"),
     ],
-)  # fmt: skip
+)
 def test_wrong_settings_say_what_is_possible(options, message):
     arguments = {"net": linear(), "train": images(), "epochs": 1, "batch_size": 8, "progress": False, **options}
     with pytest.raises((ValueError, TypeError), match=message):
         training.fit(**arguments)
-
-
-@pytest.mark.parametrize("function", [training.evaluate, training.predict])
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("net", images()), r"{name} takes an nn.Module; it was given str"),
-        ((linear(), torch.zeros(2, 3, 8, 8)), "images has to be Images.*given Tensor"),
-        ((linear(), images()[:0]), "images holds no image"),
-        ((narrow(), images()), r"logits \[20, 10\], one a class; it returned \[20, 3\]"),
-    ],
-)
-def test_evaluate_and_predict_refuse_what_they_cannot_take(function, arguments, message):
-    with pytest.raises((ValueError, TypeError), match=message.replace("{name}", function.__name__)):
-        function(*arguments)
 
 
 def test_numbers_of_numpy_will_do_and_their_run_can_be_saved_and_resumed(tmp_path):

@@ -12,6 +12,8 @@ Read it in this order:
     normalize.py    what of a run is kept: the same run gives the same bytes
     render.py       run a lesson in this Python, and write it back if every cell ran
     check.py        the rules, one small function each
+    claims.py       bounds that are too wide to fail
+    phrases.py      phrases that must not come back
     address.py      where the course is published: Colab's badge, and the cell that fetches the package
     new.py          a lesson of one's own
     keep.py         a long run, kept with the course

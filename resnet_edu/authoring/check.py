@@ -5,14 +5,15 @@
     for problem in check(path):
         print(problem)          # 03_vanishing_gradients.ipynb cell [5] (norms.record()): it ends in an error. ...
 
-A rule is a function of a notebook and its path that returns its problems. To add one, write it and put it into RULES.
-That the lessons also run, and that their claims hold, is seen by pytest: an unexecuted notebook passes nbval.
+A rule is a function of a notebook and its path that yields its problems. To add one, write it and put it into RULES,
+or into WARNINGS for what the course has not yet reached everywhere. That the lessons also run, and that their claims
+hold, is seen by pytest: an unexecuted notebook passes nbval.
 """
 
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
@@ -20,10 +21,12 @@ import nbformat
 from nbformat import NotebookNode
 
 from resnet_edu.authoring.address import setup_address
+from resnet_edu.authoring.claims import wide_claims
 from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, read, readme_row
 from resnet_edu.authoring.normalize import KERNELSPEC
+from resnet_edu.authoring.phrases import old_phrases
 
-Rule = Callable[[NotebookNode, Path], list[str]]
+Rule = Callable[[NotebookNode, Path], Iterable[str]]
 
 MAX_BYTES = 1_000_000
 SECTIONS = ("Objectives", "Recap", "Papers")
@@ -45,6 +48,7 @@ def below(folder: PurePath) -> re.Pattern[str]:
 
 OWN_PATH = below(ROOT)
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
+INSTALL = re.compile(r"^\s*[%!]+\s*(?:\S*python\S*\s+-m\s+)?(?:pip|conda|mamba|uv)\b", re.MULTILINE)
 
 
 def check(path: Path) -> list[str]:
@@ -57,6 +61,12 @@ def check(path: Path) -> list[str]:
     if notebook.get("nbformat") != 4:
         return [f"{path.name} has the notebook format {notebook.get('nbformat')}. Open and save it in JupyterLab."]
     return [f"{path.name} {problem}" for rule in RULES for problem in rule(notebook, path)]
+
+
+def warnings(path: Path) -> list[str]:
+    """What should be better, though no rule forbids it, in the same form."""
+    notebook = read(path)
+    return [f"{path.name} {warning}" for rule in WARNINGS for warning in rule(notebook, path)]
 
 
 # ---- A notebook, piece by piece, each with the name of its cell ------------------------------------------------------
@@ -103,172 +113,143 @@ def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def first_line(text: str) -> str:
-    return next(iter(text.strip().splitlines()), "")
-
-
 # ---- The file -------------------------------------------------------------------------------------------------------
 
 
-def is_named_like_a_lesson(notebook: NotebookNode, path: Path) -> list[str]:
-    if re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name):
-        return []
-    return ["has no lesson's name. Name it by number and topic, such as 03_vanishing_gradients.ipynb."]
+def is_named_like_a_lesson(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    if not re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name):
+        yield "has no lesson's name. Name it by number and topic, such as 03_vanishing_gradients.ipynb."
 
 
-def is_small(notebook: NotebookNode, path: Path) -> list[str]:
-    size = path.stat().st_size
-    if size <= MAX_BYTES:
-        return []
-    return [f"has {size:,} bytes, more than {MAX_BYTES:,}. Draw smaller figures or fewer."]
+def is_small(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    if (size := path.stat().st_size) > MAX_BYTES:
+        yield f"has {size:,} bytes, more than {MAX_BYTES:,}. Draw smaller figures or fewer."
 
 
-def runs_on_python3(notebook: NotebookNode, path: Path) -> list[str]:
-    if notebook.metadata.get("kernelspec", {}).get("name") == KERNELSPEC["name"]:
-        return []
-    return [f"does not ask for the kernel python3, which every Jupyter has. {RENDER}"]
+def runs_on_python3(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    if notebook.metadata.get("kernelspec", {}).get("name") != KERNELSPEC["name"]:
+        yield f"does not ask for the kernel python3, which every Jupyter has. {RENDER}"
 
 
-def stores_no_widget_state(notebook: NotebookNode, path: Path) -> list[str]:
-    return [f"stores widget state, which does not show anywhere. {RENDER}"] if "widgets" in notebook.metadata else []
+def stores_no_widget_state(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    if "widgets" in notebook.metadata:
+        yield f"stores widget state, which does not show anywhere. {RENDER}"
 
 
-def sets_itself_up(notebook: NotebookNode, path: Path) -> list[str]:
-    if setup_address(notebook) is not None:
-        return []
-    return ["has no cell with the id setup like the other lessons. Copy it from resnet_edu.authoring.address.SETUP."]
+def sets_itself_up(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    if setup_address(notebook) is None:
+        yield "has no cell with the id setup like the other lessons. Copy it from resnet_edu.authoring.address.SETUP."
 
 
-def has_cell_ids(notebook: NotebookNode, path: Path) -> list[str]:
-    problems, seen = [], set()
+def has_cell_ids(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    seen = set()
     for cell, where in cells(notebook):
         if not cell.get("id"):
-            problems.append(f"{where}: it has no id. {RENDER}")
+            yield f"{where}: it has no id. {RENDER}"
         elif cell.id in seen:
-            problems.append(f"{where}: its id {cell.id} is another cell's too. Give it one of its own.")
+            yield f"{where}: its id {cell.id} is another cell's too. Give it one of its own."
         seen.add(cell.get("id"))
-    return problems
 
 
 # ---- The run --------------------------------------------------------------------------------------------------------
 
 
-def is_executed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
+def is_executed_in_order(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for number, (cell, where) in enumerate(code_cells(notebook), start=1):
         if cell.execution_count != number:
             was = f"was run as [{cell.execution_count}]" if cell.execution_count else "was not run"
-            return [f"{where}: it {was}, not as [{number}], from top to bottom. {RENDER}"]
-    return []
+            yield f"{where}: it {was}, not as [{number}], from top to bottom. {RENDER}"
+            return
 
 
-def ends_in_no_error(notebook: NotebookNode, path: Path) -> list[str]:
-    problems = []
+def ends_in_no_error(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for cell, where in code_cells(notebook):
         failed = any(output.output_type == "error" for output in cell.outputs)
         meant = "raises-exception" in tags(cell)
         if failed and not meant:
-            problems.append(f"{where}: it ends in an error. Mend it, or tag it raises-exception if the error is meant.")
+            yield f"{where}: it ends in an error. Fix it, or tag it raises-exception if the error is meant."
         if meant and not failed:
-            problems.append(
-                f"{where}: it is tagged raises-exception but stores no error. Remove the tag, or render it."
-            )
-    return problems
+            yield f"{where}: it is tagged raises-exception but stores no error. Remove the tag, or render it."
 
 
-def tells_the_time_that_it_took(notebook: NotebookNode, path: Path) -> list[str]:
+def tells_the_time_that_it_took(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """The README's last column is what `render` measured, and that was with the budget that readers have."""
     root = path.resolve().parents[1]
     try:
         run = json.loads((root / "data" / "runs" / "lessons.json").read_text(encoding="utf-8"))[path.stem]
         seconds, budget = run["seconds"], run["budget"]
     except (OSError, ValueError, KeyError, TypeError):
-        return [f"has no time in data/runs/lessons.json. {RENDER}"]
+        yield f"has no time in data/runs/lessons.json. {RENDER}"
+        return
+    row = readme_row(path.stem).search((root / "README.md").read_text(encoding="utf-8"))
     if budget == "smoke":
-        return [f"has the outputs of the budget smoke, which is for tests. {RENDER}"]
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    if (row := readme_row(path.stem).search(readme)) and row[2] != f"{seconds} s":
-        return [f"takes {row[2]} by the README, but data/runs/lessons.json has {seconds} s. {RENDER}"]
-    return []
+        yield f"has the outputs of the budget smoke, which is for tests. {RENDER}"
+    elif row and row[2] != f"{seconds} s":
+        yield f"takes {row[2]} by the README, but data/runs/lessons.json has {seconds} s. {RENDER}"
 
 
-def says_where_time_is_measured(notebook: NotebookNode, path: Path) -> list[str]:
+def says_where_time_is_measured(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """All other outputs are the same, byte by byte, whenever the lesson is rendered."""
-    return [
-        f'{where}: its output tells how long the training took, new in each run. Give the cell the tag "timing".'
-        for cell, where in code_cells(notebook)
-        if "timing" not in tags(cell)
-        and any(re.search(r"^\d+ epochs?, [\d.]+ s: ", output.get("text", ""), re.MULTILINE) for output in cell.outputs)
-    ]
+    for cell, where in code_cells(notebook):
+        printed = "\n".join(output.get("text", "") for output in cell.outputs)
+        if "timing" not in tags(cell) and re.search(r"^\d+ epochs?, [\d.]+ s: ", printed, re.MULTILINE):
+            yield f'{where}: its output tells how long training took, new in each run. Give the cell the tag "timing".'
 
 
-def prints_nothing_to_stderr(notebook: NotebookNode, path: Path) -> list[str]:
-    return [
-        f"{where}: it prints to stderr ({first_line(output.text)}). Mend what it warns of."
-        for output, where in outputs(notebook)
-        if output.output_type == "stream" and output.name == "stderr"
-    ]
+def prints_nothing_to_stderr(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    for output, where in outputs(notebook):
+        if output.output_type == "stream" and output.name == "stderr":
+            first = next(iter(output.text.strip().splitlines()), "")
+            yield f"{where}: it prints to stderr ({first}). Fix what it warns of."
 
 
-def stores_what_nbval_compares(notebook: NotebookNode, path: Path) -> list[str]:
-    return [
-        f"{where}: it is tagged nbval-check-output but stores no output to compare with. Remove the tag, or render it."
-        for cell, where in code_cells(notebook)
-        if "nbval-check-output" in tags(cell) and not cell.outputs
-    ]
+def stores_what_nbval_compares(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    for cell, where in code_cells(notebook):
+        if "nbval-check-output" in tags(cell) and not cell.outputs:
+            yield f"{where}: it is tagged nbval-check-output but stores no output to compare. Remove it, or render it."
 
 
 # ---- What a reader sees ---------------------------------------------------------------------------------------------
 
 
-def has_one_title(notebook: NotebookNode, path: Path) -> list[str]:
+def has_one_title(notebook: NotebookNode, path: Path) -> Iterator[str]:
     titles = [text for level, text, _ in headings(notebook) if level == 1]
-    if len(titles) == 1:
-        return []
-    return [f"has {len(titles)} headings of level 1. Give it one, its title."]
+    if len(titles) != 1:
+        yield f"has {len(titles)} headings of level 1. Give it one, its title."
 
 
-def skips_no_heading_level(notebook: NotebookNode, path: Path) -> list[str]:
-    problems, before = [], 1
+def skips_no_heading_level(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    before = 1
     for level, text, where in headings(notebook):
         if level > before + 1:
-            problems.append(
-                f"{where}: heading '{text}' is of level {level} below one of level {before}. Skip no level."
-            )
+            yield f"{where}: heading '{text}' is of level {level} below one of level {before}. Skip no level."
         before = level
-    return problems
 
 
-def has_its_sections(notebook: NotebookNode, path: Path) -> list[str]:
+def has_its_sections(notebook: NotebookNode, path: Path) -> Iterator[str]:
     found = [text.lower() for _, text, _ in headings(notebook)]
-    return [
-        f"has no section '{section}'. Add a heading that begins with this word."
-        for section in SECTIONS
-        if not any(text.startswith(section.lower()) for text in found)
-    ]
+    for section in SECTIONS:
+        if not any(text.startswith(section.lower()) for text in found):
+            yield f"has no section '{section}'. Add a heading that begins with this word."
 
 
-def describes_images_in_text(notebook: NotebookNode, path: Path) -> list[str]:
-    problems = []
+def describes_images_in_text(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for text, where in prose(notebook):
         for link in re.findall(r"!\[\s*\]\(([^)\s]+)", text):
-            problems.append(f"{where}: image {link} has no alt text. Write ![what it shows]({link}).")
+            yield f"{where}: image {link} has no alt text. Write ![what it shows]({link})."
         for image in re.findall(r"<img\b[^>]*>", text):
             if not re.search(r"\balt=[\"'][^\"']", image):
-                problems.append(f'{where}: {image} has no alt text. Add alt="what it shows".')
-    return problems
+                yield f'{where}: {image} has no alt text. Add alt="what it shows".'
 
 
-def describes_figures(notebook: NotebookNode, path: Path) -> list[str]:
-    return [
-        f"{where}: its figure has no alt text. Show it with resnet_edu.lesson.show(figure, alt=...)."
-        for output, where in outputs(notebook)
-        for kind in output.get("data", {})
-        if kind.startswith("image/") and not output.metadata.get(kind, {}).get("alt", "").strip()
-    ]
+def describes_figures(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    for output, where in outputs(notebook):
+        for kind in output.get("data", {}):
+            if kind.startswith("image/") and not output.metadata.get(kind, {}).get("alt", "").strip():
+                yield f"{where}: its figure has no alt text. Show it with resnet_edu.lesson.show(figure, alt=...)."
 
 
-def links_to_what_is_there(notebook: NotebookNode, path: Path) -> list[str]:
-    problems = []
+def links_to_what_is_there(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for text, where in prose(notebook):
         for link in re.findall(r"\]\(\s*<?([^)\s>]+)", text) + re.findall(r"\b(?:href|src)=[\"']([^\"']+)", text):
             target = unquote(link.partition("#")[0])
@@ -276,38 +257,31 @@ def links_to_what_is_there(notebook: NotebookNode, path: Path) -> list[str]:
                 continue
             file = (path.parent / target).resolve()
             if not file.exists() or not file.is_relative_to(path.resolve().parents[1]):
-                problems.append(f"{where}: the link to {link} leads nowhere in the repository. Correct it.")
-    return problems
+                yield f"{where}: the link to {link} leads nowhere in the repository. Correct it."
 
 
 # ---- What must not be in it -----------------------------------------------------------------------------------------
 
 
-def names_no_local_path(notebook: NotebookNode, path: Path) -> list[str]:
+def names_no_local_path(notebook: NotebookNode, path: Path) -> Iterator[str]:
     texts = [(cell.source, where) for cell, where in cells(notebook)]
     texts += [(text, where) for output, where in outputs(notebook) for text in output_texts(output)]
-    return [
-        f"{where}: {found} is a path of one machine. Use a relative path, or keep it out of the output."
-        for text, where in texts
-        for found in dict.fromkeys(LOCAL_PATH.findall(text) + OWN_PATH.findall(text))
-    ]
+    for text, where in texts:
+        for found in dict.fromkeys(LOCAL_PATH.findall(text) + OWN_PATH.findall(text)):
+            yield f"{where}: {found} is a path of one machine. Use a relative path, or keep it out of the output."
 
 
-def prints_no_address(notebook: NotebookNode, path: Path) -> list[str]:
-    return [
-        f"{where}: its output holds an object's address ({found}), new in each run. Print what the reader needs."
-        for output, where in outputs(notebook)
-        for text in output_texts(output)
-        for found in ADDRESS.findall(text)
-    ]
+def prints_no_address(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    for output, where in outputs(notebook):
+        for text in output_texts(output):
+            for found in ADDRESS.findall(text):
+                yield f"{where}: its output holds an object's address ({found}), new in each run. Print what is needed."
 
 
-def ends_in_no_bare_call(notebook: NotebookNode, path: Path) -> list[str]:
-    return [
-        f"{where}: its last line shows what {name}() returns. End it with a semicolon, or with something to read."
-        for cell, where in code_cells(notebook)
-        if (name := bare_call(cell.source))
-    ]
+def ends_in_no_bare_call(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    for cell, where in code_cells(notebook):
+        if name := bare_call(cell.source):
+            yield f"{where}: its last line shows what {name}() returns. End it with a semicolon, or with a result."
 
 
 def bare_call(source: str) -> str | None:
@@ -324,14 +298,10 @@ def bare_call(source: str) -> str | None:
     return None
 
 
-def installs_nothing_by_magic(notebook: NotebookNode, path: Path) -> list[str]:
-    return [
-        f"{where}: it installs by `{found}`. What a lesson needs stands in requirements.txt."
-        for cell, where in code_cells(notebook)
-        for found in re.findall(
-            r"^\s*[%!]+\s*(?:\S*python\S*\s+-m\s+)?(?:pip|conda|mamba|uv)\b", cell.source, re.MULTILINE
-        )
-    ]
+def installs_nothing_by_magic(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    for cell, where in code_cells(notebook):
+        for found in INSTALL.findall(cell.source):
+            yield f"{where}: it installs by `{found}`. What a lesson needs stands in requirements.txt."
 
 
 RULES: tuple[Rule, ...] = (
@@ -358,3 +328,4 @@ RULES: tuple[Rule, ...] = (
     ends_in_no_bare_call,
     installs_nothing_by_magic,
 )
+WARNINGS: tuple[Rule, ...] = (wide_claims, old_phrases)

@@ -9,6 +9,7 @@ its gradient norms (`train --norms N`), also `data/runs/NAME.npz`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -16,12 +17,11 @@ from pathlib import Path
 
 from resnet_edu import files
 from resnet_edu.authoring.lessons import Refusal
-from resnet_edu.authoring.render import write_checksums
 from resnet_edu.files import write_atomically
 from resnet_edu.training import recipes
 
 
-def keep(folder: Path, name: str) -> list[Path]:
+def keep_run(folder: Path, name: str) -> list[Path]:
     """The files that were written. Raises Refusal for a folder without a run that has ended, or for a bad name."""
     if name in ("lessons", "claims"):
         raise Refusal(f"{name!r} is no name for a run: data/runs/{name}.json holds something else.")
@@ -29,8 +29,8 @@ def keep(folder: Path, name: str) -> list[Path]:
         raise Refusal(f"{name!r} is no name for a run: use small letters, digits and _, such as resnet20_cifar10.")
     try:
         result = recipes.result_of(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Refusal(f"{folder} holds files that are not of a run: {error}.") from None
+    except (OSError, ValueError) as error:
+        raise Refusal(str(error)) from None
     if result is None:
         raise Refusal(f"{folder} holds no run that has ended: there is no run.json in it.")
     runs, weights = (files.course_folder() / part for part in ("runs", "weights"))
@@ -42,3 +42,11 @@ def keep(folder: Path, name: str) -> list[Path]:
         shutil.copyfile(folder / "norms.npz", runs / f"{name}.npz")
         written.append(runs / f"{name}.npz")
     return written
+
+
+def write_checksums(folder: Path) -> None:
+    """Keep `SHA256SUMS` beside the weights, in the form that `sha256sum -c` reads."""
+    weights = sorted(folder.glob("*.safetensors"))
+    if weights:
+        lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in weights]
+        write_atomically(folder / "SHA256SUMS", "".join(lines))

@@ -6,11 +6,10 @@
     record_claims(path, seeds=5)                # what `authoring render --seeds 5` does first
     run = run_notebook(path, "smoke")           # only run it: run.notebook, run.seconds, run.cell_seconds
 
-A lesson whose cell fails stays as it was. How long each lesson took is kept in `data/runs/lessons.json`.
+A lesson whose cell fails stays as it was. How long each lesson took is recorded in `data/runs/lessons.json`.
 """
 
 import base64
-import hashlib
 import json
 import os
 import tempfile
@@ -66,7 +65,8 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool
     if path.read_bytes() != before:
         raise Refusal(f"{path.name} was edited while it ran: nothing is written. Run it again.")
     write_atomically(path, to_text(normalize(run.notebook)))
-    record(path.stem, run.seconds, budget, moved, root / "data" / "runs" / "lessons.json")
+    measured = {"seconds": round(run.seconds), "budget": budget, "seed": moved, **facts()}
+    add_record(root, "lessons", path.stem, measured)
     if budget != "smoke":
         write_picture(run.notebook, root / "data" / "figures" / f"{path.stem}.png")
         write_time(root / "README.md", path.stem, run.seconds)
@@ -78,7 +78,7 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool
 
 
 def record_claims(path: Path, seeds: int, budget: str = "laptop", root: Path = ROOT) -> dict[str, list[float]]:
-    """Run the lesson with `seeds` seeds and keep what each of its claims measured, {sentence: values}, in
+    """Run the lesson with `seeds` seeds and record what each of its claims measured, {sentence: values}, in
     `data/runs/claims.json`. No claim fails in these runs: the bounds are chosen from what they gave.
     """
     values: dict[str, list[float]] = {}
@@ -92,10 +92,7 @@ def record_claims(path: Path, seeds: int, budget: str = "laptop", root: Path = R
         print(f"{path.stem}: seed {number}, {run.seconds:.0f} s", flush=True)
     if odd := [sentence for sentence, found in values.items() if len(found) != seeds]:
         raise Refusal(f"{path.name} does not make this claim once with each seed: {odd[0]}. Nothing is written.")
-    kept = root / "data" / "runs" / "claims.json"
-    lessons = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-    lessons[path.stem] = {"budget": budget, "seeds": seeds, **facts(), "values": values}
-    write_atomically(kept, json.dumps(lessons, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    add_record(root, "claims", path.stem, {"budget": budget, "seeds": seeds, **facts(), "values": values})
     return values
 
 
@@ -146,14 +143,6 @@ def reason(error: Exception) -> str:
     return "the kernel ended while it ran: it was interrupted, or memory was short."
 
 
-def write_checksums(folder: Path) -> None:
-    """Keep `SHA256SUMS` beside the weights, in the form that `sha256sum -c` reads."""
-    files = sorted(folder.glob("*.safetensors"))
-    if files:
-        lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
-        write_atomically(folder / "SHA256SUMS", "".join(lines))
-
-
 def write_picture(notebook: NotebookNode, path: Path) -> None:
     """Store the last picture that a cell with the tag "picture" displayed."""
     cells = [cell for cell in notebook.cells if "picture" in cell.metadata.get("tags", [])]
@@ -172,20 +161,15 @@ def write_time(readme: Path, lesson: str, seconds: float) -> None:
 def moved_seed() -> int:
     """RESNET_EDU_SEED, 0 where it is not set. Raises Refusal where the lesson's own `seed` would raise, and sooner."""
     try:
-        seed()
+        return seed() // 100
     except ValueError as error:
         raise Refusal(str(error)) from None
-    return int(os.environ.get("RESNET_EDU_SEED") or 0)
 
 
-def record(lesson: str, seconds: float, budget: str, moved: int, path: Path) -> None:
-    """Keep the lesson's time, with what it was measured on, beside that of the others."""
+def add_record(root: Path, name: str, lesson: str, values: dict[str, Any]) -> None:
+    """Write the lesson's values into `data/runs/NAME.json`, beside those of the other lessons."""
+    path = root / "data" / "runs" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    runs = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    runs[lesson] = {
-        "seconds": round(seconds),
-        "budget": budget,
-        "seed": moved,
-        **facts(),
-    }
-    write_atomically(path, json.dumps(runs, indent=1, sort_keys=True) + "\n")
+    lessons = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    lessons[lesson] = values
+    write_atomically(path, json.dumps(lessons, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

@@ -16,6 +16,7 @@ import io
 import os
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,12 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _sync_folder(folder: Path) -> None:
     """The new name has to reach the disk, too; not every system can open a folder for that."""
-    try:
+    with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _remove_drafts(path: Path) -> None:

@@ -136,7 +136,7 @@ def fit(
         run.forward = torch.compile(net, mode=graphs, dynamic=False)
 
     bar = tqdm(total=run.total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
-    with bar, _modes_kept(net), torch.random.fork_rng(devices=run.cuda), tf32(settings.precision == "tf32"):
+    with bar, _modes_restored(net), torch.random.fork_rng(devices=run.cuda), tf32(settings.precision == "tf32"):
         run.seed(settings.seed)
         run.start(path if resume else None)
         bar.update(len(run.history.step_lr))
@@ -148,7 +148,7 @@ def fit(
         except KeyboardInterrupt:
             run.history.interrupted = True
         finally:
-            run.keep_losses()
+            run.add_unfinished_epoch()
     if progress:
         print(run.history.summary(run.epochs))
     return run.history
@@ -273,7 +273,7 @@ class _Run:
             for callback in self.callbacks.on_epoch:
                 callback(self.history)
 
-    def keep_losses(self) -> None:
+    def add_unfinished_epoch(self) -> None:
         """The losses of the steps that were taken in an epoch that did not end."""
         unsaved = len(self.history.step_lr) - len(self.history.step_loss)
         self.history.step_loss += [float(loss) for loss in self.losses[:unsaved]]
@@ -345,8 +345,8 @@ class _Run:
             raise ValueError(f"The checkpoint is of another net than this {type(net).__name__}: {error}") from None
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
-        for callback, kept in zip(self.callbacks.stateful, state.get("callbacks", []), strict=False):
-            callback.load_state_dict(kept)  # one that is new starts here
+        for callback, state_then in zip(self.callbacks.stateful, state.get("callbacks", []), strict=False):
+            callback.load_state_dict(state_then)  # one that is new starts here
         torch.set_rng_state(state["random"])
         for device, random in zip(self.cuda, state["cuda_random"], strict=False):
             torch.cuda.set_rng_state(random, device)
@@ -389,7 +389,7 @@ def _logits(net: nn.Module, images: Images, share: Images, batch_size: int) -> T
     device, classes = images.images.device, len(images.classes)
     net.to(device)
     parts = [torch.empty(0, classes, device=device)] if len(share) == 0 else []
-    with _modes_kept(net):
+    with _modes_restored(net):
         net.eval()
         for x, y in share.batches(checks.whole("batch_size", batch_size, at_least=1)):
             logits = net(x.contiguous(memory_format=memory_format(device)))
@@ -399,7 +399,7 @@ def _logits(net: nn.Module, images: Images, share: Images, batch_size: int) -> T
 
 
 @contextmanager
-def _modes_kept(net: nn.Module) -> Iterator[None]:
+def _modes_restored(net: nn.Module) -> Iterator[None]:
     """Every module is put back to the mode, train or eval, that it had."""
     modes = [(m, m.training) for m in net.modules()]
     try:

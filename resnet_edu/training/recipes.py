@@ -43,6 +43,10 @@ class Recipe:
     max_steps: int | None = None
     per_pixel_mean: bool = False
 
+    def settings(self) -> dict[str, Any]:
+        """The arguments of `training.fit`."""
+        return {name: value for name, value in vars(self).items() if name != "per_pixel_mean"}
+
 
 def warm_up(step: int, total: int) -> float:
     """`training.paper`, with a tenth of the rate for the first 400 steps: how He et al. 2015 start ResNet-110."""
@@ -66,6 +70,16 @@ RECIPES = {
         lr=0.4, batch_size=256, schedule=training.one_cycle, weight_decay=5e-4, precision="auto", epochs=30,
     ),
 }  # fmt: skip
+
+
+def adapted(recipe_name: str, net_name: str, depth: int, epochs: int | None, precision: str | None) -> Recipe:
+    """The recipe for this net, with another length or arithmetic where one is given."""
+    recipe = RECIPES[recipe_name]
+    if recipe_name == "paper" and depth >= 110 and net_name == "resnet":
+        recipe = replace(recipe, schedule=warm_up)
+    if epochs is not None:
+        recipe = replace(recipe, epochs=epochs, max_steps=None)
+    return recipe if precision is None else replace(recipe, precision=precision)
 
 
 def prepared(recipe: Recipe, train: Images, test: Images) -> tuple[Images, Images]:
@@ -100,93 +114,93 @@ def train(
     train on the images of these classes only; by default on all. norms_every: record the gradient norms at each N-th
     step; 0 records none.
     """
-    recipe = RECIPES[recipe_name]
-    if recipe_name == "paper" and depth >= 110 and net_name == "resnet":
-        recipe = replace(recipe, schedule=warm_up)
-    if epochs is not None:
-        recipe = replace(recipe, epochs=epochs, max_steps=None)
-    if precision is not None:
-        recipe = replace(recipe, precision=precision)
+    recipe = adapted(recipe_name, net_name, depth, epochs, precision)
     first = group is None or group.rank == 0
     if first:
         files.check_folder(out)  # now, not after the first epoch
-    train_images, test_images = data.load(data_name, device=None if group is None else group.device)
-    if classes:
-        train_images, test_images = train_images.only(*classes), test_images.only(*classes)
-    train_images, test_images = prepared(recipe, train_images, test_images)
+    parts = data.load(data_name, device=None if group is None else group.device)
+    train_images, test_images = prepared(recipe, *(part.only(*classes) if classes else part for part in parts))
+    device = train_images.images.device
     torch.manual_seed(seed)
-    kind: dict[str, Any] = {"residual": net_name == "resnet", "width": width, "num_classes": len(train_images.classes)}
-    net: nn.Module = models.CifarNet(depth, **kind)
+    net = models.CifarNet(depth, residual=net_name == "resnet", width=width, num_classes=len(train_images.classes))
     wrapped = net if group is None else group.wrap(net)
 
-    callbacks: list[Any] = [print_epoch] if first else []
-    if norms_every and first:
-        recorded = probes.GradientNorms(wrapped, every=norms_every)
-        callbacks.append(recorded)
-    if tensorboard and first:
-        last = probes.GradientNorms(wrapped)
-        callbacks += [last, TensorBoard(out / "tensorboard", last)]
-    started_from = provenance.facts(train_images.device)
+    norms = probes.GradientNorms(wrapped, every=norms_every) if norms_every and first else None
+    started_from = provenance.facts(device)
     history = training.fit(
         wrapped,
         train_images,
         test_images,
-        epochs=recipe.epochs,
-        max_steps=recipe.max_steps,
-        batch_size=recipe.batch_size,
-        lr=recipe.lr,
-        schedule=recipe.schedule,
-        weight_decay=recipe.weight_decay,
-        precision=recipe.precision,
+        **recipe.settings(),
         augment=True,
         seed=seed,
         checkpoint=out / "checkpoint.pt",
         resume=resume,
-        callbacks=callbacks,
+        callbacks=watchers(wrapped, norms, out / "tensorboard" if tensorboard else None) if first else (),
         progress=first and sys.stdout.isatty(),
         ranks=group,
         compile=compile,
     )
     if first and not history.interrupted:
         history.save(out / "history.json")
-        result = {
-            "net": net_name,
-            "depth": depth,
-            "width": width,
-            "data": data_name,
-            "classes": list(train_images.classes),
-            "recipe": recipe_name,
-            "precision": training.precision_name(recipe.precision, train_images.device),
-            "epochs": len(history.train_loss),
-            "steps": len(history.step_loss),
-            "seed": seed,
-            "processes": 1 if group is None else group.world,
-            "parameters": models.count_parameters(net),
-            # At the last epoch, never the best one: the test set is not for choosing.
-            "test_error": round(1 - history.val_accuracy[-1], 4),
-            # Of the trained network on all training images, not augmented. The history has the mean over each epoch.
-            "training_error": round(1 - training.evaluate(net, train_images).accuracy, 4),
-            "error_on_the_sample": errors_on_the_sample(net, train_images, classes),
-            "seconds": round(sum(history.seconds), 1),
-            # Where the folder lies on this machine is nobody's business who reads the record.
-            "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]).replace(str(out), out.name),
-            **started_from,
-        }
-        call = f"models.CifarNet({depth}, {', '.join(f'{name}={value}' for name, value in kind.items())})"
-        told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
-        weights.save(net, out / "weights.safetensors", **{**told, "net": call})
-        if norms_every:
-            save_norms(recorded, out / "norms.npz")
-        files.write_atomically(out / "run.json", json.dumps(result, indent=1) + "\n")
+        asked = {"width": width, "data": data_name, "recipe": recipe_name, "seed": seed, **started_from}
+        asked["precision"] = training.precision_name(recipe.precision, device)
+        asked["processes"] = 1 if group is None else group.world
+        write_run(out, net, norms, record(net, train_images, history, out, **asked))
     return history
 
 
-def errors_on_the_sample(net: nn.Module, train: Images, classes: Sequence[str]) -> dict[str, float]:
+def watchers(net: nn.Module, norms: probes.GradientNorms | None, events: Path | None) -> list[Any]:
+    """The callbacks of the process that writes: a line each epoch, the recorded norms, TensorBoard's `events`."""
+    callbacks: list[Any] = [print_epoch]
+    if norms is not None:
+        callbacks.append(norms)
+    if events is not None:
+        last = probes.GradientNorms(net)
+        callbacks += [last, TensorBoard(events, last)]
+    return callbacks
+
+
+def record(net: models.CifarNet, images: Images, history: training.History, out: Path, **asked: Any) -> dict[str, Any]:
+    """What `run.json` holds: the net, how it was asked to be trained, on which machine, and what came of it."""
+    return {
+        "net": "resnet" if net.residual else "plain",
+        "depth": net.depth,
+        "classes": list(images.classes),
+        "parameters": models.count_parameters(net),
+        **asked,
+        "epochs": len(history.train_loss),
+        "steps": len(history.step_loss),
+        "seconds": round(sum(history.seconds), 1),
+        # At the last epoch, never the best one: the test set is not for choosing.
+        "test_error": round(1 - history.val_accuracy[-1], 4),
+        # Of the trained network on all training images, not augmented. The history has the mean over each epoch.
+        "training_error": error(net, images),
+        "error_on_the_sample": errors_on_the_sample(net, images),
+        # Without the path: where the folder is on this machine does not belong in a record.
+        "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]).replace(str(out), out.name),
+    }
+
+
+def error(net: nn.Module, images: Images) -> float:
+    return round(1 - training.evaluate(net, images).accuracy, 4)
+
+
+def errors_on_the_sample(net: nn.Module, trained_on: Images) -> dict[str, float]:
     """{"training": ..., "test": ...} on the bundled images: a lesson measures them again from the stored weights."""
-    sample = dict(zip(("training", "test"), data.load("sample", device=train.images.device), strict=True))
-    parts = {part: images.only(*classes) if classes else images for part, images in sample.items()}
-    parts = {part: replace(images, pixel_mean=train.pixel_mean) for part, images in parts.items()}
-    return {part: round(1 - training.evaluate(net, images).accuracy, 4) for part, images in parts.items()}
+    parts = zip(("training", "test"), data.load("sample", device=trained_on.device), strict=True)
+    same = {part: images.only(*trained_on.classes) for part, images in parts}
+    return {part: error(net, replace(images, pixel_mean=trained_on.pixel_mean)) for part, images in same.items()}
+
+
+def write_run(out: Path, net: models.CifarNet, norms: probes.GradientNorms | None, result: dict[str, Any]) -> None:
+    """Write the files of a run beside its history; `run.json` is the last, and says that the others are there."""
+    kind = f"residual={net.residual}, width={result['width']}, num_classes={len(result['classes'])}"
+    told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
+    weights.save(net, out / "weights.safetensors", **told, net=f"models.CifarNet({net.depth}, {kind})")
+    if norms is not None:
+        save_norms(norms, out / "norms.npz")
+    files.write_atomically(out / "run.json", json.dumps(result, indent=1) + "\n")
 
 
 def save_norms(norms: probes.GradientNorms, path: Path) -> None:
@@ -198,19 +212,31 @@ def save_norms(norms: probes.GradientNorms, path: Path) -> None:
 # --- runs on record ---------------------------------------------------------------------------------------------------
 
 EPOCH_LISTS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
+#: What every record says, an early one too.
+NEEDED = ("net", "depth", "seed", "recipe", "data", "epochs", "parameters", "seconds", "test_error", "training_error")
 
 
 def result_of(folder: Path) -> dict[str, Any] | None:
-    """What the run in `folder` came to, with "history", its lists of one number an epoch; None if it has not ended."""
+    """The record of the run in `folder`, with "history", lists of one number per epoch; None if it has not ended.
+
+    Raises ValueError for a folder whose files are not those of a run.
+    """
     if not (folder / "run.json").exists():
         return None
-    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-    result = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return {**result, "history": {name: history[name] for name in EPOCH_LISTS}}
+    try:
+        run, history = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("run", "history"))
+        if missing := [name for name in NEEDED if name not in run]:
+            raise ValueError(f"there is no {missing[0]}")
+        return {**run, "history": {name: history[name] for name in EPOCH_LISTS}}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder}: run.json and history.json are not those of a run ({error}). Remove this folder, and train the "
+            "net again."
+        ) from None
 
 
 @dataclass(frozen=True)
-class KeptNorms:
+class RecordedNorms:
     """The gradient norms of a run on record: names [layers], steps int64 [rows], norms float64 [rows, layers]."""
 
     names: list[str]
@@ -221,10 +247,10 @@ class KeptNorms:
         return self.norms
 
 
-def recorded_norms(name: str) -> KeptNorms:
+def recorded_norms(name: str) -> RecordedNorms:
     """What `train --norms N` recorded in the run that the course keeps as `name`."""
-    with np.load(files.course_folder() / "runs" / f"{name}.npz") as kept:
-        return KeptNorms(kept["names"].tolist(), kept["steps"], kept["norms"].astype(np.float64))
+    with np.load(files.course_folder() / "runs" / f"{name}.npz") as file:
+        return RecordedNorms(file["names"].tolist(), file["steps"], file["norms"].astype(np.float64))
 
 
 def recorded() -> dict[str, dict[str, Any]]:

@@ -23,8 +23,6 @@ from resnet_edu.training import recipes
 #: Test error in percent, He et al. 2015, table 6. The plain nets are in its Figure 6 only.
 PAPER = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43}
 NAMES = {"plain": "plain", "resnet": "ResNet"}
-#: What the table says of a run.
-NEEDED = ("net", "depth", "seed", "recipe", "data", "epochs", "parameters", "seconds", "test_error", "training_error")
 Result = dict[str, Any]
 
 
@@ -50,7 +48,7 @@ def reproduce(
             raise ValueError(f"{out} holds runs with {', '.join(odd)}: choose another folder, or ask for the same.")
     for seed, depth, net in product(seeds, sorted(depths), nets):
         folder = out / f"{net}{depth}_seed{seed}"
-        if ended(folder) is None:
+        if recipes.result_of(folder) is None:
             print(f"{NAMES[net]}-{depth}, seed {seed}", flush=True)
             options: dict[str, Any] = {"data_name": data, "epochs": epochs, "seed": seed, "compile": compile}
             if recipes.train(net, depth, recipe, out=folder, resume=True, **options).interrupted:
@@ -61,22 +59,8 @@ def reproduce(
 
 def results(out: Path) -> list[Result]:
     """The runs in `out` that have ended, by net, depth and seed."""
-    found = [run for folder in sorted(out.glob("*_seed*")) if (run := ended(folder)) is not None]
+    found = [run for folder in sorted(out.glob("*_seed*")) if (run := recipes.result_of(folder)) is not None]
     return sorted(found, key=lambda run: (run["net"], run["depth"], run["seed"]))
-
-
-def ended(folder: Path) -> Result | None:
-    """The run in `folder`; None if it has not ended. Raises ValueError that names a folder with other files."""
-    try:
-        run = recipes.result_of(folder)
-        if run and (missing := [key for key in NEEDED if key not in run]):
-            raise ValueError(f"there is no {missing[0]}")
-        return run
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{folder}: run.json and history.json are not those of a run ({error}). "
-            "Remove this folder, and its net is trained again."
-        ) from None
 
 
 def write(out: Path) -> None:

@@ -1,8 +1,9 @@
 """For each claim of each lesson: what has to be broken so that the claim fails.
 
 A claim that holds whatever the code does claims nothing. Each `Premise` breaks one thing (a model that ignores
-`residual`, a recorder that returns ones, an initialization swapped), runs the cells named in it, and lists the claims
-that must fail then. `tests/test_premises.py` runs them, and checks that no claim of a lesson is left out.
+`residual`, a recorder that returns ones, an initialization swapped) and names the cells whose claims must fail then.
+Which other cells have to run follows from the names that these use. `tests/test_premises.py` runs them all, and checks
+that no claim of a lesson is left out.
 
     core.py      `Premise`, and how one is run
     patches.py   what can be broken

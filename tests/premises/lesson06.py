@@ -2,7 +2,6 @@
 
 import builtins
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,14 +10,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import force
+from premises.patches import force, no_step, swap, wrap
 from resnet_edu import models, probes, training
 
 # --- what is broken ---------------------------------------------------------------------------------------------------
-
-
-def replace(owner: Any, name: str, value: Any) -> Callable[[pytest.MonkeyPatch], None]:
-    return lambda monkeypatch: monkeypatch.setattr(owner, name, value, raising=False)
 
 
 def five_by_five(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
@@ -38,19 +33,18 @@ def without_skip(self: models.Block, x: torch.Tensor) -> torch.Tensor:
     return self.activation(self.branch(x))
 
 
-def zeros_are_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.Tensor, "new_zeros", torch.Tensor.new_ones)
+zeros_are_ones = swap(torch.Tensor, "new_zeros", torch.Tensor.new_ones)
 
 
 def gradient_of_ones(outputs: Any, inputs: Any, *rest: Any, **options: Any) -> tuple[torch.Tensor]:
     return (torch.ones_like(inputs),)
 
 
-def weights_without_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Conv2d._conv_forward
-    monkeypatch.setattr(
-        nn.Conv2d, "_conv_forward", lambda self, x, weight, bias: original(self, x, weight / weight.norm(), bias)
-    )
+weights_without_scale = wrap(
+    nn.Conv2d,
+    "_conv_forward",
+    lambda original: lambda self, x, weight, bias: original(self, x, weight / weight.norm(), bias),
+)
 
 
 def classifier_four_times_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,244 +66,107 @@ def only_the_first_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "fit", fit)
 
 
-no_skip = replace(models.Block, "forward", without_skip)
-no_wire = replace(nn.Identity, "forward", lambda self, x: 0.0 * x)
-norm_does_nothing = replace(nn.BatchNorm2d, "forward", lambda self, x: x)
-all_is_right = replace(math, "isclose", lambda *numbers, **tolerance: True)
-nothing_is_learned = replace(torch.optim.SGD, "step", lambda self: None)
+no_skip = swap(models.Block, "forward", without_skip)
+no_wire = swap(nn.Identity, "forward", lambda self, x: 0.0 * x)
+norm_does_nothing = swap(nn.BatchNorm2d, "forward", lambda self, x: x)
+all_is_right = swap(math, "isclose", lambda *numbers, **tolerance: True)
 
 # --- which cells it takes ---------------------------------------------------------------------------------------------
 
-START = ("imports",)
-SHORTCUTS = tuple(f"exercise-{name}{check}" for name in ("pad_shortcut", "projection") for check in ("", "-check"))
-BLOCK = (
-    *(*START, *SHORTCUTS, "exercise-BasicBlock", "exercise-BasicBlock-check"),
-    *("measure-counts", "measure-wire", "measure-scale", "check-block"),
-)
-SILENT = (*BLOCK, *(f"listing-{k}" for k in range(1, 6)))
+
+#: Each runs one listing and adds what it measured to a table, which the claims read.
+LISTINGS = ("listing-2", "listing-3", "listing-4")
 
 PREMISES = [
-    Premise(
-        "convolutions are 5 x 5",
-        replace(models, "conv3x3", five_by_five),
-        (*START, "vgg-run", "vgg-claims"),
-        ("VGG-16: parameters, in millions", "VGG-16: part of them in the three linear layers"),
-    ),
-    Premise(
-        "convolutions ignore their stride",
-        strides_ignored,
-        (*START, "vgg-run", "vgg-claims", *BLOCK[1:], "listing-1", "listing-6", "crash-run"),
-        (
-            "plain-20: dearest / cheapest convolution that keeps its shape",
-            "listing 6 at 4 x 4: side of the branch",
-            "listing 6 at 4 x 4: side of the shortcut",
-        ),
-    ),
-    Premise(
-        "every net has a thousand classes",
-        force(num_classes=1000),
-        (*START, "vgg-run", "vgg-claims"),
-        ("plain-20: part of the parameters in its linear layer",),
-    ),
-    Premise(
-        "nothing is learned",
-        nothing_is_learned,
-        (*START, "learn-run", "learn-claims", "identity-run", "sentences-run"),
-        (
-            "learned kernel against H - identity, largest difference",
-            "learned kernel against H, largest difference",
-            "b. x minus the mapping against the learned branch, largest difference",
-        ),
-    ),
+    Premise("convolutions are 5 x 5", swap(models, "conv3x3", five_by_five), "vgg-claims: VGG-16"),
+    Premise("convolutions ignore their stride", strides_ignored, "vgg-claims: plain-20: dearest", "crash-run: listing"),
+    Premise("every net has a thousand classes", force(num_classes=1000), "vgg-claims: plain-20: part"),
+    Premise("nothing is learned", no_step, "learn-claims", "sentences-run: b. x"),
     Premise(
         "blocks do not add x",
         no_skip,
-        (*START, "jacobian-run", "chain-run", "mask-run", "learn-run", "vanish-run", "identity-run", "identity-claims"),
-        (
-            "pre-activation: block against I + F', largest difference",
-            "dL/dx against dL/dy (I + F'), largest difference",
-            "original: block against mask times (I + F'), largest difference",
-            "F(x) = -x: largest entry of dL/dx",
-            "original, x >= 0: changed by",
-            "pre-activation, x of both signs: changed by",
-            "BatchNorm, gamma and beta 0, x >= 0: changed by",
-        ),
+        "jacobian-run: pre-activation",
+        "chain-run",
+        "mask-run: original: block against mask",
+        "vanish-run",
+        "identity-claims: x >=",
+        "identity-claims: pre-activation",
     ),
-    Premise(
-        "every weight is 0",
-        force(init=nn.init.zeros_),
-        (*START, "jacobian-run"),
-        ("largest entry of F'",),
-    ),
+    Premise("every weight is 0", force(init=nn.init.zeros_), "jacobian-run: largest entry"),
     Premise(
         "nothing follows the addition",
         force(activation="identity"),
-        (*START, "jacobian-run", "mask-run", "path-run", "identity-run", "identity-claims"),
-        (
-            "original: block against I + F', largest difference",
-            "original: part of the rows that are 0",
-            "original: open through one block",
-            "original: open through nine blocks",
-            "original, x of both signs: changed by",
-        ),
+        "mask-run: original: part",
+        "mask-run: original: block against I",
+        "path-run: original",
+        "identity-claims: original, x of",
     ),
-    Premise(
-        "no block is of the pre-activation form",
-        force(preactivation=False),
-        (*START, "path-run"),
-        ("pre-activation: open through nine blocks",),
-    ),
-    Premise(
-        "the outer product is a product",
-        replace(torch, "outer", lambda a, b: a * b),
-        (*START, "shape-run"),
-        ("entries too many in the copied formula",),
-    ),
+    Premise("no block is of the pre-activation form", force(preactivation=False), "path-run: pre-activation"),
+    Premise("the outer product is a product", swap(torch, "outer", lambda a, b: a * b), "shape-run: entries"),
     Premise(
         "the identity matrix is 0",
-        replace(torch, "eye", lambda n, **options: torch.zeros(n, n, **options)),
-        (*START, "shape-run"),
-        ("dL/dy (I + W) against autograd, largest difference",),
+        swap(torch, "eye", lambda n, **options: torch.zeros(n, n, **options)),
+        "shape-run: dL/dy",
     ),
-    Premise(
-        "no net has a norm",
-        force(norm=None),
-        (*START, "identity-run", "identity-claims"),
-        ("BatchNorm: change with a tenth of the weights / with all of them",),
-    ),
-    Premise(
-        "every net has BatchNorm",
-        force(norm="batch"),
-        (*START, "identity-run", "identity-claims"),
-        ("no norm: branch with a tenth of the weights / with all of them",),
-    ),
+    Premise("no net has a norm", force(norm=None), "identity-claims: BatchNorm: change"),
+    Premise("every net has BatchNorm", force(norm="batch"), "identity-claims: no norm"),
     Premise(
         "every shortcut is a projection",
         force(shortcut="C"),
-        (*START, "shortcuts-run", "shortcuts-claims"),
-        ("option A minus plain", "option B minus plain"),
+        "shortcuts-claims: option A",
+        "shortcuts-claims: option B",
     ),
     Premise(
-        "a shortcut is a projection only where the shape changes",
-        force(shortcut="B"),
-        (*START, "shortcuts-run", "shortcuts-claims"),
-        ("option C minus plain",),
+        "a shortcut is a projection only where the shape changes", force(shortcut="B"), "shortcuts-claims: option C"
     ),
-    Premise(
-        "new channels are ones",
-        zeros_are_ones,
-        (*START, *SHORTCUTS, "two-shortcuts"),
-        ("A: part of its channels that are 0",),
-    ),
-    Premise(
-        "every gradient is 1",
-        replace(torch.autograd, "grad", gradient_of_ones),
-        (*START, *SHORTCUTS, "two-shortcuts"),
-        (
-            "A: part of the input's pixels that the shortcut reads",
-            "B: part of the input's pixels that the shortcut reads",
-        ),
-    ),
-    Premise(
-        "a is always 1",
-        force(skip_scale=1.0),
-        (*START, "strength-run"),
-        ("a = 0.5: first / last gradient", "a = 1.5: loss of the fresh net"),
-    ),
-    Premise("a is always 1/2", force(skip_scale=0.5), (*START, "strength-run"), ("a = 1: first / last gradient",)),
+    Premise("new channels are ones", zeros_are_ones, "two-shortcuts: A: part of its"),
+    Premise("every gradient is 1", swap(torch.autograd, "grad", gradient_of_ones), "two-shortcuts: reads"),
+    Premise("a is always 1", force(skip_scale=1.0), "strength-run: a = 0.5", "strength-run: a = 1.5"),
+    Premise("a is always 1/2", force(skip_scale=0.5), "strength-run: a = 1: first"),
     Premise(
         "norms do nothing",
         norm_does_nothing,
-        (*SILENT, "group-1-claims"),
-        (
-            "the right block: measurements out of ten that fail",
-            "1: branch, with ten times the weights",
-            "2: idle parameters",
-        ),
+        "check-block",
+        "group-1-claims: 2: idle",
+        "group-1-claims: 1: branch",
+        also=LISTINGS,
     ),
     Premise(
         "convolutions ignore the scale of their weights",
         weights_without_scale,
-        (*SILENT, "group-1-claims"),
-        ("3: shortcut, with ten times the weights",),
+        "group-1-claims: 3: shortcut",
+        also=LISTINGS,
     ),
     Premise(
-        "the identity hands on nothing",
-        no_wire,
-        (*SILENT, "group-1-claims", "learn-run", "identity-run", "sentences-run"),
-        (
-            "4: passes x, as a multiple",
-            "4: passes the gradient, as a multiple",
-            "c. shortcut's output minus x",
-            "c. y - x minus the branch's output",
-        ),
+        "the identity hands on nothing", no_wire, "group-1-claims: 4: passes", "sentences-run: output", also=LISTINGS
     ),
     Premise(
         "+= makes a new tensor",
-        replace(torch.Tensor, "__iadd__", torch.Tensor.__add__),
-        (*SILENT, "group-1-claims"),
-        ("5: overwritten outputs", "5: with a full backward hook it raises an error (1 = yes)"),
+        swap(torch.Tensor, "__iadd__", torch.Tensor.__add__),
+        "group-1-claims: 5: with",
+        "group-1-claims: 5: overwritten",
+        also=LISTINGS,
     ),
-    Premise(
-        "only the first net is trained",
-        only_the_first_is_trained,
-        (*SILENT, "train-run"),
-        (
-            "right block minus listing 1, training accuracy",
-            "right block minus listing 2, training accuracy",
-            "listing 3: training accuracy",
-        ),
-        budget="laptop",
-    ),
-    Premise(
-        "every measurement is right",
-        all_is_right,
-        (
-            *(*SILENT, "listing-6", "crash-run", "listing-9", "listing-10", "listing-11", "group-2-claims"),
-            *("listing-13", "shape-run", "table-run"),
-        ),
-        (
-            "6: measurements that fail",
-            "7: measurements that fail",
-            "8: measurements that fail",
-            "9: measurements that fail",
-            "listings of eleven that fail a measurement",
-        ),
-    ),
+    Premise("only the first net is trained", only_the_first_is_trained, "train-run", budget="laptop"),
+    Premise("every measurement is right", all_is_right, "crash-run: that", "listing-9", "table-run"),
     Premise(
         "every classifier takes four times as many features",
         classifier_four_times_as_wide,
-        (*BLOCK, "listing-10", "listing-11", "group-2-claims"),
-        ("10: features that arrive / features that the classifier takes",),
+        "group-2-claims: 10: features",
     ),
-    Premise(
-        "F is always there",
-        replace(builtins, "F", F),
-        (*BLOCK, "listing-10", "listing-11", "group-2-claims"),
-        ("11: steps of three that work",),
-    ),
+    Premise("F is always there", swap(builtins, "F", F, raising=False), "group-2-claims: 11: steps"),
     Premise(
         "Block is always there",
-        replace(builtins, "Block", lambda channels: nn.Identity()),
-        (*BLOCK, "listing-10", "listing-11", "group-2-claims"),
-        ("12: steps of three that work",),
+        swap(builtins, "Block", lambda channels: nn.Identity(), raising=False),
+        "group-2-claims: 12: steps",
     ),
     Premise(
         "every block has an addition",
-        replace(probes, "summands", lambda steps: [(0, 0)]),
-        (*BLOCK, "listing-13", "group-3-claims"),
-        ("13: additions",),
+        swap(probes, "summands", lambda steps: [(0, 0)]),
+        "group-3-claims: 13: additions",
     ),
+    Premise("pooling does nothing", swap(nn.MaxPool2d, "forward", lambda self, x: x), "group-3-claims: 13: blocks"),
     Premise(
-        "pooling does nothing",
-        replace(nn.MaxPool2d, "forward", lambda self, x: x),
-        (*BLOCK, "listing-13", "group-3-claims"),
-        ("13: blocks that a 32 x 32 image survives",),
-    ),
-    Premise(
-        "parameters cannot be set to 0",
-        replace(torch.Tensor, "zero_", lambda self: self),
-        (*BLOCK, "listing-13", "group-3-claims"),
-        ("14: passes x, as a multiple", "14: passes the gradient, as a multiple"),
+        "parameters cannot be set to 0", swap(torch.Tensor, "zero_", lambda self: self), "group-3-claims: 14: passes"
     ),
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from premises.core import Premise
+from premises.core import Patch, Premise
 from premises.patches import (
     force,
     memorized_training_images,
@@ -21,13 +21,8 @@ from premises.patches import (
 )
 from resnet_edu.training import recipes
 
-START = ("imports", "nets", "drawing")
-FAIR = ("imports", "nets", "exercise-same_start", "exercise-same_start-check", "nets-claims")
-RESULT = (*START, "train-run", "result-run", "result-claims")
-FULL = ("imports", "full-run", "full-claims")
 
-
-def errors_on_record(error: Callable[[int], float]) -> Callable[[pytest.MonkeyPatch], None]:
+def errors_on_record(error: Callable[[int], float]) -> Patch:
     """Every run on record has the training error `error(depth)`."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,10 +39,10 @@ def errors_on_record(error: Callable[[int], float]) -> Callable[[pytest.MonkeyPa
 def vanishing_norms_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     original = recipes.recorded_norms
 
-    def recorded_norms(name: str) -> recipes.KeptNorms:
+    def recorded_norms(name: str) -> recipes.RecordedNorms:
         kept = original(name)
         row = 10.0 ** np.arange(len(kept.names)) * (1 if "plain" in name else 100)
-        return recipes.KeptNorms(kept.names, kept.steps, np.tile(row, (len(kept.steps), 1)))
+        return recipes.RecordedNorms(kept.names, kept.steps, np.tile(row, (len(kept.steps), 1)))
 
     monkeypatch.setattr(recipes, "recorded_norms", recorded_norms)
 
@@ -57,102 +52,33 @@ def no_deep_residual_network(study: Any) -> Any:
 
 
 PREMISES = [
-    Premise(
-        "every shortcut is a projection",
-        force(shortcut="B"),
-        FAIR,
-        ("Parameters of ResNet-20 minus those of plain-20", "Parameters of ResNet-56 minus those of plain-56"),
-    ),
-    Premise(
-        "seeds do nothing",
-        seeds_do_nothing,
-        FAIR,
-        ("At depth 20 all parameters start equal (1 = yes)", "At depth 56 all parameters start equal (1 = yes)"),
-    ),
-    Premise(
-        "the recorder returns ones",
-        recorder_of_ones,
-        (*START, "start-run"),
-        ("Before training, plain-56: first over last gradient norm",),
-    ),
-    Premise(
-        "the model ignores `residual`",
-        plain_always,
-        (*START, "start-run"),
-        ("Before training, ResNet-56: first over last gradient norm",),
-    ),
+    Premise("every shortcut is a projection", force(shortcut="B"), "nets-claims: Parameters"),
+    Premise("seeds do nothing", seeds_do_nothing, "nets-claims: At depth"),
+    Premise("the recorder returns ones", recorder_of_ones, "start-run: Before training, plain-56"),
+    Premise("the model ignores `residual`", plain_always, "start-run: Before training, ResNet-56"),
     # --- the five networks that the reader trains ---
-    Premise(
-        "nothing is learned",
-        nothing_is_learned,
-        RESULT,
-        (
-            "Plain-56 ends above chance (0.1) on the training images, at",
-            "Plain-56 ends below plain-32 on the training images, by",
-            "Plain-32 ends below plain-20 on the training images, by",
-            "ResNet-56 ends above plain-20 on the training images, by",
-        ),
-        budget="laptop",
-    ),
-    Premise(
-        "ResNet-56 on record is plain-56",
-        on_record(no_deep_residual_network),
-        RESULT,
-        ("Of three seeds on record, ResNet-56 is within 0.05 of ResNet-20 in",),
-    ),
+    Premise("nothing is learned", nothing_is_learned, "result-claims: ends", budget="laptop"),
+    Premise("ResNet-56 on record is plain-56", on_record(no_deep_residual_network), "result-claims: Of three"),
     Premise(
         "the training images are memorized",
         together(nothing_is_learned, memorized_training_images),
-        RESULT,
-        ("Plain-56: training minus test accuracy",),
+        "result-claims: Plain-56: training",
         budget="laptop",
     ),
-    Premise(
-        "no norm, PyTorch's initialization",
-        force(norm=None, init="default"),
-        (*START, "train-run", "late-code", "heatmap-claims"),
-        (
-            "Plain-56, late in training: smallest over largest gradient norm of a convolution",
-            "Late median gradient norms of the five networks: largest over smallest",
-            "Late median gradient norm, plain-56 over ResNet-56",
-        ),
-        budget="laptop",
-    ),
+    Premise("no norm, PyTorch's initialization", force(norm=None, init="default"), "heatmap-claims", budget="laptop"),
     # --- the four networks on record ---
     Premise(
         "the error on record grows with depth, whatever the network",
         errors_on_record(lambda depth: depth / 60),
-        FULL,
-        (
-            "On record, plain-56: accuracy on the 50,000 training images",
-            "On record, ResNet-56 ends above ResNet-20, by",
-        ),
+        "full-claims: On record, ResNet-56",
+        "full-claims: On record, plain-56: accuracy",
     ),
     Premise(
-        "all errors on record are equal",
-        errors_on_record(lambda depth: 0.1),
-        FULL,
-        ("On record, plain-56 ends below plain-20, by",),
+        "all errors on record are equal", errors_on_record(lambda depth: 0.1), "full-claims: On record, plain-56 ends"
     ),
+    Premise("the networks on record are fresh ones", no_weights_loaded, "full-claims: Test"),
     Premise(
-        "the networks on record are fresh ones",
-        no_weights_loaded,
-        FULL,
-        ("Test accuracy here and at the end of the recorded run, largest difference of the four",),
+        "the gradients on record vanish, most of all in plain networks", vanishing_norms_on_record, "record-figure"
     ),
-    Premise(
-        "the gradients on record vanish, most of all in plain networks",
-        vanishing_norms_on_record,
-        (*FULL, "late-code", "record-figure"),
-        (
-            "On record, late: smallest over largest gradient norm, least of the four networks",
-            "On record, late gradient norm layer by layer, plain-56 over ResNet-56: median",
-        ),
-    ),
-    Premise(
-        "the recorder returns powers of ten",
-        recorder_of_powers,
-        (*FULL, "full-gradients"),
-        ("Measured here, plain-56: smallest over largest gradient norm of a convolution",),
-    ),
+    Premise("the recorder returns powers of ten", recorder_of_powers, "full-gradients"),
 ]

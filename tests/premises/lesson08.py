@@ -1,6 +1,5 @@
 """What the claims of lesson 08 rest on."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,17 +9,10 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from premises.core import Premise
-from premises.patches import answer_with, convolution_off_by_one_percent, together
+from premises.core import Patch, Premise
+from premises.patches import answer_with, convolution_off_by_one_percent, swap, together, wrap
 from resnet_edu import models, probes
 from resnet_edu.exercises.lesson_08 import Bottleneck
-
-Patch = Callable[[pytest.MonkeyPatch], None]
-
-START = ("imports", "nets")
-FAMILY = ("imports", "family-run")
-BLOCK = ("exercise-Bottleneck", "exercise-Bottleneck-check")
-LOADING = (*BLOCK, "exercise-load_torchvision", "exercise-load_torchvision-check", "parity-block")
 
 
 class NotNarrowed(Bottleneck):
@@ -61,18 +53,16 @@ def blocks_always(**options: Any) -> Patch:
     return patch
 
 
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No net is wider than this, so that a premise costs little."""
-    original = models.ResNet.__init__
-    monkeypatch.setattr(
-        models.ResNet, "__init__", lambda self, blocks, **asked: original(self, blocks, **{"width": 8, **asked})
-    )
+#: No net is wider than this, so that a premise costs little.
+narrow = wrap(
+    models.ResNet,
+    "__init__",
+    lambda original: lambda self, blocks, **asked: original(self, blocks, **{"width": 8, **asked}),
+)
 
 
-def hardly_enlarged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To 64 x 64 at most: a batch of one in train mode needs more than one pixel in the last stage."""
-    original = F.interpolate
-    monkeypatch.setattr(F, "interpolate", lambda x, *_, **__: original(x, size=(64, 64)))
+#: To 64 x 64 at most: a batch of one in train mode needs more than one pixel in the last stage.
+hardly_enlarged = wrap(F, "interpolate", lambda original: lambda x, *_, **__: original(x, size=(64, 64)))
 
 
 def parameters_and_memory_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,18 +75,13 @@ def parameters_and_memory_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "layer_groups", layer_groups)
 
 
-def their_nets_load_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torchvision.models.ResNet, "load_state_dict", lambda self, state: None)
-
-
-def last_relu_leaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = models.ResNetBlock.forward
-    monkeypatch.setattr(models.ResNetBlock, "forward", lambda self, x: original(self, x) + 1e-3 * x.mean())
-
-
-def twice_as_large_in_train_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = models.ResNet.forward
-    monkeypatch.setattr(models.ResNet, "forward", lambda self, x: original(self, x) * (2 if self.training else 1))
+their_nets_load_nothing = swap(torchvision.models.ResNet, "load_state_dict", lambda self, state: None)
+last_relu_leaks = wrap(
+    models.ResNetBlock, "forward", lambda original: lambda self, x: original(self, x) + 1e-3 * x.mean()
+)
+twice_as_large_in_train_mode = wrap(
+    models.ResNet, "forward", lambda original: lambda self, x: original(self, x) * (2 if self.training else 1)
+)
 
 
 def twice_as_large_mine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,127 +95,51 @@ def twice_as_large_mine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PREMISES = [
-    Premise(
-        "the photograph is hardly enlarged",
-        together(hardly_enlarged, narrow),
-        (*START, "stages-run"),
-        ("side of the last stage's maps, at 224 x 224",),
-    ),
+    Premise("the photograph is hardly enlarged", together(hardly_enlarged, narrow), "stages-run"),
     Premise(
         "the exercise counts weights",
         together(answer_with(multiply_adds=lambda i, o, kernel, size, stride, padding: i * o * kernel**2), narrow),
-        (*START, "stages-run", "exercise-multiply_adds", "exercise-multiply_adds-check", "multiply_adds-run"),
-        ("the first convolution: the table's multiply-adds minus your function's",),
+        "multiply_adds-run",
     ),
-    Premise(
-        "there are only basic blocks",
-        always(block="basic"),
-        FAMILY,
-        (
-            "parameters: largest difference from the published numbers, of five nets",
-            "multiply-adds: largest difference from the published numbers, in G",
-            "multiply-adds, ResNet-50 / ResNet-34",
-            "channels in front of the classifier, ResNet-50 / ResNet-34",
-        ),
-    ),
-    Premise(
-        "convolutions are off by one percent",
-        convolution_off_by_one_percent,
-        ("imports", "pixel-run"),
-        ("1 x 1 convolution and linear layer at every pixel differ by at most",),
-    ),
-    Premise(
-        "the bottleneck is not narrow",
-        answer_with(Bottleneck=NotNarrowed),
-        ("imports", *BLOCK, "cost-run"),
-        (
-            "bottleneck on 256 channels / basic block on 64, multiply-adds",
-            "basic block on 256 channels / bottleneck on 256, multiply-adds",
-        ),
-    ),
+    Premise("there are only basic blocks", always(block="basic"), "family-run"),
+    Premise("convolutions are off by one percent", convolution_off_by_one_percent, "pixel-run"),
+    Premise("the bottleneck is not narrow", answer_with(Bottleneck=NotNarrowed), "cost-run"),
     Premise(
         "the stride is always on the 3 x 3",
         together(blocks_always(stride_on="3x3"), narrow),
-        (*START, "family-run", "version-run", "version-trap-run"),
-        (
-            "v1: G multiply-adds (the paper's table 1 says 3.8)",
-            "v1: part of the input that nothing reads",
-            "the same weights in v1 and v1.5: logits differ by, as a part of their size",
-        ),
+        "version-run: v1: G",
+        "version-run: v1: part",
+        "version-trap-run",
     ),
-    Premise(
-        "the stride is always on the first 1 x 1",
-        blocks_always(stride_on="1x1"),
-        ("imports", "family-run", "version-run"),
-        ("v1.5: part of the input that nothing reads",),
-    ),
+    Premise("the stride is always on the first 1 x 1", blocks_always(stride_on="1x1"), "version-run: v1.5"),
     Premise(
         "nothing is loaded into the block",
         answer_with(load_torchvision=lambda block, state: None),
-        ("imports", *LOADING),
-        ("your block: equal to the last bit in eval mode (1 = yes)",),
+        "parity-block: your block: equal to the last bit in eval",
     ),
     Premise(
         "your block does something else in train mode",
         twice_as_large_mine,
-        ("imports", *LOADING),
-        ("your block: equal to the last bit in train mode (1 = yes)",),
+        "parity-block: your block: equal to the last bit in train",
     ),
-    Premise(
-        "our nets are narrower",
-        always(width=32),
-        ("imports", "family-run", *LOADING, "parity-keys"),
-        ("keys and shapes that differ from torchvision's, five nets",),
-    ),
+    Premise("our nets are narrower", always(width=32), "parity-keys"),
     Premise(
         "our blocks add a little, and torchvision's nets load nothing",
         together(last_relu_leaks, their_nets_load_nothing, twice_as_large_in_train_mode),
-        ("imports", "nets", *LOADING, "parity-nets"),
-        (
-            "torchvision's weights in ours: equal logits, eval mode",
-            "the same in train mode",
-            "our weights in torchvision's nets: equal logits",
-        ),
+        "parity-nets",
     ),
-    Premise(
-        "every net has bottlenecks",
-        together(always(block="bottleneck"), narrow),
-        (*START, "version-trap-run", "head-run"),
-        ("ResNet-18 with it runs (1 = yes)",),
-    ),
-    Premise(
-        "no net has bottlenecks",
-        together(always(block="basic", width=64)),
-        (*START, "family-run", "version-trap-run", "head-run"),
-        ("ResNet-50 with it runs (1 = yes)",),
-    ),
+    Premise("every net has bottlenecks", together(always(block="bottleneck"), narrow), "head-run: ResNet-18"),
+    Premise("no net has bottlenecks", together(always(block="basic", width=64)), "head-run: ResNet-50"),
     Premise(
         "parameters and memory are exchanged, and the nets are narrow",
         together(parameters_and_memory_exchanged, narrow),
-        (*START, "stages-run", "memory-run"),
-        (
-            "batch of 32: kept / weights",
-            "part of the parameters in the last stage",
-            "part of the outputs' memory in stem and first stage",
-        ),
+        "memory-run",
     ),
     Premise(
         "every stem is the CIFAR stem",
         together(always(stem="cifar"), hardly_enlarged, narrow),
-        (*START, "stem-run", "train-run"),
-        (
-            "ImageNet stem: side of the last stage's maps",
-            "ImageNet stem: part of all weights whose gradient is exactly 0",
-            "CIFAR stem / ImageNet stem, multiply-adds",
-        ),
+        "stem-run: ImageNet",
+        "train-run",
     ),
-    Premise(
-        "every stem is the ImageNet stem",
-        together(always(stem="imagenet"), narrow),
-        (*START, "stem-run"),
-        (
-            "CIFAR stem: side of the last stage's maps",
-            "CIFAR stem: part of all weights whose gradient is exactly 0",
-        ),
-    ),
+    Premise("every stem is the ImageNet stem", together(always(stem="imagenet"), narrow), "stem-run: CIFAR"),
 ]

@@ -13,20 +13,12 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision import transforms
 
-from premises.core import Premise
-from premises.patches import answer_with, fit_with
+from premises.core import Patch, Premise
+from premises.patches import answer_with, fit_with, swap, wrap
 from resnet_edu import models, training
 from resnet_edu.training import checkpoints, recipes, reproduce
 
-START = ("imports", "images")
-SCHEDULE = ("imports", "exercise-paper_rate", "exercise-paper_rate-check", "schedule-run", "schedule-claims")
-RESUME = ("imports", "resume-run", "resume-claims")
-SHARD = ("imports", "resume-run", "exercise-shard", "exercise-shard-check", "shard-run")
-PIECES = (*SHARD, "exercise-accumulate", "exercise-accumulate-check", "accumulate-run")
-
-
-def half_the_rate_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipes, "warm_up", lambda step, total: 0.5)
+half_the_rate_all_the_time = swap(recipes, "warm_up", lambda step, total: 0.5)
 
 
 def fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,8 +49,7 @@ def batchnorm_wrong_in_channels_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.BatchNorm2d, "forward", forward)
 
 
-def sixteen_bits_are_thirty_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "bfloat16", torch.float32)
+sixteen_bits_are_thirty_two = swap(torch, "bfloat16", torch.float32)
 
 
 def float32_has_sixteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +76,7 @@ def bf16_starts_elsewhere_and_ends_in_bf16(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(training, "fit", fit)
 
 
-def read_as(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[pytest.MonkeyPatch], None]:
+def read_as(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Patch:
     """What a checkpoint says is changed by `change`; a damaged one is read as the one before."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,9 +97,7 @@ def weights_a_little_larger(state: dict[str, Any]) -> dict[str, Any]:
     return {**state, "net": larger}
 
 
-def every_seed_is_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = torch.manual_seed
-    monkeypatch.setattr(torch, "manual_seed", lambda seed: original(0))
+every_seed_is_zero = wrap(torch, "manual_seed", lambda original: lambda seed: original(0))
 
 
 def mean_of_means(net: nn.Module, x: torch.Tensor, y: torch.Tensor, size: int) -> None:
@@ -153,142 +142,41 @@ PREMISES = [
     Premise(
         "the rate is halved all the time",
         half_the_rate_all_the_time,
-        SCHEDULE,
-        (
-            "the rate that `train` uses for ResNet-110 at step 0",
-            "the rate that `train` uses for ResNet-110 at step 400",
-            "the rate that `train` uses for ResNet-110 at step 32,000",
-            "the rate that `train` uses for ResNet-110 at step 48,000",
-            "steps at which your schedule and that of `train` for ResNet-110 differ",
-            "part of the sum of the paper's rates before step 32,000",
-        ),
+        "schedule-claims: rate",
+        "schedule-claims: steps at",
     ),
-    Premise(
-        "the recipe ends early",
-        fewer_steps,
-        SCHEDULE,
-        ("number of steps of the paper's recipe",),
-    ),
-    Premise(
-        "crops go to one corner",
-        crops_to_one_corner,
-        (*START, "augment-run"),
-        (
-            "batched: different windows, of 9 x 9 x 2",
-            "batched: unevenness, about 1 where all windows are equally likely",
-            "PIL, one by one: different windows, of 9 x 9 x 2",
-            "PIL, one by one: unevenness, about 1 where all windows are equally likely",
-        ),
-    ),
-    Premise(
-        "BatchNorm is wrong in channels last",
-        batchnorm_wrong_in_channels_last,
-        (*START, "layout-run"),
-        ("channels last: largest difference of a logit, as a part of the largest logit",),
-    ),
-    Premise(
-        "16 bits are 32",
-        sixteen_bits_are_thirty_two,
-        (*START, "storage-run"),
-        ("weights in bf16 that the step does not move",),
-    ),
-    Premise(
-        "float32 has 16 bits",
-        float32_has_sixteen_bits,
-        (*START, "storage-run"),
-        ("weights in fp32 that the step does not move",),
-    ),
-    Premise(
-        "training is always in fp32",
-        fit_with(precision="fp32"),
-        ("imports", "autocast-run"),
-        ("bf16 against fp32: mean difference of the loss at a step",),
-    ),
+    Premise("the recipe ends early", fewer_steps, "schedule-claims: number"),
+    Premise("crops go to one corner", crops_to_one_corner, "augment-run"),
+    Premise("BatchNorm is wrong in channels last", batchnorm_wrong_in_channels_last, "layout-run"),
+    Premise("16 bits are 32", sixteen_bits_are_thirty_two, "storage-run: weights in bf16"),
+    Premise("float32 has 16 bits", float32_has_sixteen_bits, "storage-run: weights in fp32"),
+    Premise("training is always in fp32", fit_with(precision="fp32"), "autocast-run: bf16 against"),
     Premise(
         "the run in bf16 starts elsewhere, and leaves its weights in bf16",
         bf16_starts_elsewhere_and_ends_in_bf16,
-        ("imports", "autocast-run"),
-        (
-            "difference by bf16 / difference by another seed",
-            "part of the weights that are held in float32 after training in bf16",
-        ),
+        "autocast-run: part",
+        "autocast-run: difference by bf16",
     ),
-    Premise(
-        "the stop button does nothing",
-        fit_with(callbacks=()),
-        RESUME,
-        ("whole epochs that the stopped run had saved",),
-    ),
-    Premise(
-        "the checkpoint gives back other weights",
-        read_as(weights_a_little_larger),
-        RESUME,
-        (
-            "stopped and resumed: tensors that differ in any bit",
-            "stopped and resumed: steps whose loss differs in any bit",
-        ),
-    ),
-    Premise(
-        "every seed is zero",
-        every_seed_is_zero,
-        RESUME,
-        ("tensors in which the new net differs from the one that was stopped, at their starts",),
-    ),
-    Premise(
-        "there is no momentum",
-        fit_with(momentum=0.0),
-        (*RESUME, "forget-run"),
-        ("momentum forgotten: part of the tensors that differ",),
-    ),
-    Premise(
-        "a damaged checkpoint is taken for the one before",
-        read_as(lambda state: state),
-        (*RESUME, "forget-run"),
-        ("half a checkpoint is refused (1 = yes)",),
-    ),
+    Premise("the stop button does nothing", fit_with(callbacks=()), "resume-claims: whole"),
+    Premise("the checkpoint gives back other weights", read_as(weights_a_little_larger), "resume-claims: stopped and"),
+    Premise("every seed is zero", every_seed_is_zero, "resume-claims: tensors in"),
+    Premise("there is no momentum", fit_with(momentum=0.0), "forget-run: momentum"),
+    Premise("a damaged checkpoint is taken for the one before", read_as(lambda state: state), "forget-run: half"),
     Premise(
         "every process takes the front of the batch, and short pieces weigh like long ones",
         answer_with(shard=lambda order, rank, world: order[: len(order) // world], accumulate=mean_of_means),
-        PIECES,
-        (
-            "images that are in exactly one share, of 128",
-            "no normalization: mean of the shares' gradients differs from the whole one by",
-            "no normalization: pieces of 32, 32, 32 and 4 differ from the whole batch by",
-        ),
+        "shard-run: images",
+        "shard-run: no normalization",
+        "accumulate-run: no normalization",
     ),
     Premise(
-        "BatchNorm has no statistics",
-        batchnorm_without_statistics,
-        PIECES,
-        (
-            "BatchNorm: mean of the shares' gradients differs from the whole one by",
-            "BatchNorm: pieces of 32, 32, 32 and 4 differ from the whole batch by",
-        ),
+        "BatchNorm has no statistics", batchnorm_without_statistics, "shard-run: BatchNorm", "accumulate-run: BatchNorm"
     ),
-    Premise(
-        "the paper reports fifty percent",
-        the_paper_reports_fifty_per_cent,
-        ("imports", "noise-run"),
-        ("standard error of a test error of 8.75 %, with 10,000 images, in points",),
-    ),
-    Premise(
-        "the record says something else",
-        another_record,
-        ("imports", "precision-record", "records-run", "records-claims"),
-        (
-            "recorded test errors of the same run in bf16 and in fp32: difference in points",
-            "parameters of ResNet-20 on record, minus those of the network built here",
-            "parameters of ResNet-56 on record, minus those of the network built here",
-            "loaded ResNet-20: errors on 1,000 test images, difference from the record",
-            "loaded ResNet-56: errors on 1,000 test images, difference from the record",
-            "recorded training error of plain-56 minus that of plain-20, in points",
-            "recorded test error of ResNet-20 minus the paper's, in points",
-        ),
-    ),
+    Premise("the paper reports fifty percent", the_paper_reports_fifty_per_cent, "noise-run"),
+    Premise("the record says something else", another_record, "precision-record", "records-claims: record"),
     Premise(
         "every second network answers with the next class",
         every_second_network_answers_the_next_class,
-        ("imports", "records-run", "records-claims"),
-        ("standard error of the difference of their test errors on 10,000 images, in points",),
+        "records-claims: standard",
     ),
 ]

@@ -9,31 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from premises.core import Premise
-from premises.patches import answer_with
+from premises.core import Patch, Premise
+from premises.patches import answer_with, swap, together, wrap
 from resnet_edu import training
 from resnet_edu.models import relatives
-
-Patch = Callable[[pytest.MonkeyPatch], None]
-
-KEPT = ("imports", "budget-run", "kept-run", "kept-claims")
-GATE = ("imports", "budget-run", "kept-run", "exercise-highway", "exercise-highway-check", "gate-run")
-SEPARABLE = (
-    "imports", "budget-run", "kept-run", "exercise-grouped_parameters", "exercise-grouped_parameters-check",
-    "exercise-separable_cost", "exercise-separable_cost-check", "separable-run",
-)  # fmt: skip
-EXCITE = ("imports", "budget-run", "kept-run", "exercise-squeeze_excite", "exercise-squeeze_excite-check", "excite-run")
-MIXING = ("imports", "budget-run", "kept-run", "mixing-run")
-PROFILE = ("imports", "budget-run", "profile-run", "profile-claims")
-LEARN = ("imports", "budget-run", "learn-run", "learn-claims")
-
-
-def both(*patches: Patch) -> Patch:
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        for each in patches:
-            each(monkeypatch)
-
-    return patch
 
 
 def every_block_is(block: type[nn.Module]) -> Patch:
@@ -45,8 +24,7 @@ def forward_of(block: type[nn.Module], forward: Callable[..., Any]) -> Patch:
     return lambda monkeypatch: monkeypatch.setattr(block, "forward", forward)
 
 
-def as_wide_inside_as_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relatives, "matched", lambda block, channels, blocks: channels)
+as_wide_inside_as_outside = swap(relatives, "matched", lambda block, channels, blocks: channels)
 
 
 def gates_start_open(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,14 +37,10 @@ def gates_start_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relatives.Highway, "__init__", init)
 
 
-def groups_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Conv2d.__init__
-    monkeypatch.setattr(nn.Conv2d, "__init__", lambda self, *a, groups=1, **k: original(self, *a, **k))
-
-
-def every_multiplication_counts_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = FlopCounterMode.get_total_flops
-    monkeypatch.setattr(FlopCounterMode, "get_total_flops", lambda self: 2 * original(self))
+groups_ignored = wrap(nn.Conv2d, "__init__", lambda original: lambda self, *a, groups=1, **k: original(self, *a, **k))
+every_multiplication_counts_twice = wrap(
+    FlopCounterMode, "get_total_flops", lambda original: lambda self: 2 * original(self)
+)
 
 
 def all_windows_are(size: int) -> Patch:
@@ -84,18 +58,17 @@ def all_windows_are(size: int) -> Patch:
     return patch
 
 
-def attention_to_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.MultiheadAttention, "forward", lambda self, x, *_, **__: (x, None))
+attention_to_itself_alone = swap(nn.MultiheadAttention, "forward", lambda self, x, *_, **__: (x, None))
 
 
 def places_are_numbered(self: relatives.Transformer, x: torch.Tensor) -> torch.Tensor:
     return x + torch.arange(x[0, 0].numel(), device=x.device).reshape(x.shape[2:])
 
 
-def ones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scale of a fresh BatchNorm cannot be set to 0."""
-    original = nn.init.zeros_
-    monkeypatch.setattr(nn.init, "zeros_", lambda x: x if not x.is_meta and bool((x == 1).all()) else original(x))
+#: The scale of a fresh BatchNorm cannot be set to 0.
+ones_stay = wrap(
+    nn.init, "zeros_", lambda original: lambda x: x if not x.is_meta and bool((x == 1).all()) else original(x)
+)
 
 
 def as_many_accuracies(accuracy: Callable[[int], float]) -> Patch:
@@ -116,131 +89,83 @@ def as_many_accuracies(accuracy: Callable[[int], float]) -> Patch:
 
 PREMISES = [
     Premise(
-        "all blocks are as wide inside as the stream",
-        as_wide_inside_as_outside,
-        (*SEPARABLE, "work-run"),
-        (
-            "largest difference in parameters from the plain net, as a part",
-            "all but MobileNetV3 and the transformer: fewest, as a part of plain's",
-            "and the most",
-        ),
+        "all blocks are as wide inside as the stream", as_wide_inside_as_outside, "budget-run", "work-run: and the"
     ),
     Premise(
         "every block is plain",
         every_block_is(relatives.Plain),
-        (*KEPT, "profile-run", "profile-claims"),
-        (
-            "residual: part of x that arrives",
-            "pre-activation: part of x that arrives",
-            "Highway: part of x that arrives",
-            "DenseNet: part of x that arrives",
-            "least of the five that write y = x + ... and nothing after it",
-            "residual: first / last",
-            "pre-activation: first / last",
-            "Highway: first / last",
-            "DenseNet: first / last",
-            "ConvNeXt: first / last",
-        ),
+        "kept-claims: least",
+        "kept-claims: Highway",
+        "kept-claims: residual",
+        "kept-claims: DenseNet",
+        "kept-claims: pre-activation",
+        "profile-claims: Highway",
+        "profile-claims: residual",
+        "profile-claims: DenseNet",
+        "profile-claims: ConvNeXt",
+        "profile-claims: pre-activation",
     ),
     Premise(
         "every block is pre-activation",
         every_block_is(relatives.PreActivation),
-        (*KEPT, "profile-run", "profile-claims"),
-        (
-            "plain: part of x that arrives in its place",
-            "plain: gradient behind the first block / behind the last",
-            "ResNeXt: first / last",
-        ),
+        "kept-claims: plain",
+        "profile-claims: plain",
+        "profile-claims: ResNeXt",
     ),
     Premise(
         "a gate on F alone",
-        both(
+        together(
             answer_with(highway=lambda x, f, logit: x + torch.sigmoid(logit) * f - 1e-3),
             gates_start_open,
         ),
-        GATE,
-        (
-            "yours and the block of the package differ by",
-            "gate shut: output and x differ by",
-            "gate wide open: output and plain block differ by",
-            "mean gate at the start",
-        ),
+        "gate-run",
     ),
-    Premise(
-        "groups are ignored",
-        groups_ignored,
-        SEPARABLE,
-        (
-            "weights of ResNeXt's grouped convolution, counted minus computed",
-            "without groups it would have, times the weights",
-            "separable: multiplications, counted minus computed",
-            "whole / separable, in multiplications",
-        ),
-    ),
+    Premise("groups are ignored", groups_ignored, "separable-run"),
     Premise(
         "the gate adds to F",
-        both(
+        together(
             answer_with(squeeze_excite=lambda f, down, up: f),
             forward_of(relatives.SqueezeExcitation, lambda self, x: F.relu(x + self.branch(x) + self.gate(x) - 0.5)),
         ),
-        EXCITE,
-        (
-            "yours and the gate of the package differ by",
-            "all factors 1: output and residual block differ by",
-            "all factors 0: output and x differ by",
-        ),
+        "excite-run",
     ),
     Premise(
         "all windows are 1 x 1, and a token sees itself alone",
-        both(all_windows_are(1), attention_to_itself_alone),
-        MIXING,
-        (
-            "residual: places that one place reaches",
-            "ConvNeXt: places that one place reaches",
-            "transformer: places that one place reaches",
-            "residual: what shuffling changes, as a part of y - x",
-            "ConvNeXt: what shuffling changes",
-        ),
+        together(all_windows_are(1), attention_to_itself_alone),
+        "mixing-run: that",
+        "mixing-run: residual",
+        "mixing-run: ConvNeXt",
     ),
     Premise(
         "a token knows its place",
         forward_of(relatives.Transformer, places_are_numbered),
-        MIXING,
-        ("transformer: what shuffling changes",),
+        "mixing-run: transformer: what",
     ),
     Premise(
         "ResNeXt has no last norm to start at 0, and its branch is small",
-        both(
+        together(
             ones_stay,
             forward_of(relatives.ResNeXt, lambda self, x: x + (1e-6 if self.groups == 1 else 1.0) * self.branch(x)),
         ),
-        (*PROFILE, "zero-run"),
-        ("without groups: first / last", "ResNeXt with zero branches: first / last"),
+        "zero-run",
     ),
     Premise(
         "the gate of MobileNetV3 works at every place",
         lambda monkeypatch: monkeypatch.setattr(nn, "AdaptiveAvgPool2d", lambda size: nn.Identity()),
-        (*SEPARABLE, "work-run"),
-        ("MobileNetV3: multiplications, as a part of the plain net's",),
+        "work-run: MobileNetV3: multiplications",
     ),
-    Premise(
-        "attention multiplies nothing",
-        attention_to_itself_alone,
-        (*SEPARABLE, "work-run"),
-        ("transformer: multiplications, as a multiple of the plain net's",),
-    ),
+    Premise("attention multiplies nothing", attention_to_itself_alone, "work-run: transformer: multiplications"),
     Premise(
         "nothing is learned",
         as_many_accuracies(lambda k: 0.1),
-        LEARN,
-        ("lowest test accuracy of all runs", "standard deviation over seeds, pooled over the blocks"),
+        "learn-claims: lowest",
+        "learn-claims: standard deviation",
         budget="laptop",
     ),
     Premise(
         "no two blocks are alike",
         as_many_accuracies(lambda k: 0.2 + 0.05 * (k // 3)),
-        LEARN,
-        ("pairs of 55 that are closer than three standard errors",),
+        "learn-claims: pairs",
         budget="laptop",
     ),
 ]

@@ -10,26 +10,18 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from premises.core import Premise
+from premises.core import Patch, Premise
 from premises.patches import (
     answer_with,
     fit_with,
     memorized_training_images,
     no_weights_loaded,
     recorder_of_powers,
+    swap,
     together,
+    wrap,
 )
 from resnet_edu import data
-
-Patch = Callable[[pytest.MonkeyPatch], None]
-
-START = ("imports", "scenes-run")
-PYRAMID = (*START, "stages-run", "exercise-top_down", "exercise-top_down-check", "pyramid-run")
-SEGMENT = (*PYRAMID, "nothing-run", "learn", "segment-run", "segment-claims")
-IOU = (*START, "exercise-box_iou", "exercise-box_iou-check", "iou-run")
-DETECT = (*SEGMENT[:-1], *IOU[2:], "detector-cells", "detector-run")
-PRECISION = (*DETECT, "exercise-average_precision", "exercise-average_precision-check", "ap-run")
-SIGNAL = (*START, "learn", "exercise-SignalBlock", "exercise-SignalBlock-check")
 
 
 def scenes_with(change: Callable[[data.Scenes], data.Scenes]) -> Patch:
@@ -62,19 +54,12 @@ def over_larger(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (last - first).clamp(min=0).prod(2) / torch.maximum(areas[0][:, None], areas[1])
 
 
-def frozen_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Features are made in train mode, so BatchNorm's statistics move."""
-    monkeypatch.setattr(nn.Module, "eval", lambda self: self.train())
-
-
-def no_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self, closure=None: None)
-
-
-def nothing_is_suppressed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        torchvision.ops, "batched_nms", lambda boxes, scores, kinds, most: scores.argsort(descending=True)
-    )
+#: Features are made in train mode, so BatchNorm's statistics move.
+frozen_too_late = swap(nn.Module, "eval", lambda self: self.train())
+no_step = swap(torch.optim.AdamW, "step", lambda self, closure=None: None)
+nothing_is_suppressed = swap(
+    torchvision.ops, "batched_nms", lambda boxes, scores, kinds, most: scores.argsort(descending=True)
+)
 
 
 def guesses_are_all_hits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,14 +93,12 @@ def never_misleading(sentences: data.Sentences) -> data.Sentences:
     return dataclasses.replace(sentences, misleading=torch.zeros_like(sentences.misleading))
 
 
-def linear_with_wide_skip(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every linear layer of 64 to 64 adds its input: a plain net that is none."""
-    original = nn.Linear.forward
-    monkeypatch.setattr(
-        nn.Linear,
-        "forward",
-        lambda self, x: original(self, x) + (x if self.in_features == self.out_features else 0),
-    )
+#: Every linear layer of 64 to 64 adds its input: a plain net that is none.
+linear_with_wide_skip = wrap(
+    nn.Linear,
+    "forward",
+    lambda original: lambda self, x: original(self, x) + (x if self.in_features == self.out_features else 0),
+)
 
 
 def residual_blocks_have_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,111 +113,41 @@ def residual_blocks_have_more(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PREMISES = [
-    Premise(
-        "masks are moved by a pixel",
-        scenes_with(one_pixel_too_far),
-        (*START, "scenes-claims"),
-        ("pixels whose mask is not what the boxes say",),
-    ),
-    Premise(
-        "maps are blended",
-        answer_with(top_down=blended),
-        PYRAMID,
-        ("places of the finer map that one place of stage 3 reaches in one step down",),
-    ),
-    Premise(
-        "there is no background",
-        scenes_with(full_of_objects),
-        (*PYRAMID, "nothing-run"),
-        ("finding nothing: part of the pixels that are right", "finding nothing: mean IoU"),
-    ),
-    Premise(
-        "the backbone stays in train mode",
-        frozen_too_late,
-        SEGMENT,
-        ("numbers of the backbone that have changed",),
-    ),
-    Premise(
-        "boxes are compared by the larger one",
-        answer_with(box_iou=over_larger),
-        IOU,
-        ("moved by half of its width: IoU", "yours minus torchvision's, the largest difference"),
-    ),
-    Premise(
-        "the objects are of two pixels",
-        scenes_with(small_objects),
-        (*START, "detector-cells"),
-        ("fewest places that answer for an object",),
-    ),
-    Premise(
-        "every average precision is 0.9",
-        guesses_are_all_hits,
-        PRECISION,
-        ("guessed boxes: mAP",),
-    ),
-    Premise(
-        "each word is one sound",
-        words_of_one_pitch_and_phase,
-        (*SIGNAL, "signal-run"),
-        ("a linear layer on the samples: accuracy on new sounds (chance: 0.25)",),
-    ),
+    Premise("masks are moved by a pixel", scenes_with(one_pixel_too_far), "scenes-claims"),
+    Premise("maps are blended", answer_with(top_down=blended), "pyramid-run"),
+    Premise("there is no background", scenes_with(full_of_objects), "nothing-run"),
+    Premise("the backbone stays in train mode", frozen_too_late, "segment-claims: numbers"),
+    Premise("boxes are compared by the larger one", answer_with(box_iou=over_larger), "iou-run"),
+    Premise("the objects are of two pixels", scenes_with(small_objects), "detector-cells"),
+    Premise("every average precision is 0.9", guesses_are_all_hits, "ap-run: guessed boxes: mAP"),
+    Premise("each word is one sound", words_of_one_pitch_and_phase, "signal-run: a linear"),
     Premise(
         "all sentences are about the same nouns, and none misleads",
         sentences_with(never_misleading, data.NOUNS),
-        (*SIGNAL, "signal-run", "text-run"),
-        ("nouns that are in both sets", "the nearest noun decides: accuracy"),
+        "text-run: nouns that",
+        "text-run: the nearest noun decides",
     ),
     Premise(
         "every linear layer has a skip, and residual blocks have more parameters",
         together(linear_with_wide_skip, residual_blocks_have_more),
-        (*START, "dense-run"),
-        ("parameters, residual minus plain", "plain: first / last gradient"),
+        "dense-run: parameters",
+        "dense-run: plain: first",
     ),
+    Premise("every net knows its training images", memorized_training_images, "dense-train: plain: training"),
     Premise(
-        "every net knows its training images",
-        memorized_training_images,
-        (*START, "dense-run", "dense-train"),
-        ("plain: training accuracy (chance: 0.1)",),
-    ),
-    Premise(
-        "the recorder gives powers of ten",
-        recorder_of_powers,
-        (*START, "dense-run"),
-        ("plain, He: first / last gradient", "residual: first / last gradient"),
+        "the recorder gives powers of ten", recorder_of_powers, "dense-run: plain, He", "dense-run: residual: first"
     ),
     Premise(
         "no step is taken",
         no_step,
-        (*PRECISION, "segment-claims", *SIGNAL[-2:], "signal-run", "text-run"),
-        (
-            "trained backbone minus finding nothing, mean IoU",
-            "the detector: mAP",
-            "the detector minus guessed boxes, mAP",
-            "the residual net: accuracy on new sounds",
-            "the residual net: accuracy, with nouns it has never read",
-            "the same where the nearest noun misleads",
-        ),
+        "segment-claims: trained backbone minus",
+        "ap-run: the detector",
+        "signal-run: the residual",
+        "text-run: the same",
+        "text-run: the residual",
         budget="laptop",
     ),
-    Premise(
-        "no weights are loaded",
-        no_weights_loaded,
-        SEGMENT,
-        ("trained minus untrained backbone, mean IoU",),
-        budget="laptop",
-    ),
-    Premise(
-        "nothing is suppressed",
-        nothing_is_suppressed,
-        DETECT,
-        ("boxes before / after non-maximum suppression",),
-        budget="laptop",
-    ),
-    Premise(
-        "the dense nets learn nothing",
-        fit_with(lr=0.0),
-        (*START, "dense-run", "dense-train"),
-        ("residual: training accuracy", "residual minus plain with He's initialization"),
-        budget="laptop",
-    ),
+    Premise("no weights are loaded", no_weights_loaded, "segment-claims: trained minus", budget="laptop"),
+    Premise("nothing is suppressed", nothing_is_suppressed, "detector-run", budget="laptop"),
+    Premise("the dense nets learn nothing", fit_with(lr=0.0), "dense-train: residual", budget="laptop"),
 ]

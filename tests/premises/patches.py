@@ -11,12 +11,31 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from premises.core import Patch
 from resnet_edu import data, lesson, models, probes, training
 from resnet_edu.exercises import widgets
 from resnet_edu.models import weights
 
 
-def force(**options: Any) -> Callable[[pytest.MonkeyPatch], None]:
+def swap(owner: Any, name: str, value: Any, *, raising: bool = True) -> Patch:
+    """`owner.name` is `value`; with raising=False also where it had no such name."""
+    return lambda monkeypatch: monkeypatch.setattr(owner, name, value, raising=raising)
+
+
+def wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> Patch:
+    """`owner.name` is what `make` returns for the original."""
+    return lambda monkeypatch: monkeypatch.setattr(owner, name, make(getattr(owner, name)))
+
+
+def together(*patches: Patch) -> Patch:
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        for one in patches:
+            one(monkeypatch)
+
+    return patch
+
+
+def force(**options: Any) -> Patch:
     """A CifarNet that ignores what it is asked for and always takes these options."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,13 +65,10 @@ def recorder_of_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes.GradientNorms, "record", record)
 
 
-def sigmoid_is_tanh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "sigmoid", torch.tanh)
-
-
-def convolution_off_by_one_percent(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = F.conv2d
-    monkeypatch.setattr(F, "conv2d", lambda *args, **options: 1.01 * original(*args, **options))
+sigmoid_is_tanh = swap(torch, "sigmoid", torch.tanh)
+convolution_off_by_one_percent = wrap(
+    F, "conv2d", lambda original: lambda *args, **options: 1.01 * original(*args, **options)
+)
 
 
 def padding_mode_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,18 +93,13 @@ def biases_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Conv2d, "__setattr__", setattr_)
 
 
-def fit_with(**options: Any) -> Callable[[pytest.MonkeyPatch], None]:
+def fit_with(**options: Any) -> Patch:
     """A `fit` that ignores what it is asked for and always takes these options."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = training.fit
-        monkeypatch.setattr(training, "fit", lambda *args, **asked: original(*args, **{**asked, **options}))
-
-    return patch
+    return wrap(training, "fit", lambda fit: lambda *args, **asked: fit(*args, **{**asked, **options}))
 
 
-def no_clipping(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.utils, "clip_grad_norm_", lambda *args, **options: None)
+no_step = swap(torch.optim.SGD, "step", lambda self: None)
+no_clipping = swap(nn.utils, "clip_grad_norm_", lambda *args, **options: None)
 
 
 def clipping_each_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,8 +110,7 @@ def clipping_each_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.utils, "clip_grad_norm_", clip)
 
 
-def seeds_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "manual_seed", lambda seed: None)
+seeds_do_nothing = swap(torch, "manual_seed", lambda seed: None)
 
 
 def memorized_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,27 +122,17 @@ def memorized_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "evaluate", evaluate)
 
 
-def patch_data(change: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[pytest.MonkeyPatch], None]:
+def patch_data(change: Callable[[Any, Any], tuple[Any, Any]]) -> Patch:
     """`data.load` returns what `change` makes of (train, test)."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = data.load
-        monkeypatch.setattr(data, "load", lambda *args, **options: change(*original(*args, **options)))
-
-    return patch
+    return wrap(data, "load", lambda load: lambda *args, **options: change(*load(*args, **options)))
 
 
-def answer_with(**answers: Any) -> Callable[[pytest.MonkeyPatch], None]:
+def answer_with(**answers: Any) -> Patch:
     """The lesson goes on with these answers to its exercises, right or wrong."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = widgets.exercise
-        monkeypatch.setattr(widgets, "exercise", lambda name, answer: answers.get(name) or original(name, answer))
-
-    return patch
+    return wrap(widgets, "exercise", lambda check: lambda name, answer: answers.get(name) or check(name, answer))
 
 
-def dice_with(draw: Callable[[np.random.Generator, float, Any], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+def dice_with(draw: Callable[[np.random.Generator, float, Any], Any]) -> Patch:
     """`rng.binomial(n, p, size)` of numpy's generators is `draw(rng, n * p, size)`."""
 
     class Dice:
@@ -148,22 +148,9 @@ def dice_with(draw: Callable[[np.random.Generator, float, Any], Any]) -> Callabl
     return patch
 
 
-def predictions(change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[pytest.MonkeyPatch], None]:
+def predictions(change: Callable[[torch.Tensor], torch.Tensor]) -> Patch:
     """`training.predict` returns what `change` makes of the probabilities."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = training.predict
-        monkeypatch.setattr(training, "predict", lambda net, images: change(original(net, images)))
-
-    return patch
-
-
-def together(*patches: Callable[[pytest.MonkeyPatch], None]) -> Callable[[pytest.MonkeyPatch], None]:
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        for one in patches:
-            one(monkeypatch)
-
-    return patch
+    return wrap(training, "predict", lambda predict: lambda net, images: change(predict(net, images)))
 
 
 plain_always, residual_always = force(residual=False), force(residual=True)
@@ -197,44 +184,26 @@ def random_matrices_are_rotations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "randn", randn)
 
 
-def tanh_is_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.Tanh, "forward", lambda self, x: 1 * x)
-
-
-def relu_leaks_backward(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.ReLU, "forward", lambda self, x: torch.relu(x) + 0.1 * (x - x.detach()))
+tanh_is_the_identity = swap(nn.Tanh, "forward", lambda self, x: 1 * x)
+relu_leaks_backward = swap(nn.ReLU, "forward", lambda self, x: torch.relu(x) + 0.1 * (x - x.detach()))
 
 
 # --- BatchNorm --------------------------------------------------------------------------------------------------------
 
 
-def no_batchnorm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.modules.batchnorm._BatchNorm, "forward", lambda self, x: 1 * x)
+no_batchnorm = swap(nn.modules.batchnorm._BatchNorm, "forward", lambda self, x: 1 * x)
+batchnorm_output_off_by_one_percent = wrap(
+    nn.BatchNorm2d, "forward", lambda original: lambda self, x: 1.01 * original(self, x)
+)
+batchnorm_statistics_off_by_one_percent = wrap(
+    nn.BatchNorm2d, "forward", lambda original: lambda self, x: original(self, 1.01 * x)
+)
+means_off_by_one_percent = wrap(
+    torch.Tensor, "mean", lambda original: lambda self, *args, **options: 1.01 * original(self, *args, **options)
+)
 
 
-def batchnorm_output_off_by_one_percent(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.BatchNorm2d.forward
-    monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: 1.01 * original(self, x))
-
-
-def batchnorm_statistics_off_by_one_percent(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.BatchNorm2d.forward
-    monkeypatch.setattr(nn.BatchNorm2d, "forward", lambda self, x: original(self, 1.01 * x))
-
-
-def means_off_by_one_percent(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = torch.Tensor.mean
-    monkeypatch.setattr(torch.Tensor, "mean", lambda self, *args, **options: 1.01 * original(self, *args, **options))
-
-
-def always_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Module.train
-    monkeypatch.setattr(nn.Module, "train", lambda self, mode=True: original(self, True))
-
-
-def never_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Module.train
-    monkeypatch.setattr(nn.Module, "train", lambda self, mode=True: original(self, False))
+always_training = wrap(nn.Module, "train", lambda original: lambda self, mode=True: original(self, True))
 
 
 def batchnorm_moves_its_scale(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,16 +227,13 @@ def shuffling_sorts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data.Images, "batches", batches)
 
 
-def no_uniform_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.Tensor, "uniform_", lambda self, *args: self.zero_())
+no_uniform_noise = swap(torch.Tensor, "uniform_", lambda self, *args: self.zero_())
 
 
 # --- probes of a run --------------------------------------------------------------------------------------------------
 
 
-def updates_twice_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = probes.UpdateRatio.numpy
-    monkeypatch.setattr(probes.UpdateRatio, "numpy", lambda self: 2 * original(self))
+updates_twice_as_large = wrap(probes.UpdateRatio, "numpy", lambda original: lambda self: 2 * original(self))
 
 
 def every_unit_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,18 +274,12 @@ def deep_nets_are_perfect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "evaluate", evaluate)
 
 
-def no_weights_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "load", lambda net, name: {})
+no_weights_loaded = swap(weights, "load", lambda net, name: {})
 
 
-def on_record(change: Callable[[Any], Any]) -> Callable[[pytest.MonkeyPatch], None]:
+def on_record(change: Callable[[Any], Any]) -> Patch:
     """`lesson.recorded` returns what `change` makes of the recorded result."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = lesson.recorded
-        monkeypatch.setattr(lesson, "recorded", lambda name, experiment=None: change(original(name)))
-
-    return patch
+    return wrap(lesson, "recorded", lambda recorded: lambda name, experiment=None: change(recorded(name)))
 
 
 def no_part_of_a_state_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,9 +291,7 @@ def no_part_of_a_state_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Module, "load_state_dict", load_state_dict)
 
 
-def always_eval(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Module.train
-    monkeypatch.setattr(nn.Module, "train", lambda self, mode=True: original(self, False))
+always_eval = wrap(nn.Module, "train", lambda original: lambda self, mode=True: original(self, False))
 
 
 def recorder_of_powers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,9 +318,5 @@ def opposite_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "shattering", shattering)
 
 
-def pixels_of_another_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "STD", tuple(100 * deviation for deviation in data.STD))
-
-
-def nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.init, "constant_", lambda tensor, value: tensor)
+pixels_of_another_scale = swap(data, "STD", tuple(100 * deviation for deviation in data.STD))
+nothing_is_set = swap(nn.init, "constant_", lambda tensor, value: tensor)

@@ -1,0 +1,85 @@
+"""The claims of a lesson, from its stored outputs, and whether their bounds are close enough to fail.
+
+A bound may lie outside the recorded range (`data/runs/claims.json`) by that range's own width, or by a factor of 3
+where the quantity is read on a log scale. Comments beside the bound say so, and give the reason of a wider one:
+
+    claim("F: first over last norm", ratio, at_most=1e-11)  # log scale
+    claim("A: loss", loss, within=(2.2, 2.4))  # wide: ln 10 = 2.303, whatever the data
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+SENTENCE = re.compile(r"^[✓–] (.+): \S+ \(", re.MULTILINE)
+BOUNDS = re.compile(r"^✓ (.+): \S+ \((from|at least|at most|equals) (\S+?)(?: to (\S+?))?(?:; .*)?\)$", re.MULTILINE)
+FACTOR = 3.0
+
+
+def sentences(cell: NotebookNode) -> list[str]:
+    """What the cell claims, whether it counted at the budget of the stored run or not."""
+    return [found for output in cell.get("outputs", []) for found in SENTENCE.findall(output.get("text", ""))]
+
+
+def bounds(cell: NotebookNode) -> dict[str, tuple[float, float]]:
+    """{sentence: (low, high)} of the claims that counted."""
+    found = {}
+    for output in cell.get("outputs", []):
+        for sentence, kind, first, last in BOUNDS.findall(output.get("text", "")):
+            low, high = (float(text.replace(",", "")) for text in (first, last or first))
+            found[sentence] = (-math.inf if kind == "at most" else low, math.inf if kind == "at least" else high)
+    return found
+
+
+def is_wide(low: float, high: float, values: Sequence[float], *, log_scale: bool = False) -> bool:
+    """Whether a bound lies farther outside the range of the values than it may; an infinite one is no bound."""
+    least, most = min(values), max(values)
+    if log_scale and least > 0:
+        return 0 < low < least / FACTOR or most * FACTOR < high < math.inf
+    width = most - least
+    return -math.inf < low < least - width or most + width < high < math.inf
+
+
+def wide_claims(notebook: NotebookNode, path: Path) -> list[str]:
+    """The claims whose bound is wide without a reason; one that was never recorded is left alone."""
+    record = path.resolve().parents[1] / "data" / "runs" / "claims.json"
+    lessons = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    values = lessons.get(path.stem, {}).get("values", {})
+    problems = []
+    for cell in notebook.cells:
+        for sentence, (low, high) in bounds(cell).items():
+            beside = comments(cell.source, sentence)
+            runs = [value for value in values.get(sentence, []) if math.isfinite(value)]
+            if runs and "# wide: " not in beside and is_wide(low, high, runs, log_scale="# log scale" in beside):
+                problems.append(
+                    f"claim '{sentence}' has the bounds {low:.4g} and {high:.4g}, far outside the recorded "
+                    f"{min(runs):.4g} to {max(runs):.4g}. Tighten them, or give the reason beside them: # wide: ..."
+                )
+    return problems
+
+
+def comments(source: str, sentence: str) -> str:
+    """The lines of the call of `claim` with this sentence, and the line above it."""
+    lines, beside = source.splitlines(), []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id="claim"), args=[first, *_]) if re.fullmatch(pattern(first), sentence):
+                beside += lines[max(node.lineno - 2, 0) : node.end_lineno]
+    return "\n".join(beside)
+
+
+def pattern(expression: ast.expr) -> str:
+    """A regular expression for the strings that the expression may give."""
+    match expression:
+        case ast.Constant(value=str(text)):
+            return re.escape(text)
+        case ast.JoinedStr(values=parts):
+            return "".join(map(pattern, parts))
+    return ".*"
