@@ -10,19 +10,32 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import GRAY, course_look, finite, line_styles, new_figure, nonempty, vector
+from resnet_edu.plots.style import (
+    GRAY,
+    PALE_INK,
+    Colors,
+    course_look,
+    each,
+    finite,
+    line_styles,
+    new_figure,
+    signed,
+    vector,
+)
 
 
 @course_look
-def lesions(found: Mapping[str, Any], *, ylabel: str = "test accuracy", chance: float = 0.1) -> Figure:
+def lesions(
+    found: Mapping[str, Any], *, ylabel: str = "test accuracy", chance: float = 0.1, colors: Colors = None
+) -> Figure:
     """The score without each block, one panel a net on one scale; a line marks the score of the whole net.
 
     found: {label: what `probes.lesions` returns}: something with `intact`, a number, and `scores`, one a block.
     """
-    rows = {label: _lesion_rows(label, lesion) for label, lesion in nonempty(found).items()}
+    rows = each(lambda label, lesion: (float(lesion.intact), vector(label, lesion.scores)), found)
     figure, axes = new_figure(3.0, len(rows))
     top = max(max(intact, *scores) for intact, scores in rows.values())
-    for ax, (label, style) in zip(axes, line_styles(rows).items(), strict=True):
+    for ax, (label, style) in zip(axes, line_styles(rows, colors).items(), strict=True):
         intact, scores = rows[label]
         draw_lesions(ax, scores, intact, chance, style)
         ax.set(title=label, xlabel="the block that is gone", ylim=(0, 1.15 * top))
@@ -40,30 +53,26 @@ def draw_lesions(ax: Axes, scores: np.ndarray, intact: float, chance: float, sty
         ax.axhline(height, color=color, linewidth=1.2, linestyle="--" if color == GRAY else "-")
         ax.annotate(
             text, (1, height), (0, above), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
-            fontsize=9, color="#595959",
+            fontsize=9, color=PALE_INK,
         )  # fmt: skip
     ax.set_xlim(0.4, len(scores) + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
 
 
 @course_look
-def path_lengths(shares: Mapping[str, Any], *, ylabel: str = "part of the whole", title: str = "") -> Figure:
+def path_lengths(
+    shares: Mapping[str, Any], *, ylabel: str = "part of the whole", title: str = "", colors: Colors = None
+) -> Figure:
     """What belongs to the paths through 0, 1, ... n branches, one line each: a part of the paths, of the gradient.
 
     shares: {label: one number a length}. A share of the gradient may be a little below zero.
     """
-    lines = {label: finite(label, values) for label, values in nonempty(shares).items()}
+    lines = each(lambda label, values: finite(label, signed(label, values)), shares)
     figure, (ax,) = new_figure(3.2)
     ax.update_datalim([(0, 0)])  # the axis has its zero
-    for label, style in line_styles(lines).items():
+    for label, style in line_styles(lines, colors).items():
         ax.plot(range(len(lines[label])), lines[label], label=label, markersize=5, linewidth=1.5, **style)
     ax.xaxis.set_major_locator(MaxNLocator(14, integer=True))
     ax.set(xlabel="branches on the path", ylabel=ylabel, title=title)
     ax.legend()
     return figure
-
-
-def _lesion_rows(label: str, lesion: Any) -> tuple[float, np.ndarray]:
-    if not hasattr(lesion, "intact") or not hasattr(lesion, "scores"):
-        raise TypeError(f"{label!r}: lesions takes what probes.lesions returns; it was given {type(lesion).__name__}.")
-    return float(vector(label, [lesion.intact])[0]), vector(label, lesion.scores)
