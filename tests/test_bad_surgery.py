@@ -1,16 +1,12 @@
 """As test_bad_input.py, for the probes, plots and explorers of lesson 09."""
 
-import contextlib
-import os
-
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_bad_input import JUNK, PROFILES, linear, refused, some, tensors
+from test_bad_input import JUNK, linear, refused, some, tensors
 from torch import nn
 
-from resnet_edu import explorers, models, plots, probes
-from resnet_edu.data import CLASSES
+from resnet_edu import models, probes
 
 
 @some
@@ -45,21 +41,3 @@ def test_landscapes_take_directions_and_steps_or_refuse_what_they_are_given(valu
     refused(probes.landscape, net, lambda net: 1.0, [{"weight": value}], [0.0])
     refused(probes.landscape, net, lambda net: 1.0, [probes.direction(net)], value)
     refused(probes.landscape, net, lambda net: 1.0, [probes.direction(net)] * 2, [0.0], value)
-
-
-@some
-@given(st.one_of(JUNK, st.dictionaries(st.text("ab", max_size=2), PROFILES, max_size=2)), JUNK)
-def test_the_plots_take_numbers_or_refuse_what_they_are_given(values, steps):
-    refused(plots.lesions, values)
-    refused(plots.path_lengths, values)
-    refused(plots.landscapes, values, [0.0, 1.0])
-    refused(plots.landscapes, {"a": [[1.0, 2.0], [3.0, 4.0]]}, steps)
-
-
-@some
-@given(st.one_of(tensors(), JUNK), st.one_of(tensors(), JUNK), JUNK)
-def test_the_explorers_take_nets_and_tables_or_refuse_what_they_are_given(images, labels, value):
-    with contextlib.redirect_stdout(open(os.devnull, "w")):
-        refused(explorers.landscape_walk, {"a": [[1.0, 2.0], [3.0, 4.0]]}, value)
-        refused(explorers.lesion, value, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), CLASSES)
-        refused(explorers.lesion, {"a": (nn.ReLU(), ["b"])}, images, labels, CLASSES)

@@ -16,10 +16,10 @@ from resnet_edu.plots.style import WIDTH, array, course_look, each, ink, new_fig
 @course_look
 def sample_grid(images: Any, *, per_class: int = 12) -> Figure:
     """The first `per_class` images of each class, one class a row. images: `data.Images`."""
-    pixels, labels = images.images.cpu().numpy(), images.labels.cpu().numpy()
+    pixels, labels, names = images.images.cpu().numpy(), images.labels.cpu().numpy(), writable(images.classes)
     size = pixels.shape[-1]
-    canvas = np.full((len(images.classes) * (size + 2), per_class * (size + 2), 3), 255, dtype=np.uint8)
-    for row in range(len(images.classes)):
+    canvas = np.full((len(names) * (size + 2), per_class * (size + 2), 3), 255, dtype=np.uint8)
+    for row in range(len(names)):
         for column, index in enumerate(np.flatnonzero(labels == row)[:per_class]):
             top, left = row * (size + 2) + 1, column * (size + 2) + 1
             canvas[top : top + size, left : left + size] = pixels[index].transpose(1, 2, 0)
@@ -27,7 +27,7 @@ def sample_grid(images: Any, *, per_class: int = 12) -> Figure:
     figure.subplots_adjust(left=0.11, right=0.99, bottom=0.01, top=0.99)
     ax.imshow(canvas, interpolation="nearest")
     no_ticks(ax)
-    ax.set_yticks([(row + 0.5) * (size + 2) for row in range(len(images.classes))], writable(images.classes))
+    ax.set_yticks([(row + 0.5) * (size + 2) for row in range(len(names))], names)
     ax.tick_params(length=0)
     return figure
 
