@@ -82,6 +82,7 @@ def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3, colors: 
     for label, style in line_styles(tables, colors).items():
         low, middle, high = tenths[label]
         steps = np.arange(len(middle))
+        low, high = np.maximum(low, ax.get_ylim()[0]), np.where(high > 0, high, np.nan)  # no band where all stand still
         ax.fill_between(steps, low, high, facecolor=(style["color"], 0.15), edgecolor=style["color"], linewidth=0.6)
         every = max(1, len(steps) // 12)
         handles += ax.plot(steps, middle, label=label, markersize=4, linewidth=1.5, markevery=every, **style)
