@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from resnet_edu import checks, models, plots, probes
 from resnet_edu.data import Images
-from resnet_edu.explorers.core import WIDE, Explorer, Picture, in_words, menu, page, slider
+from resnet_edu.explorers.core import WIDE, Explorer, Picture, in_words, menu, page, range_slider, slider
 
 #: Kernels that image processing has used for decades, as rows of numbers.
 KERNELS: dict[str, tuple[tuple[float, ...], ...]] = {
@@ -203,10 +203,7 @@ def receptive_fields(*, layers: int = 3, kernel: int = 3, stride: int = 1, dilat
     """Layers, kernel, stride and dilation of a stack of convolutions: its receptive field, measured by autograd."""
     start = {"layers": layers, "kernel": kernel, "stride": stride, "dilation": dilation}
     ranges = {"layers": range(1, 6), "kernel": range(1, 6, 2), "stride": range(1, 3), "dilation": range(1, 4)}
-    controls = {
-        name: slider(name, checks.choice(name, start[name], choices), choices[0], choices[-1], choices.step)
-        for name, choices in ranges.items()
-    }
+    controls = {name: range_slider(name, start[name], choices) for name, choices in ranges.items()}
     return Explorer(controls, *_field_picture())
 
 

@@ -41,7 +41,8 @@ class Explorer:
         buttons: Mapping[str, Callable[..., str]] | None = None,
     ) -> None:
         self.controls, self.figure, self.draw = dict(controls), figure, plots.course_look(draw)
-        self.buttons = {text: _button(text) for text in buttons or {}}
+        layout = {"width": "auto", "align_self": "flex-start"}
+        self.buttons = {text: widgets.Button(description=text, layout=layout) for text in buttons or {}}
         self._handle: DisplayHandle | None = None
         FigureCanvasAgg(figure)  # the canvas of all pictures: a new one would parse each number of a log axis again
         for control in self.controls.values():
@@ -83,6 +84,11 @@ def slider(text: str, value: float, least: float, most: float, step: float = 1, 
     )
 
 
+def range_slider(name: str, value: int, choices: range, **options: Any) -> Any:
+    """A slider over these whole numbers that starts at `value`, which has to be one of them."""
+    return slider(name, checks.choice(name, value, choices), choices[0], choices[-1], choices.step, **options)
+
+
 def log_slider(text: str, value: float, powers: tuple[float, float], base: int, readout: str, **options: Any) -> Any:
     """A slider from base ** powers[0] to base ** powers[1], in quarters of a power."""
     return widgets.FloatLogSlider(
@@ -97,10 +103,6 @@ def menu(text: str, options: Iterable[Any], value: Any, **more: Any) -> Any:
 
 def checkbox(text: str) -> Any:
     return widgets.Checkbox(value=False, description=text, indent=True, style=WIDE)
-
-
-def _button(text: str) -> Any:
-    return widgets.Button(description=text, layout=widgets.Layout(width="auto", align_self="flex-start"))
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from resnet_edu.explorers.core import Explorer, Picture, slider
 
 SCENES = 4
 LOOKS = ("solid orange", "dashed blue", "dotted green", "dash-dotted purple")  # of the boxes that plots.boxes draws
+#: For each image its boxes [k, 4], scores [k], and classes [k].
+Found = Sequence[tuple[Tensor, Tensor, Tensor]]
 
 
 def precision_and_recall(scores: Tensor, hits: Tensor, positives: int, threshold: float) -> tuple[float, float]:
@@ -27,18 +29,12 @@ def precision_and_recall(scores: Tensor, hits: Tensor, positives: int, threshold
 
 
 def detection_threshold(
-    images: Tensor,
-    found: Sequence[tuple[Tensor, Tensor, Tensor]],
-    classes: Sequence[str],
-    *,
-    scores: Tensor,
-    hits: Tensor,
-    positives: int,
+    images: Tensor, found: Found, classes: Sequence[str], *, scores: Tensor, hits: Tensor, positives: int
 ) -> Explorer:
     """A slider for the smallest score: the boxes left on four scenes, and where that is on the precision-recall curve.
 
-    images: uint8 [N, 3, H, W], N at least 4. found: for each its boxes [k, 4], scores [k], and classes [k].
-    scores, hits, positives: over all scenes, as `precision_and_recall` takes them.
+    images: uint8 [N, 3, H, W], N at least 4. found: see `Found`. scores, hits, positives: over all scenes, as
+    `precision_and_recall` takes them.
     """
     controls = {"threshold": slider("threshold", 0.4, 0.05, 0.95, 0.05)}
     return Explorer(controls, *_threshold_picture(images, found, classes, scores.cpu(), hits.cpu(), positives))
@@ -46,18 +42,12 @@ def detection_threshold(
 
 @plots.course_look
 def _threshold_picture(
-    images: Tensor,
-    found: Sequence[tuple[Tensor, Tensor, Tensor]],
-    classes: Sequence[str],
-    scores: Tensor,
-    hits: Tensor,
-    positives: int,
+    images: Tensor, found: Found, classes: Sequence[str], scores: Tensor, hits: Tensor, positives: int
 ) -> Picture:
     classes = plots.writable(classes)
     order = scores.argsort(descending=True)
     right = hits[order].double().cumsum(0).numpy()
     curve = {"every threshold": (right / positives, right / np.arange(1, len(right) + 1))}
-
     figure = Figure(figsize=(plots.WIDTH, 4.6))
     grid = figure.add_gridspec(2, 2, left=0.01, right=0.47, top=0.88, bottom=0.02, wspace=0.04, hspace=0.06)
     scenes = [figure.add_subplot(grid[i // 2, i % 2]) for i in range(SCENES)]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from resnet_edu import checks, models, plots
+from resnet_edu import models, plots
 from resnet_edu.explorers import core
 from resnet_edu.explorers.core import Explorer, Picture
 
@@ -46,7 +46,7 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
     The setting before the last change stays in the picture as a gray line.
     """
     controls = {
-        "depth": core.slider("depth", checks.choice("depth", depth, DEPTHS), DEPTHS[0], DEPTHS[-1], 6),
+        "depth": core.range_slider("depth", depth, DEPTHS),
         "activation": core.menu("activation", ["relu", "tanh", "sigmoid", "gelu"], "relu"),
         "init": core.menu(
             "initialization", [("PyTorch's default", "default"), ("He", "he"), ("Xavier", "xavier")], "default"

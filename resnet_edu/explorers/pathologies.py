@@ -63,7 +63,7 @@ def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 5
     controls = {
         "setting": core.menu("net", SETTINGS, next(iter(SETTINGS)), layout=layout),
         "view": core.menu("look at", VIEWS.items(), "norms", layout=layout),
-        "depth": core.slider("depth", checks.choice("depth", depth, DEPTHS), DEPTHS[0], DEPTHS[-1], 6, layout=layout),
+        "depth": core.range_slider("depth", depth, DEPTHS, layout=layout),
     }
     return Explorer(controls, *_pathology_picture(images, labels, seed))
 

@@ -56,13 +56,10 @@ def _rounding_picture() -> Picture:
     styles = plots.line_styles(FORMATS)
     left.axhline(1, color=plots.GRAY, linewidth=1)
     left.set(xlabel="step", ylabel="moved / should have moved", xlim=(0, STEPS), ylim=(-0.1, 2.1))
-    right.set(
-        xlabel="size of the gradient", ylabel="relative error", xscale="log", yscale="log", ylim=(1e-9, 1e2),
-        title="what is left of a gradient",
-    )  # fmt: skip
+    right.set(xlabel="size of the gradient", ylabel="relative error", title="what is left of a gradient")
     sizes = np.logspace(-12, 8, 81)
     within = sizes[:, None] * np.linspace(1, 10**0.25, 9)[None]  # the worst of several: a rounding error is ragged
-    right.set_xlim(sizes[0], sizes[-1])
+    right.set(xscale="log", yscale="log", xlim=sizes[[0, -1]], ylim=(1e-9, 1e2))
     paths, errors = {}, {}
     for name, style in styles.items():
         (paths[name],) = left.plot([], [], label=name, markevery=25, markersize=5, **style)

@@ -57,19 +57,15 @@ def _swap_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
         norms, parameters = block_profile(images, labels, seed=seed, **settings)
         trace.show(norms)
         name, blocks = settings["block"], settings["blocks"]
-        made = relatives.BLOCKS[name]
-        make: relatives.MakeBlock = made
-        hidden = [relatives.matched(make, channels, blocks) for channels in (16, 32)]
+        made: Any = relatives.BLOCKS[name]
+        hidden = [relatives.matched(made, channels, blocks) for channels in (16, 32)]
         says.set_text(
             f"{name}, {blocks} blocks a stage: {parameters:,} parameters\n"
             f"width inside: {hidden[0]} in stage 1, {hidden[1]} in stage 2\n"
             f"gradient behind the first block / behind the last: {norms[0] / norms[-1]:.2g}"
         )
-        code.set_text("def forward(self, x):\n" + _indented(relatives.forward_lines(made)))
+        lines = [f"    {line.split('  #')[0]}" for line in relatives.forward_lines(made).splitlines()]
+        code.set_text("\n".join(["def forward(self, x):", *lines]))
         return f"Gradient along the stream of a fresh net. {' '.join(says.get_text().splitlines())}."
 
     return figure, draw
-
-
-def _indented(lines: str) -> str:
-    return "\n".join(f"    {line.split('  #')[0]}" for line in lines.splitlines())

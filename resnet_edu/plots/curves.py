@@ -23,6 +23,7 @@ from resnet_edu.plots.style import (
     line_styles,
     mark_level,
     new_figure,
+    part,
     parts,
     shaped,
     signed,
@@ -88,7 +89,7 @@ def draw_epochs(
     if chance is not None:
         highest = np.nanmax([0.0, *np.concatenate(list(lines.values()))])
         ax.set_ylim(0, min(1.0, max(0.3, highest * 1.15)))
-        mark_level(ax, float(parts("chance", [chance])[0]))
+        mark_level(ax, part("chance", chance))
 
 
 @course_look
@@ -194,13 +195,9 @@ def by_rate(
     for label, style in line_styles(lines, colors).items():
         ax.plot(*lines[label], label=label, markersize=7, **style)
     if before is not None:
-        ax.axhline(float(parts("before", [before])[0]), color=BLACK, linewidth=1, linestyle=(0, (6, 3)), label="before")
-    mark_level(ax, float(parts("chance", [chance])[0]))
-    ax.set_xscale("log")
-    rates = np.unique(np.concatenate([x for x, _ in lines.values()]))
-    ax.set_xlim(rates[0] / 1.6, rates[-1] * 1.6)
-    ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
-    ax.minorticks_off()
+        ax.axhline(part("before", before), color=BLACK, linewidth=1, linestyle=(0, (6, 3)), label="before")
+    mark_level(ax, part("chance", chance))
+    settings_axis(ax, np.concatenate([x for x, _ in lines.values()]), room=1.6)
     highest = max([before or 0.0, chance, *(y.max() for _, y in lines.values())])
     ax.set_ylim(0, min(1.0, max(0.3, highest * 1.35)))
     ax.set(xlabel="learning rate", ylabel=ylabel)
@@ -211,6 +208,15 @@ def by_rate(
 def by_setting(label: str, results: Mapping[float, Any]) -> np.ndarray:
     """The settings of a log axis, in order."""
     return finite(label, shaped(label, sorted(results), "settings", low=1e-300))
+
+
+def settings_axis(ax: Axes, settings: np.ndarray, room: float) -> None:
+    """A log axis with a tick at each setting, and some room (a factor) beside the first and the last."""
+    ticks = np.unique(settings)
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set_xlim(ticks[0] / room, ticks[-1] * room)
 
 
 @course_look

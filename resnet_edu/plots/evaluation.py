@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.curves import by_setting, deviation
+from resnet_edu.plots.curves import by_setting, deviation, settings_axis
 from resnet_edu.plots.fonts import add_fonts, writable
 from resnet_edu.plots.style import (
     BLACK,
@@ -156,7 +156,6 @@ def spread(
     lines = each(lambda label, of: (by_setting(label, of), [array(label, of[x]) for x in sorted(of)]), results)
     figure, (ax,) = new_figure(3.6)
     ax.set_xscale("log")
-    settings = np.unique(np.concatenate([x for x, _ in lines.values()]))
     for i, (label, style) in enumerate(line_styles(lines, colors).items()):
         aside = 1.04 ** (i - (len(lines) - 1) / 2)  # else the bars of several lines lie on one another
         x, runs_at = lines[label]
@@ -167,9 +166,7 @@ def spread(
     ax.margins(y=0.08)
     if chance is not None:
         mark_level(ax, chance, "chance", x=0.995)
-    ax.set_xticks(settings, [f"{setting:g}" for setting in settings])
-    ax.minorticks_off()
-    ax.set_xlim(settings[0] / 1.5, settings[-1] * 1.5)
+    settings_axis(ax, np.concatenate([x for x, _ in lines.values()]), room=1.5)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(loc="best")
     return figure

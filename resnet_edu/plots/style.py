@@ -208,6 +208,11 @@ def parts(label: str, values: Any) -> np.ndarray:
     return shaped(label, values, "n", high=1.0)
 
 
+def part(name: str, value: Any) -> float:
+    """A number from 0 to 1."""
+    return float(shaped(name, value, high=1.0))
+
+
 def finite(label: str, numbers: np.ndarray) -> np.ndarray:
     if not np.isfinite(numbers).all():
         raise ValueError(f"{label!r}: these numbers have to be finite.")
