@@ -11,24 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import (
-    BLACK,
-    BLUE,
-    GRAY,
-    MARKERS,
-    Colors,
-    course_look,
-    each,
-    finite,
-    line_styles,
-    mark_level,
-    new_figure,
-    part,
-    parts,
-    shaped,
-    signed,
-    vector,
-)
+from resnet_edu.plots import style
+from resnet_edu.plots.style import Colors, course_look
 
 METRICS = {
     "train_accuracy": "training accuracy",
@@ -60,11 +44,11 @@ def training_curves(
     """
     ylabel = {**METRICS, **dict.fromkeys(PAIRS, metric)}[metric]
     if metric in PAIRS:
-        lines, styles = _both(histories, metric), _both_styles(line_styles(histories, colors))
+        lines, styles = _both(histories, metric), _both_styles(style.line_styles(histories, colors))
     else:
-        lines = each(lambda label, history: vector(label, getattr(history, metric, history)), histories)
-        styles = line_styles(lines, colors)
-    figure, (ax,) = new_figure(3.6)
+        lines = style.each(lambda label, history: style.vector(label, getattr(history, metric, history)), histories)
+        styles = style.line_styles(lines, colors)
+    figure, (ax,) = style.new_figure(3.6)
     draw_epochs(ax, lines, styles, epochs=epochs, chance=chance if metric.endswith("accuracy") else None)
     ax.set(xlabel="epoch", ylabel=ylabel)
     corner = "upper left" if metric.endswith("accuracy") else "upper right"
@@ -81,15 +65,15 @@ def draw_epochs(
     chance: float | None = None,
 ) -> None:
     """Lines of one number an epoch; with `chance` they are accuracies, and the axis begins at 0."""
-    for label, style in styles.items():
-        ax.plot(range(1, len(lines[label]) + 1), lines[label], label=label, markersize=5, **style)
+    for label, pen in styles.items():
+        ax.plot(range(1, len(lines[label]) + 1), lines[label], label=label, markersize=5, **pen)
     longest = epochs or max(map(len, lines.values()))
     ax.set_xlim(0.8, max(longest, 2) + 0.2)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if chance is not None:
         highest = np.nanmax([0.0, *np.concatenate(list(lines.values()))])
         ax.set_ylim(0, min(1.0, max(0.3, highest * 1.15)))
-        mark_level(ax, part("chance", chance))
+        style.mark_level(ax, style.fraction("chance", chance))
 
 
 @course_look
@@ -104,18 +88,16 @@ def error_by_depth(
     errors: {label: {depth: errors from 0 to 1, one per run}}. Each run is a ring. live: {label: {depth: error}}, single
     runs drawn as stars, such as those that the reader has just trained.
     """
-    table = each(lambda label, of: {d: 100 * parts(f"{label}-{d}", of[d]) for d in sorted(of)}, errors)
-    figure, (ax,) = new_figure(3.8)
-    for label, style in line_styles(table, colors).items():
+    table = style.each(lambda label, of: {d: 100 * style.parts(f"{label}-{d}", of[d]) for d in sorted(of)}, errors)
+    figure, (ax,) = style.new_figure(3.8)
+    for label, pen in style.line_styles(table, colors).items():
         of = table[label]
         bars = [deviation(runs) for runs in of.values()]
-        ax.errorbar(
-            list(of), [runs.mean() for runs in of.values()], bars, label=label, capsize=4, markersize=6, **style
-        )
+        ax.errorbar(list(of), [runs.mean() for runs in of.values()], bars, label=label, capsize=4, markersize=6, **pen)
         for depth, runs in of.items():
-            ax.plot([depth] * len(runs), runs, "o", color=GRAY, markerfacecolor="white", markersize=4, zorder=3)
+            ax.plot([depth] * len(runs), runs, "o", color=style.GRAY, markerfacecolor="white", markersize=4, zorder=3)
         if own := (live or {}).get(label):
-            star = {"color": style["color"], "marker": "*", "markersize": 14, "markeredgecolor": BLACK, "zorder": 4}
+            star = {"color": pen["color"], "marker": "*", "markersize": 14, "markeredgecolor": style.BLACK, "zorder": 4}
             here = [100 * error for error in own.values()]
             ax.plot(list(own), here, linestyle="none", label=f"{label}, here", **star)
     ax.set_xticks(sorted({depth for of in table.values() for depth in of}))
@@ -137,19 +119,20 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
     markers, the training error a dashed one in the same color; the deeper the later in the legend. From the eighth
     label on the markers come again, hollow.
     """
-    figure, axes = new_figure(3.8, columns=len(panels))
+    figure, axes = style.new_figure(3.8, columns=len(panels))
     top = 0.0
     for ax, (title, histories) in zip(axes, panels.items(), strict=True):
         lines = _both(histories, "accuracy")
         colors = colormaps["viridis"](np.linspace(0, 0.55, len(histories)))
         for k, label in enumerate(histories):
-            turn, marker = divmod(k, len(MARKERS))
-            test = {"linestyle": "-", "marker": MARKERS[marker], "markerfacecolor": "white" if turn % 2 else colors[k]}
-            for part, style in zip(PARTS, ({"linestyle": "--"}, test), strict=True):
+            turn, marker = divmod(k, len(style.MARKERS))
+            face = "white" if turn % 2 else colors[k]
+            test = {"linestyle": "-", "marker": style.MARKERS[marker], "markerfacecolor": face}
+            for part, pen in zip(PARTS, ({"linestyle": "--"}, test), strict=True):
                 error = 100 * (1 - lines[f"{label}, {part}"])
                 every = max(1, len(error) // 8)
                 epochs, shown = range(1, len(error) + 1), label if part == "validation" else None
-                ax.plot(epochs, error, color=colors[k], label=shown, markevery=every, markersize=5, **style)
+                ax.plot(epochs, error, color=colors[k], label=shown, markevery=every, markersize=5, **pen)
                 top = max(top, float(np.nanmax(error)))
         ax.set(title=title, xlabel="epoch", ylabel="error (%)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -166,14 +149,14 @@ def _both(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
         for label, history in histories.items()
         for part, name in zip(PARTS, PAIRS[metric], strict=True)
     }
-    return each(vector, lists)
+    return style.each(style.vector, lists)
 
 
 def _both_styles(styles: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {
-        f"{label}, {part}": {**style, "linestyle": linestyle, "markerfacecolor": face}
-        for label, style in styles.items()
-        for part, linestyle, face in zip(PARTS, ("-", "--"), (style["color"], "white"), strict=True)
+        f"{label}, {part}": {**pen, "linestyle": linestyle, "markerfacecolor": face}
+        for label, pen in styles.items()
+        for part, linestyle, face in zip(PARTS, ("-", "--"), (pen["color"], "white"), strict=True)
     }
 
 
@@ -190,13 +173,16 @@ def by_rate(
 
     results: {label: {learning rate: accuracy from 0 to 1}}.
     """
-    lines = each(lambda label, of: (by_setting(label, of), parts(label, [of[rate] for rate in sorted(of)])), results)
-    figure, (ax,) = new_figure(3.4)
-    for label, style in line_styles(lines, colors).items():
-        ax.plot(*lines[label], label=label, markersize=7, **style)
+    lines = style.each(
+        lambda label, of: (by_setting(label, of), style.parts(label, [of[rate] for rate in sorted(of)])), results
+    )
+    figure, (ax,) = style.new_figure(3.4)
+    for label, pen in style.line_styles(lines, colors).items():
+        ax.plot(*lines[label], label=label, markersize=7, **pen)
     if before is not None:
-        ax.axhline(part("before", before), color=BLACK, linewidth=1, linestyle=(0, (6, 3)), label="before")
-    mark_level(ax, part("chance", chance))
+        dashed = {"color": style.BLACK, "linewidth": 1, "linestyle": (0, (6, 3))}
+        ax.axhline(style.fraction("before", before), label="before", **dashed)
+    style.mark_level(ax, style.fraction("chance", chance))
     settings_axis(ax, np.concatenate([x for x, _ in lines.values()]), room=1.6)
     highest = max([before or 0.0, chance, *(y.max() for _, y in lines.values())])
     ax.set_ylim(0, min(1.0, max(0.3, highest * 1.35)))
@@ -207,7 +193,7 @@ def by_rate(
 
 def by_setting(label: str, results: Mapping[float, Any]) -> np.ndarray:
     """The settings of a log axis, in order."""
-    return finite(label, shaped(label, sorted(results), "settings", low=1e-300))
+    return style.finite(label, style.shaped(label, sorted(results), "settings", low=1e-300))
 
 
 def settings_axis(ax: Axes, settings: np.ndarray, room: float) -> None:
@@ -232,15 +218,15 @@ def value_and_slope(
     x: numbers in rising order. functions: {label: (its values, its slopes)}, as many of each as x has.
     labels: what the two axes show.
     """
-    at = signed("x", x)
-    lines = each(lambda label, pair: [signed(label, numbers) for numbers in pair], functions)
+    at = style.signed("x", x)
+    lines = style.each(lambda label, pair: [style.signed(label, numbers) for numbers in pair], functions)
     gap, widths = max(1, len(at) // 8), np.linspace(1.5 + 0.7 * (len(lines) - 1), 1.5, len(lines))
-    figure, axes = new_figure(3.4, columns=2)
+    figure, axes = style.new_figure(3.4, columns=2)
     for i, ax in enumerate(axes):
-        for k, (label, style) in enumerate(line_styles(lines).items()):
+        for k, (label, pen) in enumerate(style.line_styles(lines).items()):
             # Where they run together, the later line is the thinner one and its markers are moved: all can be seen.
             marks = (k * gap // len(lines), gap)
-            ax.plot(at, lines[label][i], label=label, linewidth=widths[k], markevery=marks, markersize=4, **style)
+            ax.plot(at, lines[label][i], label=label, linewidth=widths[k], markevery=marks, markersize=4, **pen)
         ax.set(xlabel=xlabel, ylabel=labels[i])
     axes[0].legend()
     return figure
@@ -252,9 +238,9 @@ def side_by_side(panels: Mapping[str, Mapping[str, Any]], *, xlabel: str, ylabel
 
     panels: {title: {label: numbers from 0 to `top`}}, for up to 4 of which there is room.
     """
-    lines = each(lambda _, of: each(lambda label, y: shaped(label, y, "n", high=top), of), panels)
-    figure, axes = new_figure(3.2, columns=len(lines))
-    styles = line_styles(dict.fromkeys(label for of in lines.values() for label in of))
+    lines = style.each(lambda _, of: style.each(lambda label, y: style.shaped(label, y, "n", high=top), of), panels)
+    figure, axes = style.new_figure(3.2, columns=len(lines))
+    styles = style.line_styles(dict.fromkeys(label for of in lines.values() for label in of))
     for ax, (title, of) in zip(axes, lines.items(), strict=True):
         for label, y in of.items():
             ax.plot(range(len(y)), y, label=label, markersize=6, **styles[label])
@@ -271,15 +257,15 @@ def schedules(rates: Mapping[str, Any]) -> Figure:
 
     rates: {label: one number a step, from 0 up, not all of them 0}.
     """
-    lines = each(lambda label, values: finite(label, vector(label, values)), rates)
+    lines = style.each(lambda label, values: style.finite(label, style.vector(label, values)), rates)
     if odd := [label for label, values in lines.items() if not values.any()]:
         raise ValueError(f"{odd[0]!r}: all rates are 0.")
-    figure, axes = new_figure(3.4, 2)
+    figure, axes = style.new_figure(3.4, 2)
     top = max(values.max() for values in lines.values())
-    for label, style in line_styles(lines).items():
+    for label, pen in style.line_styles(lines).items():
         values, every = lines[label], max(1, len(lines[label]) // 8)
         for ax, numbers in zip(axes, (values, values.cumsum() / values.sum()), strict=True):
-            ax.plot(np.arange(len(values)), numbers, label=label, markevery=every, markersize=5, **style)
+            ax.plot(np.arange(len(values)), numbers, label=label, markevery=every, markersize=5, **pen)
     axes[0].set_yscale("log")
     axes[0].set_ylim(top * 3e-4, top * 2)  # a cosine ends at 0, and would take the axis with it
     axes[0].set(title="learning rate", xlabel="step")
@@ -295,16 +281,18 @@ def throughput(rates: Mapping[str, Any], *, xlabel: str = "images a second") -> 
     rates: {label: numbers above 0, one a round}, all measured in the same rounds. Behind each bar stand its median and
     its gain: the median, over the rounds, of its rate divided by the first way's in the same round.
     """
-    table = each(lambda label, values: finite(label, shaped(label, values, "rounds", low=1e-300)), rates)
+    table = style.each(
+        lambda label, values: style.finite(label, style.shaped(label, values, "rounds", low=1e-300)), rates
+    )
     first = next(iter(table.values()))
     if odd := [label for label, values in table.items() if len(values) != len(first)]:
         raise ValueError(f"{odd[0]!r}: {len(table[odd[0]])} rounds, and the first way has {len(first)}.")
-    figure, (ax,) = new_figure(0.9 + 0.45 * len(table))
+    figure, (ax,) = style.new_figure(0.9 + 0.45 * len(table))
     widest = max(values.max() for values in table.values())
     for row, values in enumerate(table.values()):
         median = np.median(values)
-        ax.barh(row, median, height=0.6, color=BLUE if row else GRAY)
-        ax.plot(values, [row] * len(values), "o", color=BLACK, markersize=4, markerfacecolor="white")
+        ax.barh(row, median, height=0.6, color=style.BLUE if row else style.GRAY)
+        ax.plot(values, [row] * len(values), "o", color=style.BLACK, markersize=4, markerfacecolor="white")
         text = f"{median:.0f}  (x {np.median(values / first):.2f})"
         ax.text(values.max() + 0.02 * widest, row, text, va="center", fontsize=9)
     ax.set_yticks(range(len(table)), list(table))

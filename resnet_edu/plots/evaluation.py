@@ -11,32 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from resnet_edu.plots import style
 from resnet_edu.plots.curves import by_setting, deviation, settings_axis
 from resnet_edu.plots.fonts import add_fonts, writable
-from resnet_edu.plots.style import (
-    BLACK,
-    BLUE,
-    GRAY,
-    LOOK,
-    PALE_INK,
-    VERMILLION,
-    WIDTH,
-    Colors,
-    array,
-    color_of,
-    color_pictures,
-    course_look,
-    each,
-    finite,
-    ink,
-    line_styles,
-    mark_level,
-    new_figure,
-    no_ticks,
-    parts,
-    shaped,
-    vector,
-)
+from resnet_edu.plots.style import Colors, course_look
 
 # --- the confusion matrix ---------------------------------------------------------------------------------------------
 
@@ -47,14 +25,14 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") ->
 
     counts: whole numbers [K, K], counts[true, predicted]. classes: K names.
     """
-    table, names = array("counts", counts), writable(classes)
+    table, names = style.array("counts", counts), writable(classes)
     if table.shape != (len(names), len(names)):
         raise ValueError(f"counts: {len(names)} classes need {[len(names)] * 2} counts; they are {list(table.shape)}.")
     part = table / np.maximum(table.sum(1, keepdims=True), 1)
-    figure, (ax,) = new_figure(1.4 + 0.34 * len(names))
+    figure, (ax,) = style.new_figure(1.4 + 0.34 * len(names))
     picture = ax.imshow(part, vmin=0, vmax=1, cmap="viridis", aspect="auto")
     for (row, column), count in np.ndenumerate(table):
-        shade = ink(picture.to_rgba(part[row, column]))
+        shade = style.ink(picture.to_rgba(part[row, column]))
         ax.text(column, row, str(count), ha="center", va="center", fontsize=9, color=shade)
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(names)), names)
@@ -75,24 +53,24 @@ def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: st
 
     images: uint8 [N, 3, H, W], such as `test[[3, 1, 4]].images`. captions: N strings.
     """
-    pixels = color_pictures("images", images)
+    pixels = style.color_pictures("images", images)
     add_fonts(captions)
-    rows, cell = -(-len(pixels) // columns), WIDTH / columns  # inches
+    rows, cell = -(-len(pixels) // columns), style.WIDTH / columns  # inches
     side, text = cell - 0.1, 0.08 + 0.15 * max(caption.count("\n") + 1 for caption in captions)
     head = 0.35 if title else 0.05
     height = head + rows * (side + text + 0.08)
     # Placed by hand: a layout engine would shrink the pictures to make room for a long caption.
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure(figsize=(style.WIDTH, height))
     for i, (image, caption) in enumerate(zip(pixels, captions, strict=True)):
         row, column = divmod(i, columns)
         left, top = column * cell + 0.05, head + row * (side + text + 0.08)
-        ax = figure.add_axes((left / WIDTH, 1 - (top + side) / height, side / WIDTH, side / height))
+        ax = figure.add_axes((left / style.WIDTH, 1 - (top + side) / height, side / style.WIDTH, side / height))
         ax.imshow(image.transpose(1, 2, 0), interpolation="nearest")
-        no_ticks(ax)
+        style.no_ticks(ax)
         below = {"xycoords": "axes fraction", "xytext": (0, -3), "textcoords": "offset points"}
         ax.annotate(caption, (0.5, 0), **below, ha="center", va="top", fontsize=9, linespacing=1.15)
     if title:
-        figure.suptitle(title, fontsize=LOOK["axes.titlesize"], y=1 - 0.08 / height, va="top")
+        figure.suptitle(title, fontsize=style.LOOK["axes.titlesize"], y=1 - 0.08 / height, va="top")
     return figure
 
 
@@ -112,26 +90,26 @@ def sweep(
 
     results: {label: {setting: result}}, settings above 0, such as {"momentum 0.9": {0.01: 1.9, 0.1: 1.7}}.
     """
-    lines = each(lambda label, of: (by_setting(label, of), np.array([of[x] for x in sorted(of)], float)), results)
+    lines = style.each(lambda label, of: (by_setting(label, of), np.array([of[x] for x in sorted(of)], float)), results)
     values = np.concatenate([y for _, y in lines.values()])
     known = values[np.isfinite(values)]
     top = float(known.max() if len(known) else 1.0) if top is None else float(top)
-    figure, (ax,) = new_figure(3.4)
+    figure, (ax,) = style.new_figure(3.4)
     ax.set_xscale("log")
-    for i, (label, style) in enumerate(line_styles(lines, colors).items()):
+    for i, (label, pen) in enumerate(style.line_styles(lines, colors).items()):
         x, y = lines[label]
         fits = y <= top  # NaN never does
-        ax.plot(x, np.where(fits, y, np.nan), label=label, markersize=6, **style)
+        ax.plot(x, np.where(fits, y, np.nan), label=label, markersize=6, **pen)
         if not fits.all():
             # Crosses of several lines at one setting lie on one another: each smaller than the one before.
-            cross = {"color": style["color"], "markersize": max(4, 12 - 4 * i), "markeredgewidth": 2, "zorder": 5 + i}
+            cross = {"color": pen["color"], "markersize": max(4, 12 - 4 * i), "markeredgewidth": 2, "zorder": 5 + i}
             ax.plot(x[~fits], np.full((~fits).sum(), top), "x", clip_on=False, **cross)
     low = min([*known, top])
     ax.set_ylim(low - 0.08 * (top - low or 1), top)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     handles = ax.get_legend_handles_labels()[0]
     if not (values <= top).all():
-        handles.append(Line2D([], [], color=BLACK, marker="x", linestyle="none", label="above, or not finite"))
+        handles.append(Line2D([], [], color=style.BLACK, marker="x", linestyle="none", label="above, or not finite"))
     ax.legend(handles=handles, loc="lower left")
     return figure
 
@@ -153,19 +131,21 @@ def spread(
     results: {label: {setting: the result of each run}}, settings above 0. Bars need at least two runs. chance: a thin
     line at this result.
     """
-    lines = each(lambda label, of: (by_setting(label, of), [array(label, of[x]) for x in sorted(of)]), results)
-    figure, (ax,) = new_figure(3.6)
+    lines = style.each(
+        lambda label, of: (by_setting(label, of), [style.array(label, of[x]) for x in sorted(of)]), results
+    )
+    figure, (ax,) = style.new_figure(3.6)
     ax.set_xscale("log")
-    for i, (label, style) in enumerate(line_styles(lines, colors).items()):
+    for i, (label, pen) in enumerate(style.line_styles(lines, colors).items()):
         aside = 1.04 ** (i - (len(lines) - 1) / 2)  # else the bars of several lines lie on one another
         x, runs_at = lines[label]
         means, bars = [runs.mean() for runs in runs_at], [deviation(runs) for runs in runs_at]
-        ax.errorbar(x * aside, means, bars, label=label, capsize=4, markersize=7, **style)
+        ax.errorbar(x * aside, means, bars, label=label, capsize=4, markersize=7, **pen)
         for setting, runs in zip(x, runs_at, strict=True):
-            ax.plot(np.full(len(runs), setting * aside), runs, ".", color=style["color"], markersize=4)
+            ax.plot(np.full(len(runs), setting * aside), runs, ".", color=pen["color"], markersize=4)
     ax.margins(y=0.08)
     if chance is not None:
-        mark_level(ax, chance, "chance", x=0.995)
+        style.mark_level(ax, chance, "chance", x=0.995)
     settings_axis(ax, np.concatenate([x for x, _ in lines.values()]), room=1.5)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(loc="best")
@@ -182,20 +162,20 @@ def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10, color
     answers: {label: (confidence [N] from 0 to 1, right [N] of truth values)}. bins: equal parts of 0 to 1; a part
     without images has no point. On the dashed line a net is as often right as it is sure.
     """
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 4.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    upper.plot([0, 1], [0, 1], color=BLACK, linewidth=1, linestyle=(0, (6, 3)), label="as often right as sure")
+    upper.plot([0, 1], [0, 1], color=style.BLACK, linewidth=1, linestyle=(0, (6, 3)), label="as often right as sure")
     edges = np.linspace(0, 1, bins + 1)
-    checked = each(_answers, answers)
-    for label, style in line_styles(checked, colors).items():
+    checked = style.each(_answers, answers)
+    for label, pen in style.line_styles(checked, colors).items():
         confidence, right = checked[label]
         place = np.minimum((confidence * bins).astype(int), bins - 1)
         count = np.bincount(place, minlength=bins)
         there = count > 0
         x = np.bincount(place, confidence, minlength=bins)[there] / count[there]
         y = np.bincount(place, right, minlength=bins)[there] / count[there]
-        upper.plot(x, y, label=label, markersize=6, clip_on=False, **style)
-        lower.stairs(count / len(place), edges, color=style["color"], linestyle=style["linestyle"], linewidth=1.8)
+        upper.plot(x, y, label=label, markersize=6, clip_on=False, **pen)
+        lower.stairs(count / len(place), edges, color=pen["color"], linestyle=pen["linestyle"], linewidth=1.8)
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
     lower.set(ylim=(0, None), xlabel="confidence", ylabel="part of\nthe images")
     upper.legend(loc="upper left")
@@ -203,7 +183,7 @@ def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10, color
 
 
 def _answers(label: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
-    confidence, right = (finite(label, parts(label, values)) for values in pair)
+    confidence, right = (style.finite(label, style.parts(label, values)) for values in pair)
     if len(confidence) != len(right) or not np.isin(right, (0, 1)).all():
         raise ValueError(f"{label!r}: give for each of {len(confidence)} answers whether it was right, true or false.")
     return confidence, right
@@ -222,19 +202,19 @@ def small_multiples(
 
     runs: {label: numbers [runs, points]}, none negative. behind: the label whose mean is drawn, dashed, in every panel.
     """
-    tables = each(lambda label, values: finite(label, shaped(label, values, "runs", "points")), runs)
+    tables = style.each(lambda label, values: style.finite(label, style.shaped(label, values, "runs", "points")), runs)
     rows = math.ceil(len(tables) / COLUMNS)
-    figure = Figure(figsize=(WIDTH, 0.6 + 1.6 * rows), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 0.6 + 1.6 * rows), layout="constrained")
     axes = list(figure.subplots(rows, min(COLUMNS, len(tables)), sharex=True, sharey=True, squeeze=False).flat)
     for ax, (label, runs_of) in zip(axes, tables.items(), strict=False):
         if log:
             ax.set_yscale("log")
         if behind is not None:
             other = tables[behind].mean(0)
-            ax.plot(range(1, len(other) + 1), other, color=GRAY, linestyle="--", linewidth=1.2)
+            ax.plot(range(1, len(other) + 1), other, color=style.GRAY, linestyle="--", linewidth=1.2)
         mean, bar, x = runs_of.mean(0), deviation(runs_of), range(1, runs_of.shape[1] + 1)
         low = np.minimum(bar, mean * 0.999) if log else bar  # a bar cannot end below 0 on a log axis
-        color = VERMILLION if label == behind else BLUE
+        color = style.VERMILLION if label == behind else style.BLUE
         ax.errorbar(x, mean, [low, bar], color=color, marker="o", markersize=3, capsize=2, linewidth=1.5)
         ax.set_title(label, fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
@@ -253,16 +233,16 @@ def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = N
     runs: {label: numbers [runs]}, none negative. chance: a thin line, where it is given. colors: see `line_styles`; the
     others are blue.
     """
-    rows = each(lambda label, values: finite(label, vector(label, values)), runs)
-    figure, (ax,) = new_figure(0.9 + 0.28 * len(rows))
+    rows = style.each(lambda label, values: style.finite(label, style.vector(label, values)), runs)
+    figure, (ax,) = style.new_figure(0.9 + 0.28 * len(rows))
     for y, (label, values) in enumerate(rows.items()):
-        bar = {"xerr": deviation(values), "color": color_of(label, colors) or BLUE, "capsize": 4}
-        ax.plot(values, np.full(len(values), y), "o", color=GRAY, markerfacecolor="white", markersize=5, zorder=3)
+        bar = {"xerr": deviation(values), "color": style.color_of(label, colors) or style.BLUE, "capsize": 4}
+        ax.plot(values, np.full(len(values), y), "o", color=style.GRAY, markerfacecolor="white", markersize=5, zorder=3)
         ax.errorbar(values.mean(), y, marker="D", markersize=6, zorder=2, **bar)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
     if chance is not None:
-        ax.axvline(chance, color=GRAY, linewidth=1)
+        ax.axvline(chance, color=style.GRAY, linewidth=1)
         above = {"xycoords": ax.get_xaxis_transform(), "xytext": (0, 2), "textcoords": "offset points"}
-        ax.annotate("chance", (chance, 1), **above, ha="center", va="bottom", color=PALE_INK, fontsize=9)
+        ax.annotate("chance", (chance, 1), **above, ha="center", va="bottom", color=style.PALE_INK, fontsize=9)
     return figure

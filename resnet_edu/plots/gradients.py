@@ -12,29 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from resnet_edu.plots import style
 from resnet_edu.plots.curves import draw_epochs
-from resnet_edu.plots.style import (
-    FROM_IMAGE,
-    GRAY,
-    OFF_SCALE,
-    VERMILLION,
-    Colors,
-    course_look,
-    draw_off_scale,
-    each,
-    layer_words,
-    line_styles,
-    log_axis,
-    log_limits,
-    new_figure,
-    norm_row,
-    norm_table,
-    off_scale_keys,
-    vector,
-)
+from resnet_edu.plots.style import Colors, course_look
 
 #: Cells that a color scale has no place for: {what the legend says: (color, hatch)}
-OFF_COLORS = {"exactly 0": (GRAY, ""), "infinite": (VERMILLION, "////"), "no number (NaN)": ("white", "xxxx")}
+OFF_COLORS = {
+    "exactly 0": (style.GRAY, ""),
+    "infinite": (style.VERMILLION, "////"),
+    "no number (NaN)": ("white", "xxxx"),
+}
 
 
 @course_look
@@ -52,10 +39,10 @@ def gradient_norms(
     profiles: {label: norms}. Norms are a `probes.GradientNorms` (its row `step` is drawn) or one number a layer, from
     the one next to the image on. colors: see `line_styles`.
     """
-    lines = each(lambda label, profile: norm_row(label, profile, step), profiles)
-    figure, (ax,) = new_figure(3.6)
+    lines = style.each(lambda label, profile: style.norm_row(label, profile, step), profiles)
+    figure, (ax,) = style.new_figure(3.6)
     draw_norms(ax, lines, colors=colors)
-    ax.set(ylabel=ylabel, xlabel=layer_words(profiles) if xlabel is None else xlabel, title=title)
+    ax.set(ylabel=ylabel, xlabel=style.layer_words(profiles) if xlabel is None else xlabel, title=title)
     return figure
 
 
@@ -70,16 +57,16 @@ def accuracy_and_gradients(
     """
     if list(histories) != list(profiles):
         raise ValueError(f"Give the same labels twice: {list(histories)} and {list(profiles)} differ.")
-    curves = each(lambda label, h: vector(label, getattr(h, "train_accuracy", h)), histories)
-    norms = each(norm_row, profiles)
-    figure, (left, right) = new_figure(3.8, columns=2)
-    draw_epochs(left, curves, line_styles(curves, colors), chance=chance)
+    curves = style.each(lambda label, h: style.vector(label, getattr(h, "train_accuracy", h)), histories)
+    norms = style.each(style.norm_row, profiles)
+    figure, (left, right) = style.new_figure(3.8, columns=2)
+    draw_epochs(left, curves, style.line_styles(curves, colors), chance=chance)
     left.set(xlabel="epoch", ylabel="training accuracy")
     left.legend(loc="lower right", bbox_to_anchor=(1, chance + 0.04))  # above the line of chance
     draw_norms(right, norms, limits=_close_limits(np.concatenate(list(norms.values()))), colors=colors)
     right.set(ylabel="gradient norm, late in training", xlabel="convolution: 1 is next to the image")
     right.get_legend().remove()  # the labels and their styles are those of the left panel
-    if keys := off_scale_keys(np.concatenate(list(norms.values()))):
+    if keys := style.off_scale_keys(np.concatenate(list(norms.values()))):
         right.legend(handles=keys)
     return figure
 
@@ -88,7 +75,7 @@ def _close_limits(values: np.ndarray) -> tuple[float, float]:
     """The positive values with some room around them, and at least one decade."""
     decades = np.log10(values[np.isfinite(values) & (values > 0)])
     if not len(decades):
-        return log_limits(values)
+        return style.log_limits(values)
     middle, half = (decades.max() + decades.min()) / 2, max(1.0, decades.max() - decades.min() + 0.2) / 2
     return 10.0 ** (middle - half), 10.0 ** (middle + half)
 
@@ -102,17 +89,17 @@ def draw_norms(
 ) -> None:
     """`gradient_norms` on given axes. limits: of the axis of norms, where it has to hold others, too."""
     everything = np.concatenate(list(lines.values()))
-    log_axis(ax, limits or log_limits(everything))
+    style.log_axis(ax, limits or style.log_limits(everything))
     handles = []
-    for label, style in line_styles(lines, colors).items():
+    for label, pen in style.line_styles(lines, colors).items():
         norms, layers = lines[label], np.arange(1, len(lines[label]) + 1)
         sparse = max(1, len(norms) // 60)  # a thousand markers would hide the line
-        handles += ax.plot(layers, norms, label=label, markersize=4, linewidth=1.5, markevery=sparse, **style)
-        draw_off_scale(ax, layers, norms, style["color"])
-    ax.legend(handles=[*handles, *off_scale_keys(everything)])
+        handles += ax.plot(layers, norms, label=label, markersize=4, linewidth=1.5, markevery=sparse, **pen)
+        style.draw_off_scale(ax, layers, norms, pen["color"])
+    ax.legend(handles=[*handles, *style.off_scale_keys(everything)])
     ax.set_xlim(0.5, max(map(len, lines.values())) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel(FROM_IMAGE)
+    ax.set_xlabel(style.FROM_IMAGE)
 
 
 @course_look
@@ -127,7 +114,7 @@ def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
     norms = everything[np.isfinite(everything) & (everything > 0)]
     low, high = (norms.min(), norms.max()) if len(norms) else (0.1, 1.0)
     norm = LogNorm(low, max(high, low * 10))
-    figure, axes = new_figure(3.4, len(tables))
+    figure, axes = style.new_figure(3.4, len(tables))
     for ax, (label, table) in zip(axes, tables.items(), strict=True):
         ax.grid(False)
         rows, layers = table.shape
@@ -141,7 +128,7 @@ def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
         ax.set(title=label, xlabel="step")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(4 if len(tables) > 2 else 8, integer=True))
-    axes[0].set_ylabel(layer_words(profiles, "layer: 1 is next to the image"))
+    axes[0].set_ylabel(style.layer_words(profiles, "layer: 1 is next to the image"))
     figure.colorbar(picture, ax=axes, label="gradient norm", pad=0.01)
     keys = [
         Patch(
@@ -152,7 +139,7 @@ def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
             label=label,
         )
         for label, (color, hatch) in OFF_COLORS.items()
-        if OFF_SCALE[label][2](everything).any()
+        if style.OFF_SCALE[label][2](everything).any()
     ]
     if keys:
         figure.legend(handles=keys, loc="outside lower right", ncols=3, frameon=False)
@@ -166,7 +153,7 @@ def _draw_off_colors(ax: Axes, table: np.ndarray, options: Mapping[str, Any]) ->
     left, right, bottom, top = options["extent"]
     edges = np.linspace(left, right, len(table) + 1), np.linspace(bottom, top, table.shape[1] + 1)
     for label, (color, hatch) in OFF_COLORS.items():
-        cells = np.ma.masked_where(~OFF_SCALE[label][2](table), np.ones_like(table)).T
+        cells = np.ma.masked_where(~style.OFF_SCALE[label][2](table), np.ones_like(table)).T
         if cells.count():
             ax.imshow(cells, cmap=ListedColormap([color]), **options)
         if cells.count() and hatch:
@@ -180,12 +167,12 @@ def layers_moved(moved: Mapping[str, Sequence[bool]], *, colors: Colors = None) 
 
     moved: {label: one True or False a layer, from the one next to the image on}. colors: see `line_styles`.
     """
-    rows = each(lambda label, values: vector(label, values) != 0, moved)
-    figure, (ax,) = new_figure(0.7 + 0.5 * len(rows))
+    rows = style.each(lambda label, values: style.vector(label, values) != 0, moved)
+    figure, (ax,) = style.new_figure(0.7 + 0.5 * len(rows))
     for y, (label, values) in enumerate(reversed(rows.items())):
-        color = line_styles([label], colors)[label]["color"]
+        color = style.line_styles([label], colors)[label]["color"]
         for i, value in enumerate(values):
-            box = {"facecolor": color} if value else {"facecolor": "white", "hatch": "xxxx", "edgecolor": GRAY}
+            box = {"facecolor": color} if value else {"facecolor": "white", "hatch": "xxxx", "edgecolor": style.GRAY}
             ax.add_patch(Rectangle((i + 0.55, y - 0.36), 0.9, 0.72, linewidth=0, **box))
     ax.set(xlim=(0.3, max(map(len, rows.values())) + 0.7), ylim=(-0.6, len(rows) - 0.4))
     ax.set_yticks(range(len(rows)), [f"{k}: {int(v.sum())} of {len(v)} moved" for k, v in reversed(rows.items())])
@@ -196,4 +183,4 @@ def layers_moved(moved: Mapping[str, Sequence[bool]], *, colors: Colors = None) 
 
 def norm_tables(profiles: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """{label: float64 [steps, layers]} from recorders or arrays, checked."""
-    return each(norm_table, profiles)
+    return style.each(style.norm_table, profiles)

@@ -9,24 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import (
-    BLACK,
-    GRAY,
-    VERMILLION,
-    WIDTH,
-    Colors,
-    course_look,
-    draw_off_scale,
-    each,
-    layer_words,
-    line_styles,
-    log_axis,
-    log_limits,
-    new_figure,
-    norm_row,
-    off_scale_keys,
-    shaped,
-)
+from resnet_edu.plots import style
+from resnet_edu.plots.style import Colors, course_look
 
 
 @course_look
@@ -35,11 +19,13 @@ def cosine_maps(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
 
     profiles: {label: `probes.Shattering`, or its matrix [points, points]}. NaN is gray.
     """
-    maps = each(lambda label, found: _cosines(label, getattr(found, "matrix", found), "points", "points"), profiles)
-    figure, axes = new_figure(0.95 * WIDTH / max(3, len(maps)) + 0.3, len(maps))
+    maps = style.each(
+        lambda label, found: _cosines(label, getattr(found, "matrix", found), "points", "points"), profiles
+    )
+    figure, axes = style.new_figure(0.95 * style.WIDTH / max(3, len(maps)) + 0.3, len(maps))
     for ax, (label, values) in zip(axes, maps.items(), strict=True):
         ax.grid(False)
-        ax.set_facecolor(GRAY)
+        ax.set_facecolor(style.GRAY)
         picture = ax.imshow(np.ma.masked_invalid(values), cmap="PuOr", vmin=-1, vmax=1, interpolation="nearest")
         ax.set(title=label, xlabel="point on the line")
     axes[0].set_ylabel("point on the line")
@@ -55,12 +41,12 @@ def cosine_lines(profiles: Mapping[str, Any], *, title: str = "", colors: Colors
 
     profiles: {label: `probes.Shattering`, or its cosines [points - 1]}.
     """
-    lines = each(lambda label, found: _cosines(label, getattr(found, "cosine", found), "points - 1"), profiles)
-    figure, (ax,) = new_figure(3.4)
-    for label, style in line_styles(lines, colors).items():
+    lines = style.each(lambda label, found: _cosines(label, getattr(found, "cosine", found), "points - 1"), profiles)
+    figure, (ax,) = style.new_figure(3.4)
+    for label, pen in style.line_styles(lines, colors).items():
         where = np.arange(len(lines[label])) + 1.5  # between one point and the next
-        ax.plot(where, lines[label], label=label, markersize=4, linewidth=1.5, **style)
-    ax.axhline(0, color=GRAY, linewidth=1)
+        ax.plot(where, lines[label], label=label, markersize=4, linewidth=1.5, **pen)
+    ax.axhline(0, color=style.GRAY, linewidth=1)
     ax.set_ylim(-1.05, 1.05)
     ax.set_xlim(0.5, max(map(len, lines.values())) + 1.5)
     ax.set_xlabel("point on the line between two images")
@@ -77,30 +63,30 @@ def profile_grid(profiles: Mapping[str, Any], *, columns: int = 4) -> Figure:
     profiles: {title: norms}, a `probes.GradientNorms` (its last row) or one number a layer, from the one next to the
     image on. Zeros, infinities and NaN are marked on the ends of the axis.
     """
-    rows = each(norm_row, profiles)
+    rows = style.each(style.norm_row, profiles)
     lines = -(-len(rows) // columns)
     height = 2.1 * lines + 0.9
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure(figsize=(style.WIDTH, height))
     axes = figure.subplots(lines, columns, squeeze=False, sharey=True)
     figure.subplots_adjust(left=0.08, right=0.99, bottom=0.55 / height, top=1 - 0.6 / height, wspace=0.1, hspace=0.45)
     everything = np.concatenate(list(rows.values()))
     for ax in axes.flat[len(rows) :]:
         ax.set_visible(False)
     for ax, (label, norms) in zip(axes.flat, rows.items(), strict=False):
-        log_axis(ax, log_limits(everything))
+        style.log_axis(ax, style.log_limits(everything))
         layers = np.arange(1, len(norms) + 1)
-        ax.plot(layers, norms, color=BLACK, marker="o", markersize=3, linewidth=1)
-        draw_off_scale(ax, layers, norms, VERMILLION)
+        ax.plot(layers, norms, color=style.BLACK, marker="o", markersize=3, linewidth=1)
+        style.draw_off_scale(ax, layers, norms, style.VERMILLION)
         ax.set_title(label)
         ax.set_xlim(0, len(norms) + 1)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for ax in axes[:, 0]:
         ax.set_ylabel("gradient norm")
-    figure.supxlabel(layer_words(profiles), fontsize=10, y=0.01)
-    if keys := off_scale_keys(everything, VERMILLION):
+    figure.supxlabel(style.layer_words(profiles), fontsize=10, y=0.01)
+    if keys := style.off_scale_keys(everything, style.VERMILLION):
         figure.legend(handles=keys, loc="upper right", ncols=len(keys), frameon=False)
     return figure
 
 
 def _cosines(label: str, values: Any, *shape: str) -> np.ndarray:
-    return shaped(label, values, *shape, low=-1 - 1e-6, high=1 + 1e-6)
+    return style.shaped(label, values, *shape, low=-1 - 1e-6, high=1 + 1e-6)

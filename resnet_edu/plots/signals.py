@@ -10,25 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import (
-    BLACK,
-    FORWARD_AND_BACKWARD,
-    Colors,
-    Number,
-    course_look,
-    draw_off_scale,
-    each,
-    layer_words,
-    line_styles,
-    log_axis,
-    log_limits,
-    new_figure,
-    norm_table,
-    off_scale_keys,
-    parts,
-    shaped,
-    vector,
-)
+from resnet_edu.plots import style
+from resnet_edu.plots.style import Colors, course_look
 
 
 @course_look
@@ -46,20 +29,21 @@ def signal_scale(
     then drawn as points. Zeros, infinities and NaN are marked on the ends of the axis.
     """
     measured, formulas = _with_predicted(_pair, profiles, predicted)
-    figure, axes = new_figure(3.6, 2)
-    for i, (ax, head) in enumerate(zip(axes, FORWARD_AND_BACKWARD, strict=True)):
-        log_axis(ax, log_limits(np.concatenate([pair[i] for pair in (*measured.values(), *formulas.values())])))
+    figure, axes = style.new_figure(3.6, 2)
+    for i, (ax, head) in enumerate(zip(axes, style.FORWARD_AND_BACKWARD, strict=True)):
+        everything = np.concatenate([pair[i] for pair in (*measured.values(), *formulas.values())])
+        style.log_axis(ax, style.log_limits(everything))
         one = {label: pair[i] for label, pair in measured.items()}
         _draw_by_layer(
             ax, one, {label: pair[i] for label, pair in formulas.items()}, colors, markersize=4, linewidth=1.5
         )
-        for label, style in line_styles(one, colors).items():
-            draw_off_scale(ax, np.arange(1, len(one[label]) + 1), one[label], style["color"])
-        ax.set(title=head, xlabel=layer_words(profiles, "layer: 1 is next to the image"))
+        for label, pen in style.line_styles(one, colors).items():
+            style.draw_off_scale(ax, np.arange(1, len(one[label]) + 1), one[label], pen["color"])
+        ax.set(title=head, xlabel=style.layer_words(profiles, "layer: 1 is next to the image"))
     handles = [
         line for line in axes[0].lines if line.get_label() in {*measured, *(f"{k}, predicted" for k in formulas)}
     ]
-    handles += off_scale_keys(np.concatenate([numbers for pair in measured.values() for numbers in pair]))
+    handles += style.off_scale_keys(np.concatenate([numbers for pair in measured.values() for numbers in pair]))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False)
     if title:
         figure.suptitle(title)
@@ -73,25 +57,25 @@ def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3, colors: 
     recordings: {label: ratios}, a `probes.UpdateRatio` or an array [steps, layers]. line: the rule of thumb. On the
     ends of the axis: steps with a median of 0, with an infinite ratio, and without any number.
     """
-    tables = each(norm_table, recordings)
+    tables = style.each(style.norm_table, recordings)
     tenths = {label: np.array([_tenths(row) for row in table]).T for label, table in tables.items()}
     marked = {label: np.where(np.isinf(table).any(1), np.inf, tenths[label][1]) for label, table in tables.items()}
-    figure, (ax,) = new_figure(3.8)
-    log_axis(ax, log_limits(np.concatenate([*(lines.ravel() for lines in tenths.values()), [line]])))
+    figure, (ax,) = style.new_figure(3.8)
+    style.log_axis(ax, style.log_limits(np.concatenate([*(lines.ravel() for lines in tenths.values()), [line]])))
     handles = []
-    for label, style in line_styles(tables, colors).items():
+    for label, pen in style.line_styles(tables, colors).items():
         low, middle, high = tenths[label]
         steps = np.arange(len(middle))
         low, high = np.maximum(low, ax.get_ylim()[0]), np.where(high > 0, high, np.nan)  # no band where all stand still
-        ax.fill_between(steps, low, high, facecolor=(style["color"], 0.15), edgecolor=style["color"], linewidth=0.6)
+        ax.fill_between(steps, low, high, facecolor=(pen["color"], 0.15), edgecolor=pen["color"], linewidth=0.6)
         every = max(1, len(steps) // 12)
-        handles += ax.plot(steps, middle, label=label, markersize=4, linewidth=1.5, markevery=every, **style)
-        draw_off_scale(ax, steps, marked[label], style["color"])
-    ax.axhline(float(shaped("line", line, low=1e-300)), color=BLACK, linewidth=1, linestyle=(0, (6, 3)))
+        handles += ax.plot(steps, middle, label=label, markersize=4, linewidth=1.5, markevery=every, **pen)
+        style.draw_off_scale(ax, steps, marked[label], pen["color"])
+    ax.axhline(float(style.shaped("line", line, low=1e-300)), color=style.BLACK, linewidth=1, linestyle=(0, (6, 3)))
     ax.annotate(f"{line:g}", (1.005, line), xycoords=("axes fraction", "data"), va="center", fontsize=9)
     ax.set(xlabel="step", ylabel="|update| / |weight|")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    handles += off_scale_keys(np.concatenate(list(marked.values())))
+    handles += style.off_scale_keys(np.concatenate(list(marked.values())))
     figure.legend(handles=handles, loc="outside right upper", frameon=False)
     return figure
 
@@ -109,8 +93,8 @@ def unit_parts(
 
     profiles: {label: one number a layer, from the image on}. predicted: the same for some labels, drawn as lines.
     """
-    measured, formulas = _with_predicted(parts, profiles, predicted)
-    figure, (ax,) = new_figure(3.2)
+    measured, formulas = _with_predicted(style.parts, profiles, predicted)
+    figure, (ax,) = style.new_figure(3.2)
     _draw_by_layer(ax, measured, formulas, colors, markersize=5, clip_on=False)
     ax.set(ylim=(0, 1), ylabel=ylabel, title=title, xlabel="layer: 1 is next to the image")
     figure.legend(loc="outside right upper", frameon=False)
@@ -121,21 +105,21 @@ def _draw_by_layer(
     ax: Axes, measured: Mapping[str, np.ndarray], formulas: Mapping[str, np.ndarray], colors: Colors, **look: Any
 ) -> None:
     """Lines; where there is a formula for a label, its line, and on it hollow points: both can be seen."""
-    for label, style in line_styles(measured, colors).items():
+    for label, pen in style.line_styles(measured, colors).items():
         values = measured[label]
         hollow = {"linestyle": "none", "markerfacecolor": "none", "markersize": 6} if label in formulas else {}
-        ax.plot(range(1, len(values) + 1), values, label=label, **{**look, **style, **hollow})
+        ax.plot(range(1, len(values) + 1), values, label=label, **{**look, **pen, **hollow})
         if label in formulas:
-            line = {**style, "marker": "none", "linewidth": 1}
+            line = {**pen, "marker": "none", "linewidth": 1}
             ax.plot(range(1, len(formulas[label]) + 1), formulas[label], label=f"{label}, predicted", **line)
     ax.set_xlim(0.5, max(map(len, measured.values())) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 
 
 def _with_predicted(
-    check: Callable[[str, Any], Number], profiles: Mapping[str, Any], predicted: Mapping[str, Any] | None
-) -> tuple[dict[str, Number], dict[str, Number]]:
-    measured, formulas = each(check, profiles), each(check, predicted or {})
+    check: Callable[[str, Any], style.Number], profiles: Mapping[str, Any], predicted: Mapping[str, Any] | None
+) -> tuple[dict[str, style.Number], dict[str, style.Number]]:
+    measured, formulas = style.each(check, profiles), style.each(check, predicted or {})
     if odd := [label for label in formulas if label not in measured]:
         raise ValueError(f"predicted has {odd[0]!r}, which is not among the profiles: {', '.join(measured)}.")
     return measured, formulas
@@ -144,7 +128,7 @@ def _with_predicted(
 def _pair(label: str, profile: Any) -> tuple[np.ndarray, np.ndarray]:
     both = (profile.activation, profile.gradient) if hasattr(profile, "activation") else profile
     activation, gradient = both
-    return vector(label, activation), vector(label, gradient)
+    return style.vector(label, activation), style.vector(label, gradient)
 
 
 def _tenths(row: np.ndarray) -> np.ndarray:

@@ -208,7 +208,7 @@ def parts(label: str, values: Any) -> np.ndarray:
     return shaped(label, values, "n", high=1.0)
 
 
-def part(name: str, value: Any) -> float:
+def fraction(name: str, value: Any) -> float:
     """A number from 0 to 1."""
     return float(shaped(name, value, high=1.0))
 
