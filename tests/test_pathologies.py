@@ -342,10 +342,11 @@ def test_every_choice_can_be_drawn_and_says_what_is_shown(recwarn):
             explorer.controls["view"].value, explorer.controls["setting"].value = view, setting
             low, high = ax.get_ylim()
             values = line_of(explorer, "this setting")
-            values = values[np.isfinite(values)]
+            values = values[np.isfinite(values) & (values != 0)]
             assert low <= values.min() and values.max() <= high
             assert ax.get_yscale() == ("log" if view == "norms" else "linear")
             assert ("norm" if view == "norms" else "cosine") in ax.get_ylabel()
+            assert {line.get_color() for line in ax.get_xgridlines()} == {plots.LOOK["grid.color"]}
     assert not [told for told in recwarn if not issubclass(told.category, DeprecationWarning)]
 
 

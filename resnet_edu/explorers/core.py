@@ -40,7 +40,7 @@ class Explorer:
         draw: Callable[..., str],
         buttons: Mapping[str, Callable[..., str]] | None = None,
     ) -> None:
-        self.controls, self.figure, self.draw = dict(controls), figure, plots.course_look(draw)
+        self.controls, self.figure, self.draw = dict(controls), figure, draw
         layout = {"width": "auto", "align_self": "flex-start"}
         self.buttons = {text: widgets.Button(description=text, layout=layout) for text in buttons or {}}
         self._handle: DisplayHandle | None = None
@@ -48,7 +48,7 @@ class Explorer:
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
         for text, action in (buttons or {}).items():
-            self.buttons[text].on_click(partial(self._press, plots.course_look(action)))
+            self.buttons[text].on_click(partial(self._press, action))
         display(widgets.VBox([*self.controls.values(), *self.buttons.values()]))
         self._redraw(None)
 
@@ -56,10 +56,12 @@ class Explorer:
         """What the controls say, as keywords for `draw`: "none" is None, which a menu cannot show as chosen."""
         return {name: None if control.value == "none" else control.value for name, control in self.controls.items()}
 
+    @plots.course_look  # until the picture is there: some ticks are made as late as that
     def _redraw(self, _change: Any) -> None:
         alt = self.draw(**self.settings())
         self._handle = put(self.figure, alt, self._handle)
 
+    @plots.course_look
     def _press(self, action: Callable[..., str], button: Any) -> None:
         button.disabled = True  # a second press would wait, and then run again
         try:
