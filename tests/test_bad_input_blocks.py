@@ -1,4 +1,4 @@
-"""Bad input for the probe, the figures and the explorer of blocks, as in test_bad_input.py."""
+"""Bad input for the probe of blocks, as in test_bad_input.py."""
 
 import torch
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""As test_bad_input.py, for the probes, plots and explorers of lesson 09."""
+"""As test_bad_input.py, for the probes of lesson 09."""
 
 import torch
 from hypothesis import given

@@ -30,7 +30,7 @@ def add_fonts(texts: Iterable[str]) -> set[str]:
     lost -= {"\N{VARIATION SELECTOR-15}", "\N{VARIATION SELECTOR-16}"}
     for family, path in other_fonts() if lost else ():
         if found := lost & letters(path):
-            mpl.rcParams["font.family"] = [*mpl.rcParams["font.family"], family]
+            mpl.rcParams["font.family"] = list(dict.fromkeys([*mpl.rcParams["font.family"], family]))
             lost -= found
         if not lost:
             break
@@ -47,13 +47,18 @@ def other_fonts() -> list[tuple[str, str]]:
     return [
         (font.name, font.fname)
         for font in fontManager.ttflist
-        if font.style == "normal" and font.weight == 400 and not font.name.startswith(not_letters)
+        if font.style == "normal" and font.weight in range(300, 501) and not font.name.startswith(not_letters)
     ]
 
 
 @cache
 def letters(path: str) -> frozenset[str]:
+    """What can be drawn in this font: nothing in one of pictures, such as some of emoji, which matplotlib cannot set."""
     try:
-        return frozenset(map(chr, get_font(path).get_charmap()))
-    except (RuntimeError, OSError):  # a font of pictures, such as some of emoji, which matplotlib cannot draw
+        font = get_font(path)
+        font.set_size(10, 100)
+        codes = list(font.get_charmap())
+        font.load_char(codes[0])
+    except (RuntimeError, OSError):
         return frozenset()
+    return frozenset(map(chr, codes))
