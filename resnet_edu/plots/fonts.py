@@ -53,7 +53,7 @@ def other_fonts() -> list[tuple[str, str]]:
 
 @cache
 def letters(path: str) -> frozenset[str]:
-    """What can be drawn in this font: nothing in one of pictures, such as some of emoji, which matplotlib cannot set."""
+    """What can be set in this font: nothing in one of pictures, such as emoji, which matplotlib cannot draw."""
     try:
         font = get_font(path)
         font.set_size(10, 100)
