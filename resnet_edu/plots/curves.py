@@ -207,11 +207,7 @@ def settings_axis(ax: Axes, settings: np.ndarray, room: float) -> None:
 
 @course_look
 def value_and_slope(
-    x: Any,
-    functions: Mapping[str, tuple[Any, Any]],
-    *,
-    xlabel: str = "x",
-    labels: tuple[str, str] = ("value", "slope"),
+    x: Any, functions: Mapping[str, tuple[Any, Any]], *, xlabel: str = "x", labels: tuple[str, str] = ("value", "slope")
 ) -> Figure:
     """Functions side by side with their derivatives, over the same x.
 

@@ -81,11 +81,7 @@ def _close_limits(values: np.ndarray) -> tuple[float, float]:
 
 
 def draw_norms(
-    ax: Axes,
-    lines: Mapping[str, np.ndarray],
-    *,
-    limits: tuple[float, float] | None = None,
-    colors: Colors = None,
+    ax: Axes, lines: Mapping[str, np.ndarray], *, limits: tuple[float, float] | None = None, colors: Colors = None
 ) -> None:
     """`gradient_norms` on given axes. limits: of the axis of norms, where it has to hold others, too."""
     everything = np.concatenate(list(lines.values()))

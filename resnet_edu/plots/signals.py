@@ -16,11 +16,7 @@ from resnet_edu.plots.style import Colors, course_look
 
 @course_look
 def signal_scale(
-    profiles: Mapping[str, Any],
-    *,
-    predicted: Mapping[str, Any] | None = None,
-    title: str = "",
-    colors: Colors = None,
+    profiles: Mapping[str, Any], *, predicted: Mapping[str, Any] | None = None, title: str = "", colors: Colors = None
 ) -> Figure:
     """Two panels, forward and backward: the scale of the activations and of the gradients by layer, on log scales.
 
