@@ -20,7 +20,7 @@ def writable(names: Sequence[str]) -> list[str]:
     shown = [f"class {i}" if lost & set(name) else name for i, name in enumerate(names)]
     if changed := {new: name for new, name in zip(shown, names, strict=True) if new != name}:
         told = ", ".join(f"{new} is {name}" for new, name in changed.items())
-        warnings.warn(f"No font on this machine has all letters of these names: {told}.", stacklevel=3)
+        warnings.warn(f"No font on this machine has all letters of these names: {told}.", stacklevel=1)
     return shown
 
 
