@@ -490,6 +490,9 @@ WITH_NAMES = {
     "confusion_matrix": lambda names: plots.confusion_matrix(np.eye(3, dtype=int), names),
     "boxes": lambda names: plots.boxes({"a": (images().images[0], torch.ones(1, 4), [0])}, names),
     "regions": lambda names: plots.regions(images(2).images, {"a": torch.zeros(2, 8, 8, dtype=int)}, names),
+    "gallery": lambda names: plots.gallery(images(3).images, names),
+    "heat_maps": lambda names: plots.heat_maps(images(3).images, {"a": np.ones((3, 2, 2))}, captions=names),
+    "pictures": lambda names: plots.pictures({name: [[1.0]] for name in names}),
 }
 
 
@@ -504,9 +507,10 @@ def test_names_that_no_font_has_are_numbered_and_that_is_said_once(draw, monkeyp
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         figure = [drawn(draw(NAMES)) for _ in range(2)][1]
-    assert ["class 0 is 猫, class 2 is 🐦" in str(one.message) for one in told] == [True]
+    assert ["0 is 猫, " in str(one.message) and "2 is 🐦" in str(one.message) for one in told] == [True]
     shown = [text.get_text() for text in words(figure)]
-    assert {"class 0", "dog", "class 2"} <= set(shown) and not set("".join(shown)) & {"猫", "🐦"}
+    numbered = [text for text in shown if text.endswith((" 0", " 2"))]
+    assert len(numbered) >= 2 and "dog" in shown and not set("".join(shown)) & {"猫", "🐦"}
 
 
 @pytest.fixture
@@ -528,12 +532,10 @@ def test_names_are_set_in_a_font_that_has_their_letters(draw, other_font, recwar
     assert all(set_in[name] == ["sans-serif", "STIXGeneral"] for name in other_font)
 
 
-def test_labels_and_captions_get_the_font_too(other_font, recwarn):
+def test_labels_get_the_font_too(other_font, recwarn):
     name = other_font[0]
     drawn(plots.gradient_norms({name: [1.0, 2.0]}))
-    drawn(plots.pictures({name: [[1.0]]}))
-    drawn(plots.gallery(images(1).images, [name]))
-    drawn(plots.heat_maps(images(1).images, {"a": np.ones((1, 2, 2))}, captions=[name]))
+    drawn(plots.heat_maps(images(1).images, {name: np.ones((1, 2, 2))}))
     assert not [told for told in recwarn if "Glyph" in str(told.message)]
 
 

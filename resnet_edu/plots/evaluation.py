@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from resnet_edu.plots import style
 from resnet_edu.plots.curves import by_setting, deviation, settings_axis
-from resnet_edu.plots.fonts import add_fonts, writable
+from resnet_edu.plots.fonts import writable
 from resnet_edu.plots.style import Colors, course_look
 
 # --- the confusion matrix ---------------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: st
     images: uint8 [N, 3, H, W], such as `test[[3, 1, 4]].images`. captions: N strings.
     """
     pixels = style.color_pictures("images", images)
-    add_fonts(captions)
+    captions = writable(captions, "image")
     rows, cell = -(-len(pixels) // columns), style.WIDTH / columns  # inches
     side, text = cell - 0.1, 0.08 + 0.15 * max(caption.count("\n") + 1 for caption in captions)
     head = 0.35 if title else 0.05

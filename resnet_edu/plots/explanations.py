@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from resnet_edu.plots.fonts import add_fonts
+from resnet_edu.plots.fonts import writable
 from resnet_edu.plots.style import WIDTH, color_pictures, course_look, each, finite, no_ticks, shaped
 
 HEAT = "inferno"  # dark where the map is 0, as bright as it is strong, in gray as in color
@@ -28,7 +28,7 @@ def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] |
     rows = each(lambda label, values: finite(label, shaped(label, values, "N", "h", "w")), maps)
     if odd := [label for label, values in rows.items() if len(values) != len(pixels)]:
         raise ValueError(f"{odd[0]!r}: {len(pixels)} images need as many maps; there are {len(rows[odd[0]])}.")
-    add_fonts(captions or ())
+    captions = writable(captions or (), "image")
     left, count = 0.15, len(pixels)
     side = WIDTH * (1 - left) / max(count, 5)
     head = 0.04 + (0.16 * max(caption.count("\n") + 1 for caption in captions) if captions else 0.0)

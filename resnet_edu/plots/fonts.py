@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 
 import matplotlib as mpl
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
 
-def writable(names: Sequence[str]) -> list[str]:
+def writable(names: Iterable[str], kind: str = "class") -> list[str]:
     """The names, those for whose letters the machine has no font as "class 0", "class 1", ...; a warning says it once.
 
     Call it in a function with the course's look, before the texts are made: they get the fonts that it adds.
     """
+    names = list(names)
     lost = add_fonts(names)
-    shown = [f"class {i}" if lost & set(name) else name for i, name in enumerate(names)]
+    shown = [f"{kind} {i}" if lost & set(name) else name for i, name in enumerate(names)]
     if changed := {new: name for new, name in zip(shown, names, strict=True) if new != name}:
         told = ", ".join(f"{new} is {name}" for new, name in changed.items())
         warn_once(f"No font on this machine has all letters of these names: {told}.")

@@ -40,7 +40,8 @@ def pictures(given: Mapping[str, Any], *, columns: int = 6) -> Figure:
     and the smallest and largest number stand below it: black is 0 and white the largest, or, where some are negative,
     gray is 0 and black and white are equally far from it.
     """
-    panels = each(array, given)
+    labels = writable(given, "picture")
+    panels = each(array, dict(zip(labels, given.values(), strict=True)))
     figure, axes = _panels(panels, columns, words_below=any(picture.ndim == 2 for picture in panels.values()))
     for ax, picture in zip(axes, panels.values(), strict=True):
         draw_picture(ax, picture)
