@@ -16,6 +16,18 @@ from matplotlib.text import Text
 
 from resnet_edu.plots import LOOK
 
+
+def drawn(figure):
+    """Draw for real: some mistakes only show then, and only then is it looked at."""
+    figure.draw_without_rendering()
+    return figure
+
+
+def lines(ax):
+    """{label: line}, of the lines that have one."""
+    return {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
+
+
 TEXT, MARK = 4.5, 3.0  # WCAG 2.2, success criteria 1.4.3 and 1.4.11
 
 
@@ -130,5 +142,5 @@ def look_in_gray(handle):
         hollow = same_color(handle.get_markerfacecolor(), "white") or same_color(handle.get_markerfacecolor(), "none")
         return handle.get_linestyle(), handle.get_marker(), hollow, handle.get_linewidth()
     if isinstance(handle, Patch):
-        return handle.get_hatch(), handle.get_fill(), handle.get_linestyle()
+        return handle.get_hatch(), handle.get_fill(), handle._dash_pattern  # a legend copies it without its name
     return type(handle), handle.get_hatch(), str(handle.get_linestyle())

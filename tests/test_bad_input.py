@@ -7,7 +7,6 @@ inside PyTorch, and its message is a sentence. Thousands of arguments are tried,
 import contextlib
 import inspect
 import math
-import os
 import string
 import warnings
 from pathlib import Path
@@ -20,7 +19,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import resnet_edu
-from resnet_edu import explorers, lesson, models, plots, training
+from resnet_edu import lesson, models, plots, training
 from resnet_edu.data import CLASSES, Images
 
 PACKAGE = str(Path(resnet_edu.__file__).parent)
@@ -228,8 +227,6 @@ def test_every_schedule_is_a_factor_from_0_to_1(total, data):
 
 # --- plots ------------------------------------------------------------------------------------------------------------
 
-ROWS = st.lists(st.one_of(st.floats(allow_nan=True), st.floats(0, 1e30), st.just(0.0)), max_size=5)
-PROFILES = st.one_of(JUNK, ROWS, st.lists(ROWS, max_size=3), tensors())
 PLOTS = {
     "gradient_norms": plots.gradient_norms,
     "gradient_heatmap": plots.gradient_heatmap,
@@ -240,76 +237,19 @@ PLOTS = {
     "unit_parts": lambda profiles: plots.unit_parts(profiles, ylabel="part"),
 }
 BY_STEP = ("gradient_heatmap", "update_ratios")
-
-
-@pytest.mark.parametrize("name", PLOTS)
-@settings(many, max_examples=120)
-@given(
-    st.one_of(
-        JUNK,
-        st.dictionaries(
-            st.one_of(
-                st.text("ab$_^\\", max_size=3), JUNK.filter(is_key := lambda v: v.__hash__ and not isinstance(v, slice))
-            ),
-            PROFILES,
-            max_size=3,
-        ),
-    )
-)
-def test_a_plot_takes_numbers_or_refuses_what_it_is_given(name, profiles):
-    refused(PLOTS[name], profiles)
+ANY_NORM = st.one_of(st.floats(0, 1e30, allow_subnormal=True), st.sampled_from([0.0, math.inf, math.nan]))
 
 
 @pytest.mark.parametrize("name", PLOTS)
 @settings(many, max_examples=15)
-@given(st.lists(st.lists(st.floats(0, 1e30, allow_subnormal=True), min_size=3, max_size=3), min_size=1, max_size=4))
+@given(st.lists(st.lists(ANY_NORM, min_size=3, max_size=3), min_size=1, max_size=4))
 def test_any_norms_can_be_drawn(name, table):
     values = table if name in BY_STEP else table[0]
-    if name == "gradient_heatmap" and not np.any(values):
-        return  # nothing but zeros has no color scale, and that is an error
     if name == "signal_scale":
         values = [table[0], table[-1]]
     if name == "unit_parts":
-        values = [value / 1e30 for value in values]
+        values = np.nan_to_num(np.array(values), posinf=1e30) / 1e30
     PLOTS[name]({"plain": values, "residual": np.array(values)}).draw_without_rendering()
-
-
-@settings(many, max_examples=100)
-@given(st.one_of(JUNK, tensors(), st.dictionaries(st.text("ab", max_size=2), st.one_of(JUNK, tensors()), max_size=2)))
-def test_a_picture_is_drawn_or_refused(given):
-    refused(plots.pictures, given)
-    refused(plots.kernels, given)
-    refused(plots.feature_maps, given)
-    refused(plots.value_and_slope, [0.0, 1.0], given)
-    refused(plots.value_and_slope, given, {"a": ([0.0], [0.0])})
-    refused(plots.pictures, {"a": [[1.0]]}, columns=given)
-
-
-@settings(many, max_examples=60)
-@given(JUNK)
-def test_the_settings_of_plots_are_checked(value):
-    refused(plots.gradient_norms, {"plain": [[1.0], [2.0]]}, step=value)
-    refused(plots.training_curves, {"plain": [0.5]}, value)
-    refused(plots.training_curves, {"plain": [0.5]}, epochs=value)
-    refused(plots.training_curves, {"plain": [0.5]}, chance=value)
-    refused(plots.by_rate, {"plain": {0.1: 0.5}}, chance=value)
-    refused(plots.boxes, {"a": (pictures(1).images[0], [[1, 1, 3, 3]], [0])}, ["cat"], columns=value)
-    refused(plots.network, value)
-    refused(plots.update_ratios, {"plain": [[1.0]]}, line=value)
-    refused(plots.signal_scale, {"plain": ([1.0], [1.0])}, predicted=value)
-    refused(plots.unit_parts, {"plain": [1.0]}, ylabel="part", predicted=value)
-    refused(plots.sample_grid, value)
-    refused(plots.confusion_matrix, value, ["a", "b"])
-    refused(plots.confusion_matrix, [[1, 0], [0, 1]], value)
-    refused(plots.gallery, value, ["a", "b"])
-    refused(plots.gallery, pictures(2).images, value)
-    refused(plots.gallery, pictures(2).images, ["a", "b"], columns=value)
-    refused(plots.sweep, value, xlabel="x", ylabel="y")
-    refused(plots.sweep, {"a": value}, xlabel="x", ylabel="y")
-    refused(plots.sweep, {"a": {0.1: value}}, xlabel="x", ylabel="y")
-    refused(plots.sweep, {"a": {0.1: 1.0}}, xlabel="x", ylabel="y", top=value)
-    if not isinstance(value, int) or value < 100:
-        refused(plots.sample_grid, pictures(), per_class=value)
 
 
 # --- lesson -----------------------------------------------------------------------------------------------------------
@@ -352,51 +292,6 @@ def test_what_is_shown_is_a_figure_with_words(figure, alt):
         assert refused(lesson.show, figure, alt="A line.")
         good = isinstance(alt, str) and bool(alt.strip())
         assert refused(lesson.show, plots.layers_moved({"plain": [True]}), alt=alt) is not good
-
-
-# --- explorers --------------------------------------------------------------------------------------------------------
-
-
-@settings(many, max_examples=60)
-@given(st.one_of(tensors(), JUNK), st.one_of(tensors(), JUNK), JUNK)
-def test_gradient_flow_takes_a_batch_or_refuses_what_it_is_given(images, labels, depth):
-    with contextlib.redirect_stdout(open(os.devnull, "w")):
-        refused(explorers.gradient_flow, images, labels, depth=8)
-        refused(explorers.gradient_flow, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), depth=depth)
-        refused(explorers.gradient_steps, images)
-        refused(explorers.initialization, images, labels)
-        if not isinstance(depth, int) or depth < 100:
-            refused(explorers.initialization, torch.zeros(2, 3, 8, 8), torch.zeros(2, dtype=torch.int64), depth=depth)
-        refused(explorers.learning_rate, images)
-        refused(explorers.sgd_losses, images, lr=0.1)
-
-
-@settings(many, max_examples=40)
-@given(st.sampled_from(["lr", "momentum", "schedule", "seed"]), JUNK)
-def test_sgd_losses_takes_a_setting_or_refuses_it(name, value):
-    if not callable(value):
-        refused(explorers.sgd_losses, pictures(64), **{"lr": 0.1, name: value})
-
-
-@settings(many, max_examples=60)
-@given(st.one_of(tensors(), JUNK), JUNK)
-def test_the_explorers_of_convolutions_take_their_settings_or_refuse_them(value, other):
-    with contextlib.redirect_stdout(open(os.devnull, "w")):
-        refused(explorers.kernel_response, value, np.eye(3))
-        refused(explorers.kernel_response, pictures().images[0], value)
-        refused(explorers.kernel_on_image, value)
-        refused(explorers.kernel_on_image, pictures(), kernel=other)
-        refused(explorers.kernel_on_image, pictures(), image=other)
-        refused(explorers.activation_and_slope, other, 0.0)
-        refused(explorers.activation_and_slope, "relu", value)
-        refused(explorers.activation_slopes, x=other)
-        for name in ("layers", "kernel", "stride", "dilation"):
-            refused(explorers.receptive_fields, **{name: other})
-            if not isinstance(other, int):
-                refused(
-                    explorers.stack_of_convolutions,
-                    **{"layers": 1, "kernel": 1, "stride": 1, "dilation": 1, name: other},
-                )
 
 
 def test_the_check_of_refusals_is_itself_strict():

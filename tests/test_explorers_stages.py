@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from samples import pictures
 
 from resnet_edu import data, explorers, models, probes
 
@@ -17,8 +18,7 @@ def net():
 
 @pytest.fixture(scope="module")
 def images():
-    pixels = torch.randint(256, (3, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return data.Images(pixels, torch.arange(3), data.CLASSES)
+    return pictures(3)
 
 
 def shown(explorer):
@@ -64,12 +64,3 @@ def test_the_sliders_move_the_picture(net, images, page):
     np.testing.assert_array_equal(last_photo, images.images[2].permute(1, 2, 0))
     assert not np.array_equal(last_maps[0], other_maps[0])
     assert len(page) == 4  # controls, picture, and two changes of it
-
-
-def test_stages_refuses_what_it_cannot_take(net, images):
-    with pytest.raises(TypeError, match=r"stages takes one of models\.resnet18"):
-        explorers.stages(models.CifarNet(8, residual=True, width=2), images)
-    with pytest.raises(TypeError, match="stages takes Images"):
-        explorers.stages(net, torch.zeros(1, 3, 8, 8))
-    with pytest.raises(ValueError, match="position=17: give a whole number from 0 to 16"):
-        explorers.stages(net, images, size=SIZE, position=17)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from readable import lines
 
 from resnet_edu import data, explorers, plots
 
@@ -47,8 +48,7 @@ def test_few_images_are_enough(train):
 
 
 def curve(explorer, label):
-    (line,) = [line for line in explorer.figure.axes[0].lines if line.get_label() == label]
-    return list(line.get_ydata())
+    return list(lines(explorer.figure.axes[0])[label].get_ydata())
 
 
 def tried(explorer):
@@ -110,13 +110,6 @@ def test_the_axes_go_by_what_guessing_costs(train, classes):
         np.testing.assert_allclose(parts, np.array([1.2, 3.2]) / math.log(10))
 
 
-def test_what_diverges_stands_on_the_top_line_of_any_axis(train, monkeypatch):
-    monkeypatch.setattr(explorers.training, "sgd_losses", lambda *_, **__: np.full(48, np.nan))
-    few = data.Images(train.images[:64], train.labels[:64] % 2, ("a", "b"))
-    explorer = explorers.learning_rate(few)
-    assert tried(explorer) == [(0.01, explorer.figure.axes[1].get_ylim()[1])]
-
-
 def test_every_choice_can_be_drawn(train):
     explorer = explorers.learning_rate(train)
     for name in ("momentum", "schedule"):
@@ -124,26 +117,3 @@ def test_every_choice_can_be_drawn(train):
         for i in range(len(menu.options)):
             menu.index = i
             assert menu.value is not None
-
-
-@pytest.mark.parametrize("wrong", [None, torch.zeros(100, 3, 16, 16), "train"])
-def test_it_takes_images(wrong):
-    for function in (explorers.learning_rate, lambda images: explorers.sgd_losses(images, lr=0.1)):
-        with pytest.raises(TypeError, match="Give Images"):
-            function(wrong)
-
-
-def test_it_takes_enough_images(train):
-    with pytest.raises(ValueError, match="at least 64 images of at least 8 x 8; these are 63 of 16 x 16"):
-        explorers.learning_rate(train[:63])
-
-
-def test_among_one_class_there_is_nothing_to_learn(train):
-    with pytest.raises(ValueError, match="at least 2 classes"):
-        explorers.learning_rate(data.Images(train.images[:64], train.labels[:64] * 0, ("a",)))
-
-
-@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, None, True])
-def test_a_seed_is_a_whole_number(train, seed):
-    with pytest.raises(ValueError, match="give a whole number from 0 to 4294967295"):
-        explorers.sgd_losses(train, lr=0.1, seed=seed)

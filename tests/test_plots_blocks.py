@@ -6,6 +6,7 @@ import torch
 from matplotlib import rcParams
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
+from readable import drawn
 
 from resnet_edu import models, plots, probes
 
@@ -13,11 +14,6 @@ from resnet_edu import models, plots, probes
 def flow(stage=1, residual=True, **options):
     net = models.CifarNet(8, residual=residual, width=4, **options)
     return probes.dataflow(getattr(net, f"stage{stage}")[0], torch.rand(4, 4, 8, 8))
-
-
-def drawn(figure):
-    figure.draw_without_rendering()
-    return figure
 
 
 def texts(ax):
@@ -127,31 +123,3 @@ def test_every_figure_has_the_course_s_width_and_leaves_matplotlib_s_settings_al
     before = dict(rcParams)
     assert drawn(FIGURES[name]()).get_figwidth() == plots.WIDTH
     assert dict(rcParams) == before
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: plots.blocks({}), "at least one entry"),
-        (lambda: plots.blocks(flow()), "it was given list"),
-        (lambda: plots.blocks({"b": []}), "'b': there is no step to draw"),
-        (lambda: plots.blocks({"b": [1]}), "'b': blocks takes the steps that probes.dataflow"),
-        (lambda: plots.blocks({"b": torch.nn.ReLU()}), "'b': blocks takes the steps that probes.dataflow"),
-        (lambda: plots.blocks({"b": flow()}, numbers="all"), "numbers='all': choose one of 'shape', 'rms', 'none'"),
-        (
-            lambda: plots.matrices({"k": [1.0]}),
-            r"'k': finite numbers \[rows, columns\] are needed; these have the shape \[1\]",
-        ),
-        (lambda: plots.matrices({"k": [[np.nan]]}), "finite numbers"),
-        (lambda: plots.matrices({"k": "abc"}), "'k': a plot takes numbers, not 'abc'"),
-        (
-            lambda: plots.checks({"a": {"b": ("1", True)}, "c": {"d": ("1", True)}}),
-            "'c': every row needs .* b; it has d",
-        ),
-        (lambda: plots.checks({"a": {"b": 1}}), r"'a': a measurement is a pair \(text, right or not\)"),
-        (lambda: plots.checks({"a": {}}), "at least one entry"),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused_with_a_sentence(call, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        call()

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from readable import lines
+from samples import pictures
 
 from resnet_edu import plots
 
@@ -52,38 +55,12 @@ def test_counts_can_be_read_on_every_color():
         assert abs(brightness - (text.get_color() == "white")) > 0.4
 
 
-@pytest.mark.parametrize(
-    ("counts", "classes", "message"),
-    [
-        ([[1, 2]], CLASSES, r"3 classes need counts of the shape \[3, 3\]; these have \[1, 2\]"),
-        ([[1, 2], [3, 4]], CLASSES, r"these have \[2, 2\]"),
-        ([], [], r"these have \[0\]"),
-        (np.zeros((0, 0), int), [], r"need counts"),
-        ([[1, -1], [0, 1]], ["a", "b"], "whole numbers of images, none below 0"),
-        ([[0.5, 0.5], [0, 1]], ["a", "b"], "whole numbers of images"),
-        ([["x"]], ["a"], "a plot takes numbers, not"),
-        (None, ["a"], "a plot takes numbers, not"),
-        ([[1], [2, 3]], ["a", "b"], "a plot takes numbers, not"),
-        (torch.zeros(1, 1, device="meta"), ["a"], "a plot takes numbers, not"),
-        ([[1]], "a", "classes='a': give a list of names"),
-        ([[1]], [1], "give a list of names"),
-    ],
-)
-def test_a_confusion_matrix_refuses_what_it_cannot_show(counts, classes, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        plots.confusion_matrix(counts, classes)
-
-
 # --- images with captions ---------------------------------------------------------------------------------------------
-
-
-def pixels(n, size=8):
-    return torch.randint(256, (n, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize(("n", "columns"), [(1, 8), (5, 2), (6, 3), (8, 8)])
 def test_a_gallery_shows_every_image_with_its_caption(n, columns):
-    given, captions = pixels(n), [f"image {i}\nof {n}" for i in range(n)]
+    given, captions = pictures(n).images, [f"image {i}\nof {n}" for i in range(n)]
     figure = drawn(plots.gallery(given, captions, columns=columns, title="all of them"))
     assert len(figure.axes) == n
     places = [(-round(ax.get_position().y0, 6), round(ax.get_position().x0, 6)) for ax in figure.axes]
@@ -96,7 +73,7 @@ def test_a_gallery_shows_every_image_with_its_caption(n, columns):
 
 @pytest.mark.parametrize("columns", [1, 3, 8])
 def test_captions_lie_on_no_picture(columns):
-    figure = drawn(plots.gallery(pixels(6), ["two\nlines"] * 6, columns=columns, title="all"))
+    figure = drawn(plots.gallery(pictures(6).images, ["two\nlines"] * 6, columns=columns, title="all"))
     renderer = figure.canvas.get_renderer()
     boxes = [ax.get_window_extent(renderer) for ax in figure.axes]
     for ax in figure.axes:
@@ -106,33 +83,9 @@ def test_captions_lie_on_no_picture(columns):
         assert caption.y0 >= 0
 
 
-@pytest.mark.parametrize(
-    ("images", "captions", "options", "message"),
-    [
-        (pixels(2), ["one"], {}, "2 images need 2 captions; there are 1"),
-        (pixels(2), "ab", {}, "captions='ab': give a list of strings"),
-        (pixels(2), [1, 2], {}, "give a list of strings"),
-        (pixels(2).float(), ["a", "b"], {}, r"uint8 images \[N, 3, H, W\]; these are float32"),
-        (pixels(2)[:, 0], ["a", "b"], {}, r"these are uint8 \[2, 8, 8\]"),
-        (pixels(0), [], {}, r"these are uint8 \[0, 3, 8, 8\]"),
-        ("images", ["a"], {}, "a plot takes numbers, not"),
-        (pixels(1), ["a"], {"columns": 0}, "columns=0: give a whole number from 1 to 20"),
-        (pixels(1), ["a"], {"columns": 1.5}, "columns=1.5"),
-        (pixels(1), ["a"], {"columns": 10**9}, "from 1 to 20"),
-    ],
-)
-def test_a_gallery_refuses_what_it_cannot_show(images, captions, options, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        plots.gallery(images, captions, **options)
-
-
 # --- a sweep ----------------------------------------------------------------------------------------------------------
 
 SWEPT = {"momentum 0": {0.1: 2.0, 0.01: 2.3, 1.0: math.inf}, "momentum 0.9": {0.01: 1.9, 0.1: 9.0, 1: math.nan}}
-
-
-def lines(ax):
-    return {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
 
 
 def test_a_sweep_shows_each_result_at_its_setting():
@@ -163,26 +116,120 @@ def test_without_a_top_every_finite_result_fits():
     drawn(plots.sweep({"a": {1: 2.0}}, xlabel="x", ylabel="y"))
 
 
-@pytest.mark.parametrize(
-    ("results", "message"),
-    [
-        ({}, "at least one entry"),
-        ({"a": {}}, "a sweep takes {setting: result}"),
-        ({"a": [1, 2]}, "'a': a sweep takes"),
-        ({"a": {0.0: 1.0}}, "settings above 0 only; the smallest is 0"),
-        ({"a": {-1: 1.0}}, "the smallest is -1"),
-        ({"a": {math.inf: 1.0}}, "settings above 0 only"),
-        ({"a": {"x": 1.0}}, "have to be numbers, not 'x'"),
-        ({"a": {1.0: None}}, "have to be numbers, not None"),
-        ({1: {1.0: 1.0}}, "the label 1 is not a string"),
-    ],
-)
-def test_a_sweep_refuses_what_it_cannot_show(results, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        plots.sweep(results, xlabel="x", ylabel="y")
+# --- means and deviations of several runs -----------------------------------------------------------------------------
+
+RUNS = {"plain": [[1.0, 4.0], [3.0, 4.0]], "b": [[0.5, 0.5]], "c": [[2.0, 2.0, 8.0]]}
+LABELS = {"xlabel": "x", "ylabel": "y"}
 
 
-@pytest.mark.parametrize("top", [math.nan, math.inf, "2", True])
-def test_the_top_of_a_sweep_is_a_number(top):
-    with pytest.raises(ValueError, match="give a number, the upper end"):
-        plots.sweep(SWEPT, xlabel="x", ylabel="y", top=top)
+def line(ax, k=-1):
+    """The mean: the last line that has markers."""
+    (found,) = [one for one in ax.lines if one.get_marker() == "o"]
+    return np.asarray(found.get_xdata()), np.asarray(found.get_ydata())
+
+
+def bars(ax):
+    """The ends of the vertical bars: [[low, high], ...]"""
+    (bars,) = ax.collections
+    return [tuple(segment[:, 1]) for segment in bars.get_segments()]
+
+
+def shown(figure):
+    figure.canvas.draw()
+    return [ax for ax in figure.axes if ax.get_visible()]
+
+
+def test_a_panel_shows_the_mean_of_its_runs_and_one_standard_deviation():
+    axes = shown(plots.small_multiples(RUNS, **LABELS))
+    assert [ax.get_title() for ax in axes] == list(RUNS)
+    x, mean = line(axes[0])
+    assert list(x) == [1, 2] and list(mean) == [2.0, 4.0]
+    np.testing.assert_allclose(bars(axes[0]), [(2 - 2**0.5, 2 + 2**0.5), (4, 4)])  # divided by n - 1
+    np.testing.assert_allclose(bars(axes[1]), [(0.5, 0.5), (0.5, 0.5)])  # a single run has no deviation
+
+
+def test_all_panels_have_the_same_axes_and_the_mean_of_one_net_behind():
+    axes = shown(plots.small_multiples(RUNS, behind="plain", **LABELS))
+    assert len({ax.get_ylim() for ax in axes}) == len({ax.get_xlim() for ax in axes}) == 1
+    for ax in axes:
+        (dashed,) = [one for one in ax.lines if one.get_linestyle() == "--"]
+        assert list(dashed.get_ydata()) == [2.0, 4.0] and to_hex(dashed.get_color()).upper() == plots.GRAY
+
+
+def test_on_a_log_axis_no_bar_ends_below_zero():
+    axes = shown(plots.small_multiples({"a": [[0.0, 1.0], [10.0, 1.0]]}, log=True, **LABELS))
+    assert axes[0].get_yscale() == "log" and min(low for low, _ in bars(axes[0])) > 0
+
+
+@pytest.mark.parametrize("panels", [1, 3, 4, 5, 11, 12])
+def test_there_is_a_panel_a_label_and_numbers_below_the_lowest_of_each_column(panels):
+    axes = shown(plots.small_multiples({str(i): [[1.0, 2.0]] for i in range(panels)}, **LABELS))
+    assert len(axes) == panels
+    labeled = [ax.xaxis.get_tick_params()["labelbottom"] for ax in axes]
+    assert all(labeled[-min(4, panels) :])
+
+
+def test_each_run_is_a_ring_and_their_mean_has_a_bar():
+    (ax,) = shown(plots.error_bars({"plain": [0.2, 0.4], "b": [0.3]}, xlabel="accuracy", chance=0.1))
+    rings = [one for one in ax.lines if to_hex(one.get_markerfacecolor()) == "#ffffff" and one.get_marker() == "o"]
+    assert [list(one.get_xdata()) for one in rings] == [[0.2, 0.4], [0.3]]
+    ends = [tuple(segment[:, 0]) for bars in ax.collections for segment in bars.get_segments()]
+    np.testing.assert_allclose(ends, [(0.3 - 0.02**0.5, 0.3 + 0.02**0.5), (0.3, 0.3)])
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["plain", "b"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first one stands on top
+    assert any("chance" in text.get_text() for text in ax.texts)
+
+
+def test_the_hue_of_a_bar_says_what_a_net_is():
+    runs = {"Plain-20": [0.2, 0.4], "ResNet": [0.2, 0.4], "explained": [0.2, 0.4], "b": [0.2, 0.4]}
+    (ax,) = shown(plots.error_bars(runs, xlabel="accuracy", colors={"b": plots.GREEN}))
+    hues = [to_hex(one.get_color()).upper() for one in ax.lines if one.get_marker() == "D"]
+    assert hues == [plots.VERMILLION, plots.BLUE, plots.BLUE, plots.GREEN]
+
+
+def test_the_word_for_chance_stands_on_no_whisker():
+    (ax,) = shown(plots.error_bars({"a": [0.1, 0.3], "b": [0.05, 0.2]}, xlabel="accuracy", chance=0.1))
+    (word,) = ax.texts
+    assert word.get_text() == "chance" and word.get_window_extent().y0 >= ax.get_window_extent().y1
+
+
+# --- rates, speeds and shares -----------------------------------------------------------------------------------------
+
+
+def test_schedules_draws_rates_and_the_part_of_their_sum():
+    given = {"steps": [0.1] * 5 + [0.01] * 5, "one cycle": [0.0, 0.2, 0.1, 0.0]}
+    left, right = drawn(plots.schedules(given)).axes
+    assert left.get_yscale() == "log" and [text.get_text() for text in left.get_legend().get_texts()] == list(given)
+    for label, rates in given.items():
+        np.testing.assert_array_equal(lines(left)[label].get_ydata(), rates)
+        np.testing.assert_array_equal(lines(left)[label].get_xdata(), range(len(rates)))  # steps count from 0
+        sums = [sum(rates[: k + 1]) / sum(rates) for k in range(len(rates))]
+        np.testing.assert_allclose(lines(right)[label].get_ydata(), sums)
+    low, high = left.get_ylim()
+    assert low < 0.01 and high > 0.2
+
+
+def test_throughput_shows_every_round_the_median_and_the_gain_in_the_same_round():
+    given = {"usual": [100.0, 50.0, 200.0], "faster": [300.0, 100.0, 200.0]}
+    (ax,) = drawn(plots.throughput(given)).axes
+    assert [bar.get_width() for bar in ax.patches] == [100.0, 200.0]
+    assert [list(line.get_xdata()) for line in ax.lines] == list(given.values())
+    assert [text.get_text() for text in ax.texts] == ["100  (x 1.00)", "200  (x 2.00)"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(given)
+    assert ax.yaxis_inverted() and ax.get_xlim()[0] == 0
+
+
+def test_a_gain_is_no_ratio_of_medians():
+    (ax,) = plots.throughput({"usual": [1.0, 2.0, 3.0], "other": [3.0, 3.0, 3.0]}).axes
+    assert ax.texts[1].get_text() == "3  (x 1.50)"
+    (ax,) = plots.throughput({"usual": [1.0, 2.0, 9.0], "other": [4.0, 3.0, 9.0]}).axes
+    assert ax.texts[1].get_text() == "4  (x 1.50)"  # the ratio of the medians is 2
+
+
+def test_the_bars_are_parts_of_each_sum():
+    figure = plots.shares({"parameters": {"stem": 1, "stages": 3}, "memory": {"stem": 60, "stages": 40}})
+    (ax,) = figure.axes
+    heights = {c.get_label(): [bar.get_height() for bar in c] for c in ax.containers}
+    assert heights == {"parameters": [0.25, 0.75], "memory": [0.6, 0.4]}
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["stem", "stages"]
+    assert len({c[0].get_hatch() for c in ax.containers}) == 2  # read in gray, too

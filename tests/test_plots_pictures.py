@@ -3,13 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from readable import drawn
 
 from resnet_edu import plots
-
-
-def drawn(figure):
-    figure.draw_without_rendering()
-    return figure
 
 
 def shown(figure):
@@ -104,27 +100,3 @@ def test_value_and_slope_draws_both_of_each_function():
         widths = [line.get_linewidth() for line in ax.lines]
         assert widths == sorted(widths, reverse=True)  # the later one does not hide the earlier one
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["square", "cube"]
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: plots.pictures({}), "at least one entry"),
-        (lambda: plots.pictures({"a": torch.zeros(2, 3, 3)}), r"shape \[H, W\] or \[3, H, W\]; this has \[2, 3, 3\]"),
-        (lambda: plots.pictures({"a": "horse"}), "'a': a plot takes numbers, not 'horse'"),
-        (lambda: plots.pictures({"a": [[float("nan")]]}), "'a': there are numbers that are not finite"),
-        (lambda: plots.pictures({"a": GRAY}, columns=0), "columns=0: give a whole number from 1 to 32"),
-        (lambda: plots.kernels(torch.zeros(4, 16, 3, 3)), r"a weight \[O, 1, k, k\] or \[O, 3, k, k\]"),
-        (lambda: plots.kernels(torch.zeros(0, 3, 3, 3)), r"it is \[0, 3, 3, 3\]"),
-        (lambda: plots.kernels([1.0, 2.0]), r"it is \[2\]"),
-        (lambda: plots.feature_maps({"a": GRAY}), r"feature maps have to be \[C, H, W\]; they are \[2, 2\]"),
-        (lambda: plots.feature_maps({"a": GRAY[None]}, columns=True), "columns=True: give a whole number"),
-        (lambda: plots.value_and_slope([0, 1], {"a": ([0, 1], [0])}), "x has 2 numbers, the values 2, the slopes 1"),
-        (lambda: plots.value_and_slope([0, 1], {"a": [0, 1, 2]}), "'a': give a pair, the values and the slopes"),
-        (lambda: plots.value_and_slope([], {"a": ([], [])}), "'x': a list of finite numbers is needed"),
-        (lambda: plots.value_and_slope([1], {"a": ([1], [1])}, labels=("loss",)), "labels=.*: give two words"),
-    ],
-)
-def test_what_is_no_picture_is_refused_with_a_sentence(call, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        call()

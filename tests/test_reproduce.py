@@ -119,7 +119,7 @@ def test_the_figure_has_both_errors_of_each_net_in_per_cent_on_one_scale():
 
 
 def test_a_history_without_test_images_is_refused():
-    with pytest.raises(ValueError, match="here is not both"):
+    with pytest.raises(ValueError, match="plain-20, validation"):
         plots.error_curves({"plain nets": {"plain-20": training.History(train_accuracy=[0.1])}})
 
 

@@ -14,7 +14,7 @@ from samples import pictures as images
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import data, probes, training
+from resnet_edu import data, models, probes, training
 from resnet_edu.training import loop, precision
 
 

@@ -8,7 +8,7 @@ ipywidgets 7 and 8 share are used. A reader without a kernel sees the picture of
 
 Read it in this order:
 
-    core.py            `Explorer`: controls, a function that draws, the picture on the page
+    core.py            what all are made of: controls, pictures, `Explorer`, which ties them together, fresh nets
     convolutions.py    a kernel on a real image; activations and their slopes; the receptive field of a stack
     training.py        learning rate, momentum and schedule, on a tiny net that is trained anew at every change
     gradients.py       gradient norms of a fresh net by its settings, and of a training run step by step

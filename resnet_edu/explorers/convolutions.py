@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import torch
 import traitlets
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import models, plots, probes
+from resnet_edu import checks, models, plots, probes
 from resnet_edu.data import Images
-from resnet_edu.explorers.core import Explorer, in_words
+from resnet_edu.explorers.core import WIDE, Explorer, Picture, in_words, menu, page, range_slider, slider
 
 #: Kernels that image processing has used for decades, as rows of numbers.
 KERNELS: dict[str, tuple[tuple[float, ...], ...]] = {
@@ -35,8 +33,6 @@ KERNELS: dict[str, tuple[tuple[float, ...], ...]] = {
 }
 OWN = "your own"
 
-WIDE = {"description_width": "110px"}
-
 
 # --- a kernel on a real image -----------------------------------------------------------------------------------------
 
@@ -47,18 +43,16 @@ def kernel_response(image: Any, kernel: Any) -> np.ndarray:
     image: uint8 [3, H, W], at least 3 x 3; its gray is the mean of red, green and blue, from 0 to 1.
     kernel: 3 x 3 numbers. Nothing is padded, and the kernel is not flipped: this is `F.conv2d`.
     """
-    weight = _numbers_3x3(kernel)
-    if not isinstance(image, torch.Tensor) or image.dtype != torch.uint8 or image.ndim != 3 or image.shape[0] != 3:
-        raise TypeError("kernel_response takes one image, uint8 [3, H, W], such as train.images[0].")
-    if image.device.type == "meta":
-        raise ValueError("The image is on the device 'meta', where a tensor has no numbers.")
-    if min(image.shape[1:]) < 3:
-        raise ValueError(f"The image is {list(image.shape)}: a 3 x 3 kernel needs at least 3 x 3 pixels.")
+    weight = torch.as_tensor(kernel, dtype=torch.float64)
+    if weight.shape != (3, 3):
+        raise ValueError(f"kernel={kernel!r:.60}: give 3 x 3 numbers, such as KERNELS['sharpen'].")
     return F.conv2d(gray(image)[None, None], weight[None, None])[0, 0].numpy()
 
 
 def gray(image: torch.Tensor) -> torch.Tensor:
     """uint8 [3, H, W] -> float64 [H, W], from 0 to 1: the mean of red, green and blue."""
+    if image.dtype != torch.uint8:
+        raise TypeError(f"image: uint8 [3, H, W], from 0 to 255, is needed; this is {image.dtype}.")
     return image.cpu().double().mean(0) / 255
 
 
@@ -71,8 +65,8 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
     value = traitlets.Tuple()
 
     def __init__(self, name: str) -> None:
-        self.menu = widgets.Dropdown(options=[*KERNELS, OWN], value=name, description="kernel", style=WIDE)
-        look: Any = {"layout": {"width": "200px"}, "style": {"description_width": "110px"}}
+        self.menu = menu("kernel", [*KERNELS, OWN], name)
+        look: Any = {"layout": {"width": "240px"}, "style": WIDE}
         self.fields = [
             [widgets.FloatText(description=f"{row} {column}", **look) for column in ("left", "middle", "right")]
             for row in ("top", "middle", "bottom")
@@ -103,37 +97,32 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
             self.value = (OWN, tuple(tuple(field.value for field in row) for row in self.fields))
 
 
-@plots.course_look
 def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) -> Explorer:
     """A kernel, chosen or typed number by number, on one of the images: image, kernel and result side by side.
 
     images: `data.Images`, of which the slider picks one. kernel: which of `KERNELS` comes first; image: which image.
     """
-    if not isinstance(images, Images) or not len(images):
-        raise TypeError(f"kernel_on_image takes Images, such as data.load returns; it was given {images!r:.60}.")
-    if not isinstance(kernel, str) or kernel not in KERNELS:
-        raise ValueError(f"kernel={kernel!r:.60}: choose one of {', '.join(KERNELS)}.")
-    if not isinstance(image, int) or isinstance(image, bool) or not 0 <= image < len(images):
-        raise ValueError(f"image={image!r:.60}: give a whole number from 0 to {len(images) - 1}.")
+    last = len(images) - 1
     controls = {
-        "image": widgets.IntSlider(
-            value=image, min=0, max=len(images) - 1, description="image", continuous_update=False, style=WIDE
-        ),
-        "kernel": KernelFields(kernel),
+        "image": slider("image", checks.whole("image", image, at_most=last), 0, last),
+        "kernel": KernelFields(checks.choice("kernel", kernel, KERNELS)),
     }
-    figure = Figure(figsize=(plots.WIDTH, 3.5))
-    axes = list(figure.subplots(1, 3))
-    figure.subplots_adjust(left=0.01, right=0.99, top=0.9, bottom=0.08, wspace=0.06)
+    return Explorer(controls, *_kernel_picture(images))
 
-    @plots.course_look
+
+@plots.course_look
+def _kernel_picture(images: Images) -> Picture:
+    classes = plots.writable(images.classes)
+    figure, axes = page(3.5, 3, left=0.01, right=0.99, top=0.9, bottom=0.08, wspace=0.06)
+
     def draw(image: int, kernel: tuple[str, tuple[tuple[float, ...], ...]]) -> str:
         for ax in axes:
             ax.clear()
         pixels = images.images[image]
         chosen, numbers = kernel
-        weight = _numbers_3x3(numbers).numpy()
+        weight = np.array(numbers)
         result = kernel_response(pixels, numbers)
-        name = images.classes[int(images.labels[image])]
+        name = classes[int(images.labels[image])]
         plots.draw_picture(axes[0], gray(pixels).numpy())
         plots.draw_kernel(axes[1], weight, float(np.abs(weight).max()) or 1.0)
         plots.draw_picture(axes[2], result)
@@ -142,19 +131,7 @@ def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) 
         axes[2].set_title("result" + (", gray is 0" if result.min() < 0 else ", black is 0"))
         return f"Image {image}, a {name}; the kernel {chosen} {weight.round(3).tolist()}; and the result."
 
-    explorer = Explorer(controls, figure, draw)
-    explorer.show()
-    return explorer
-
-
-def _numbers_3x3(kernel: Any) -> torch.Tensor:
-    try:
-        weight = torch.as_tensor(kernel, dtype=torch.float64).cpu()
-    except (TypeError, ValueError, RuntimeError):
-        weight = torch.empty(0)
-    if weight.shape != (3, 3) or not bool(weight.isfinite().all()):
-        raise ValueError(f"kernel={kernel!r:.60}: give 3 x 3 numbers, such as KERNELS['sharpen'].")
-    return weight
+    return figure, draw
 
 
 # --- an activation and its slope --------------------------------------------------------------------------------------
@@ -165,34 +142,26 @@ def activation_and_slope(name: str, x: Any) -> tuple[np.ndarray, np.ndarray]:
 
     name: one of `models.ACTIVATIONS`. At a kink, such as ReLU's at 0, PyTorch takes a slope from one of the sides.
     """
-    if not isinstance(name, str) or name not in models.ACTIVATIONS:
-        raise ValueError(f"activation {name!r:.60}: choose one of {', '.join(models.ACTIVATIONS)}.")
-    try:
-        at = torch.as_tensor(x, dtype=torch.float64).detach().cpu().clone().requires_grad_()
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"x={x!r:.60}: give a number, or an array of numbers.") from None
-    value = models.ACTIVATIONS[name]()(at)
+    activation = models.ACTIVATIONS[checks.choice("activation", name, models.ACTIVATIONS)]()
+    at = torch.as_tensor(x, dtype=torch.float64).detach().cpu().clone().requires_grad_()
+    value = activation(at)
     (slope,) = torch.autograd.grad(value.sum(), at)
     return value.detach().numpy(), slope.numpy()
 
 
-@plots.course_look
 def activation_slopes(*, activation: str = "sigmoid", x: float = 0.0) -> Explorer:
     """An activation and its derivative; a slider moves along x, and both pictures show where it stands."""
-    activation_and_slope(activation, x)
-    if not isinstance(x, Real) or not -8 <= x <= 8:
-        raise ValueError(f"x={x!r:.60}: give a number from -8 to 8.")
+    choices = models.ACTIVATIONS
     controls = {
-        "activation": widgets.Dropdown(
-            options=list(models.ACTIVATIONS), value=activation, description="activation", style=WIDE
-        ),
-        "x": widgets.FloatSlider(
-            value=x, min=-8, max=8, step=0.1, description="x", continuous_update=False, readout_format=".1f", style=WIDE
-        ),
+        "activation": menu("activation", choices, checks.choice("activation", activation, choices)),
+        "x": slider("x", x, -8, 8, 0.1, readout_format=".1f"),
     }
-    figure = Figure(figsize=(plots.WIDTH, 3.2))
-    left, right = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.07, right=0.99, top=0.89, bottom=0.15, wspace=0.18)
+    return Explorer(controls, *_slope_picture())
+
+
+@plots.course_look
+def _slope_picture() -> Picture:
+    figure, (left, right) = page(3.2, 2, left=0.07, right=0.99, top=0.89, bottom=0.15, wspace=0.18)
     along = np.linspace(-8, 8, 641)
     (curve,) = left.plot([], [], color=plots.BLUE, linewidth=2)
     (slopes,) = right.plot([], [], color=plots.BLUE, linewidth=2)
@@ -203,7 +172,6 @@ def activation_slopes(*, activation: str = "sigmoid", x: float = 0.0) -> Explore
     right.set(xlim=(-8, 8), ylim=(-0.25, 1.25), xlabel="x", ylabel="slope")
     left.legend(loc="upper left")
 
-    @plots.course_look
     def draw(activation: str, x: float) -> str:
         values, derivatives = activation_and_slope(activation, along)
         value, slope = (float(v) for v in activation_and_slope(activation, x))
@@ -216,9 +184,7 @@ def activation_slopes(*, activation: str = "sigmoid", x: float = 0.0) -> Explore
         right.set_title(f"slope at {x:.1f}: {slope:.4g}")
         return f"{activation} and its slope; at x = {x:.1f} the value is {value:.4g} and the slope {slope:.4g}."
 
-    explorer = Explorer(controls, figure, draw)
-    explorer.show()
-    return explorer
+    return figure, draw
 
 
 # --- the receptive field of a stack -----------------------------------------------------------------------------------
@@ -226,9 +192,6 @@ def activation_slopes(*, activation: str = "sigmoid", x: float = 0.0) -> Explore
 
 def stack_of_convolutions(layers: int, kernel: int, stride: int, dilation: int) -> nn.Sequential:
     """`layers` equal convolutions of one channel without padding, all weights positive: none can cancel another."""
-    for name, number in {"layers": layers, "kernel": kernel, "stride": stride, "dilation": dilation}.items():
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ValueError(f"{name}={number!r:.60}: give a whole number of at least 1.")
     generator = torch.Generator().manual_seed(0)
     convs = [nn.Conv2d(1, 1, kernel, stride=stride, dilation=dilation, bias=False) for _ in range(layers)]
     for conv in convs:
@@ -236,26 +199,19 @@ def stack_of_convolutions(layers: int, kernel: int, stride: int, dilation: int) 
     return nn.Sequential(*convs)
 
 
-@plots.course_look
 def receptive_fields(*, layers: int = 3, kernel: int = 3, stride: int = 1, dilation: int = 1) -> Explorer:
     """Layers, kernel, stride and dilation of a stack of convolutions: its receptive field, measured by autograd."""
-    ranges = {"layers": (layers, 1, 5, 1), "kernel": (kernel, 1, 5, 2), "stride": (stride, 1, 2, 1)}
-    ranges["dilation"] = (dilation, 1, 3, 1)
-    for name, (value, least, most, step) in ranges.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value not in range(least, most + 1, step):
-            possible = ", ".join(map(str, range(least, most + 1, step)))
-            raise ValueError(f"{name}={value!r:.60}: choose one of {possible}.")
-    controls = {
-        name: widgets.IntSlider(
-            value=value, min=least, max=most, step=step, description=name, continuous_update=False, style=WIDE
-        )
-        for name, (value, least, most, step) in ranges.items()
-    }
+    start = {"layers": layers, "kernel": kernel, "stride": stride, "dilation": dilation}
+    ranges = {"layers": range(1, 6), "kernel": range(1, 6, 2), "stride": range(1, 3), "dilation": range(1, 4)}
+    controls = {name: range_slider(name, start[name], choices) for name, choices in ranges.items()}
+    return Explorer(controls, *_field_picture())
+
+
+@plots.course_look
+def _field_picture() -> Picture:
     reach = 40  # pixels on each side of the middle that the pictures show
     span = 2 * reach + 1
-    figure = Figure(figsize=(plots.WIDTH, 4.4))
-    left, right = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.06, right=0.99, top=0.83, bottom=0.12, wspace=0.12)
+    figure, (left, right) = page(4.4, 2, left=0.06, right=0.99, top=0.83, bottom=0.12, wspace=0.12)
     ends = (-reach - 0.5, reach + 0.5)
     picture = left.imshow(np.zeros((span, span)), cmap="cividis", vmin=0, vmax=1, extent=(*ends, *ends[::-1]))
     box = left.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="white", linestyle="--"))
@@ -266,7 +222,6 @@ def receptive_fields(*, layers: int = 3, kernel: int = 3, stride: int = 1, dilat
     right.set_title("largest influence in each column")
     side = 401  # an image with room for the largest field of these sliders
 
-    @plots.course_look
     def draw(**settings: int) -> str:
         measured = probes.receptive_field(stack_of_convolutions(**settings), (1, side, side), samples=1)
         layer = (settings["kernel"], settings["stride"], settings["dilation"])
@@ -282,6 +237,4 @@ def receptive_fields(*, layers: int = 3, kernel: int = 3, stride: int = 1, dilat
         figure.suptitle(words, fontsize=11)
         return f"Receptive field for {in_words(settings)}: {words}."
 
-    explorer = Explorer(controls, figure, draw)
-    explorer.show()
-    return explorer
+    return figure, draw

@@ -1,47 +1,34 @@
-"""Controls, a function that draws, and the picture on the page: what every explorer is made of; a batch, checked."""
+"""What every explorer is made of: controls, a picture, `Explorer`, which ties them together; fresh nets from a seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 import torch
 from IPython.display import DisplayHandle, display
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+from resnet_edu import checks, plots, probes
 from resnet_edu.lesson import put
 
-
-def in_words(settings: Mapping[str, Any]) -> str:
-    """The settings as a reader sees them: "depth 56, norm none, skip no"."""
-    words = {None: "none", True: "yes", False: "no"}
-    return ", ".join(
-        f"{name} {words[value] if value is None or isinstance(value, bool) else value}"
-        for name, value in settings.items()
-    )
-
-
-def check_batch(images: Tensor, labels: Tensor) -> None:
-    """Float images [N, 3, H, W] and int64 labels [N] from 0 to 9, both on one device; ValueError for all else."""
-    if not isinstance(images, Tensor) or images.ndim != 4 or images.dtype != torch.float32 or 0 in images.shape:
-        raise ValueError("Give float images [N, 3, H, W], such as next(iter(train.batches(32))) holds.")
-    if not isinstance(labels, Tensor) or labels.shape != images.shape[:1] or labels.dtype != torch.int64:
-        raise ValueError(f"Give one label an image: a tensor of int64 [{len(images)}].")
-    if images.device.type == "meta" or labels.device != images.device:
-        raise ValueError(f"The images are on {images.device}, the labels on {labels.device}: give both on one device.")
-    if not 0 <= int(labels.min()) <= int(labels.max()) < 10:
-        raise ValueError(f"The labels have to be 0 to 9; they are {int(labels.min())} to {int(labels.max())}.")
+#: A figure, and what redraws it: called with the settings as keywords, it returns the figure's alt text.
+Picture = tuple[Figure, Callable[..., str]]
 
 
 class Explorer:
-    """Controls, a function that redraws a figure from their values, and the picture on the page.
+    """Controls and the picture that they move, put into the output of the current cell, in this order.
 
-    controls: {setting: widget}. draw: called with the settings as keywords; changes the figure in place and returns
-    its alt text. Every change of a control draws again.
+    controls: {setting: widget}. draw: called with the settings as keywords, once at the start and after every change of
+    a control; changes the figure in place and returns its alt text.
     buttons: {what is written on it: action}; an action is called as `draw` is, when its button is pressed. It is for
     what takes seconds.
     """
@@ -54,27 +41,27 @@ class Explorer:
         buttons: Mapping[str, Callable[..., str]] | None = None,
     ) -> None:
         self.controls, self.figure, self.draw = dict(controls), figure, draw
-        self.buttons = {text: _button(text) for text in buttons or {}}
+        layout = {"width": "auto", "align_self": "flex-start"}
+        self.buttons = {text: widgets.Button(description=text, layout=layout) for text in buttons or {}}
         self._handle: DisplayHandle | None = None
         FigureCanvasAgg(figure)  # the canvas of all pictures: a new one would parse each number of a log axis again
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
         for text, action in (buttons or {}).items():
             self.buttons[text].on_click(partial(self._press, action))
+        display(widgets.VBox([*self.controls.values(), *self.buttons.values()]))
+        self._redraw(None)
 
     def settings(self) -> dict[str, Any]:
         """What the controls say, as keywords for `draw`: "none" is None, which a menu cannot show as chosen."""
         return {name: None if control.value == "none" else control.value for name, control in self.controls.items()}
 
-    def show(self) -> None:
-        """Put controls and picture into the current cell's output, in this order."""
-        display(widgets.VBox([*self.controls.values(), *self.buttons.values()]))
-        self._redraw(None)
-
+    @plots.course_look  # until the picture is there: some ticks are made as late as that
     def _redraw(self, _change: Any) -> None:
         alt = self.draw(**self.settings())
         self._handle = put(self.figure, alt, self._handle)
 
+    @plots.course_look
     def _press(self, action: Callable[..., str], button: Any) -> None:
         button.disabled = True  # a second press would wait, and then run again
         try:
@@ -86,5 +73,114 @@ class Explorer:
         self._handle = put(self.figure, alt, self._handle)
 
 
-def _button(text: str) -> Any:
-    return widgets.Button(description=text, layout=widgets.Layout(width="auto", align_self="flex-start"))
+# --- controls ---------------------------------------------------------------------------------------------------------
+
+WIDE = {"description_width": "150px"}
+
+
+def slider(text: str, value: float, least: float, most: float, step: float = 1, **options: Any) -> Any:
+    """A slider that reports its value when it is let go of: of whole numbers if `step` is one."""
+    kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
+    return kind(
+        value=value, min=least, max=most, step=step, description=text, continuous_update=False, style=WIDE, **options
+    )
+
+
+def range_slider(name: str, value: int, choices: range, **options: Any) -> Any:
+    """A slider over these whole numbers that starts at `value`, which has to be one of them."""
+    return slider(name, checks.choice(name, value, choices), choices[0], choices[-1], choices.step, **options)
+
+
+def log_slider(text: str, value: float, powers: tuple[float, float], base: int, readout: str, **options: Any) -> Any:
+    """A slider from base ** powers[0] to base ** powers[1], in quarters of a power."""
+    return widgets.FloatLogSlider(
+        value=value, base=base, min=powers[0], max=powers[1], step=0.25, description=text, readout_format=readout,
+        continuous_update=False, style=WIDE, **options,
+    )  # fmt: skip
+
+
+def menu(text: str, options: Iterable[Any], value: Any, **more: Any) -> Any:
+    return widgets.Dropdown(options=list(options), value=value, description=text, style=WIDE, **more)
+
+
+def checkbox(text: str) -> Any:
+    return widgets.Checkbox(value=False, description=text, indent=True, style=WIDE)
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def page(height: float, columns: int = 1, widths: Any = None, **margins: float) -> tuple[Figure, list[Axes]]:
+    """A figure of the notebook's width with axes side by side; the margins are fixed, so that nothing moves."""
+    figure = Figure(figsize=(plots.WIDTH, height))
+    axes = figure.subplots(1, columns, squeeze=False, width_ratios=widths)[0]
+    figure.subplots_adjust(**margins)
+    return figure, list(axes)
+
+
+NORM_OF_WEIGHTS = "gradient norm of the weights"
+
+
+class Trace:
+    """On log axes: a line by layer, in gray the one before the last change, and marks where a number is off the scale.
+
+    now, before: what the legend calls the lines. dash: of the line before. legend: where the legend stands, if any.
+    """
+
+    def __init__(
+        self, ax: Axes, now: str = "this setting", before: str = "setting before", dash: str = "-", **legend: Any
+    ) -> None:
+        ax.set_yscale("log", nonpositive="mask")  # at a zero the line breaks off
+        (self._before,) = ax.plot([], [], color=plots.GRAY, linewidth=1, linestyle=dash, label=before)
+        (self._now,) = ax.plot([], [], color=plots.BLUE, marker="o", markersize=4, label=now)
+        self._ax, self._legend, self._marks = ax, legend, list[Any]()
+
+    @property
+    def values(self) -> np.ndarray:
+        """What was shown last."""
+        return np.asarray(self._now.get_ydata())
+
+    def show(self, values: np.ndarray) -> None:
+        layers = np.arange(1, len(values) + 1)
+        self._before.set_data(*self._now.get_data())
+        self._now.set_data(layers, values)
+        for mark in self._marks:
+            mark.remove()
+        self._marks = plots.draw_off_scale(self._ax, layers, values, plots.VERMILLION)
+        if self._legend:
+            self._ax.legend(**self._legend)
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """The settings as a reader sees them: "depth 56, norm none, skip no"."""
+    words = {None: "none", True: "yes", False: "no"}
+    return ", ".join(
+        f"{name} {words[value] if value is None or isinstance(value, bool) else value}"
+        for name, value in settings.items()
+    )
+
+
+# --- fresh nets -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers from a seed; afterwards the random state is what it was."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(checks.seed(seed))
+        yield
+
+
+def norms_and_loss(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[np.ndarray, float]:
+    """Gradient norm of every weight, and the loss, of one batch: (float64 [layers], loss)."""
+    norms = probes.GradientNorms(net)
+    loss = F.cross_entropy(net(images), labels)
+    loss.backward()
+    norms.record()
+    return norms.numpy()[0], float(loss.detach())
+
+
+def first_over_last(norms: np.ndarray) -> str:
+    """The ratio of the first convolution's norm to the last one's, which stands before the classifier."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return f"first / last convolution: {norms[0] / norms[-2]:.2g}"

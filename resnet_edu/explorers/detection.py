@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from resnet_edu import plots
-from resnet_edu.explorers.core import Explorer
+from resnet_edu.explorers.core import Explorer, Picture, slider
 
 SCENES = 4
 LOOKS = ("solid orange", "dashed blue", "dotted green", "dash-dotted purple")  # of the boxes that plots.boxes draws
+#: For each image its boxes [k, 4], scores [k], and classes [k].
+Found = Sequence[tuple[Tensor, Tensor, Tensor]]
 
 
 def precision_and_recall(scores: Tensor, hits: Tensor, positives: int, threshold: float) -> tuple[float, float]:
@@ -23,36 +24,30 @@ def precision_and_recall(scores: Tensor, hits: Tensor, positives: int, threshold
     scores float [n], hits bool [n]: whether a box found an object that no better one had found; positives: how many
     objects there are.
     """
-    if scores.ndim != 1 or scores.shape != hits.shape or positives < 1:
-        raise ValueError(
-            f"give n scores, n hits and at least one object, not {scores.shape}, {hits.shape}, {positives}."
-        )
     kept = hits[scores >= threshold].double()
     return float(kept.mean()) if len(kept) else 1.0, float(kept.sum()) / positives
 
 
-@plots.course_look
 def detection_threshold(
-    images: Tensor,
-    found: Sequence[tuple[Tensor, Tensor, Tensor]],
-    classes: Sequence[str],
-    *,
-    scores: Tensor,
-    hits: Tensor,
-    positives: int,
+    images: Tensor, found: Found, classes: Sequence[str], *, scores: Tensor, hits: Tensor, positives: int
 ) -> Explorer:
     """A slider for the smallest score: the boxes left on four scenes, and where that is on the precision-recall curve.
 
-    images: uint8 [N, 3, H, W], N at least 4. found: for each its boxes [k, 4], scores [k], and classes [k].
-    scores, hits, positives: over all scenes, as `precision_and_recall` takes them.
+    images: uint8 [N, 3, H, W], N at least 4. found: see `Found`. scores, hits, positives: over all scenes, as
+    `precision_and_recall` takes them.
     """
-    if len(images) < SCENES or len(found) < SCENES:
-        raise ValueError(f"detection_threshold draws {SCENES} scenes; it was given {len(images)} and {len(found)}.")
-    scores, hits = scores.cpu(), hits.cpu()
+    controls = {"threshold": slider("threshold", 0.4, 0.05, 0.95, 0.05)}
+    return Explorer(controls, *_threshold_picture(images, found, classes, scores.cpu(), hits.cpu(), positives))
+
+
+@plots.course_look
+def _threshold_picture(
+    images: Tensor, found: Found, classes: Sequence[str], scores: Tensor, hits: Tensor, positives: int
+) -> Picture:
+    classes = plots.writable(classes)
     order = scores.argsort(descending=True)
     right = hits[order].double().cumsum(0).numpy()
     curve = {"every threshold": (right / positives, right / np.arange(1, len(right) + 1))}
-
     figure = Figure(figsize=(plots.WIDTH, 4.6))
     grid = figure.add_gridspec(2, 2, left=0.01, right=0.47, top=0.88, bottom=0.02, wspace=0.04, hspace=0.06)
     scenes = [figure.add_subplot(grid[i // 2, i % 2]) for i in range(SCENES)]
@@ -67,13 +62,6 @@ def detection_threshold(
         for patch, score in zip(boxes(corners, kinds.tolist()), confidences.tolist(), strict=True):
             drawn.append((scene.add_patch(patch), score))
 
-    controls = {
-        "threshold": widgets.FloatSlider(
-            value=0.4, min=0.05, max=0.95, step=0.05, description="threshold", continuous_update=False
-        )
-    }
-
-    @plots.course_look
     def draw(threshold: float) -> str:
         for patch, score in drawn:
             patch.set_visible(score >= threshold)
@@ -85,6 +73,4 @@ def detection_threshold(
         figure.suptitle(f"{said}\n{colors}", fontsize=10, y=0.995)
         return f"Four scenes with boxes and a precision-recall curve; {said}."
 
-    explorer = Explorer(controls, figure, draw)
-    explorer.show()
-    return explorer
+    return figure, draw

@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
-from matplotlib.figure import Figure
 
 from resnet_edu import plots
-from resnet_edu.explorers.core import Explorer
+from resnet_edu.explorers.core import Explorer, Picture, page, slider
 
 
-@plots.course_look
 def landscape_walk(values: Mapping[str, Any], x: Any, y: Any = None) -> Explorer:
     """Two sliders move a marker over every landscape; to the right, the loss along the line on which it stands.
 
     values: {label: [len(y), len(x)]}, what `probes.landscape` returned. x, y: the steps; y is x where it is not given.
     """
     tables, columns, rows = plots.landscape_tables(values, x, y)
+    return Explorer({"a": _along("a", columns), "b": _along("b", rows)}, *_walk_picture(tables, columns, rows))
+
+
+def _along(name: str, steps: np.ndarray) -> Any:
+    start, step = float(steps[np.abs(steps).argmin()]), float(np.diff(steps).min())
+    return slider(name, start, float(steps[0]), float(steps[-1]), step)
+
+
+@plots.course_look
+def _walk_picture(tables: Mapping[str, np.ndarray], columns: np.ndarray, rows: np.ndarray) -> Picture:
     norm = plots.landscape_norm(tables)
-    figure = Figure(figsize=(plots.WIDTH, 3.3))
-    *maps, cut = figure.subplots(1, len(tables) + 1)
-    figure.subplots_adjust(left=0.07, right=0.98, top=0.86, bottom=0.16, wspace=0.32)
+    figure, (*maps, cut) = page(3.3, len(tables) + 1, left=0.07, right=0.98, top=0.86, bottom=0.16, wspace=0.32)
     styles = plots.line_styles(tables)
     markers, lines, curves, points = [], [], [], []
     for ax, (label, table) in zip(maps, tables.items(), strict=True):
@@ -34,22 +39,9 @@ def landscape_walk(values: Mapping[str, Any], x: Any, y: Any = None) -> Explorer
         color = styles[label]["color"]
         curves += cut.plot([], [], color=color, linestyle=styles[label]["linestyle"])
         points += cut.plot([], [], styles[label]["marker"], color=color, markersize=7, label=label)
-    cut.set(
-        yscale="log",
-        xlim=(columns[0], columns[-1]),
-        ylim=(norm.boundaries[0], norm.boundaries[-1]),
-        xlabel="a",
-        ylabel="loss",
-    )
+    cut.set(yscale="log", xlim=columns[[0, -1]], ylim=norm.boundaries[[0, -1]], xlabel="a", ylabel="loss")
     cut.legend(loc="upper center")
 
-    def slider(name: str, steps: np.ndarray) -> Any:
-        start, step = float(steps[np.abs(steps).argmin()]), float(np.diff(steps).min())
-        return widgets.FloatSlider(
-            value=start, min=float(steps[0]), max=float(steps[-1]), step=step, description=name, continuous_update=False
-        )
-
-    @plots.course_look
     def draw(a: float, b: float) -> str:
         column, row = int(np.abs(columns - a).argmin()), int(np.abs(rows - b).argmin())
         said = []
@@ -64,6 +56,4 @@ def landscape_walk(values: Mapping[str, Any], x: Any, y: Any = None) -> Explorer
         cut.set_title(f"along b = {rows[row]:.2g}")
         return f"Loss at a = {columns[column]:.2g}, b = {rows[row]:.2g}: {', '.join(said)}."
 
-    explorer = Explorer({"a": slider("a", columns), "b": slider("b", rows)}, figure, draw)
-    explorer.show()
-    return explorer
+    return figure, draw

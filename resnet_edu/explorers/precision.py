@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Integral, Real
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
-from resnet_edu import plots
-from resnet_edu.explorers.core import Explorer
+from resnet_edu import checks, plots
+from resnet_edu.explorers.core import Explorer, Picture, log_slider, page, slider
 
 FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 STEPS = 200
@@ -23,14 +19,10 @@ def rounded_path(update: float, dtype: torch.dtype, steps: int = STEPS) -> np.nd
 
     update: what is added at each step, a finite number. The sum is rounded to `dtype` each time.
     """
-    _check_dtype(dtype)
-    if not isinstance(update, Real) or isinstance(update, bool) or not math.isfinite(update):
-        raise ValueError(f"update={update!r:.60}: give a finite number, such as 0.001.")
-    if not isinstance(steps, Integral) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"steps={steps!r:.60}: give a whole number of at least 1.")
+    checks.choice("dtype", dtype, FORMATS.values())
     weight = torch.ones((), dtype=dtype)
     path = [1.0]
-    for _ in range(int(steps)):
+    for _ in range(steps):
         weight = (weight.double() + update).to(dtype)  # the exact sum, then the nearest number that there is
         path.append(weight.item())
     return np.array(path)
@@ -41,41 +33,33 @@ def rounding_error(sizes: Any, dtype: torch.dtype, *, scale: float = 1.0) -> np.
 
     1 where the number has become 0; infinite where it has overflowed.
     """
-    _check_dtype(dtype)
-    if not isinstance(scale, Real) or isinstance(scale, bool) or not 0 < scale < math.inf:
-        raise ValueError(f"scale={scale!r:.60}: give a number above 0.")
+    checks.choice("dtype", dtype, FORMATS.values())
+    scale = checks.number("scale", scale, above=0)
     exact = torch.as_tensor(np.asarray(sizes, dtype=np.float64))
     held = (exact * scale).to(dtype).double() / scale
     return ((held - exact).abs() / exact.abs()).numpy()
 
 
-@plots.course_look
 def precision() -> Explorer:
     """Left: a weight that gets equal updates, held in 32 and in 16 bits. Right: how well gradients of any size fit."""
-    wide = {"description_width": "150px"}
-    layout = widgets.Layout(width="420px")
+    layout = {"width": "420px"}
     controls = {
-        "update": widgets.FloatLogSlider(
-            value=1e-3, base=10, min=-5, max=-1, step=0.25, readout_format=".1e", description="update / weight",
-            style=wide, layout=layout,
-        ),
-        "log2_scale": widgets.IntSlider(
-            value=0, min=0, max=24, step=2, description="log2 of the loss scale", style=wide, layout=layout,
-        ),
-    }  # fmt: skip
-    figure = Figure(figsize=(plots.WIDTH, 3.5))
-    left, right = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.08, right=0.98, top=0.88, bottom=0.15, wspace=0.24)
+        "update": log_slider("update / weight", 1e-3, (-5, -1), 10, ".1e", layout=layout),
+        "log2_scale": slider("log2 of the loss scale", 0, 0, 24, 2, layout=layout),
+    }
+    return Explorer(controls, *_rounding_picture())
+
+
+@plots.course_look
+def _rounding_picture() -> Picture:
+    figure, (left, right) = page(3.5, 2, left=0.08, right=0.98, top=0.88, bottom=0.15, wspace=0.24)
     styles = plots.line_styles(FORMATS)
     left.axhline(1, color=plots.GRAY, linewidth=1)
     left.set(xlabel="step", ylabel="moved / should have moved", xlim=(0, STEPS), ylim=(-0.1, 2.1))
-    right.set(
-        xlabel="size of the gradient", ylabel="relative error", xscale="log", yscale="log", ylim=(1e-9, 1e2),
-        title="what is left of a gradient",
-    )  # fmt: skip
+    right.set(xlabel="size of the gradient", ylabel="relative error", title="what is left of a gradient")
     sizes = np.logspace(-12, 8, 81)
     within = sizes[:, None] * np.linspace(1, 10**0.25, 9)[None]  # the worst of several: a rounding error is ragged
-    right.set_xlim(sizes[0], sizes[-1])
+    right.set(xscale="log", yscale="log", xlim=sizes[[0, -1]], ylim=(1e-9, 1e2))
     paths, errors = {}, {}
     for name, style in styles.items():
         (paths[name],) = left.plot([], [], label=name, markevery=25, markersize=5, **style)
@@ -84,7 +68,6 @@ def precision() -> Explorer:
     right.legend(loc="upper center", ncols=3)
     right.axhline(1, color=plots.GRAY, linewidth=1)
 
-    @plots.course_look
     def draw(update: float, log2_scale: int) -> str:
         said = []
         for name, dtype in FORMATS.items():
@@ -103,11 +86,4 @@ def precision() -> Explorer:
             f"2^{log2_scale}."
         )
 
-    explorer = Explorer(controls, figure, draw)
-    explorer.show()
-    return explorer
-
-
-def _check_dtype(dtype: object) -> None:
-    if dtype not in FORMATS.values():
-        raise ValueError(f"dtype={dtype!r:.60}: choose one of {', '.join(map(str, FORMATS.values()))}.")
+    return figure, draw

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
-import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from resnet_edu import models, plots, probes
-from resnet_edu.explorers.core import Explorer, check_batch
+from resnet_edu import checks, models, plots, probes
+from resnet_edu.explorers.core import Explorer, Picture, Trace, menu, page, seeded, slider
 from resnet_edu.models import relatives
 
 DEPTHS = (2, 8)  # blocks a stage: the least and the most
@@ -25,65 +22,50 @@ def block_profile(
     images: float [N, 3, H, W]; labels: int64 [N]. block: a name of `relatives.BLOCKS`. blocks: in each of two stages.
     The random state is left as it was.
     """
-    check_batch(images, labels)
-    if not isinstance(block, str) or block not in relatives.BLOCKS:
-        raise ValueError(f"block={block!r:.60}: choose one of {', '.join(map(repr, relatives.BLOCKS))}.")
-    with torch.random.fork_rng(devices=[images.device] if images.device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    checks.choice("block", block, relatives.BLOCKS)
+    with seeded(seed, images.device):
         net = relatives.Skeleton(relatives.BLOCKS[block], width=width, blocks=blocks).to(images.device)
     stream = [f"stage{stage}.{i}" for stage in (1, 2) for i in range(blocks)]
     return probes.signal(net, images, labels, layers=stream).gradient, models.count_parameters(net)
 
 
-@plots.course_look
 def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
     """One skeleton, eleven blocks to choose from, and how many of them: code, parameters, gradient along the stream.
 
     images, labels: one small batch (at most 32 images of 16 x 16 keep it quick). The choice before the last change
     stays in the picture as a gray line.
     """
-    check_batch(images, labels)
-    wide = {"description_width": "110px"}
     controls = {
-        "block": widgets.Dropdown(options=list(relatives.BLOCKS), value="residual", description="block", style=wide),
-        "blocks": widgets.IntSlider(
-            value=6, min=DEPTHS[0], max=DEPTHS[1], description="blocks a stage", continuous_update=False, style=wide
-        ),
+        "block": menu("block", relatives.BLOCKS, "residual"),
+        "blocks": slider("blocks a stage", 6, *DEPTHS),
     }
-    figure = Figure(figsize=(plots.WIDTH, 3.6))
-    text, ax = figure.subplots(1, 2, width_ratios=(1.45, 1))
-    figure.subplots_adjust(left=0.01, right=0.98, top=0.9, bottom=0.15, wspace=0.16)
+    return Explorer(controls, *_swap_picture(images, labels, seed))
+
+
+@plots.course_look
+def _swap_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
+    figure, (text, ax) = page(3.6, 2, widths=(1.45, 1), left=0.01, right=0.98, top=0.9, bottom=0.15, wspace=0.16)
     text.axis("off")
     text.set(xlim=(0, 1), ylim=(0, 1))
     says = text.text(0, 0.98, "", va="top", fontsize=10, linespacing=1.6)
     code = text.text(0, 0.6, "", va="top", fontsize=8, family="monospace", linespacing=1.6)
-    ax.set(yscale="log", xlabel="block: 1 is next to the image", ylabel="norm of dL/dh behind the block")
+    trace = Trace(ax, now="this block", before="choice before", dash="--", loc="upper right", ncols=2)
+    ax.set(xlabel="block: 1 is next to the image", ylabel="norm of dL/dh behind the block")
     ax.set(xlim=(0.5, 2 * DEPTHS[1] + 0.5), ylim=(1e-3, 30))
-    (before,) = ax.plot([], [], color=plots.GRAY, linestyle="--", linewidth=1.2, label="choice before")
-    (now,) = ax.plot([], [], color=plots.BLUE, marker="o", markersize=4, label="this block")
-    ax.legend(loc="upper right", ncols=2)
 
-    @plots.course_look
     def draw(**settings: Any) -> str:
         norms, parameters = block_profile(images, labels, seed=seed, **settings)
-        before.set_data(*now.get_data())
-        now.set_data(np.arange(1, len(norms) + 1), norms)
+        trace.show(norms)
         name, blocks = settings["block"], settings["blocks"]
-        made = relatives.BLOCKS[name]
-        make: relatives.MakeBlock = made
-        hidden = [relatives.matched(make, channels, blocks) for channels in (16, 32)]
+        made: Any = relatives.BLOCKS[name]
+        hidden = [relatives.matched(made, channels, blocks) for channels in (16, 32)]
         says.set_text(
             f"{name}, {blocks} blocks a stage: {parameters:,} parameters\n"
             f"width inside: {hidden[0]} in stage 1, {hidden[1]} in stage 2\n"
             f"gradient behind the first block / behind the last: {norms[0] / norms[-1]:.2g}"
         )
-        code.set_text("def forward(self, x):\n" + _indented(relatives.forward_lines(made)))
+        lines = [f"    {line.split('  #')[0]}" for line in relatives.forward_lines(made).splitlines()]
+        code.set_text("\n".join(["def forward(self, x):", *lines]))
         return f"Gradient along the stream of a fresh net. {' '.join(says.get_text().splitlines())}."
 
-    explorer = Explorer(controls, figure, draw)
-    explorer.show()
-    return explorer
-
-
-def _indented(lines: str) -> str:
-    return "\n".join(f"    {line.split('  #')[0]}" for line in lines.splitlines())
+    return figure, draw

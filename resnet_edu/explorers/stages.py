@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch.nn import functional as F
 
-from resnet_edu import data, models, plots, probes
-from resnet_edu.explorers.core import Explorer
+from resnet_edu import checks, data, models, plots, probes
+from resnet_edu.explorers.core import Explorer, Picture, slider
 from resnet_edu.probes.state import as_it_was, listening
 
 SHOWN = 12  # feature maps of a block
@@ -45,26 +44,23 @@ def costs(net: models.ResNet, size: int) -> list[probes.Layer]:
     return whole + [row for row in rows if row.name.startswith("layer")]
 
 
-@plots.course_look
 def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position: int = 0, image: int = 0) -> Explorer:
     """A slider walks from the stem to the last block, another one picks the image: what each block makes of it.
 
     net: `models.resnet50()` or one of its family. images: `data.Images`; one of them is enlarged to size x size pixels
     and runs once. The position stands for the stem (0) or a block.
     """
-    if not isinstance(net, models.ResNet):
-        raise TypeError(f"stages takes one of models.resnet18() to resnet152(); it was given {type(net).__name__}.")
-    if not isinstance(images, data.Images) or not len(images):
-        raise TypeError(f"stages takes Images, such as data.load returns; it was given {type(images).__name__}.")
     rows = costs(net, size)
-    for name, value, most in (("position", position, len(rows) - 1), ("image", image, len(images) - 1)):
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-            raise ValueError(f"{name}={value!r:.60}: give a whole number from 0 to {most}.")
-    wide = {"description_width": "110px"}
     controls = {
-        name: widgets.IntSlider(value=value, min=0, max=most, description=name, continuous_update=False, style=wide)
-        for name, value, most in (("position", position, len(rows) - 1), ("image", image, len(images) - 1))
+        name: slider(name, checks.whole(name, value, at_most=count - 1), 0, count - 1)
+        for name, value, count in (("position", position, len(rows)), ("image", image, len(images)))
     }
+    return Explorer(controls, *_stage_picture(net, images, size, rows))
+
+
+@plots.course_look
+def _stage_picture(net: models.ResNet, images: data.Images, size: int, rows: list[probes.Layer]) -> Picture:
+    classes = plots.writable(images.classes)
     figure = Figure(figsize=(plots.WIDTH, 5.2))
     grid = figure.add_gridspec(3, 8, height_ratios=(1, 1, 1.15), hspace=0.12, wspace=0.06)
     figure.subplots_adjust(left=0.075, right=0.99, top=0.9, bottom=0.09)
@@ -85,7 +81,6 @@ def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position
         ax.grid(axis="x", visible=False)
     seen: dict[int, dict[str, torch.Tensor]] = {}
 
-    @plots.course_look
     def draw(position: int, image: int) -> str:
         if image not in seen:
             seen.clear()
@@ -93,7 +88,7 @@ def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position
         row = rows[position]
         output = seen[image][row.name].numpy()
         photo.set_data(images.images[image].cpu().numpy().transpose(1, 2, 0))
-        given.set_xlabel(f"image {image}: {images.classes[int(images.labels[image])]}")
+        given.set_xlabel(f"image {image}: {classes[int(images.labels[image])]}")
         low, high = float(output[:SHOWN].min()), float(output[:SHOWN].max())
         for picture, channel in zip(maps, output[:SHOWN], strict=False):
             picture.set_data(channel)
@@ -110,6 +105,4 @@ def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position
         figure.suptitle(words, fontsize=11)
         return f"The first {min(SHOWN, len(output))} feature maps of {words}; below, those costs for all blocks."
 
-    explorer = Explorer(controls, figure, draw)
-    explorer.show()
-    return explorer
+    return figure, draw

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
 
-import ipywidgets as widgets
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from torch import nn
 
 from resnet_edu import plots, training
 from resnet_edu.data import Images
-from resnet_edu.explorers.core import Explorer
+from resnet_edu.explorers.core import Explorer, Picture, log_slider, menu, page, seeded
 
 STEPS = 48
 BATCH = 64
@@ -30,13 +27,9 @@ def sgd_losses(
     train: the images, of which the first 384 are used; lr, momentum, schedule: as `training.fit` takes them. The
     random state is left as it was.
     """
-    _check_images(train)
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed={seed!r:.60}: give a whole number from 0 to 4294967295.")
     few = train[:384]
     epochs = math.ceil(STEPS / math.ceil(len(few) / BATCH))
-    with torch.random.fork_rng(devices=[train.device] if train.device.type == "cuda" else []):
-        torch.manual_seed(int(seed))
+    with seeded(seed, train.device):
         net = nn.Sequential(
             nn.Conv2d(3, 16, 3, stride=2), nn.ReLU(), nn.Conv2d(16, 16, 3, stride=2), nn.ReLU(),
             nn.Flatten(), nn.LazyLinear(len(train.classes)),
@@ -55,37 +48,28 @@ def sgd_losses(
     return losses
 
 
-@plots.course_look
 def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
     """Learning rate, momentum and schedule: the loss step by step, and beside it every setting tried so far.
 
     train: `data.Images` of at least 2 classes; 16 x 16 pixels keep it quick.
     """
-    _check_images(train)
-    if len(train.classes) < 2:
-        raise ValueError("learning_rate takes Images of at least 2 classes: among one there is nothing to learn.")
+    schedules = [("constant", "constant"), ("one cycle", "one_cycle"), ("the paper's", "paper")]
+    controls = {
+        "lr": log_slider("learning rate", 0.01, (-3, 0.5), 10, ".3g"),
+        "momentum": menu("momentum", MOMENTA, 0.0),
+        "schedule": menu("schedule", schedules, "constant"),
+    }
+    return Explorer(controls, *_rate_picture(train, seed))
+
+
+@plots.course_look
+def _rate_picture(train: Images, seed: int) -> Picture:
     guess = math.log(len(train.classes))
     bottom, top = (end * guess / math.log(10) for end in (BOTTOM, TOP))
-    wide = {"description_width": "110px"}
-    controls = {
-        "lr": widgets.FloatLogSlider(
-            value=0.01, base=10, min=-3, max=0.5, step=0.25, readout_format=".3g", description="learning rate",
-            continuous_update=False, style=wide,
-        ),
-        "momentum": widgets.Dropdown(options=MOMENTA, value=0.0, description="momentum", style=wide),
-        "schedule": widgets.Dropdown(
-            options=[("constant", "constant"), ("one cycle", "one_cycle"), ("the paper's", "paper")],
-            value="constant", description="schedule", style=wide,
-        ),
-    }  # fmt: skip
-    figure = Figure(figsize=(plots.WIDTH, 3.5))
-    left, right = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.07, right=0.98, top=0.88, bottom=0.15, wspace=0.2)
+    figure, (left, right) = page(3.5, 2, left=0.07, right=0.98, top=0.88, bottom=0.15, wspace=0.2)
     for ax in (left, right):
         ax.set_ylim(bottom, top)
-        ax.axhline(guess, color=plots.GRAY, linewidth=1)
-        ax.text(0.99, guess, "guessing ", transform=ax.get_yaxis_transform(), ha="right", va="bottom",
-                color="#595959", fontsize=9)  # fmt: skip
+        plots.mark_level(ax, guess, "guessing ", x=0.99)
     left.set(xlabel="step", ylabel="training loss", xlim=(0, STEPS + 1))
     right.set(xlabel="learning rate", ylabel=f"mean loss of the last {LAST} steps", xscale="log", xlim=(7e-4, 4.5))
     (before,) = left.plot([], [], color=plots.GRAY, linewidth=1, label="setting before")
@@ -100,7 +84,6 @@ def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
     right.set_title("tried so far (hollow: with a schedule)")
     right.legend(loc="upper left", ncols=2)
 
-    @plots.course_look
     def draw(lr: float, momentum: float, schedule: str) -> str:
         losses = sgd_losses(train, lr=lr, momentum=momentum, schedule=schedule, seed=seed)
         final = float(losses[-LAST:].mean())
@@ -117,14 +100,4 @@ def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
             "Beside it the results of all settings tried so far."
         )
 
-    explorer = Explorer(controls, figure, draw)
-    explorer.show()
-    return explorer
-
-
-def _check_images(train: object) -> None:
-    if not isinstance(train, Images):
-        raise TypeError(f"Give Images, such as data.load('sample', size=16)[0]; it was given {type(train).__name__}.")
-    if len(train) < BATCH or min(train.images.shape[2:]) < 8:
-        size = " x ".join(map(str, train.images.shape[2:]))
-        raise ValueError(f"Give at least {BATCH} images of at least 8 x 8; these are {len(train)} of {size}.")
+    return figure, draw

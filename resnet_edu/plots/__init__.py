@@ -5,16 +5,19 @@
     >>> figure.savefig("norms.png")
 
 Nothing here knows torch modules, notebooks or pyplot's global state. What is compared shares one scale. Hue says plain
-or residual, line style and marker say which one of them: a figure reads the same in gray.
+or residual, line style and marker say which one of them: a figure reads the same in gray. A label that begins with
+"plain" is a plain net's, one that begins with "residual" or "ResNet" a residual one's; for others, plots take `colors`:
+{"56 layers with skip": "residual", "control": plots.GREEN}.
 Colors: after Okabe and Ito 2008, "Color Universal Design", each at 3:1 on white at least; heatmaps: viridis.
 
 Read it in this order:
 
-    style.py        colors, look and line styles; the checks of what is to be drawn
+    fonts.py        names in any script
+    style.py        colors, look and line styles; what a log axis cannot hold; the checks of what is to be drawn
     images.py       the data, kernels and feature maps as pictures
     networks.py     a network, drawn from the table of its layers; a block, from the steps that its data takes
-    curves.py       training and validation by epoch; what each learning rate reaches; functions and their slopes
-    evaluation.py   which classes a net confuses, images with captions, sweeps of a setting, how sure it is
+    curves.py       training and validation by epoch, depth and learning rate; functions and their slopes
+    evaluation.py   which classes a net confuses, images with captions, runs of many settings, how sure it is
     explanations.py maps over images: where a net is said to look
     gradients.py    gradient norms by layer and step; which layers moved
     signals.py      scale of the signal by layer, update ratios by step, saturated and dead units
@@ -47,6 +50,7 @@ from resnet_edu.plots.evaluation import (
     sweep,
 )
 from resnet_edu.plots.explanations import draw_heat, heat_maps, strength
+from resnet_edu.plots.fonts import writable
 from resnet_edu.plots.gradients import (
     accuracy_and_gradients,
     draw_norms,
@@ -66,6 +70,8 @@ from resnet_edu.plots.style import (
     BLACK,
     BLUE,
     BROWN,
+    FORWARD_AND_BACKWARD,
+    FROM_IMAGE,
     GRAY,
     GREEN,
     HATCHES,
@@ -73,12 +79,17 @@ from resnet_edu.plots.style import (
     LOOK,
     MARKERS,
     OTHERS,
+    PALE_INK,
     PURPLE,
     VERMILLION,
     VIOLET,
     WIDTH,
     course_look,
+    draw_off_scale,
     ink,
+    layer_words,
     line_styles,
+    log_limits,
+    mark_level,
     no_ticks,
 )

@@ -11,24 +11,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from resnet_edu.plots.style import (
-    BLUE,
-    GRAY,
-    GREEN,
-    HATCHES,
-    PURPLE,
-    VERMILLION,
-    WIDTH,
-    array,
-    check_columns,
-    course_look,
-    new_figure,
-    no_ticks,
-    nonempty,
-)
+from resnet_edu.plots import style
+from resnet_edu.plots.fonts import add_fonts, writable
+from resnet_edu.plots.style import course_look
 
-KINDS = (VERMILLION, BLUE, GREEN, PURPLE)  # one color a kind of object
-DASHES = ("-", "--", ":", "-.")
+KINDS = (style.VERMILLION, style.BLUE, style.GREEN, style.PURPLE)  # one color a kind of object
 
 
 @course_look
@@ -37,21 +24,18 @@ def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequenc
 
     panels: {title: (picture uint8 [3, H, W], boxes [k, 4] as x1, y1, x2, y2 in pixels, k numbers of their classes)}.
     """
-    _check_classes(classes)
-    check_columns(columns)
-    figure, axes = _grid(len(nonempty(panels)), columns)
+    names = writable(classes)
+    add_fonts(panels)
+    figure, axes = _grid(len(panels), columns)
     for ax, (title, (picture, corners, kinds)) in zip(axes, panels.items(), strict=False):
-        pixels = array("picture", picture)
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or len(pixels) != 3 or 0 in pixels.shape:
-            raise ValueError(f"boxes takes uint8 pictures [3, H, W]; this is {pixels.dtype} {list(pixels.shape)}.")
-        _draw_pixels(ax, title, pixels)
+        _draw_pixels(ax, title, style.color_pictures(title, picture[None])[0])
         for patch in box_patches(corners, kinds, classes=len(classes)):
             ax.add_patch(patch)
     handles = [
-        Patch(facecolor="none", edgecolor=KINDS[k], linestyle=DASHES[k], linewidth=2, label=name)
-        for k, name in enumerate(classes)
+        Patch(facecolor="none", edgecolor=KINDS[k], linestyle=style.LINES[k], linewidth=2, label=name)
+        for k, name in enumerate(names)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(classes))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(names))
     return figure
 
 
@@ -60,15 +44,11 @@ def box_patches(corners: Any, kinds: Sequence[int], *, classes: int = len(KINDS)
 
     kinds: k numbers of classes, from 0 to `classes` - 1.
     """
-    numbers = array("boxes", corners)
-    if numbers.shape != (len(kinds), 4):
-        raise ValueError(f"boxes have to be [k, 4] with k classes; they are {list(numbers.shape)} with {len(kinds)}.")
-    _check_numbers("the classes of boxes", array("boxes", kinds), min(classes, len(KINDS)) - 1)
+    _check_numbers("classes", style.array("classes", kinds), min(classes, len(KINDS)) - 1)
+    look = {"fill": False, "linewidth": 2}
     return [
-        Rectangle(
-            (x1 - 0.5, y1 - 0.5), x2 - x1, y2 - y1, fill=False, linewidth=2, edgecolor=KINDS[k], linestyle=DASHES[k]
-        )
-        for (x1, y1, x2, y2), k in zip(numbers.tolist(), map(int, kinds), strict=True)
+        Rectangle((x1 - 0.5, y1 - 0.5), x2 - x1, y2 - y1, edgecolor=KINDS[k], linestyle=style.LINES[k], **look)
+        for (x1, y1, x2, y2), k in zip(style.array("boxes", corners).tolist(), map(int, kinds), strict=True)
     ]
 
 
@@ -78,37 +58,33 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
 
     pictures: uint8 [N, 3, H, W]. masks: {label: int [N, H, W]}, 0 for background, else the number of the class + 1.
     """
-    _check_classes(classes)
-    pixels = array("pictures", pictures)
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape:
-        raise ValueError(f"regions takes uint8 pictures [N, 3, H, W]; these are {pixels.dtype} {list(pixels.shape)}.")
-    rows = {label: array(label, mask) for label, mask in nonempty(masks).items()}
+    pixels, names = style.color_pictures("pictures", pictures), writable(classes)
+    rows = {label: style.array(label, mask) for label, mask in masks.items()}
+    add_fonts(rows)
     for label, mask in rows.items():
         if mask.shape != (len(pixels), *pixels.shape[2:]):
-            raise ValueError(
-                f"{label!r}: masks for these pictures are {[len(pixels), *pixels.shape[2:]]}, not {list(mask.shape)}."
-            )
-        _check_numbers(f"{label!r}: the numbers of a mask", mask, len(classes))
+            raise ValueError(f"{label!r}: a mask [N, H, W] as large as the pictures is needed, not {list(mask.shape)}.")
+        _check_numbers(label, mask, len(classes))
     colors = np.array([[0.93, 0.93, 0.93], *(to_rgb(color) for color in KINDS[: len(classes)])])
-    side = (WIDTH - 1.1) / len(pixels)
-    figure = Figure(figsize=(WIDTH, (1 + len(rows)) * side + 0.45), layout="constrained")
+    side = (style.WIDTH - 1.1) / len(pixels)
+    figure = Figure(figsize=(style.WIDTH, (1 + len(rows)) * side + 0.45), layout="constrained")
     grid = figure.subplots(1 + len(rows), len(pixels), squeeze=False)
     for i, picture in enumerate(pixels):
         _draw_pixels(grid[0, i], "", picture)
         for ax, mask in zip(grid[1:, i], rows.values(), strict=True):
             ax.imshow(colors[mask[i]], interpolation="nearest")
             for k in range(len(classes)):
-                if HATCHES[k] and (mask[i] == k + 1).any():
-                    hatched = ax.contourf(mask[i] == k + 1, (0.5, 1), colors="none", hatches=[HATCHES[k]])
+                if style.HATCHES[k] and (mask[i] == k + 1).any():
+                    hatched = ax.contourf(mask[i] == k + 1, (0.5, 1), colors="none", hatches=[style.HATCHES[k]])
                     hatched.set(edgecolor="white", linewidth=0)
-            no_ticks(ax)
+            style.no_ticks(ax)
     for ax, label in zip(grid[:, 0], ("scene", *rows), strict=True):
         ax.set_ylabel(label, rotation=0, ha="right", va="center")
     handles = [
-        Patch(facecolor=KINDS[k], edgecolor="white", hatch=HATCHES[k], linewidth=0, label=name)
-        for k, name in enumerate(classes)
+        Patch(facecolor=KINDS[k], edgecolor="white", hatch=style.HATCHES[k], linewidth=0, label=name)
+        for k, name in enumerate(names)
     ]
-    handles.append(Patch(facecolor=colors[0], edgecolor=GRAY, label="background"))
+    handles.append(Patch(facecolor=colors[0], edgecolor=style.GRAY, label="background"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
@@ -116,19 +92,16 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
 @course_look
 def precision_recall(curves: Mapping[str, tuple[Any, Any]]) -> Figure:
     """Precision against recall, one line for each entry, at most 4: {label: (recall [n], precision [n])}."""
-    figure, (ax,) = new_figure(3.4)
+    add_fonts(curves)
+    figure, (ax,) = style.new_figure(3.4)
     draw_precision_recall(ax, curves)
     return figure
 
 
 def draw_precision_recall(ax: Axes, curves: Mapping[str, tuple[Any, Any]]) -> None:
-    if len(nonempty(curves)) > len(KINDS):
-        raise ValueError(f"precision_recall draws at most {len(KINDS)} curves; there are {len(curves)}.")
     for k, (label, (recall, precision)) in enumerate(curves.items()):
-        x, y = array(label, recall), array(label, precision)
-        if x.shape != y.shape or x.ndim != 1:
-            raise ValueError(f"{label!r}: give as many recalls as precisions; they are {x.shape} and {y.shape}.")
-        ax.plot(x, y, color=KINDS[k], linestyle=DASHES[k], label=label, linewidth=2)
+        x, y = style.signed(label, recall), style.signed(label, precision)
+        ax.plot(x, y, color=KINDS[k], linestyle=style.LINES[k], label=label, linewidth=2)
     ax.set(xlim=(0, 1.02), ylim=(0, 1.05), xlabel="recall", ylabel="precision")
     ax.legend(loc="lower left")
 
@@ -136,13 +109,13 @@ def draw_precision_recall(ax: Axes, curves: Mapping[str, tuple[Any, Any]]) -> No
 def _draw_pixels(ax: Axes, title: str, pixels: np.ndarray) -> None:
     ax.imshow(pixels.transpose(1, 2, 0), interpolation="nearest")
     ax.set_title(title, fontsize=9)
-    no_ticks(ax)
+    style.no_ticks(ax)
 
 
 def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
     across = min(columns, max(count, 3))
     rows = -(-count // across)
-    figure = Figure(figsize=(WIDTH, rows * (WIDTH / across + 0.15) + 0.35), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, rows * (style.WIDTH / across + 0.15) + 0.35), layout="constrained")
     axes = list(figure.subplots(rows, across, squeeze=False).flat)
     for ax in axes[count:]:
         ax.set_visible(False)
@@ -150,13 +123,6 @@ def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
 
 
 def _check_numbers(what: str, numbers: np.ndarray, most: int) -> None:
-    """No numbers at all are fine: a picture without a box."""
-    odd = numbers[~np.isin(numbers, range(most + 1))]
-    if numbers.size and (numbers.dtype.kind not in "iu" or odd.size):
-        got = f"there is a {odd.flat[0]}" if odd.size else f"these are {numbers.dtype}"
-        raise ValueError(f"{what} have to be whole numbers from 0 to {most}; {got}.")
-
-
-def _check_classes(classes: Sequence[str]) -> None:
-    if isinstance(classes, str) or not 1 <= len(classes) <= len(KINDS):
-        raise ValueError(f"classes={classes!r:.60}: give the names of 1 to {len(KINDS)} classes, one color each.")
+    """Whole numbers from 0 to `most`, or none at all: a negative one would count from the end."""
+    if odd := numbers[~np.isin(numbers, range(most + 1))].tolist():
+        raise ValueError(f"{what!r}: whole numbers from 0 to {most} are needed; there is a {odd[0]}.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -12,23 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import (
-    BLACK,
-    BLUE,
-    GRAY,
-    LOOK,
-    VERMILLION,
-    WIDTH,
-    array,
-    course_look,
-    ink,
-    is_plain,
-    line_styles,
-    new_figure,
-    nonempty,
-    numbers_of,
-    table,
-)
+from resnet_edu.plots import style
+from resnet_edu.plots.curves import by_setting, deviation, settings_axis
+from resnet_edu.plots.fonts import writable
+from resnet_edu.plots.style import Colors, course_look
 
 # --- the confusion matrix ---------------------------------------------------------------------------------------------
 
@@ -39,35 +25,23 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") ->
 
     counts: whole numbers [K, K], counts[true, predicted]. classes: K names.
     """
-    table = _counts(counts, classes)
-    parts = table / np.maximum(table.sum(1, keepdims=True), 1)
-    figure, (ax,) = new_figure(1.4 + 0.34 * len(classes))
-    picture = ax.imshow(parts, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    table, names = style.array("counts", counts), writable(classes)
+    if table.shape != (len(names), len(names)):
+        raise ValueError(f"counts: {len(names)} classes need {[len(names)] * 2} counts; they are {list(table.shape)}.")
+    part = table / np.maximum(table.sum(1, keepdims=True), 1)
+    figure, (ax,) = style.new_figure(1.4 + 0.34 * len(names))
+    picture = ax.imshow(part, vmin=0, vmax=1, cmap="viridis", aspect="auto")
     for (row, column), count in np.ndenumerate(table):
-        shade = ink(picture.to_rgba(parts[row, column]))
+        shade = style.ink(picture.to_rgba(part[row, column]))
         ax.text(column, row, str(count), ha="center", va="center", fontsize=9, color=shade)
-    ax.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(classes)), classes)
+    ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="predicted", ylabel="true class", title=title)
     ax.tick_params(length=0)
     ax.grid(False)
     ax.spines[:].set_visible(False)
     figure.colorbar(picture, ax=ax, label="part of the true class", pad=0.02)
     return figure
-
-
-def _counts(counts: Any, classes: Sequence[str]) -> np.ndarray:
-    if isinstance(classes, str) or not isinstance(classes, Sequence) or not all(isinstance(c, str) for c in classes):
-        raise TypeError(f"classes={classes!r:.60}: give a list of names, such as test.classes.")
-    table = array("confusion_matrix", counts)
-    if table.ndim != 2 or table.shape != (len(classes), len(classes)) or not table.size:
-        raise ValueError(
-            f"confusion_matrix: {len(classes)} classes need counts of the shape [{len(classes)}, {len(classes)}]; "
-            f"these have {list(table.shape)}."
-        )
-    if table.dtype.kind not in "iu" or (table < 0).any():
-        raise ValueError("confusion_matrix: counts have to be whole numbers of images, none below 0.")
-    return table
 
 
 # --- images with captions ---------------------------------------------------------------------------------------------
@@ -79,31 +53,24 @@ def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: st
 
     images: uint8 [N, 3, H, W], such as `test[[3, 1, 4]].images`. captions: N strings.
     """
-    pixels = array("gallery", images)
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3 or 0 in pixels.shape:
-        raise ValueError(f"gallery takes uint8 images [N, 3, H, W]; these are {pixels.dtype} {list(pixels.shape)}.")
-    if isinstance(captions, str) or not isinstance(captions, Sequence) or not all(isinstance(c, str) for c in captions):
-        raise TypeError(f"captions={captions!r:.60}: give a list of strings, one an image.")
-    if len(captions) != len(pixels):
-        raise ValueError(f"gallery: {len(pixels)} images need {len(pixels)} captions; there are {len(captions)}.")
-    if not isinstance(columns, Integral) or isinstance(columns, bool) or not 1 <= columns <= 20:
-        raise ValueError(f"columns={columns!r}: give a whole number from 1 to 20.")
-    rows, cell = -(-len(pixels) // int(columns)), WIDTH / int(columns)  # inches
+    pixels = style.color_pictures("images", images)
+    captions = writable(captions, "image")
+    rows, cell = -(-len(pixels) // columns), style.WIDTH / columns  # inches
     side, text = cell - 0.1, 0.08 + 0.15 * max(caption.count("\n") + 1 for caption in captions)
     head = 0.35 if title else 0.05
     height = head + rows * (side + text + 0.08)
     # Placed by hand: a layout engine would shrink the pictures to make room for a long caption.
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Figure(figsize=(style.WIDTH, height))
     for i, (image, caption) in enumerate(zip(pixels, captions, strict=True)):
-        row, column = divmod(i, int(columns))
+        row, column = divmod(i, columns)
         left, top = column * cell + 0.05, head + row * (side + text + 0.08)
-        ax = figure.add_axes((left / WIDTH, 1 - (top + side) / height, side / WIDTH, side / height))
+        ax = figure.add_axes((left / style.WIDTH, 1 - (top + side) / height, side / style.WIDTH, side / height))
         ax.imshow(image.transpose(1, 2, 0), interpolation="nearest")
-        ax.axis("off")
+        style.no_ticks(ax)
         below = {"xycoords": "axes fraction", "xytext": (0, -3), "textcoords": "offset points"}
         ax.annotate(caption, (0.5, 0), **below, ha="center", va="top", fontsize=9, linespacing=1.15)
     if title:
-        figure.suptitle(title, fontsize=LOOK["axes.titlesize"], y=1 - 0.08 / height, va="top")
+        figure.suptitle(title, fontsize=style.LOOK["axes.titlesize"], y=1 - 0.08 / height, va="top")
     return figure
 
 
@@ -112,48 +79,39 @@ def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: st
 
 @course_look
 def sweep(
-    results: Mapping[str, Mapping[float, float]], *, xlabel: str, ylabel: str, top: float | None = None
+    results: Mapping[str, Mapping[float, float]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    top: float | None = None,
+    colors: Colors = None,
 ) -> Figure:
     """A result by a setting on a log axis, one line a label; what is not finite or above `top` is a cross on top.
 
     results: {label: {setting: result}}, settings above 0, such as {"momentum 0.9": {0.01: 1.9, 0.1: 1.7}}.
     """
-    if top is not None and (not isinstance(top, Real) or isinstance(top, bool) or not np.isfinite(top)):
-        raise ValueError(f"top={top!r}: give a number, the upper end of the axis.")
-    lines = {label: _sweep_line(label, result) for label, result in nonempty(results).items()}
+    lines = style.each(lambda label, of: (by_setting(label, of), np.array([of[x] for x in sorted(of)], float)), results)
     values = np.concatenate([y for _, y in lines.values()])
-    finite = values[np.isfinite(values)]
-    top = float(finite.max() if len(finite) else 1.0) if top is None else float(top)
-    figure, (ax,) = new_figure(3.4)
+    known = values[np.isfinite(values)]
+    top = float(known.max() if len(known) else 1.0) if top is None else float(top)
+    figure, (ax,) = style.new_figure(3.4)
     ax.set_xscale("log")
-    for i, (label, style) in enumerate(line_styles(lines).items()):
+    for i, (label, pen) in enumerate(style.line_styles(lines, colors).items()):
         x, y = lines[label]
         fits = y <= top  # NaN never does
-        ax.plot(x, np.where(fits, y, np.nan), label=label, markersize=6, **style)
+        ax.plot(x, np.where(fits, y, np.nan), label=label, markersize=6, **pen)
         if not fits.all():
             # Crosses of several lines at one setting lie on one another: each smaller than the one before.
-            cross = {"color": style["color"], "markersize": max(4, 12 - 4 * i), "markeredgewidth": 2, "zorder": 5 + i}
+            cross = {"color": pen["color"], "markersize": max(4, 12 - 4 * i), "markeredgewidth": 2, "zorder": 5 + i}
             ax.plot(x[~fits], np.full((~fits).sum(), top), "x", clip_on=False, **cross)
-    low = min([*finite, top])
+    low = min([*known, top])
     ax.set_ylim(low - 0.08 * (top - low or 1), top)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     handles = ax.get_legend_handles_labels()[0]
     if not (values <= top).all():
-        handles.append(Line2D([], [], color=BLACK, marker="x", linestyle="none", label="above, or not finite"))
+        handles.append(Line2D([], [], color=style.BLACK, marker="x", linestyle="none", label="above, or not finite"))
     ax.legend(handles=handles, loc="lower left")
     return figure
-
-
-def _sweep_line(label: str, result: Any) -> tuple[np.ndarray, np.ndarray]:
-    if not isinstance(result, Mapping) or not result:
-        raise TypeError(f"{label!r}: a sweep takes {{setting: result}}; it was given {result!r:.60}.")
-    for number in (*result.keys(), *result.values()):
-        if not isinstance(number, Real) or isinstance(number, bool):
-            raise TypeError(f"{label!r}: settings and results have to be numbers, not {number!r:.60}.")
-    x = np.array(sorted(result), dtype=np.float64)
-    if not (np.isfinite(x) & (x > 0)).all():
-        raise ValueError(f"{label!r}: a log axis holds settings above 0 only; the smallest is {x.min():g}.")
-    return x, np.array([result[key] for key in sorted(result)], dtype=np.float64)
 
 
 # --- several runs of each setting -------------------------------------------------------------------------------------
@@ -161,77 +119,63 @@ def _sweep_line(label: str, result: Any) -> tuple[np.ndarray, np.ndarray]:
 
 @course_look
 def spread(
-    results: Mapping[str, Mapping[float, Sequence[float]]], *, xlabel: str, ylabel: str, chance: float | None = None
+    results: Mapping[str, Mapping[float, Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    chance: float | None = None,
+    colors: Colors = None,
 ) -> Figure:
     """Results of several runs by a setting on a log axis: a dot a run, a line through the means, bars of one deviation.
 
     results: {label: {setting: the result of each run}}, settings above 0. Bars need at least two runs. chance: a thin
     line at this result.
     """
-    lines = {label: _runs(label, result) for label, result in nonempty(results).items()}
-    figure, (ax,) = new_figure(3.6)
+    lines = style.each(
+        lambda label, of: (by_setting(label, of), [style.array(label, of[x]) for x in sorted(of)]), results
+    )
+    figure, (ax,) = style.new_figure(3.6)
     ax.set_xscale("log")
-    settings = sorted({setting for line in lines.values() for setting in line})
-    for i, (label, style) in enumerate(line_styles(lines).items()):
+    for i, (label, pen) in enumerate(style.line_styles(lines, colors).items()):
         aside = 1.04 ** (i - (len(lines) - 1) / 2)  # else the bars of several lines lie on one another
-        x = np.array(sorted(lines[label]))
-        means = np.array([lines[label][setting].mean() for setting in x])
-        bars = [lines[label][setting].std(ddof=1) if len(lines[label][setting]) > 1 else 0.0 for setting in x]
-        ax.errorbar(x * aside, means, bars, label=label, capsize=4, markersize=7, **style)
-        for setting in x:
-            runs = lines[label][setting]
-            ax.plot(np.full(len(runs), setting * aside), runs, ".", color=style["color"], markersize=4)
+        x, runs_at = lines[label]
+        means, bars = [runs.mean() for runs in runs_at], [deviation(runs) for runs in runs_at]
+        ax.errorbar(x * aside, means, bars, label=label, capsize=4, markersize=7, **pen)
+        for setting, runs in zip(x, runs_at, strict=True):
+            ax.plot(np.full(len(runs), setting * aside), runs, ".", color=pen["color"], markersize=4)
     ax.margins(y=0.08)
     if chance is not None:
-        ax.axhline(chance, color=GRAY, linewidth=1)
-        ax.text(0.995, chance, "chance", ha="right", va="bottom", color="#595959", fontsize=9,
-                transform=ax.get_yaxis_transform())  # fmt: skip
-    ax.set_xticks(settings, [f"{setting:g}" for setting in settings])
-    ax.minorticks_off()
-    ax.set_xlim(settings[0] / 1.5, settings[-1] * 1.5)
+        style.mark_level(ax, chance, "chance", x=0.995)
+    settings_axis(ax, np.concatenate([x for x, _ in lines.values()]), room=1.5)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(loc="best")
     return figure
-
-
-def _runs(label: str, result: Any) -> dict[float, np.ndarray]:
-    if not isinstance(result, Mapping) or not result:
-        raise TypeError(f"{label!r}: give {{setting: [the result of each run]}}; it was given {result!r:.60}.")
-    line = {float(setting): array(label, runs) for setting, runs in result.items()}
-    for setting, runs in line.items():
-        if not setting > 0 or runs.ndim != 1 or not len(runs) or not np.isfinite(runs).all():
-            raise ValueError(
-                f"{label!r}: a setting is a number above 0, its results a list of at least one finite number; "
-                f"at {setting:g} they are {runs!r:.60}."
-            )
-    return line
 
 
 # --- is a net as often right as it is sure? ---------------------------------------------------------------------------
 
 
 @course_look
-def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10) -> Figure:
+def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10, colors: Colors = None) -> Figure:
     """Accuracy by confidence, and below it how many images have it (after Guo et al. 2017, figure 1).
 
     answers: {label: (confidence [N] from 0 to 1, right [N] of truth values)}. bins: equal parts of 0 to 1; a part
     without images has no point. On the dashed line a net is as often right as it is sure.
     """
-    if not isinstance(bins, Integral) or isinstance(bins, bool) or not 2 <= bins <= 50:
-        raise ValueError(f"bins={bins!r}: give a whole number from 2 to 50.")
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 4.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    upper.plot([0, 1], [0, 1], color=BLACK, linewidth=1, linestyle=(0, (6, 3)), label="as often right as sure")
+    upper.plot([0, 1], [0, 1], color=style.BLACK, linewidth=1, linestyle=(0, (6, 3)), label="as often right as sure")
     edges = np.linspace(0, 1, bins + 1)
-    for label, style in line_styles(nonempty(answers)).items():
-        confidence, right = _answers(label, answers[label])
+    checked = style.each(_answers, answers)
+    for label, pen in style.line_styles(checked, colors).items():
+        confidence, right = checked[label]
         place = np.minimum((confidence * bins).astype(int), bins - 1)
         count = np.bincount(place, minlength=bins)
         there = count > 0
         x = np.bincount(place, confidence, minlength=bins)[there] / count[there]
         y = np.bincount(place, right, minlength=bins)[there] / count[there]
-        upper.plot(x, y, label=label, markersize=6, clip_on=False, **style)
-        lower.stairs(count / len(place), edges, color=style["color"], linestyle=style["linestyle"], linewidth=1.8)
+        upper.plot(x, y, label=label, markersize=6, clip_on=False, **pen)
+        lower.stairs(count / len(place), edges, color=pen["color"], linestyle=pen["linestyle"], linewidth=1.8)
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
     lower.set(ylim=(0, None), xlabel="confidence", ylabel="part of\nthe images")
     upper.legend(loc="upper left")
@@ -239,26 +183,15 @@ def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10) -> Fi
 
 
 def _answers(label: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise TypeError(f"{label!r}: give a pair, the confidences and whether each answer was right.")
-    confidence, right = (array(label, values).astype(np.float64) for values in pair)
-    if confidence.ndim != 1 or not len(confidence) or confidence.shape != right.shape:
-        raise ValueError(
-            f"{label!r}: confidence and right are [N] both; they are {list(confidence.shape)} and {list(right.shape)}."
-        )
-    if not ((confidence >= 0) & (confidence <= 1)).all() or not np.isin(right, (0, 1)).all():
-        raise ValueError(f"{label!r}: confidences are from 0 to 1, and right is true or false.")
+    confidence, right = (style.finite(label, style.parts(label, values)) for values in pair)
+    if len(confidence) != len(right) or not np.isin(right, (0, 1)).all():
+        raise ValueError(f"{label!r}: give for each of {len(confidence)} answers whether it was right, true or false.")
     return confidence, right
 
 
 # --- many nets side by side, with what their seeds differ by ----------------------------------------------------------
 
 COLUMNS = 4
-
-
-def deviation(values: np.ndarray) -> np.ndarray:
-    """Standard deviation over the first dimension, the runs; 0 of a single run."""
-    return values.std(0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1:])
 
 
 @course_look
@@ -269,21 +202,19 @@ def small_multiples(
 
     runs: {label: numbers [runs, points]}, none negative. behind: the label whose mean is drawn, dashed, in every panel.
     """
-    tables = {label: _table_of_runs(label, values) for label, values in nonempty(runs).items()}
-    if behind is not None and behind not in tables:
-        raise ValueError(f"behind={behind!r}: choose one of {', '.join(map(repr, tables))}, or None.")
+    tables = style.each(lambda label, values: style.finite(label, style.shaped(label, values, "runs", "points")), runs)
     rows = math.ceil(len(tables) / COLUMNS)
-    figure = Figure(figsize=(WIDTH, 0.6 + 1.6 * rows), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 0.6 + 1.6 * rows), layout="constrained")
     axes = list(figure.subplots(rows, min(COLUMNS, len(tables)), sharex=True, sharey=True, squeeze=False).flat)
     for ax, (label, runs_of) in zip(axes, tables.items(), strict=False):
         if log:
             ax.set_yscale("log")
         if behind is not None:
             other = tables[behind].mean(0)
-            ax.plot(range(1, len(other) + 1), other, color=GRAY, linestyle="--", linewidth=1.2)
+            ax.plot(range(1, len(other) + 1), other, color=style.GRAY, linestyle="--", linewidth=1.2)
         mean, bar, x = runs_of.mean(0), deviation(runs_of), range(1, runs_of.shape[1] + 1)
         low = np.minimum(bar, mean * 0.999) if log else bar  # a bar cannot end below 0 on a log axis
-        color = VERMILLION if label == behind else BLUE
+        color = style.VERMILLION if label == behind else style.BLUE
         ax.errorbar(x, mean, [low, bar], color=color, marker="o", markersize=3, capsize=2, linewidth=1.5)
         ax.set_title(label, fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
@@ -296,24 +227,22 @@ def small_multiples(
 
 
 @course_look
-def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = None) -> Figure:
+def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = None, colors: Colors = None) -> Figure:
     """One row a label, in the order given: each run a ring, their mean a dot with a bar of one standard deviation.
 
-    runs: {label: numbers [runs]}, none negative. chance: a thin line, where it is given.
+    runs: {label: numbers [runs]}, none negative. chance: a thin line, where it is given. colors: see `line_styles`; the
+    others are blue.
     """
-    rows = {label: _table_of_runs(label, [values])[0] for label, values in nonempty(runs).items()}
-    figure, (ax,) = new_figure(0.9 + 0.28 * len(rows))
+    rows = style.each(lambda label, values: style.finite(label, style.vector(label, values)), runs)
+    figure, (ax,) = style.new_figure(0.9 + 0.28 * len(rows))
     for y, (label, values) in enumerate(rows.items()):
-        bar = {"xerr": deviation(values), "color": VERMILLION if is_plain(label) else BLUE, "capsize": 4}
-        ax.plot(values, np.full(len(values), y), "o", color=GRAY, markerfacecolor="white", markersize=5, zorder=3)
+        bar = {"xerr": deviation(values), "color": style.color_of(label, colors) or style.BLUE, "capsize": 4}
+        ax.plot(values, np.full(len(values), y), "o", color=style.GRAY, markerfacecolor="white", markersize=5, zorder=3)
         ax.errorbar(values.mean(), y, marker="D", markersize=6, zorder=2, **bar)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
     if chance is not None:
-        ax.axvline(chance, color=GRAY, linewidth=1)
-        ax.text(chance, len(rows) - 0.6, " chance", ha="left", va="bottom", color="#595959", fontsize=9)
+        ax.axvline(chance, color=style.GRAY, linewidth=1)
+        above = {"xycoords": ax.get_xaxis_transform(), "xytext": (0, 2), "textcoords": "offset points"}
+        ax.annotate("chance", (chance, 1), **above, ha="center", va="bottom", color=style.PALE_INK, fontsize=9)
     return figure
-
-
-def _table_of_runs(label: str, values: Any) -> np.ndarray:
-    return table(label, numbers_of(label, values), "[runs, points]")

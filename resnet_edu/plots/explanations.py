@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from resnet_edu.plots.style import WIDTH, array, course_look, no_ticks, nonempty
+from resnet_edu.plots.fonts import writable
+from resnet_edu.plots.style import WIDTH, color_pictures, course_look, each, finite, no_ticks, shaped
 
 HEAT = "inferno"  # dark where the map is 0, as bright as it is strong, in gray as in color
 
@@ -19,18 +20,15 @@ HEAT = "inferno"  # dark where the map is 0, as bright as it is strong, in gray 
 def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] | None = None) -> Figure:
     """Images in a row, and below it a row for each kind of map, laid over the images in gray.
 
-    images: uint8 [N, 3, H, W], at most 12. maps: {label: [N, h, w]}, numbers of at least 0, as cells over the image.
-    captions: N of them, above the images. Each map is scaled by its own largest number: compare where they are bright,
-    not how bright. A map of zeros is dark all over.
+    images: uint8 [N, 3, H, W]; there is room for 12. maps: {label: [N, h, w]}, numbers of at least 0, as cells over the
+    image. captions: N of them, above the images. Each map is scaled by its own largest number: compare where they are
+    bright, not how bright. A map of zeros is dark all over.
     """
-    pixels = array("images", images)
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3 or not 1 <= len(pixels) <= 12:
-        raise ValueError(
-            f"heat_maps takes 1 to 12 uint8 images [N, 3, H, W]; these are {pixels.dtype} {list(pixels.shape)}."
-        )
-    rows = {label: _map(label, values, len(pixels)) for label, values in nonempty(maps).items()}
-    if captions is not None and len(captions) != len(pixels):
-        raise ValueError(f"heat_maps: {len(pixels)} images need {len(pixels)} captions; there are {len(captions)}.")
+    pixels = color_pictures("images", images)
+    rows = each(lambda label, values: finite(label, shaped(label, values, "N", "h", "w")), maps)
+    if odd := [label for label, values in rows.items() if len(values) != len(pixels)]:
+        raise ValueError(f"{odd[0]!r}: {len(pixels)} images need as many maps; there are {len(rows[odd[0]])}.")
+    captions = writable(captions or (), "image")
     left, count = 0.15, len(pixels)
     side = WIDTH * (1 - left) / max(count, 5)
     head = 0.04 + (0.16 * max(caption.count("\n") + 1 for caption in captions) if captions else 0.0)
@@ -66,12 +64,3 @@ def strength(values: np.ndarray) -> np.ndarray:
     """A map as parts of its largest number; zeros where there is none above 0."""
     most = float(values.max())
     return values / most if most > 0 else np.zeros_like(values)
-
-
-def _map(label: str, values: Any, count: int) -> np.ndarray:
-    maps = array(label, values).astype(np.float64)
-    if maps.ndim != 3 or len(maps) != count or 0 in maps.shape:
-        raise ValueError(f"{label!r}: {count} images need maps [{count}, h, w]; these are {list(maps.shape)}.")
-    if (maps < 0).any():
-        raise ValueError(f"{label!r}: a map here has no negative numbers; there is a {maps.min():.3g}.")
-    return maps

@@ -9,24 +9,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from resnet_edu.plots import style
 from resnet_edu.plots.curves import draw_epochs
-from resnet_edu.plots.style import (
-    BLACK,
-    GRAY,
-    LOOK,
-    course_look,
-    line_styles,
-    log_limits,
-    new_figure,
-    nonempty,
-    norm_row,
-    norm_table,
-    vector,
-)
+from resnet_edu.plots.style import Colors, course_look
+
+#: Cells that a color scale has no place for: {what the legend says: (color, hatch)}
+OFF_COLORS = {
+    "exactly 0": (style.GRAY, ""),
+    "infinite": (style.VERMILLION, "////"),
+    "no number (NaN)": ("white", "xxxx"),
+}
 
 
 @course_look
@@ -35,75 +30,87 @@ def gradient_norms(
     *,
     step: int = -1,
     ylabel: str = "gradient norm",
-    xlabel: str = "layer: 1 is next to the image, the last one is the classifier",
+    xlabel: str | None = None,
     title: str = "",
+    colors: Colors = None,
 ) -> Figure:
-    """Norm by layer, one line a net, on a log scale; an exact zero is drawn as a cross on the bottom line.
+    """Norm by layer, one line a net, on a log scale; zeros, infinities and NaN are marked on the ends of the axis.
 
-    profiles: {label: norms}. Norms are a `probes.GradientNorms` (its row `step` is drawn) or one number a layer.
+    profiles: {label: norms}. Norms are a `probes.GradientNorms` (its row `step` is drawn) or one number a layer, from
+    the one next to the image on. colors: see `line_styles`.
     """
-    lines = {label: norm_row(label, profile, step) for label, profile in nonempty(profiles).items()}
-    figure, (ax,) = new_figure(3.6)
-    draw_norms(ax, lines)
-    ax.set(ylabel=ylabel, xlabel=xlabel, title=title)
+    lines = style.each(lambda label, profile: style.norm_row(label, profile, step), profiles)
+    figure, (ax,) = style.new_figure(3.6)
+    draw_norms(ax, lines, colors=colors)
+    ax.set(ylabel=ylabel, xlabel=style.layer_words(profiles) if xlabel is None else xlabel, title=title)
     return figure
 
 
 @course_look
-def accuracy_and_gradients(histories: Mapping[str, Any], profiles: Mapping[str, Any], *, chance: float = 0.1) -> Figure:
+def accuracy_and_gradients(
+    histories: Mapping[str, Any], profiles: Mapping[str, Any], *, chance: float = 0.1, colors: Colors = None
+) -> Figure:
     """The same networks in two panels: training accuracy by epoch, and the late gradient norm by layer on a log scale.
 
-    histories: {label: History, or one accuracy an epoch}. profiles: {label: one norm a layer}, with the same labels.
+    histories: {label: History, or one accuracy an epoch}. profiles: {label: one norm a convolution, from the image on},
+    with the same labels.
     """
     if list(histories) != list(profiles):
         raise ValueError(f"Give the same labels twice: {list(histories)} and {list(profiles)} differ.")
-    curves = {label: vector(label, getattr(h, "train_accuracy", h)) for label, h in nonempty(histories).items()}
-    figure, (left, right) = new_figure(3.8, columns=2)
-    draw_epochs(left, curves, line_styles(curves), chance=chance)
+    curves = style.each(lambda label, h: style.vector(label, getattr(h, "train_accuracy", h)), histories)
+    norms = style.each(style.norm_row, profiles)
+    figure, (left, right) = style.new_figure(3.8, columns=2)
+    draw_epochs(left, curves, style.line_styles(curves, colors), chance=chance)
     left.set(xlabel="epoch", ylabel="training accuracy")
     left.legend(loc="lower right", bbox_to_anchor=(1, chance + 0.04))  # above the line of chance
-    draw_norms(right, {label: norm_row(label, profile, -1) for label, profile in profiles.items()})
+    draw_norms(right, norms, limits=_close_limits(np.concatenate(list(norms.values()))), colors=colors)
     right.set(ylabel="gradient norm, late in training", xlabel="convolution: 1 is next to the image")
     right.get_legend().remove()  # the labels and their styles are those of the left panel
+    if keys := style.off_scale_keys(np.concatenate(list(norms.values()))):
+        right.legend(handles=keys)
     return figure
 
 
-def draw_norms(ax: Axes, lines: Mapping[str, np.ndarray], *, scale: np.ndarray | None = None) -> None:
-    """`gradient_norms` on given axes. scale: all numbers that the axis has to hold, where others are to come."""
+def _close_limits(values: np.ndarray) -> tuple[float, float]:
+    """The positive values with some room around them, and at least one decade."""
+    decades = np.log10(values[np.isfinite(values) & (values > 0)])
+    if not len(decades):
+        return style.log_limits(values)
+    middle, half = (decades.max() + decades.min()) / 2, max(1.0, decades.max() - decades.min() + 0.2) / 2
+    return 10.0 ** (middle - half), 10.0 ** (middle + half)
+
+
+def draw_norms(
+    ax: Axes, lines: Mapping[str, np.ndarray], *, limits: tuple[float, float] | None = None, colors: Colors = None
+) -> None:
+    """`gradient_norms` on given axes. limits: of the axis of norms, where it has to hold others, too."""
     everything = np.concatenate(list(lines.values()))
-    ax.set_yscale("log", nonpositive="mask")  # at a zero the line breaks off
-    ax.grid(color=LOOK["grid.color"])
-    log_limits(ax, everything if scale is None else scale)
+    style.log_axis(ax, limits or style.log_limits(everything))
     handles = []
-    for label, style in line_styles(lines).items():
+    for label, pen in style.line_styles(lines, colors).items():
         norms, layers = lines[label], np.arange(1, len(lines[label]) + 1)
         sparse = max(1, len(norms) // 60)  # a thousand markers would hide the line
-        handles += ax.plot(layers, norms, label=label, markersize=4, linewidth=1.5, markevery=sparse, **style)
-        zeros = layers[norms == 0]
-        if len(zeros):  # an empty line that is not clipped has a place of its own, in the corner of the figure
-            bottom = np.full(len(zeros), ax.get_ylim()[0])
-            ax.plot(zeros, bottom, "x", color=style["color"], markersize=7, clip_on=False, zorder=5)
-    if (everything == 0).any():
-        handles.append(Line2D([], [], color=BLACK, marker="x", linestyle="none", label="exactly 0"))
-    ax.legend(handles=handles)
+        handles += ax.plot(layers, norms, label=label, markersize=4, linewidth=1.5, markevery=sparse, **pen)
+        style.draw_off_scale(ax, layers, norms, pen["color"])
+    ax.legend(handles=[*handles, *style.off_scale_keys(everything)])
     ax.set_xlim(0.5, max(map(len, lines.values())) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("layer: 1 is next to the image, the last one is the classifier")
+    ax.set_xlabel(style.FROM_IMAGE)
 
 
 @course_look
 def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
     """Norm by layer (upwards) and step (to the right), one panel a net, all on one color scale.
 
-    profiles: {label: norms}, a `probes.GradientNorms` or an array [rows, layers]. Exact zeros are gray. Where a profile
-    has `.steps`, they number the rows.
+    profiles: {label: norms}, a `probes.GradientNorms` or an array [rows, layers]. Exact zeros are gray, infinities and
+    NaN are hatched. Where a profile has `.steps`, they number the rows.
     """
     tables = norm_tables(profiles)
-    everything = np.concatenate([t[np.isfinite(t) & (t > 0)] for t in tables.values()])
-    if not len(everything):
-        raise ValueError("gradient_heatmap: no norm is finite and above zero, so there is no color scale to draw.")
-    norm = LogNorm(everything.min(), max(everything.max(), everything.min() * 10))
-    figure, axes = new_figure(3.4, len(tables))
+    everything = np.concatenate([table.ravel() for table in tables.values()])
+    norms = everything[np.isfinite(everything) & (everything > 0)]
+    low, high = (norms.min(), norms.max()) if len(norms) else (0.1, 1.0)
+    norm = LogNorm(low, max(high, low * 10))
+    figure, axes = style.new_figure(3.4, len(tables))
     for ax, (label, table) in zip(axes, tables.items(), strict=True):
         ax.grid(False)
         rows, layers = table.shape
@@ -111,34 +118,57 @@ def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
         half = (steps[-1] - steps[0]) / max(1, rows - 1) / 2 or 0.5
         extent = (steps[0] - half, steps[-1] + half, 0.5, layers + 0.5)
         options: dict[str, Any] = {"aspect": "auto", "origin": "lower", "extent": extent, "interpolation": "nearest"}
-        shown = np.ma.masked_where(~(table > 0), table)
+        shown = np.ma.masked_where(~(np.isfinite(table) & (table > 0)), table)
         picture = ax.imshow(shown.T, norm=norm, cmap="viridis", **options)
-        zeros = np.ma.masked_where(table != 0, np.ones_like(table))
-        ax.imshow(zeros.T, cmap=ListedColormap([GRAY]), **options)
+        _draw_off_colors(ax, table, options)
         ax.set(title=label, xlabel="step")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(4 if len(tables) > 2 else 8, integer=True))
-    axes[0].set_ylabel("layer: 1 is next to the image")
+    axes[0].set_ylabel(style.layer_words(profiles, "layer: 1 is next to the image"))
     figure.colorbar(picture, ax=axes, label="gradient norm", pad=0.01)
-    if any((t == 0).any() for t in tables.values()):
-        figure.legend(handles=[Patch(color=GRAY, label="exactly 0")], loc="outside lower right", frameon=False)
+    keys = [
+        Patch(
+            facecolor=color,
+            edgecolor="black" if hatch else color,
+            hatch=hatch,
+            linewidth=0 if hatch else 1,
+            label=label,
+        )
+        for label, (color, hatch) in OFF_COLORS.items()
+        if style.OFF_SCALE[label][2](everything).any()
+    ]
+    if keys:
+        figure.legend(handles=keys, loc="outside lower right", ncols=3, frameon=False)
     if title:
         figure.suptitle(title)
     return figure
 
 
+def _draw_off_colors(ax: Axes, table: np.ndarray, options: Mapping[str, Any]) -> None:
+    """The cells of a heatmap [steps, layers] that its color scale has no place for."""
+    left, right, bottom, top = options["extent"]
+    edges = np.linspace(left, right, len(table) + 1), np.linspace(bottom, top, table.shape[1] + 1)
+    for label, (color, hatch) in OFF_COLORS.items():
+        cells = np.ma.masked_where(~style.OFF_SCALE[label][2](table), np.ones_like(table)).T
+        if cells.count():
+            ax.imshow(cells, cmap=ListedColormap([color]), **options)
+        if cells.count() and hatch:
+            look = {"hatch": hatch, "edgecolor": "black", "linewidth": 0}
+            ax.pcolor(*edges, cells, cmap=ListedColormap([color]), **look)
+
+
 @course_look
-def layers_moved(moved: Mapping[str, Sequence[bool]]) -> Figure:
+def layers_moved(moved: Mapping[str, Sequence[bool]], *, colors: Colors = None) -> Figure:
     """One row a net, one cell a layer: filled where training changed it, hatched where not a single bit moved.
 
-    moved: {label: one True or False a layer}.
+    moved: {label: one True or False a layer, from the one next to the image on}. colors: see `line_styles`.
     """
-    rows = {label: vector(label, values) != 0 for label, values in nonempty(moved).items()}
-    figure, (ax,) = new_figure(0.7 + 0.5 * len(rows))
+    rows = style.each(lambda label, values: style.vector(label, values) != 0, moved)
+    figure, (ax,) = style.new_figure(0.7 + 0.5 * len(rows))
     for y, (label, values) in enumerate(reversed(rows.items())):
-        color = line_styles([label])[label]["color"]
+        color = style.line_styles([label], colors)[label]["color"]
         for i, value in enumerate(values):
-            box = {"facecolor": color} if value else {"facecolor": "white", "hatch": "xxxx", "edgecolor": GRAY}
+            box = {"facecolor": color} if value else {"facecolor": "white", "hatch": "xxxx", "edgecolor": style.GRAY}
             ax.add_patch(Rectangle((i + 0.55, y - 0.36), 0.9, 0.72, linewidth=0, **box))
     ax.set(xlim=(0.3, max(map(len, rows.values())) + 0.7), ylim=(-0.6, len(rows) - 0.4))
     ax.set_yticks(range(len(rows)), [f"{k}: {int(v.sum())} of {len(v)} moved" for k, v in reversed(rows.items())])
@@ -149,4 +179,4 @@ def layers_moved(moved: Mapping[str, Sequence[bool]]) -> Figure:
 
 def norm_tables(profiles: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """{label: float64 [steps, layers]} from recorders or arrays, checked."""
-    return {label: norm_table(label, profile) for label, profile in nonempty(profiles).items()}
+    return style.each(style.norm_table, profiles)

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from resnet_edu.plots.style import WIDTH, array, check_columns, course_look, ink, new_figure, no_ticks, nonempty
+from resnet_edu.plots.fonts import writable
+from resnet_edu.plots.style import WIDTH, array, course_look, each, ink, new_figure, no_ticks
 
 
 @course_look
 def sample_grid(images: Any, *, per_class: int = 12) -> Figure:
     """The first `per_class` images of each class, one class a row. images: `data.Images`."""
-    if not isinstance(per_class, Integral) or per_class < 1:
-        raise ValueError(f"per_class={per_class!r}: give a whole number of at least 1.")
-    if not all(hasattr(images, name) for name in ("images", "labels", "classes")):
-        raise TypeError(f"sample_grid takes Images, such as data.load returns; it was given {type(images).__name__}.")
-    pixels, labels = images.images.cpu().numpy(), images.labels.cpu().numpy()
+    pixels, labels, names = images.images.cpu().numpy(), images.labels.cpu().numpy(), writable(images.classes)
     size = pixels.shape[-1]
-    canvas = np.full((len(images.classes) * (size + 2), per_class * (size + 2), 3), 255, dtype=np.uint8)
-    for row in range(len(images.classes)):
+    canvas = np.full((len(names) * (size + 2), per_class * (size + 2), 3), 255, dtype=np.uint8)
+    for row in range(len(names)):
         for column, index in enumerate(np.flatnonzero(labels == row)[:per_class]):
             top, left = row * (size + 2) + 1, column * (size + 2) + 1
             canvas[top : top + size, left : left + size] = pixels[index].transpose(1, 2, 0)
     figure, (ax,) = new_figure(0.88 * WIDTH * canvas.shape[0] / canvas.shape[1] + 0.1, layout=None)
     figure.subplots_adjust(left=0.11, right=0.99, bottom=0.01, top=0.99)
     ax.imshow(canvas, interpolation="nearest")
-    ax.set_yticks([(row + 0.5) * (size + 2) for row in range(len(images.classes))], images.classes)
-    ax.set_xticks([])
+    no_ticks(ax)
+    ax.set_yticks([(row + 0.5) * (size + 2) for row in range(len(names))], names)
     ax.tick_params(length=0)
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
     return figure
 
 
@@ -46,7 +40,8 @@ def pictures(given: Mapping[str, Any], *, columns: int = 6) -> Figure:
     and the smallest and largest number stand below it: black is 0 and white the largest, or, where some are negative,
     gray is 0 and black and white are equally far from it.
     """
-    panels = {label: _picture(label, picture) for label, picture in nonempty(given).items()}
+    labels = writable(given, "picture")
+    panels = each(array, dict(zip(labels, given.values(), strict=True)))
     figure, axes = _panels(panels, columns, words_below=any(picture.ndim == 2 for picture in panels.values()))
     for ax, picture in zip(axes, panels.values(), strict=True):
         draw_picture(ax, picture)
@@ -74,11 +69,9 @@ def kernels(given: Any, *, columns: int = 8) -> Figure:
     [3, k, k], in color: a weight for each of red, green and blue.
     """
     if not isinstance(given, Mapping):
-        weight = array("the weight", given)
-        if weight.ndim != 4 or weight.shape[1] not in (1, 3) or not len(weight):
-            raise ValueError(f"kernels draws a weight [O, 1, k, k] or [O, 3, k, k]; it is {list(weight.shape)}.")
+        weight = array("weight", given)
         given = {str(i): kernel[0] if len(kernel) == 1 else kernel for i, kernel in enumerate(weight, start=1)}
-    panels = {label: _picture(label, kernel).astype(np.float64) for label, kernel in nonempty(given).items()}
+    panels = each(lambda label, kernel: array(label, kernel).astype(np.float64), given)
     most = max(float(np.abs(kernel).max()) for kernel in panels.values()) or 1.0
     figure, axes = _panels(panels, columns)
     for ax, kernel in zip(axes, panels.values(), strict=True):
@@ -105,11 +98,7 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
     maps: {label: [C, H, W]}. One scale a row: black is 0, or the smallest number of the row where it is negative, and
     white what 1 number of 200 reaches, so that a few strong ones do not leave the rest dark. A dead channel is black.
     """
-    rows = {label: array(label, layer) for label, layer in nonempty(maps).items()}
-    check_columns(columns)
-    for label, layer in rows.items():
-        if layer.ndim != 3 or 0 in layer.shape:
-            raise ValueError(f"{label!r}: feature maps have to be [C, H, W]; they are {list(layer.shape)}.")
+    rows = each(array, maps)
     figure = Figure(figsize=(WIDTH, len(rows) * (0.88 * WIDTH / columns + 0.1)), layout=None)
     figure.subplots_adjust(left=0.11, right=0.995, bottom=0.01, top=0.99, wspace=0.06, hspace=0.06)
     grid = figure.subplots(len(rows), columns, squeeze=False)
@@ -127,33 +116,19 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
 
 def _panels(panels: Mapping[str, np.ndarray], columns: int, words_below: bool = False) -> tuple[Figure, list[Axes]]:
     """Axes in rows of `columns`, each as high as its picture needs, with the labels above them."""
-    check_columns(columns)
     across = min(columns, max(len(panels), 3))  # a picture alone does not fill the page
     rows = -(-len(panels) // across)
     side = WIDTH / across
-    tallest = side * max(picture.shape[-2] / picture.shape[-1] for picture in panels.values())
+    tallest = min(2.0, max(picture.shape[-2] / picture.shape[-1] for picture in panels.values())) * side
     above = 0.1 + 0.16 * max(label.count("\n") + 1 for label in panels)
-    height = above + min(tallest, 2 * side) + (0.24 if words_below else 0.06)
+    height = above + tallest + (0.24 if words_below else 0.06)
     figure = Figure(figsize=(WIDTH, rows * height), layout=None)
     axes = []
     for i, label in enumerate(panels):
         row, column = divmod(i, across)
-        bottom = (rows - 1 - row) * height + height - above - min(tallest, 2 * side)
-        ax = figure.add_axes(
-            (
-                column / across + 0.005,
-                bottom / (rows * height),
-                1 / across - 0.01,
-                min(tallest, 2 * side) / rows / height,
-            )
-        )
+        bottom = (rows - 1 - row) * height + height - above - tallest
+        place = (column / across + 0.005, bottom / (rows * height), 1 / across - 0.01, tallest / rows / height)
+        ax = figure.add_axes(place)
         ax.set_title(label, fontsize=9)
         axes.append(ax)
     return figure, axes
-
-
-def _picture(label: str, values: Any) -> np.ndarray:
-    picture = array(label, values)
-    if 0 in picture.shape or not (picture.ndim == 2 or (picture.ndim == 3 and len(picture) == 3)):
-        raise ValueError(f"{label!r}: a picture has the shape [H, W] or [3, H, W]; this has {list(picture.shape)}.")
-    return picture

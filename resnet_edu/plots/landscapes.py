@@ -13,7 +13,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from resnet_edu.plots.style import BLACK, WIDTH, course_look, nonempty, numbers_of
+from resnet_edu.plots.style import BLACK, WIDTH, course_look, each, shaped
 
 LEVELS = 16
 COLORS = "cividis"
@@ -68,18 +68,10 @@ def landscape_tables(
     values: Mapping[str, Any], x: Any, y: Any = None
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Tables and steps as float64, checked; what is not finite becomes the largest finite number of all."""
-    columns = _increasing("x", x)
-    rows = columns if y is None else _increasing("y", y)
-    tables = {label: numbers_of(label, table) for label, table in nonempty(values).items()}
-    for label, table in tables.items():
-        if table.shape != (len(rows), len(columns)):
-            raise ValueError(
-                f"{label!r}: the table has to be [len(y), len(x)] = [{len(rows)}, {len(columns)}]; "
-                f"it is {list(table.shape)}."
-            )
+    columns = np.asarray(x, dtype=np.float64)
+    rows = columns if y is None else np.asarray(y, dtype=np.float64)
+    tables = each(lambda label, table: shaped(label, table, "len(y)", "len(x)"), values)
     finite = np.concatenate([table[np.isfinite(table) & (table > 0)] for table in tables.values()])
-    if not len(finite):
-        raise ValueError("landscapes: no number is finite and above zero, so there is no scale to draw.")
     low, high = finite.min(), finite.max()
     return {k: np.nan_to_num(t, nan=high, posinf=high).clip(low, high) for k, t in tables.items()}, columns, rows
 
@@ -97,13 +89,3 @@ def _text(value: float) -> str:
     power = int(np.floor(np.log10(value)))
     digit = f"{value / 10**power:.2g}"
     return rf"$10^{{{power}}}$" if digit == "1" else rf"${digit}\cdot10^{{{power}}}$"
-
-
-def _increasing(name: str, values: Any) -> np.ndarray:
-    try:
-        steps = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        steps = np.empty(0)
-    if steps.ndim != 1 or len(steps) < 2 or not np.isfinite(steps).all() or (np.diff(steps) <= 0).any():
-        raise ValueError(f"{name}={values!r:.60}: give at least two increasing steps, such as np.linspace(-1, 1, 21).")
-    return steps

@@ -10,60 +10,59 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import GRAY, course_look, finite, line_styles, new_figure, nonempty, vector
+from resnet_edu.plots import style
+from resnet_edu.plots.style import Colors, course_look
 
 
 @course_look
-def lesions(found: Mapping[str, Any], *, ylabel: str = "test accuracy", chance: float = 0.1) -> Figure:
+def lesions(
+    found: Mapping[str, Any], *, ylabel: str = "test accuracy", chance: float = 0.1, colors: Colors = None
+) -> Figure:
     """The score without each block, one panel a net on one scale; a line marks the score of the whole net.
 
     found: {label: what `probes.lesions` returns}: something with `intact`, a number, and `scores`, one a block.
     """
-    rows = {label: _lesion_rows(label, lesion) for label, lesion in nonempty(found).items()}
-    figure, axes = new_figure(3.0, len(rows))
+    rows = style.each(lambda label, lesion: (float(lesion.intact), style.vector(label, lesion.scores)), found)
+    figure, axes = style.new_figure(3.0, len(rows))
     top = max(max(intact, *scores) for intact, scores in rows.values())
-    for ax, (label, style) in zip(axes, line_styles(rows).items(), strict=True):
+    for ax, (label, pen) in zip(axes, style.line_styles(rows, colors).items(), strict=True):
         intact, scores = rows[label]
-        draw_lesions(ax, scores, intact, chance, style)
+        draw_lesions(ax, scores, intact, chance, pen)
         ax.set(title=label, xlabel="the block that is gone", ylim=(0, 1.15 * top))
         ax.tick_params(labelleft=ax is axes[0])
     axes[0].set_ylabel(ylabel)
     return figure
 
 
-def draw_lesions(ax: Axes, scores: np.ndarray, intact: float, chance: float, style: Mapping[str, Any]) -> None:
+def draw_lesions(ax: Axes, scores: np.ndarray, intact: float, chance: float, pen: Mapping[str, Any]) -> None:
     """One panel of `lesions` on given axes."""
     blocks = np.arange(1, len(scores) + 1)
-    ax.vlines(blocks, scores, intact, color=style["color"], linewidth=1)
-    ax.plot(blocks, scores, linestyle="none", marker=style["marker"], color=style["color"], markersize=5)
-    for height, text, above, color in ((intact, "whole net ", 6, style["color"]), (chance, "chance ", 2, GRAY)):
-        ax.axhline(height, color=color, linewidth=1.2, linestyle="--" if color == GRAY else "-")
+    ax.vlines(blocks, scores, intact, color=pen["color"], linewidth=1)
+    ax.plot(blocks, scores, linestyle="none", marker=pen["marker"], color=pen["color"], markersize=5)
+    for height, text, above, color in ((intact, "whole net ", 6, pen["color"]), (chance, "chance ", 2, style.GRAY)):
+        ax.axhline(height, color=color, linewidth=1.2, linestyle="--" if color == style.GRAY else "-")
         ax.annotate(
             text, (1, height), (0, above), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
-            fontsize=9, color="#595959",
+            fontsize=9, color=style.PALE_INK,
         )  # fmt: skip
     ax.set_xlim(0.4, len(scores) + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
 
 
 @course_look
-def path_lengths(shares: Mapping[str, Any], *, ylabel: str = "part of the whole", title: str = "") -> Figure:
+def path_lengths(
+    shares: Mapping[str, Any], *, ylabel: str = "part of the whole", title: str = "", colors: Colors = None
+) -> Figure:
     """What belongs to the paths through 0, 1, ... n branches, one line each: a part of the paths, of the gradient.
 
     shares: {label: one number a length}. A share of the gradient may be a little below zero.
     """
-    lines = {label: finite(label, values) for label, values in nonempty(shares).items()}
-    figure, (ax,) = new_figure(3.2)
+    lines = style.each(lambda label, values: style.finite(label, style.signed(label, values)), shares)
+    figure, (ax,) = style.new_figure(3.2)
     ax.update_datalim([(0, 0)])  # the axis has its zero
-    for label, style in line_styles(lines).items():
-        ax.plot(range(len(lines[label])), lines[label], label=label, markersize=5, linewidth=1.5, **style)
+    for label, pen in style.line_styles(lines, colors).items():
+        ax.plot(range(len(lines[label])), lines[label], label=label, markersize=5, linewidth=1.5, **pen)
     ax.xaxis.set_major_locator(MaxNLocator(14, integer=True))
     ax.set(xlabel="branches on the path", ylabel=ylabel, title=title)
     ax.legend()
     return figure
-
-
-def _lesion_rows(label: str, lesion: Any) -> tuple[float, np.ndarray]:
-    if not hasattr(lesion, "intact") or not hasattr(lesion, "scores"):
-        raise TypeError(f"{label!r}: lesions takes what probes.lesions returns; it was given {type(lesion).__name__}.")
-    return float(vector(label, [lesion.intact])[0]), vector(label, lesion.scores)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from resnet_edu.plots.style import course_look, new_figure, nonempty, table
+from resnet_edu.plots.style import LOOK, PALE_INK, course_look, each, finite, new_figure, no_ticks, shaped
 
 
 @course_look
@@ -19,16 +19,13 @@ def matrices(tables: Mapping[str, Any]) -> Figure:
 
     tables: {title: matrix [rows, columns]} of finite numbers.
     """
-    grids = {title: table(title, values, "[rows, columns]") for title, values in nonempty(tables).items()}
+    grids = each(lambda title, values: finite(title, shaped(title, values, "rows", "columns", low=-np.inf)), tables)
     most = max(float(np.abs(grid).max()) for grid in grids.values()) or 1.0
     figure, axes = new_figure(0.45 + 7.6 / max(3, len(grids)), len(grids))
     for ax, (title, grid) in zip(axes, grids.items(), strict=True):
         picture = ax.imshow(grid, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
         ax.set_title(title)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        ax.grid(False)
-        ax.spines[:].set_visible(False)
+        no_ticks(ax)
     figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.01)
     return figure
 
@@ -39,31 +36,27 @@ def checks(rows: Mapping[str, Mapping[str, tuple[str, bool]]]) -> Figure:
 
     rows: {thing: {measurement: (what was measured, whether it is right)}}, every row with the same measurements.
     """
-    checked = {label: _checked_row(label, row) for label, row in nonempty(rows).items()}
-    names = list(next(iter(checked.values())))
-    for label, row in checked.items():
-        if list(row) != names:
-            raise ValueError(
-                f"{label!r}: every row needs the measurements {', '.join(names)}; it has {', '.join(row)}."
-            )
-    figure, (ax,) = new_figure(0.8 + 0.27 * len(checked))
-    for y, row in enumerate(checked.values()):
+    names = same_keys(rows)
+    figure, (ax,) = new_figure(0.8 + 0.27 * len(rows))
+    for y, row in enumerate(rows.values()):
         for x, (text, right) in enumerate(row.values()):
             look = {"facecolor": "white"} if right else {"facecolor": "#F4C9B3"}
-            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, edgecolor="#E3E3E3", linewidth=1, **look))
-            shown, weight, color = (text, "normal", "#595959") if right else (f"✗ {text}", "bold", "black")
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, edgecolor=LOOK["grid.color"], linewidth=1, **look))
+            shown, weight, color = (text, "normal", PALE_INK) if right else (f"✗ {text}", "bold", "black")
             ax.text(x, y, shown, ha="center", va="center", fontsize=8.5, weight=weight, color=color)
-    ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(checked) - 0.5, -0.5))
+    ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(rows) - 0.5, -0.5))
     ax.set_xticks(range(len(names)), [textwrap.fill(name, 11) for name in names], fontsize=8.5)
-    ax.set_yticks(range(len(checked)), list(checked), fontsize=9)
+    ax.set_yticks(range(len(rows)), list(rows), fontsize=9)
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
     ax.spines[:].set_visible(False)
     ax.grid(False)
     return figure
 
 
-def _checked_row(label: str, row: Any) -> Mapping[str, tuple[str, bool]]:
-    entries = list(nonempty(row).values())
-    if not all(isinstance(e, tuple) and len(e) == 2 and isinstance(e[0], str) for e in entries):
-        raise TypeError(f"{label!r}: a measurement is a pair (text, right or not), such as ('10', False).")
-    return row
+def same_keys(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The keys of all rows, in the same order: others would stand in the wrong column."""
+    names = list(next(iter(rows.values())))
+    for label, row in rows.items():
+        if list(row) != names:
+            raise ValueError(f"{label!r}: every row needs {', '.join(names)}; it has {', '.join(row)}.")
+    return names

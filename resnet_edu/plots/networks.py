@@ -12,19 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Rectangle
 
-from resnet_edu.plots.style import (
-    BLUE,
-    BROWN,
-    GRAY,
-    GREEN,
-    HATCHES,
-    PURPLE,
-    VIOLET,
-    WIDTH,
-    course_look,
-    new_figure,
-    nonempty,
-)
+from resnet_edu.plots import style
+from resnet_edu.plots.matrices import same_keys
+from resnet_edu.plots.style import course_look
+
+BARS = (style.BLUE, style.BROWN, style.GREEN, style.PURPLE, style.VIOLET)
 
 
 @course_look
@@ -33,15 +25,11 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
 
     layers: the table that `probes.layer_table` makes from a net: rows with name, kind, in_shape, out_shape, parameters.
     """
-    if not isinstance(layers, Sequence) or not all(hasattr(layer, "out_shape") for layer in layers):
-        raise TypeError("network takes the table that probes.layer_table(net, batch) returns.")
     boxes = [
         layer for layer in layers if layer.parameters and len(layer.out_shape) in (1, 3) and "Norm" not in layer.kind
     ]
     boxes = [layer for layer in boxes if ".shortcut" not in layer.name]
-    if not boxes:
-        raise ValueError("network: the table has no layer with weights to draw.")
-    figure, (ax,) = new_figure(2.6)
+    figure, (ax,) = style.new_figure(2.6)
     tallest = max(_side(layer) for layer in boxes)
     shapes = sorted({layer.out_shape for layer in boxes}, key=lambda s: -int(np.prod(s)))
     shades = {
@@ -54,7 +42,7 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
         at = [x for x, layer in enumerate(boxes) if layer.name.startswith(f"{block}.")]
         if at:
             center, width, top = (at[0] + at[-1] + 1) / 2, at[-1] - at[0] + 0.9, _side(boxes[at[0]]) / tallest / 2
-            ax.add_patch(Arc((center, top + 0.03), width, 0.3, theta1=0, theta2=180, color=BLUE, linewidth=1.5))
+            ax.add_patch(Arc((center, top + 0.03), width, 0.3, theta1=0, theta2=180, color=style.BLUE, linewidth=1.5))
     for shape in shapes:
         at = [x for x, layer in enumerate(boxes) if layer.out_shape == shape]
         text = " × ".join(map(str, shape)) + ("\nlogits" if len(shape) == 1 and shape == boxes[-1].out_shape else "")
@@ -70,21 +58,14 @@ def shares(numbers: Mapping[str, Mapping[str, float]], *, title: str = "") -> Fi
 
     numbers: {kind: {part of the net: number}}, at most 5 kinds, every one with the same parts.
     """
-    kinds = {kind: dict(nonempty(parts)) for kind, parts in nonempty(numbers).items()}
-    parts = list(next(iter(kinds.values())))
-    for kind, given in kinds.items():
-        if list(given) != parts:
-            raise ValueError(f"{kind!r}: every kind needs the parts {', '.join(parts)}; it has {', '.join(given)}.")
-        if not all(np.isfinite(n) and n >= 0 for n in given.values()) or not sum(given.values()):
-            raise ValueError(f"{kind!r}: shares are made of numbers of at least 0, and not of zeros alone.")
-    looks = list(zip((BLUE, BROWN, GREEN, PURPLE, VIOLET), HATCHES, strict=True))
-    if len(kinds) > len(looks):
-        raise ValueError(f"shares draws at most {len(looks)} kinds; there are {len(kinds)}.")
-    figure, (ax,) = new_figure(2.9)
+    parts = same_keys(numbers)
+    kinds = style.each(lambda kind, given: style.shaped(kind, list(given.values()), "parts"), numbers)
+    figure, (ax,) = style.new_figure(2.9)
     width = 0.8 / len(kinds)
-    for i, ((kind, given), (color, hatch)) in enumerate(zip(kinds.items(), looks, strict=False)):
+    looks = zip(BARS[: len(kinds)], style.HATCHES[: len(kinds)], strict=True)
+    for i, ((kind, given), (color, hatch)) in enumerate(zip(kinds.items(), looks, strict=True)):
         at = np.arange(len(parts)) + (i - (len(kinds) - 1) / 2) * width
-        share = np.array(list(given.values()), dtype=np.float64) / sum(given.values())
+        share = given / given.sum()
         ax.bar(at, share, 0.92 * width, label=kind, color=color, hatch=hatch, edgecolor="white", linewidth=0)
     ax.set_xticks(range(len(parts)), parts)
     ax.set(ylabel="part of the whole", title=title)
@@ -120,29 +101,18 @@ def blocks(flows: Mapping[str, Any], *, numbers: str = "shape") -> Figure:
     flows: {title: steps}; steps as `probes.dataflow` lists them, with label, kind, sources, out_shape and rms.
     numbers: what stands below a box: the "shape" of its output (channels × height × width), its "rms", or "none".
     """
-    if not isinstance(numbers, str) or numbers not in ("shape", "rms", "none"):
-        raise ValueError(f"numbers={numbers!r}: choose one of 'shape', 'rms', 'none'.")
-    rows = {title: _checked_steps(title, steps) for title, steps in nonempty(flows).items()}
-    mains = {title: _longest_way(steps) for title, steps in rows.items()}
-    detours = {title: _detours(steps, mains[title]) for title, steps in rows.items()}
+    mains = style.each(lambda _, steps: _longest_way(steps), flows)
+    detours = style.each(lambda title, steps: _detours(steps, mains[title]), flows)
     heights = [1.05 + max([0.0, *(d.y + 0.05 for d in found)]) for found in detours.values()]
     columns = max(COLUMNS, *(len(main) + 1.5 for main in mains.values()))
-    figure = Figure(figsize=(WIDTH, 0.85 * sum(heights)), layout="constrained")
-    axes = figure.subplots(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for ax, height, (title, steps) in zip(axes, heights, rows.items(), strict=True):
+    figure = Figure(figsize=(style.WIDTH, 0.85 * sum(heights)), layout="constrained")
+    axes = figure.subplots(len(flows), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, height, (title, steps) in zip(axes, heights, flows.items(), strict=True):
         _draw_block(ax, steps, mains[title], detours[title], numbers, fontsize=8.5 * COLUMNS / columns)
         ax.set(xlim=(-0.4, columns - 0.5), ylim=(-0.6, height - 0.6))
         ax.set_title(title, loc="left")
         ax.axis("off")
     return figure
-
-
-def _checked_steps(title: str, steps: Any) -> Sequence[Any]:
-    if not isinstance(steps, Sequence) or not all(hasattr(s, "sources") and hasattr(s, "label") for s in steps):
-        raise TypeError(f"{title!r}: blocks takes the steps that probes.dataflow(block, batch) returns.")
-    if not steps:
-        raise ValueError(f"{title!r}: there is no step to draw; the block hands its input on as it is.")
-    return steps
 
 
 def _longest_way(steps: Sequence[Any]) -> list[int]:
@@ -187,7 +157,7 @@ def _draw_block(
         if steps[i].kind == "add":
             reach[k] = 0.17
     for k in range(end):
-        _arrow(ax, (k + reach[k], 0), (k + 1 - reach[k + 1], 0), GRAY)
+        _arrow(ax, (k + reach[k], 0), (k + 1 - reach[k + 1], 0), style.GRAY)
     for x, letter in ((0, "$x$"), (end, "$y$")):
         ax.text(x, 0, letter, ha="center", va="center", fontsize=fontsize + 3)
     for k, i in enumerate(main, start=1):
@@ -195,9 +165,9 @@ def _draw_block(
     for detour in detours:
         left = detour.start + (0.25 if detour.start == 0 else 0.5)
         top = 0.24 if steps[main[detour.end - 1]].kind == "add" else 0.3
-        ax.plot([left, left, detour.end], [0, detour.y, detour.y], color=BLUE, linewidth=1.5, zorder=1)
-        ax.plot([left], [0], "o", color=BLUE, markersize=3.5)
-        _arrow(ax, (detour.end, detour.y), (detour.end, top), BLUE)
+        ax.plot([left, left, detour.end], [0, detour.y, detour.y], color=style.BLUE, linewidth=1.5, zorder=1)
+        ax.plot([left], [0], "o", color=style.BLUE, markersize=3.5)
+        _arrow(ax, (detour.end, detour.y), (detour.end, top), style.BLUE)
         for k, i in enumerate(detour.via, start=1):
             middle = left + (detour.end - left) * k / (len(detour.via) + 1)
             _draw_step(ax, steps[i], middle, detour.y, numbers, fontsize)
@@ -205,17 +175,18 @@ def _draw_block(
 
 def _draw_step(ax: Axes, step: Any, x: float, y: float, numbers: str, fontsize: float) -> None:
     if step.kind == "add":
-        ring = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": BLUE, "linewidth": 1.5}
+        ring = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": style.BLUE, "linewidth": 1.5}
         ax.text(x, y, step.label, ha="center", va="center", fontsize=fontsize + 2, bbox=ring)
     else:
         fill = next((color for word, color in FILLS.items() if word in step.kind), "white")
-        ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=fill, edgecolor=GRAY, linewidth=1, zorder=2))
+        ax.add_patch(
+            Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=fill, edgecolor=style.GRAY, linewidth=1, zorder=2)
+        )
         ax.text(x, y, step.label, ha="center", va="center", fontsize=fontsize, linespacing=1.15, zorder=3)
-    if numbers != "none":
-        text = "×".join(map(str, step.out_shape)) if numbers == "shape" else f"rms {step.rms:.3g}"
-        ax.text(x, y - 0.34, text, ha="center", va="top", fontsize=fontsize - 1, color="#595959")
+    text = {"shape": "×".join(map(str, step.out_shape)), "rms": f"rms {step.rms:.3g}", "none": ""}[numbers]
+    ax.text(x, y - 0.34, text, ha="center", va="top", fontsize=fontsize - 1, color=style.PALE_INK)
 
 
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
-    style = {"arrowstyle": "-|>", "color": color, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
-    ax.annotate("", xy=end, xytext=start, arrowprops=style)
+    pen = {"arrowstyle": "-|>", "color": color, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
+    ax.annotate("", xy=end, xytext=start, arrowprops=pen)

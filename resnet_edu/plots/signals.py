@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from numbers import Real
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,130 +10,121 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import (
-    BLACK,
-    LOOK,
-    course_look,
-    line_styles,
-    log_limits,
-    new_figure,
-    nonempty,
-    norm_table,
-    vector,
-)
-
-#: Points of what was measured, beside the line of what was predicted: two that coincide can both be seen.
-HOLLOW: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "none", "markersize": 6}
+from resnet_edu.plots import style
+from resnet_edu.plots.style import Colors, course_look
 
 
 @course_look
-def signal_scale(profiles: Mapping[str, Any], *, predicted: Mapping[str, Any] | None = None, title: str = "") -> Figure:
-    """Two panels, forward and backward: the scale of the activations and of the gradients by layer.
+def signal_scale(
+    profiles: Mapping[str, Any], *, predicted: Mapping[str, Any] | None = None, title: str = "", colors: Colors = None
+) -> Figure:
+    """Two panels, forward and backward: the scale of the activations and of the gradients by layer, on log scales.
 
-    profiles: {label: signal}, a `probes.Signal` or a pair of lists (activation, gradient), one number a layer.
-    predicted: {label: signal} for some of the labels: drawn as lines; what was measured is then drawn as points.
+    profiles: {label: signal}, a `probes.Signal` or a pair of lists (activation, gradient), one number a layer, from the
+    one next to the image on. predicted: {label: signal} for some of the labels: drawn as lines; what was measured is
+    then drawn as points. Zeros, infinities and NaN are marked on the ends of the axis.
     """
-    measured = {label: _pair(label, profile) for label, profile in nonempty(profiles).items()}
-    formulas = {} if predicted is None else {k: _pair(k, v) for k, v in nonempty(predicted).items()}
-    if odd := [label for label in formulas if label not in measured]:
-        raise ValueError(f"predicted has {odd[0]!r}, which is not among the profiles: {', '.join(measured)}.")
-    figure, axes = new_figure(3.6, 2)
-    heads = ("forward: root mean square of the activations", "backward: norm of the gradient by them")
-    for i, (ax, head) in enumerate(zip(axes, heads, strict=True)):
-        ax.set_yscale("log", nonpositive="mask")
-        ax.grid(color=LOOK["grid.color"])
-        log_limits(ax, np.concatenate([pair[i] for pair in (*measured.values(), *formulas.values())]))
-        for label, style in line_styles(measured).items():
-            values = measured[label][i]
-            points = {**style, **HOLLOW} if label in formulas else style
-            ax.plot(range(1, len(values) + 1), values, label=label, **{"markersize": 4, "linewidth": 1.5, **points})
-            if label in formulas:
-                line = {**style, "marker": "none", "linewidth": 1}
-                ax.plot(range(1, len(formulas[label][i]) + 1), formulas[label][i], label=f"{label}, predicted", **line)
-        ax.set(title=head)
-        _layer_axis(ax, max(len(pair[i]) for pair in measured.values()))
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+    measured, formulas = _with_predicted(_pair, profiles, predicted)
+    figure, axes = style.new_figure(3.6, 2)
+    for i, (ax, head) in enumerate(zip(axes, style.FORWARD_AND_BACKWARD, strict=True)):
+        everything = np.concatenate([pair[i] for pair in (*measured.values(), *formulas.values())])
+        style.log_axis(ax, style.log_limits(everything))
+        one = {label: pair[i] for label, pair in measured.items()}
+        _draw_by_layer(
+            ax, one, {label: pair[i] for label, pair in formulas.items()}, colors, markersize=4, linewidth=1.5
+        )
+        for label, pen in style.line_styles(one, colors).items():
+            style.draw_off_scale(ax, np.arange(1, len(one[label]) + 1), one[label], pen["color"])
+        ax.set(title=head, xlabel=style.layer_words(profiles, "layer: 1 is next to the image"))
+    handles = [
+        line for line in axes[0].lines if line.get_label() in {*measured, *(f"{k}, predicted" for k in formulas)}
+    ]
+    handles += style.off_scale_keys(np.concatenate([numbers for pair in measured.values() for numbers in pair]))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False)
     if title:
         figure.suptitle(title)
     return figure
 
 
 @course_look
-def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3) -> Figure:
+def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3, colors: Colors = None) -> Figure:
     """Update-to-weight ratio by step: the median of the layers, and a band from the smallest to the largest tenth.
 
-    recordings: {label: ratios}, a `probes.UpdateRatio` or an array [steps, layers]. line: the rule of thumb.
+    recordings: {label: ratios}, a `probes.UpdateRatio` or an array [steps, layers]. line: the rule of thumb. On the
+    ends of the axis: steps with a median of 0, with an infinite ratio, and without any number.
     """
-    if not isinstance(line, Real) or isinstance(line, bool) or not 0 < line < 1:
-        raise ValueError(f"line={line!r}: give a ratio between 0 and 1, such as 1e-3.")
-    tables = {label: norm_table(label, recording) for label, recording in nonempty(recordings).items()}
-    figure, (ax,) = new_figure(3.8)
-    ax.set_yscale("log", nonpositive="mask")
-    ax.grid(color=LOOK["grid.color"])
+    tables = style.each(style.norm_table, recordings)
     tenths = {label: np.array([_tenths(row) for row in table]).T for label, table in tables.items()}
-    log_limits(ax, np.concatenate([*(parts.ravel() for parts in tenths.values()), [line]]))
-    for label, style in line_styles(tables).items():
+    marked = {label: np.where(np.isinf(table).any(1), np.inf, tenths[label][1]) for label, table in tables.items()}
+    figure, (ax,) = style.new_figure(3.8)
+    style.log_axis(ax, style.log_limits(np.concatenate([*(lines.ravel() for lines in tenths.values()), [line]])))
+    handles = []
+    for label, pen in style.line_styles(tables, colors).items():
         low, middle, high = tenths[label]
         steps = np.arange(len(middle))
-        ax.fill_between(steps, low, high, facecolor=(style["color"], 0.15), edgecolor=style["color"], linewidth=0.6)
+        low, high = np.maximum(low, ax.get_ylim()[0]), np.where(high > 0, high, np.nan)  # no band where all stand still
+        ax.fill_between(steps, low, high, facecolor=(pen["color"], 0.15), edgecolor=pen["color"], linewidth=0.6)
         every = max(1, len(steps) // 12)
-        ax.plot(steps, middle, label=label, markersize=4, linewidth=1.5, markevery=every, **style)
-    ax.axhline(line, color=BLACK, linewidth=1, linestyle=(0, (6, 3)))
+        handles += ax.plot(steps, middle, label=label, markersize=4, linewidth=1.5, markevery=every, **pen)
+        style.draw_off_scale(ax, steps, marked[label], pen["color"])
+    ax.axhline(float(style.shaped("line", line, low=1e-300)), color=style.BLACK, linewidth=1, linestyle=(0, (6, 3)))
     ax.annotate(f"{line:g}", (1.005, line), xycoords=("axes fraction", "data"), va="center", fontsize=9)
     ax.set(xlabel="step", ylabel="|update| / |weight|")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside right upper", frameon=False)
+    handles += style.off_scale_keys(np.concatenate(list(marked.values())))
+    figure.legend(handles=handles, loc="outside right upper", frameon=False)
     return figure
 
 
 @course_look
 def unit_parts(
-    profiles: Mapping[str, Any], *, ylabel: str, predicted: Mapping[str, Any] | None = None, title: str = ""
+    profiles: Mapping[str, Any],
+    *,
+    ylabel: str,
+    predicted: Mapping[str, Any] | None = None,
+    title: str = "",
+    colors: Colors = None,
 ) -> Figure:
     """A part of the units or entries, 0 to 1, by layer: `saturated` or `dead` of `probes.unit_health`.
 
-    profiles: {label: one number a layer}. predicted: the same for some of the labels, drawn as lines.
+    profiles: {label: one number a layer, from the image on}. predicted: the same for some labels, drawn as lines.
     """
-    measured = {label: _parts(label, values) for label, values in nonempty(profiles).items()}
-    formulas = {} if predicted is None else {k: _parts(k, v) for k, v in nonempty(predicted).items()}
-    if odd := [label for label in formulas if label not in measured]:
-        raise ValueError(f"predicted has {odd[0]!r}, which is not among the profiles: {', '.join(measured)}.")
-    figure, (ax,) = new_figure(3.2)
-    for label, style in line_styles(measured).items():
-        values = measured[label]
-        points = {**style, **HOLLOW} if label in formulas else style
-        ax.plot(range(1, len(values) + 1), values, label=label, clip_on=False, **{"markersize": 5, **points})
-        if label in formulas:
-            line = {**style, "marker": "none", "linewidth": 1}
-            ax.plot(range(1, len(formulas[label]) + 1), formulas[label], label=f"{label}, predicted", **line)
-    ax.set(ylim=(0, 1), ylabel=ylabel, title=title)
-    _layer_axis(ax, max(map(len, measured.values())))
+    measured, formulas = _with_predicted(style.parts, profiles, predicted)
+    figure, (ax,) = style.new_figure(3.2)
+    _draw_by_layer(ax, measured, formulas, colors, markersize=5, clip_on=False)
+    ax.set(ylim=(0, 1), ylabel=ylabel, title=title, xlabel="layer: 1 is next to the image")
     figure.legend(loc="outside right upper", frameon=False)
     return figure
 
 
-def _layer_axis(ax: Axes, layers: int) -> None:
-    ax.set_xlim(0.5, layers + 0.5)
-    ax.set_xlabel("layer: 1 is next to the image")
+def _draw_by_layer(
+    ax: Axes, measured: Mapping[str, np.ndarray], formulas: Mapping[str, np.ndarray], colors: Colors, **look: Any
+) -> None:
+    """Lines; where there is a formula for a label, its line, and on it hollow points: both can be seen."""
+    for label, pen in style.line_styles(measured, colors).items():
+        values = measured[label]
+        hollow = {"linestyle": "none", "markerfacecolor": "none", "markersize": 6} if label in formulas else {}
+        ax.plot(range(1, len(values) + 1), values, label=label, **{**look, **pen, **hollow})
+        if label in formulas:
+            line = {**pen, "marker": "none", "linewidth": 1}
+            ax.plot(range(1, len(formulas[label]) + 1), formulas[label], label=f"{label}, predicted", **line)
+    ax.set_xlim(0.5, max(map(len, measured.values())) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 
 
+def _with_predicted(
+    check: Callable[[str, Any], style.Number], profiles: Mapping[str, Any], predicted: Mapping[str, Any] | None
+) -> tuple[dict[str, style.Number], dict[str, style.Number]]:
+    measured, formulas = style.each(check, profiles), style.each(check, predicted or {})
+    if odd := [label for label in formulas if label not in measured]:
+        raise ValueError(f"predicted has {odd[0]!r}, which is not among the profiles: {', '.join(measured)}.")
+    return measured, formulas
+
+
 def _pair(label: str, profile: Any) -> tuple[np.ndarray, np.ndarray]:
-    if hasattr(profile, "activation") and hasattr(profile, "gradient"):
-        profile = (profile.activation, profile.gradient)
-    if isinstance(profile, np.ndarray) and profile.ndim == 2:
-        profile = list(profile)
-    if not isinstance(profile, tuple | list) or len(profile) != 2:
-        raise TypeError(f"{label!r}: give what probes.signal returns, or a pair (activation, gradient).")
-    return vector(label, profile[0]), vector(label, profile[1])
-
-
-def _parts(label: str, values: Any) -> np.ndarray:
-    numbers = vector(label, values)
-    if (numbers > 1).any():
-        raise ValueError(f"{label!r}: these are parts, from 0 to 1; there is a {numbers.max():g}.")
-    return numbers
+    both = (profile.activation, profile.gradient) if hasattr(profile, "activation") else profile
+    activation, gradient = both
+    return style.vector(label, activation), style.vector(label, gradient)
 
 
 def _tenths(row: np.ndarray) -> np.ndarray:

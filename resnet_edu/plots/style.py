@@ -1,24 +1,26 @@
-"""What all figures share: colors, look, line styles, and the checks of what is to be drawn."""
+"""What all figures share: colors, look, line styles, what a log axis cannot hold, and the checks of what is drawn."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
-from numbers import Integral, Real
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from resnet_edu.plots.fonts import add_fonts
 
 # Okabe and Ito's colors but for two: their orange and sky blue are too pale on white (2.3:1; marks need 3:1).
 BLUE, VERMILLION, GREEN, PURPLE, BLACK, BROWN, VIOLET = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#663311", "#7722DD",
 )  # fmt: skip
-GRAY = "#8C8C8C"
+GRAY, PALE_INK = "#8C8C8C", "#595959"  # the palest for marks and for words
 OTHERS = (GREEN, PURPLE, BLACK, BROWN, VIOLET)
 LINES = ("-", "--", ":", "-.")
 HATCHES = ("", "///", "...", "xx", "\\\\")
@@ -40,6 +42,12 @@ LOOK: dict[Any, Any] = {
 #: `@course_look`: what the function draws has this look, and matplotlib's own settings stay as they are.
 course_look = mpl.rc_context(LOOK)
 
+#: {label: "plain", "residual", or any color of matplotlib's}, for labels whose first word does not say it.
+Colors = Mapping[str, str] | None
+KINDS_OF_NET = {"plain": VERMILLION, "residual": BLUE, "resnet": BLUE}
+
+Number = TypeVar("Number")
+
 
 def new_figure(height: float, columns: int = 1, layout: str | None = "constrained") -> tuple[Figure, list[Axes]]:
     """A figure of the notebook's width and `columns` axes side by side."""
@@ -47,23 +55,24 @@ def new_figure(height: float, columns: int = 1, layout: str | None = "constraine
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
-def is_plain(label: str) -> bool:
-    """Whether a label names a net without skips."""
-    return re.search(r"(?<![a-z])(plain|no skip)|without", label, re.IGNORECASE) is not None
+def color_of(label: str, colors: Colors = None) -> str | None:
+    """The color that is given for a label, or that its first word says: plain, residual, ResNet; else None."""
+    given = (colors or {}).get(label)
+    first_word = re.match("[a-z]*", label.lower())
+    return KINDS_OF_NET.get(given, given) if given else KINDS_OF_NET.get(first_word[0] if first_word else "")
 
 
-def line_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Color, line and marker of each label: blue for a net with a skip, vermillion for a plain one, others in turn."""
+def line_styles(labels: Iterable[str], colors: Colors = None) -> dict[str, dict[str, Any]]:
+    """Color, line and marker of each label.
+
+    A label that begins with "plain" is vermillion, one that begins with "residual" or "ResNet" is blue, the others take
+    the other colors in turn; `colors` goes before that.
+    """
     styles: dict[str, dict[str, Any]] = {}
     seen: dict[str, int] = {}
     others = itertools.cycle(OTHERS)
     for label in labels:
-        if is_plain(label):
-            color = VERMILLION
-        elif re.search(r"resnet|residual|skip", label, re.IGNORECASE):
-            color = BLUE
-        else:
-            color = next(others)
+        color = color_of(label, colors) or next(others)
         k = seen[color] = seen.get(color, -1) + 1
         marker = MARKERS[len(styles) % len(MARKERS)]
         styles[label] = {"color": color, "linestyle": LINES[k % len(LINES)], "marker": marker}
@@ -85,108 +94,137 @@ def no_ticks(ax: Axes) -> None:
     ax.spines[:].set_visible(False)
 
 
+def mark_level(ax: Axes, level: float, word: str = "chance ", x: float = 1.0) -> None:
+    """A thin gray line across, and a word on it at its right end."""
+    ax.axhline(level, color=GRAY, linewidth=1)
+    across = ax.get_yaxis_transform()
+    ax.text(x, level, word, transform=across, ha="right", va="bottom", color=PALE_INK, fontsize=9)
+
+
+# --- numbers by layer, on a log axis ----------------------------------------------------------------------------------
+
+FROM_IMAGE = "layer: 1 is next to the image, the last one is the classifier"
+FORWARD_AND_BACKWARD = ("forward: root mean square of the activations", "backward: norm of the gradient by them")
+
+#: {what the legend says: (marker, bottom or top line of the axis, which numbers)}
+OFF_SCALE: dict[str, tuple[str, int, Callable[[np.ndarray], np.ndarray]]] = {
+    "exactly 0": ("x", 0, lambda values: values == 0),
+    "infinite": ("^", 1, np.isinf),
+    "no number (NaN)": ("$?$", 1, np.isnan),
+}
+
+
+def layer_words(profiles: Mapping[str, Any], known: str = FROM_IMAGE) -> str:
+    """What the axis of layers says: `known` for lists, which begin at the image, and for recordings of a course's net.
+
+    Of another module nothing is known but the order in which it names its layers.
+    """
+    names = [list(profile.names) for profile in profiles.values() if getattr(profile, "names", None)]
+    ours = all(layers[0].startswith("stem.") and layers[-1].startswith("fc") for layers in names)
+    return known if ours else "layer, in the order of the module's own names"
+
+
+def log_limits(values: np.ndarray) -> tuple[float, float]:
+    """Whole decades around the positive values, so that two redraws with similar numbers have the same axis."""
+    decades = np.log10(values[np.isfinite(values) & (values > 0)])
+    low, high = (np.floor(decades.min()), np.ceil(decades.max())) if len(decades) else (-1.0, 0.0)
+    low, high = np.clip([low, high], -306, 306)  # beyond, the ends of the axis would be 0 or infinite
+    return 10.0 ** (low - 0.5), 10.0 ** (max(high, low + 1) + 0.3)
+
+
+def log_axis(ax: Axes, limits: tuple[float, float]) -> None:
+    ax.set_yscale("log", nonpositive="mask")  # at a zero a line breaks off
+    ax.grid(color=LOOK["grid.color"])
+    ax.set_ylim(limits)
+
+
+def draw_off_scale(ax: Axes, x: np.ndarray, values: np.ndarray, color: str) -> list[Line2D]:
+    """What the log axis has no place for: crosses at zeros, triangles at infinities, question marks at NaN."""
+    marks = []
+    for label, (marker, end, which) in OFF_SCALE.items():
+        at = x[which(values)]
+        if len(at):  # an empty line that is not clipped has a place of its own, in the corner of the figure
+            look = {"linestyle": "none", "marker": marker, "color": color, "markersize": 7, "zorder": 5}
+            marks += ax.plot(at, np.full(len(at), ax.get_ylim()[end]), clip_on=False, label=label, **look)
+    return marks
+
+
+def off_scale_keys(values: np.ndarray, color: str = BLACK) -> list[Line2D]:
+    """For a legend: one mark for each kind of number that `draw_off_scale` marks."""
+    return [
+        Line2D([], [], color=color, marker=marker, linestyle="none", label=label)
+        for label, (marker, _, which) in OFF_SCALE.items()
+        if which(values).any()
+    ]
+
+
 # --- what is to be drawn, checked -------------------------------------------------------------------------------------
 
 
-def nonempty(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not isinstance(mapping, Mapping):
-        raise TypeError(f"A plot takes {{label: numbers}}; it was given {type(mapping).__name__}.")
-    if not mapping:
-        raise ValueError("A plot needs at least one entry: {label: numbers}.")
-    if odd := [label for label in mapping if not isinstance(label, str)]:
-        raise TypeError(f"A plot takes {{label: numbers}}; the label {odd[0]!r} is not a string.")
-    return mapping
+def each(check: Callable[[str, Any], Number], given: Mapping[str, Any]) -> dict[str, Number]:
+    """{label: check(label, values)}, in fonts that have the letters of the labels."""
+    add_fonts(given)
+    return {label: check(label, values) for label, values in given.items()}
 
 
 def array(label: str, values: Any) -> np.ndarray:
     """Finite numbers of the type that they come in, from a tensor, an array or nested lists."""
-    try:
-        numbers = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
-        if numbers.dtype.kind not in "biuf":
-            raise TypeError
-    except (TypeError, ValueError, RuntimeError, NotImplementedError):
-        raise TypeError(f"{label!r}: a plot takes numbers, not {values!r:.60}.") from None
+    numbers = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
     if not np.isfinite(numbers).all():
         raise ValueError(f"{label!r}: there are numbers that are not finite, and no picture of them.")
     return numbers
 
 
-def float64(label: str, values: Any) -> np.ndarray:
+def color_pictures(label: str, values: Any) -> np.ndarray:
+    """uint8 [N, 3, H, W]: other types would be cut to what a picture can hold."""
+    pixels = array(label, values)
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3:
+        raise ValueError(f"{label!r} have to be uint8 [N, 3, H, W]; they are {pixels.dtype} {list(pixels.shape)}.")
+    return pixels
+
+
+def signed(label: str, values: Any) -> np.ndarray:
     """float64, from a recorder, a tensor, an array or a list of numbers."""
-    try:
-        values = values.detach().cpu().double() if hasattr(values, "detach") else values
-        return np.asarray(values.numpy() if hasattr(values, "numpy") else values, dtype=np.float64)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{label!r}: a plot takes numbers, not {values!r:.60}.") from None
+    values = values.detach().cpu().double() if hasattr(values, "detach") else values
+    return np.asarray(values.numpy() if hasattr(values, "numpy") else values, dtype=np.float64)
 
 
-def numbers_of(label: str, values: Any) -> np.ndarray:
-    """float64, from a recorder, a tensor, an array or a list of numbers that are not negative."""
-    numbers = float64(label, values)
-    if (numbers < 0).any():
-        raise ValueError(f"{label!r}: nothing that is drawn here can be negative; there is a {numbers.min():g}.")
-    return numbers
-
-
-def finite(label: str, values: Any) -> np.ndarray:
-    """float64 [n], numbers of any sign, none of them NaN or infinite."""
-    numbers = float64(label, values)
-    if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
-        raise ValueError(f"{label!r}: a list of finite numbers is needed; these have the shape {list(numbers.shape)}.")
+def shaped(label: str, values: Any, *shape: str, low: float = 0.0, high: float = np.inf) -> np.ndarray:
+    """float64 with the dimensions that `shape` names, none empty; NaN, or numbers from `low` to `high`."""
+    numbers = signed(label, values)
+    if numbers.ndim != len(shape) or not numbers.size:
+        raise ValueError(f"{label!r}: numbers [{', '.join(shape)}] are needed; these are {list(numbers.shape)}.")
+    if odd := numbers[(numbers < low) | (numbers > high)].tolist():
+        raise ValueError(f"{label!r}: numbers from {low:g} to {high:g} are needed; there is a {odd[0]:g}.")
     return numbers
 
 
 def vector(label: str, values: Any) -> np.ndarray:
-    numbers = numbers_of(label, values)
-    if numbers.ndim != 1 or not len(numbers):
-        got = "there are none" if not numbers.size else f"these have the shape {list(numbers.shape)}"
-        raise ValueError(f"{label!r}: a list of numbers is needed; {got}.")
-    return numbers
+    return shaped(label, values, "n")
 
 
-def table(label: str, values: Any, what: str) -> np.ndarray:
-    """float64 [rows, columns], finite; `what` says what they are, such as "[runs, points]"."""
-    numbers = float64(label, values)
-    if numbers.ndim != 2 or 0 in numbers.shape or not np.isfinite(numbers).all():
-        raise ValueError(f"{label!r}: finite numbers {what} are needed; these have the shape {list(numbers.shape)}.")
+def parts(label: str, values: Any) -> np.ndarray:
+    """[n], from 0 to 1."""
+    return shaped(label, values, "n", high=1.0)
+
+
+def fraction(name: str, value: Any) -> float:
+    """A number from 0 to 1."""
+    return float(shaped(name, value, high=1.0))
+
+
+def finite(label: str, numbers: np.ndarray) -> np.ndarray:
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{label!r}: these numbers have to be finite.")
     return numbers
 
 
 def norm_table(label: str, profile: Any) -> np.ndarray:
     """[steps, layers], from a recorder or from an array."""
-    table = numbers_of(label, profile)
-    if table.ndim != 2 or 0 in table.shape:
-        raise ValueError(
-            f"{label!r}: norms have to be [steps, layers]; they are {list(table.shape)}. Was record() called?"
-        )
-    return table
+    return shaped(label, profile, "steps", "layers")
 
 
-def norm_row(label: str, profile: Any, step: int) -> np.ndarray:
-    values = numbers_of(label, profile)
-    if values.ndim == 1 and len(values):
-        return values
-    table = norm_table(label, values)
-    if not isinstance(step, Integral) or isinstance(step, bool):
-        raise TypeError(f"step={step!r}: give a whole number, -1 for the last step.")
-    if not -len(table) <= step < len(table):
-        raise IndexError(f"{label!r}: step {step} is not recorded; there are {len(table)} steps.")
-    return table[step]
-
-
-def check_columns(columns: object) -> None:
-    if not isinstance(columns, Integral) or isinstance(columns, bool) or not 1 <= int(columns) <= 32:
-        raise ValueError(f"columns={columns!r}: give a whole number from 1 to 32.")
-
-
-def check_chance(chance: float) -> None:
-    if not isinstance(chance, Real) or not 0 <= chance <= 1:
-        raise ValueError(f"chance={chance!r}: give the part of right answers by guessing, from 0 to 1.")
-
-
-def log_limits(ax: Axes, values: np.ndarray) -> None:
-    """Whole decades around the positive values, so that two redraws with similar numbers have the same axis."""
-    decades = np.log10(values[np.isfinite(values) & (values > 0)])
-    low, high = (np.floor(decades.min()), np.ceil(decades.max())) if len(decades) else (-1.0, 0.0)
-    low, high = np.clip([low, high], -306, 306)  # beyond, the ends of the axis would be 0 or infinite
-    ax.set_ylim(10.0 ** (low - 0.5), 10.0 ** (max(high, low + 1) + 0.3))
+def norm_row(label: str, profile: Any, step: int = -1) -> np.ndarray:
+    """[layers]: the row `step` of a recorder or a table, or the one row that is given."""
+    values = signed(label, profile)
+    return vector(label, values) if values.ndim == 1 else norm_table(label, values)[step]
