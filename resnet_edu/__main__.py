@@ -100,6 +100,8 @@ def parser() -> argparse.ArgumentParser:
     option("lesson", nargs="?", metavar="LESSON", help="its number or name (default: the first)")
     option("--port", type=whole(1, 65535), help=f"default: the first free one from {FIRST_PORT} on")
     option("--no-browser", action="store_true", help="only print the address")
+    option("--folder", type=Path, help="your own copy of the lessons (default: my_course, beside the notebooks)")
+    option("--published", action="store_true", help="the lessons as published, with the outputs that they store")
 
     add(commands, "doctor", examine_machine, "what this machine has and lacks, and what to do about it")
 
@@ -195,9 +197,11 @@ def net_depth(text: str) -> int:
 # ---- open -----------------------------------------------------------------------------------------------------------
 
 
-def open_course(lesson: str | None, port: int | None, no_browser: bool) -> int:
+def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: Path | None, published: bool) -> int:
     """Start JupyterLab, print its address, and stay until it ends or Ctrl-C is pressed."""
     path = find_lesson(lesson) if lesson else lessons()[0]
+    if not published:
+        path = own_copy(path, folder)
     if importlib.util.find_spec("jupyterlab") is None:
         raise Refusal("JupyterLab is not installed. In the course's folder, run `pip install -r requirements.txt`.")
     port = free_port(port)
@@ -216,6 +220,20 @@ def open_course(lesson: str | None, port: int | None, no_browser: bool) -> int:
             environment["HOME"] = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             environment["PYTHONUSERBASE"] = site.getuserbase()  # what the user has installed is found as before
         return serve(jupyter_command(path.parent, port), environment, address, not no_browser)
+
+
+def own_copy(path: Path, folder: Path | None) -> Path:
+    """The lesson in the learner's own folder, which is made or updated; where that cannot be, the published lesson."""
+    from resnet_edu.authoring.workbook import update
+
+    target = folder or path.parents[1] / "my_course"
+    try:
+        messages = update(path.parent, target)
+    except OSError as error:
+        print(f"{target} cannot be written ({error.strerror}): here are the published lessons.")
+        return path
+    print(*messages, f"Your own copy of the lessons is in {target}.", sep="\n", flush=True)
+    return target / path.name
 
 
 def no_home() -> str:

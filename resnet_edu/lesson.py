@@ -36,7 +36,7 @@ from IPython import get_ipython
 from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
 
-from resnet_edu import checks, files
+from resnet_edu import checks, files, training
 from resnet_edu.training.provenance import facts
 
 BUDGETS = ("smoke", "laptop", "gpu")
@@ -126,8 +126,8 @@ def claim(
     if not holds:
         raise ClaimError(
             f"{sentence}: measured {_written(number)}, expected {bounds}{_recorded_range(sentence)}. If you changed "
-            "something above, this is what your change did. If you did not, please report it with your versions: the "
-            "lesson is wrong on your machine."
+            "something above, this is what your change did. If a cell was stopped or run twice, run the lesson again "
+            "from the top. Otherwise please report it with your versions: the lesson is wrong on your machine."
         )
     print(f"✓ {sentence}: {_written(number)} ({bounds}{_recorded_range(sentence)})")
 
@@ -364,3 +364,41 @@ def as_html(text: str) -> str:
 
 def as_text(page: str) -> str:
     return html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"</(p|li|summary|pre)>", "\n", page))).strip()
+
+
+# --- the stop button --------------------------------------------------------------------------------------------------
+
+
+class Stopped(KeyboardInterrupt):
+    """The reader stopped a training, and with it the cell; shown as one sentence, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for this name
+        return [str(self)]
+
+
+def _end_the_cell(history: training.History, epochs: int) -> None:
+    if get_ipython() is not None:
+        raise Stopped(
+            f"You stopped the training after {len(history.train_loss)} of {epochs} epochs, and this cell with it. What "
+            "the cell makes is not complete: run it again from its beginning before you go on."
+        )
+
+
+def _after_cell(result: Any) -> None:
+    """Where a cell fails, say whether an earlier one that was stopped, or not run, may be the cause."""
+    source, error = getattr(result.info, "raw_cell", ""), result.error_in_exec
+    if isinstance(error, KeyboardInterrupt):
+        _stopped.append(source)
+    elif error is None:
+        _stopped[:] = [other for other in _stopped if other != source]
+    elif _stopped:
+        first = next(iter(_stopped[-1].strip().splitlines()), "")
+        print(f"The cell that begins with `{first}` was stopped before its end: run it again first.")
+    elif isinstance(error, NameError):
+        print("A cell above has not been run yet. In JupyterLab: Run > Run All Above Selected Cell.")
+
+
+_stopped: list[str] = []  # the sources of the cells that were stopped and have not been run since
+training.loop.after_interrupt = _end_the_cell
+if (_shell := get_ipython()) is not None:
+    _shell.events.register("post_run_cell", _after_cell)

@@ -56,7 +56,7 @@ def server(tmp_path):
     """`python -m resnet_edu open 3`, without a browser and apart from the user's own Jupyter settings."""
     places = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "resnet_edu", "open", LESSON, "--no-browser"],
+        [sys.executable, "-m", "resnet_edu", "open", LESSON, "--no-browser", "--folder", str(tmp_path / "mine")],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -4,13 +4,16 @@ import base64
 import json
 import math
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.figure import Figure
+from samples import cifar, pictures
 
-from resnet_edu import files, lesson, plots
+from resnet_edu import files, lesson, plots, training
 from resnet_edu.lesson import LivePlot, budget, claim, seed, show
 
 
@@ -305,3 +308,35 @@ def test_a_figure_needs_words(figure, alt, message):
 def test_a_live_plot_needs_words_before_the_first_epoch():
     with pytest.raises(TypeError, match="alt"):
         LivePlot(lambda histories: chart(), alt=" ")
+
+
+# --- the stop button --------------------------------------------------------------------------------------------------
+
+
+def stopped_run():
+    def press_stop(history):
+        raise KeyboardInterrupt
+
+    return training.fit(cifar(), pictures(), epochs=3, batch_size=8, callbacks=[press_stop], progress=False)
+
+
+def test_in_a_lesson_a_stop_ends_the_cell_and_elsewhere_the_training_only(page):
+    with pytest.raises(lesson.Stopped, match="after 1 of 3 epochs"):
+        stopped_run()
+    InteractiveShell.clear_instance()
+    assert stopped_run().interrupted
+
+
+def ended(source, error=None):
+    lesson._after_cell(SimpleNamespace(info=SimpleNamespace(raw_cell=source), error_in_exec=error))
+
+
+def test_a_cell_that_fails_after_a_stopped_one_says_which_to_run_again(capsys):
+    ended("train()\nshow()", lesson.Stopped())
+    ended("use()", ValueError())
+    assert "`train()`" in capsys.readouterr().out
+    ended("train()\nshow()")
+    ended("use()", ValueError())
+    assert capsys.readouterr().out == ""
+    ended("use()", NameError())
+    assert "Run All Above" in capsys.readouterr().out

@@ -66,6 +66,10 @@ class OneProcess:
         pass
 
 
+def after_interrupt(history: History, epochs: int) -> None:
+    """Called where a run was stopped, before `fit` returns. A lesson puts a function here that ends the cell, too."""
+
+
 class _Default(float):
     """A number that nobody has chosen."""
 
@@ -115,7 +119,8 @@ def fit(
     The first step then takes a minute, a short last batch is left out of each epoch, since it would be compiled a
     second time, and the last bits of the result may differ. What was compiled before is forgotten.
 
-    An interrupt (the stop button, Ctrl-C) ends the run with net and history as they are, `history.interrupted` True.
+    An interrupt (the stop button, Ctrl-C) ends the run with net and history as they are, `history.interrupted` True. In
+    a lesson it ends the cell, too.
     Raises DivergenceError when the loss is no longer finite; TypeError or ValueError for a setting that cannot be.
     """
     check_net(net)
@@ -151,6 +156,8 @@ def fit(
             run.add_unfinished_epoch()
     if progress:
         print(run.history.summary(run.epochs))
+    if run.history.interrupted:
+        after_interrupt(run.history, run.epochs)
     return run.history
 
 

@@ -38,3 +38,20 @@ def test_the_stop_button_ends_the_training_and_leaves_a_usable_kernel(open_noteb
         "the net answers: True",
         "it trains again: True",
     ]
+
+
+def test_in_a_lesson_the_stop_button_ends_the_cell_and_the_cells_behind_it_do_not_run(
+    open_notebook: Callable[..., Any],
+) -> None:
+    cells = ["from resnet_edu.lesson import show\n" + TRAIN.strip(), "print('it went on')"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    page = open_notebook("99_stop", notebook)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    training, afterwards = page.locator(".jp-CodeCell").all()
+    training.get_by_text(re.compile(r"\b[1-9]\d*/\d+ .*step/s")).wait_for()
+    page.locator('[data-command="notebook:interrupt-kernel"]').click()
+    training.get_by_text("You stopped the training").wait_for()
+    assert "Traceback" not in training.inner_text()
+    assert "it went on" not in afterwards.locator(".jp-OutputArea").inner_text()
