@@ -404,6 +404,21 @@ def test_a_branch_has_to_run_exactly_once():
         probes.Paths(net, x, ["branches.0"], loss_fn=torch.sum)
 
 
+def test_a_branch_that_the_loss_ignores_passes_no_gradient_on():
+    net = Adds(0.5, 3.0)
+    net.forward = lambda x: net.branches[1](x) + x + net.branches[0](x).detach()
+    paths = probes.Paths(net, torch.ones(1, 1, dtype=torch.float64), ["branches.0", "branches.1"], loss_fn=torch.sum)
+    assert paths.by_length().flatten().tolist() == [1, 3, 0]
+    assert [paths.along([f"branches.{i}"]).item() for i in (0, 1)] == [0, 3]
+
+
+def test_a_branch_returns_one_tensor():
+    net = Adds(0.5)
+    net.branches[0].forward = lambda x: (x, x)
+    with pytest.raises(ValueError, match=r"'branches.0' returned tuple"):
+        probes.Paths(net, torch.ones(1, 1), ["branches.0"], loss_fn=torch.sum)
+
+
 # --- landscapes -------------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ class Lesions:
 
 
 class PassOn(nn.Module):
-    """Stands where a block was: hands its input on, and has nothing to learn.
+    """Stands where a block was: hands its first input on, and has nothing to learn.
 
     Where the block changed the shape, every second (third, ...) pixel and zeros for the new channels: option A of He et
     al. 2015. The first time that it runs, the block itself runs once, unseen, to tell the shape.
@@ -45,9 +46,9 @@ class PassOn(nn.Module):
         self._shape_of = (block,)  # in a tuple, so that the block is no part of this module
         self._change: tuple[int, int] | None = None  # (stride, new channels)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *others: Any, **options: Any) -> Tensor:
         if self._change is None:
-            self._change = self._learn_change(x)
+            self._change = self._learn_change(x, *others, **options)
         stride, channels = self._change
         if (stride, channels) == (1, 0):
             return x
@@ -58,10 +59,12 @@ class PassOn(nn.Module):
         self._shape_of[0]._apply(fn, recurse)
         return super()._apply(fn, recurse)
 
-    def _learn_change(self, x: Tensor) -> tuple[int, int]:
+    def _learn_change(self, x: Tensor, *others: Any, **options: Any) -> tuple[int, int]:
         (block,) = self._shape_of
         with as_it_was(block), torch.no_grad():
-            y = block(x.clone() if isinstance(x, Tensor) else x)  # a block may write into what it is given
+            y = block(
+                x.clone() if isinstance(x, Tensor) else x, *others, **options
+            )  # a block may write into what it is given
         if isinstance(x, Tensor) and isinstance(y, Tensor):
             if x.shape == y.shape:
                 return 1, 0
