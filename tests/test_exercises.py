@@ -25,8 +25,8 @@ from resnet_edu import exercises
 from resnet_edu.authoring.render import run_notebook
 from resnet_edu.exercises.compare import difference, same, shown
 from resnet_edu.exercises.core import Case, Exercise, Mistake, Verdict
-from resnet_edu.exercises.sandbox import SECONDS, Trouble, attempt
-from resnet_edu.exercises.writing import built, call, gradient, integers, normal
+from resnet_edu.exercises.sandbox import SECONDS, attempt
+from resnet_edu.exercises.writing import Once, built, call, gradients, integers, normal
 
 ALL = exercises.all_exercises()
 ONES = torch.ones(2)
@@ -60,37 +60,18 @@ def test_a_check_imports_the_module_of_one_lesson_only():
 
 
 def test_a_name_that_is_none_is_told_with_all_that_there_are():
-    with pytest.raises(ValueError, match=r"There is no exercise 'output'. There are: output_size, "):
+    with pytest.raises(ValueError, match=r"'output'.* output_size"):
         exercises.check("output", None)
 
 
 @pytest.mark.parametrize("exercise", ALL, ids=lambda one: one.name)
-def test_the_reference_is_correct_and_a_stub_is_not_attempted(exercise):
+def test_the_reference_is_correct_and_judged_at_once(exercise):
     assert exercise.check(exercise.reference) == Verdict("correct")  # torch 2.9 imports for 3 s at the first step
     started = time.process_time()  # not of the wall clock, which other work on the machine moves
     assert exercise.check(exercise.reference) == Verdict("correct")
     took = time.process_time() - started
     print(f"{exercise.name}: {took:.2f} s (bound 1 s)")
     assert took < 2
-    verdict = exercise.check(stub(exercise))
-    assert verdict.status == "not attempted" and verdict.mistake is None
-    assert "still raises NotImplementedError" in verdict.message
-
-
-def stub(exercise):
-    """What the notebook has in the beginning."""
-
-    def function(*arguments):
-        raise NotImplementedError
-
-    class Stub(nn.Module):
-        def __init__(self, *arguments):
-            super().__init__()
-
-        def forward(self, x):
-            raise NotImplementedError
-
-    return Stub if isinstance(exercise.reference, type) else function
 
 
 @pytest.mark.parametrize("exercise", ALL, ids=lambda one: one.name)
@@ -98,7 +79,6 @@ def test_an_exercise_can_be_read(exercise):
     assert exercise.solution.startswith(("def ", "class ")) and "Exercise(" not in exercise.solution
     assert exercise.signature.startswith(f"{exercise.name}(") and ":" not in exercise.signature
     assert len(set(exercise.hints)) >= 2 and exercise.task.endswith(".")
-    assert all(mistake.sentence.endswith((".", "?", ".)")) for mistake in exercise.mistakes)
 
 
 # --- the verdict ------------------------------------------------------------------------------------------------------
@@ -127,31 +107,29 @@ def toy(**changes):
 
 def test_a_known_mistake_is_named_with_the_first_example_that_shows_it():
     verdict = toy().check(lambda number: number**2)
-    assert verdict == Verdict(
-        "wrong", "square", "You multiply x by itself. For example, double(1): it should give 2, and yours gives 1."
-    )
+    assert (verdict.status, verdict.mistake) == ("wrong", "square")
+    assert verdict.message.startswith("You multiply x by itself.") and "double(1)" in verdict.message
 
 
 def test_an_unknown_mistake_gets_the_smallest_example_that_fails():
-    assert toy().check(lambda x: x + 1) == Verdict(
-        "wrong", "result", "For example, double(0): it should give 0, and yours gives 1."
-    )
+    verdict = toy().check(lambda x: x + 1)
+    assert verdict.mistake == "result" and "double(0)" in verdict.message
 
 
-def test_a_mistake_has_to_explain_the_first_failure_and_to_show_all_its_symptoms():
-    only_first = lambda x: x * x if isinstance(x, float) and x < 2 else 2 * x  # noqa: E731 - the square of 3 is not shown
-    assert toy().check(only_first).mistake == "result"
-    two_mistakes = lambda x: 2 * abs(x) + (x == 3.0 if isinstance(x, float) else 0)  # noqa: E731 - and something else
-    assert toy().check(two_mistakes).mistake == "result"
-    assert toy(cases=(call(-1.0), call(3.0))).check(two_mistakes).mistake == "absolute"
+def test_a_mistake_is_named_only_where_nothing_else_is_wrong():
+    partly = lambda x: x * x if isinstance(x, float) and x < 2 else 2 * x  # noqa: E731 - the square of 3 is not shown
+    assert toy().check(partly).mistake == "result"
+    and_more = lambda x: 2 * abs(x) + (x == 3.0 if isinstance(x, float) else 0)  # noqa: E731 - 3 is right in "absolute"
+    assert toy().check(and_more).mistake == "result"
+    assert toy(cases=(call(-1.0), call(4.0))).check(and_more).mistake == "absolute"
 
 
-def test_of_two_mistakes_the_one_with_more_symptoms_is_named():
+def test_of_two_mistakes_the_one_that_agrees_everywhere_is_named():
     small = Mistake("small", "Small.", lambda x: x if isinstance(x, float) and x == 1 else 2 * x)
     large = Mistake("large", "Large.", lambda x: x)
     for mistakes in ((small, large), (large, small)):
         assert toy(mistakes=mistakes).check(lambda x: x).mistake == "large"
-        assert toy(mistakes=mistakes).check(small.wrong).mistake == "small"
+        assert toy(mistakes=mistakes).check(small.answer).mistake == "small"
 
 
 def test_a_mistake_can_be_known_by_a_symptom():
@@ -165,20 +143,17 @@ def test_an_exception_is_a_symptom_too():
     too_long = Mistake("too-long", "You index one too far.", lambda x: [2 * x][1])
     assert toy(mistakes=(too_long,)).check(lambda x: [x][1]).mistake == "too-long"
     verdict = toy(mistakes=(too_long,)).check(lambda x: x.nothing)
-    assert verdict.mistake == "raises"
-    assert "double(0): it raises AttributeError: 'float' object has no attribute 'nothing'." in verdict.message
-    assert "The line is `" in verdict.message and "x.nothing" in verdict.message
+    assert verdict.mistake == "raises" and "AttributeError" in verdict.message and "x.nothing" in verdict.message
 
 
 def test_an_exercise_that_is_not_whole_is_refused():
     for change in ({"difficulty": 6}, {"hints": ("One.",)}, {"cases": ()}, {"mistakes": toy().mistakes[:1] * 2}):
-        with pytest.raises(ValueError, match="double: difficulty 1 to 5, two hints"):
+        with pytest.raises(ValueError, match="double"):
             toy(**change)
-    for given in ({}, {"wrong": double, "symptom": bool}, {"wrong": double, "patch": ("2", "3")}):
-        with pytest.raises(ValueError, match="give one of `patch`, `wrong` or `symptom`"):
+    two_answers, one_condition_too_many = {"answer": double, "patch": ("2", "3")}, {"symptom": bool, "on": (call(1.0),)}
+    for given in ({}, two_answers, one_condition_too_many):
+        with pytest.raises(ValueError, match="slug"):
             Mistake("slug", "Sentence.", **given)
-    with pytest.raises(ValueError, match="`on` is for the first two"):
-        Mistake("slug", "Sentence.", symptom=bool, on=(call(1.0),))
 
 
 def test_a_mistake_can_be_a_patch_of_the_reference():
@@ -196,9 +171,7 @@ def test_a_mistake_can_be_a_patch_of_the_reference():
 def test_a_patch_that_fits_nowhere_or_twice_is_refused():
     for old, times in (("3 * x", 0), ("x", 2)):
         unfit = toy(mistakes=(Mistake("unfit", "Unfit.", patch=(old, "y")),))
-        with pytest.raises(
-            ValueError, match=rf"Mistake\('unfit'\): the reference has '{re.escape(old)}' {times} times"
-        ):
+        with pytest.raises(ValueError, match=rf"unfit.*{re.escape(old)}.* {times} times"):
             unfit.check(lambda x: x)
 
 
@@ -222,7 +195,7 @@ def test_the_reference_is_asked_once():
 
 
 def test_a_reference_that_fails_is_the_fault_of_the_course():
-    with pytest.raises(RuntimeError, match="double: the course's own reference fails: it raises TypeError"):
+    with pytest.raises(RuntimeError, match=r"double: .* TypeError"):
         toy(cases=(call(None),)).check(double)
 
 
@@ -280,11 +253,29 @@ def test_a_built_module_is_filled_by_the_shapes_of_its_weights():
     assert module.check(NoSuper).mistake == "no-super"
 
 
-def test_a_gradient_that_was_cut_off_is_told():
-    cut = toy(cases=(Case("the gradient", lambda answer: gradient(answer(x := torch.ones(2, requires_grad=True)), x)),))
-    assert cut.check(double).status == "correct"
-    assert cut.check(lambda x: 2 * x.detach()).mistake == "cuts-the-gradient"
-    assert cut.check(lambda x: 2.0).mistake == "cuts-the-gradient"
+def test_a_gradient_that_was_cut_off_is_told_with_the_input_that_it_does_not_reach():
+    cut = toy(reference=lambda x, y: x * y, cases=(gradients(torch.ones(2), torch.ones(2)),), mistakes=())
+    assert cut.check(lambda x, y: y * x).status == "correct"
+    one = cut.check(lambda x, y: x * y.detach())
+    assert one.mistake == "cuts-the-gradient" and "input number 2" in one.message
+    assert cut.check(lambda x, y: (x * y).detach()).mistake == "cuts-the-gradient"
+    assert cut.check(lambda x, y: 2.0).mistake == "cuts-the-gradient"
+    assert cut.check(lambda x, y: x * y + (x - x.detach())).mistake == "result"
+
+
+def test_an_option_is_called_by_name_as_a_lesson_calls_it():
+    scaled = toy(reference=lambda x, by=2: by * x, cases=(call(3.0), call(3.0, by=4)), mistakes=())
+    assert scaled.check(lambda x, by=2: by * x).status == "correct"
+    renamed = scaled.check(lambda x, factor=2: factor * x)
+    assert renamed.mistake == "arguments" and "factor=2" in renamed.message and "by=..." in renamed.message
+    assert scaled.check(lambda x, by: by * x).mistake == "arguments"
+
+
+def test_a_function_that_is_handed_over_is_called_once():
+    once = toy(reference=lambda f, x: f(x), cases=(call(Once(double), 3.0, words="it"),), mistakes=())
+    for _ in range(2):
+        assert once.check(lambda f, x: f(x)).status == "correct"
+    assert once.check(lambda f, x: f(x) + 0 * f(x)).mistake == "calls-twice"
 
 
 def test_the_numbers_of_cases_are_the_same_in_each_run_and_move_no_seed():
@@ -455,6 +446,33 @@ def test_whatever_an_answer_does_it_is_told_and_nothing_around_it_changes(what):
     assert took < 2 * (1 if slug != "endless" else 2 * SECONDS), f"it took {took:.1f} s"
 
 
+@pytest.fixture
+def slow_module(tmp_path, monkeypatch):
+    """The name of a module whose import computes for a second."""
+    (tmp_path / "slow_to_import.py").write_text(
+        "import time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass\ndone = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "slow_to_import"
+    sys.modules.pop("slow_to_import", None)
+
+
+@pytest.mark.parametrize("run", ["on the main thread", "on another one"])
+def test_what_an_answer_imports_costs_it_no_time_and_is_imported_as_a_whole(slow_module, run):
+    found = []
+    check = lambda code: found.append(attempt(code, seconds=0.1))  # noqa: E731
+    codes = (lambda: importlib.import_module(slow_module).done), (lambda: (importlib.import_module("math"), lasting()))
+    for code in codes:
+        if run == "on the main thread":
+            check(code)
+        else:
+            thread = threading.Thread(target=check, args=(code,))
+            thread.start()
+            thread.join(60)
+    assert found[0].trouble is None and found[0].value is True
+    assert found[1].trouble.slug == "endless"  # after an import it is no import any more
+
+
 def test_an_answer_is_not_endless_because_the_machine_stood_still(monkeypatch):
     ahead, clock = [0.0], time.perf_counter
     monkeypatch.setattr(time, "perf_counter", lambda: clock() + ahead[0])
@@ -510,16 +528,11 @@ def test_the_right_numbers_on_another_device_raise_nothing(exercise):
 
 def test_what_cannot_be_compared_is_said():
     large = toy(cases=(call(torch.arange(30.0)),), mistakes=())
-    verdict = large.check(lambda x: (2 * x).to_sparse())
-    assert verdict.mistake == "kind"
-    assert verdict.message.endswith("it gives something that cannot be compared with the right result.")
-    moved = large.check(lambda x: x.to("meta"))
-    assert moved.message.endswith("it should give a tensor on cpu, and yours is on meta.")
+    assert large.check(lambda x: (2 * x).to_sparse()).mistake == "kind"
+    assert "meta" in large.check(lambda x: x.to("meta")).message
     listed = toy(reference=lambda x: [x], cases=(call(1.0, words="first(1)"),), mistakes=())
     for wrong in (lambda x: holds_itself(), lambda x: [holds_itself()], lambda x: Lengthless()):
-        assert listed.check(wrong).message.endswith(
-            "yours gives an object of the class " + type(wrong(1)).__name__ + "."
-        )
+        assert f"the class {type(wrong(1)).__name__}" in listed.check(wrong).message
 
 
 def test_an_answer_that_is_merely_slow_has_the_time_that_the_reference_takes_twenty_times():
@@ -552,6 +565,11 @@ def test_a_stub_is_known_by_its_own_raise_and_by_nothing_else():
     assert attempt(lambda: Forwardless()(1)).unwritten == ""
     assert attempt(lambda: torch.ones(2, device="meta").tolist()).unwritten == ""
     assert attempt(lambda: int.nothing).unwritten == ""
+
+
+def test_two_tensors_that_do_not_fit_are_told_alike_in_whichever_order_they_are_added():
+    two, three = torch.ones(2), torch.ones(3)
+    assert attempt(lambda: two + three).trouble == attempt(lambda: three + two).trouble
 
 
 HOSTILE_CELLS = """
@@ -628,36 +646,29 @@ def test_not_the_same_and_told_in_a_sentence(found, expected, slug):
 
 
 @pytest.mark.parametrize(
-    ("found", "expected", "sentence"),
+    ("found", "expected", "words"),
     [
-        (3.0, 3, "it should give 3, an int, and yours gives 3, a float."),
-        ("3", 3, "it should give 3, an int, and yours gives '3', a string."),
-        ((3, 3), 3, "it should give 3, an int, and yours gives (3, 3), a tuple."),
-        (1, True, "it should give True, a bool, and yours gives 1, an int."),
-        ([5.0], {"w": 5.0}, "it should give {'w': 5}, a dict, and yours gives [5], a list."),
-        (0.5, torch.tensor(0.5), "it should give a tensor of the shape [], and yours gives 0.5, a float."),
+        (3.0, 3, ("3, an int", "3, a float")), ("3", 3, ("3, an int", "'3', a string")),
+        ((3, 3), 3, ("3, an int", "(3, 3), a tuple")), (1, True, ("True, a bool", "1, an int")),
+        ([5.0], {"w": 5.0}, ("{'w': 5}, a dict", "[5], a list")), (0.5, torch.tensor(0.5), ("a tensor", "0.5")),
+        ([2, 1.0], [2, 1], ("[1]", "1, an int", "1, a float")),
     ],
-)
-def test_where_the_kind_is_wrong_the_sentence_names_both_kinds(found, expected, sentence):
-    assert difference(found, expected) == Trouble("kind", sentence)
+)  # fmt: skip
+def test_where_the_kind_is_wrong_the_sentence_names_both_kinds(found, expected, words):
+    trouble = difference(found, expected)
+    assert trouble.slug == "kind" and all(word in trouble.sentence for word in words)
 
 
 def test_no_number_is_told_as_minus_zero():
     assert shown(torch.tensor([-0.0, -1.0])) == "[0, -1]" and shown(-0.0) == "0"
 
 
-def test_long_numbers_are_told_by_the_first_wrong_one():
-    expected = torch.linspace(0, 1, 20)
-    sentence = difference(expected + 1, expected).sentence
-    assert sentence == "20 of 20 numbers are wrong, first at [0]: there it should be 0, and yours is 1."
-
-
-def test_a_large_difference_is_told_by_its_first_place():
+def test_of_many_numbers_the_first_wrong_one_is_told():
     expected, found = torch.zeros(5, 10), torch.zeros(5, 10)
     found[2, 3] = 1.5
-    assert difference(found, expected).sentence == (
-        "1 of 50 numbers are wrong, first at [2, 3]: there it should be 0, and yours is 1.5."
-    )
+    assert all(words in difference(found, expected).sentence for words in ("1 of 50", "[2, 3]", "1.5"))
+    long = torch.linspace(0, 1, 20)  # few, but they read badly
+    assert "20 of 20" in difference(long + 1, long).sentence
 
 
 def test_values_are_shown_as_a_learner_writes_them():

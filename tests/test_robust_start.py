@@ -52,7 +52,7 @@ def no_home(monkeypatch, tmp_path):
 def test_without_a_home_things_are_kept_among_temporary_files(no_home, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert files.cache_folder() == tmp_path / f"resnet_edu-{os.getuid()}"
-    assert progress.keep("output_size") == "" and progress.solved() == {"output_size"}
+    assert progress.add("output_size") == "" and progress.solved() == {"output_size"}
     assert doctor._finding("write access", doctor.write_access).state == "fine"
     assert len(data.load("sample", size=8, device="cpu")[0]) == 5000
 
@@ -140,7 +140,7 @@ def test_a_real_device_without_room_gives_the_same_error(writer, monkeypatch, tm
 
 def test_an_exercise_that_cannot_be_kept_is_a_sentence(full, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path))
-    assert "No space left" in progress.keep("output_size")
+    assert "No space left" in progress.add("output_size")
 
 
 @pytest.mark.parametrize("command", ["train", "reproduce"])
@@ -250,7 +250,7 @@ from resnet_edu import files, models
 from resnet_edu.models import weights
 net = models.CifarNet(8, residual=True)
 for i in range(40):
-    assert progress.keep(f"{sys.argv[1]}{i}") == ""
+    assert progress.add(f"{sys.argv[1]}{i}") == ""
 for i in range(5):
     weights.save(net, files.cache_folder() / "weights" / "net.safetensors")
     weights.load(net, "net")

@@ -6,6 +6,7 @@
 
 Read it in this order:
 
+    faults.py      what can go wrong when an answer runs, in a learner's words
     sandbox.py     run somebody's code: within limits, and the world stays as it was
     compare.py     compare two results, and tell the difference
     core.py        `Exercise`: cases, known mistakes, the verdict

@@ -125,6 +125,11 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
                 inner = difference(found[key], expected[key])
                 return Trouble(inner.slug, f"{key}: {inner.sentence}")
         return Trouble("result", f"it should have {shown(list(expected))}, and yours has {shown(list(found))}.")
+    if isinstance(expected, list | tuple) and isinstance(found, list | tuple) and shown(found) == shown(expected):
+        place = next((i for i, pair in enumerate(zip(found, expected, strict=False)) if not same(*pair)), None)
+        if place is not None:  # [1.0] for [1], which read the same
+            inner = difference(found[place], expected[place])
+            return Trouble(inner.slug, f"at [{place}], {inner.sentence}")
     kinds = _kind(found), _kind(expected)
     if kinds[0] != kinds[1] and kinds not in ALIKE:  # such as 3.0 and 3, which read the same
         return Trouble("kind", f"it should give {_told(expected)}, and yours gives {_told(found)}.")

@@ -2,8 +2,8 @@
 
 An exercise holds *cases*: small inputs, from the smallest on, on which the answer and the reference have to agree. It
 also holds the *mistakes* that learners are known to make, each as a wrong answer. Where an answer fails a case, it is
-compared with every mistake: one whose symptoms it all shows is named. Where none is, the learner reads the first case
-that went wrong.
+compared with every mistake: the one that it agrees with on all cases is named. Where there is none, the learner reads
+the first case that went wrong.
 
     Exercise(
         reference=double,
@@ -27,20 +27,13 @@ import torch
 from torch import nn
 
 from resnet_edu.exercises.compare import difference, same, shown
-from resnet_edu.exercises.sandbox import (
-    SECONDS,
-    Outcome,
-    Trouble,
-    Wrong,
-    attempt,
-    attempt_trusted,
-    once_a_check,
-)
+from resnet_edu.exercises.faults import Fault, Trouble
+from resnet_edu.exercises.sandbox import SECONDS, Outcome, attempt, attempt_trusted, once_a_check
 
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
 INCOMPARABLE = Trouble("kind", "it gives something that cannot be compared with the right result.")
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
-ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer; its first run may have to import something
+ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ class Case:
     """One question to an answer. words: how a learner would write it, with {name} for the exercise's name.
 
     run: answer -> a number, tensor, or list, tuple or dict of such, which is compared with what the reference gives.
-    It may raise `Wrong(slug, sentence)`.
+    It may raise `Fault(slug, sentence)`.
     """
 
     words: str
@@ -68,28 +61,25 @@ class Case:
 class Mistake:
     """A known wrong answer. sentence: what is wrong, to the one who made it, without giving the right answer away.
 
-    One of three says how the mistake is made:
-
-    patch: (old, new), or several such pairs: the reference with this text replaced, which stands in it exactly once.
-    wrong: an answer that makes the mistake.
-    symptom: a function of the answer that says whether it makes it. It runs within the same limits, and an exception
-        means no.
-
-    on: with a patch or `wrong`, the cases that alone count, such as those of ordinary size.
+    answer: a function or class that makes it; whoever gives the same in every case makes it, too.
+    patch: in place of `answer`, (old, new) or several such pairs: the reference with this text replaced, which stands
+        in it exactly once.
+    on: the cases that alone count, such as those of ordinary size.
+    symptom: in place of `on`, a function that says of any answer whether it makes the mistake. It runs within the same
+        limits, and an exception means no. With it, `answer` or `patch` is an example, and may be missing.
     """
 
     slug: str
     sentence: str
-    wrong: Callable[..., Any] | None = None
+    answer: Callable[..., Any] | None = None
     symptom: Callable[[Any], bool] | None = None
     patch: tuple[str, str] | tuple[tuple[str, str], ...] = ()
     on: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
-        if sum(map(bool, (self.wrong, self.symptom, self.patch))) != 1 or (self.symptom and self.on):
-            raise ValueError(
-                f"Mistake({self.slug!r}): give one of `patch`, `wrong` or `symptom`; `on` is for the first two."
-            )
+        made = bool(self.answer) + bool(self.patch)
+        if made > 1 or (not made and not self.symptom) or (self.symptom and self.on):
+            raise ValueError(f"Mistake({self.slug!r}): give `answer` or `patch`, and `on` or `symptom`.")
 
     def patched(self, source: str) -> str:
         """The reference's source with the mistake in it."""
@@ -153,7 +143,7 @@ class Exercise:
 
     def answer_with(self, mistake: Mistake) -> Callable[..., Any] | None:
         """A wrong answer that makes this mistake; None where only a symptom of it is known."""
-        return self._patched[mistake.slug] if mistake.patch else mistake.wrong
+        return self._patched[mistake.slug] if mistake.patch else mistake.answer
 
     @once_a_check()
     def check(self, answer: Any) -> Verdict:
@@ -172,10 +162,8 @@ class Exercise:
                 )
             if found[-1].hopeless:
                 break
-        wrong = [i for i, outcome in enumerate(found) if not _agree(outcome, expected[i])]
-        if not wrong:
-            return Verdict(CORRECT)
-        return self._diagnosis(answer, found, expected, wrong[0])
+        first = next((i for i, outcome in enumerate(found) if not _agree(outcome, expected[i])), None)
+        return Verdict(CORRECT) if first is None else self._diagnosis(answer, found, first)
 
     def _expected(self) -> list[Outcome]:
         """What the reference gives for each case: computed once, and again where the reader has changed a default."""
@@ -199,20 +187,20 @@ class Exercise:
         return answers
 
     def _unfit(self, answer: Any) -> None:
-        """Raises Wrong where something is wrong with it before it is called."""
+        """Raises Fault where something is wrong with it before it is called."""
         if answer is None:
-            raise Wrong("none", f"{self.name} is None. Hand in the {self._kind()} itself.")
+            raise Fault("none", f"{self.name} is None. Hand in the {self._kind()} itself.")
         if isinstance(answer, nn.Module) and self.makes_modules:
             kind = type(answer).__name__
-            raise Wrong(
+            raise Fault(
                 "instance-for-class", f"You handed in one {kind} that is built already. Hand in the class: {kind}."
             )
         if isinstance(answer, type) and not self.makes_modules:
-            raise Wrong(
+            raise Fault(
                 "class-for-function", f"You handed in the class {answer.__name__}; {self.name} has to be a function."
             )
         if not callable(answer):
-            raise Wrong(
+            raise Fault(
                 "not-callable",
                 f"You handed in {shown(answer)}. Hand in the {self._kind()} itself, without brackets behind its name.",
             )
@@ -220,45 +208,38 @@ class Exercise:
     def _kind(self) -> str:
         return "class" if isinstance(self.reference, type) else "function"
 
-    def _diagnosis(self, answer: Any, found: list[Outcome], expected: list[Outcome], first: int) -> Verdict:
-        outcome, right = found[first], expected[first]
+    def _diagnosis(self, answer: Any, found: list[Outcome], first: int) -> Verdict:
+        outcome, right = found[first], self._expected()[first]
         words = self.cases[first].words.replace("{name}", self.name)
-        told = partial(difference, outcome.value, right.value, outcome.printed)
-        trouble = outcome.trouble or attempt(told).value or INCOMPARABLE
+        trouble = outcome.trouble
+        if trouble is None:
+            told = partial(difference, outcome.value, right.value, outcome.printed)
+            trouble = attempt(told).value or INCOMPARABLE
         example = f"For example, {words}: {trouble.sentence}"
         if outcome.where:
             example += f" The line is `{outcome.where}`."
-        if not outcome.hopeless and (mistake := self._known(answer, found, expected, first)):
+        if not outcome.hopeless and (mistake := self._known(answer, found, first)):
             return Verdict(WRONG, mistake.slug, f"{mistake.sentence} {example}")
         return Verdict(WRONG, trouble.slug, example)
 
-    def _known(self, answer: Any, found: list[Outcome], expected: list[Outcome], first: int) -> Mistake | None:
-        """The mistake that explains the first failure and whose symptoms the answer all shows.
-
-        So where the mistake gives a wrong result, the answer gives the same one. Of several mistakes the one with the
-        most symptoms; of equals the one that stands first.
-        """
-        best, most = None, 0
-        order = [first, *(i for i in range(len(found)) if i != first)]
+    def _known(self, answer: Any, found: list[Outcome], first: int) -> Mistake | None:
+        """The first mistake that explains everything: a symptom that shows, or an answer that agrees in all cases."""
         for mistake in self.mistakes:
-            wrong = self.answer_with(mistake)
-            symptom = mistake.symptom or (partial(_does_as, wrong, mistake.on) if mistake.on else None)
+            symptom = mistake.symptom or (mistake.on and partial(self._agrees_on, mistake))
             if symptom:
-                said = attempt(partial(symptom, answer))
-                if said.trouble is None and said.value:
+                shows = attempt(partial(symptom, answer))
+                if shows.trouble is None and shows.value:
                     return mistake
-                continue
-            symptoms = 0
-            for i in order:
-                theirs = attempt_trusted(partial(self.cases[i].run, wrong))
-                if i == first or not _agree(theirs, expected[i]):
-                    if not _agree(found[i], theirs):
-                        break
-                    symptoms += 1
-            else:
-                if symptoms > most:
-                    best, most = mistake, symptoms
-        return best
+            elif len(found) == len(self.cases):
+                order = [first, *range(first), *range(first + 1, len(found))]  # most mistakes part there
+                runs = (partial(self.cases[i].run, self.answer_with(mistake)) for i in order)
+                if all(_agree(found[i], attempt_trusted(run)) for i, run in zip(order, runs, strict=True)):
+                    return mistake
+        return None
+
+    def _agrees_on(self, mistake: Mistake, answer: Any) -> bool:
+        """Whether the answer gives what the mistake gives in the cases that count."""
+        return all(same(case.run(answer), case.run(self.answer_with(mistake))) for case in mistake.on)
 
 
 def _agree(found: Outcome, expected: Outcome) -> bool:
@@ -268,7 +249,3 @@ def _agree(found: Outcome, expected: Outcome) -> bool:
         return same(found.value, expected.value)
     except Exception:  # a value that cannot be compared is not the same
         return False
-
-
-def _does_as(wrong: Any, cases: tuple[Case, ...], answer: Any) -> bool:
-    return all(same(case.run(answer), case.run(wrong)) for case in cases)

@@ -9,11 +9,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.overrides import TorchFunctionMode
 
-from resnet_edu.exercises.compare import same
-from resnet_edu.exercises.core import Case, Exercise, Mistake
-from resnet_edu.exercises.sandbox import Wrong
-from resnet_edu.exercises.writing import call, called, fits, gradient, integers, normal, raises, right_but_not_on
+from resnet_edu.exercises.writing import (
+    Case,
+    Exercise,
+    Fault,
+    Mistake,
+    call,
+    called,
+    fits,
+    gradients,
+    integers,
+    normal,
+    raises,
+    right_but_not_on,
+    same,
+)
 
 # --- cross-entropy ----------------------------------------------------------------------------------------------------
 
@@ -26,9 +39,18 @@ def cross_entropy(logits, labels):
     return -right.mean()
 
 
-def _loss_gradient(answer: Callable[..., Tensor]) -> Tensor:
-    logits = torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]], requires_grad=True)
-    return gradient(answer(logits, torch.tensor([2, 1])), logits)
+class _ByHand(TorchFunctionMode):
+    """Raises Fault where an answer takes what the task forbids, as a function, a method or a layer."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if getattr(func, "__name__", "") in ("cross_entropy", "log_softmax"):
+            raise Fault("ready-made", f"it uses {func.__name__}, which the task forbids: write the loss by hand.")
+        return func(*args, **(kwargs or {}))
+
+
+def _by_hand(answer: Any) -> Any:
+    with _ByHand():
+        return called(answer, torch.tensor([[2.0, 0.0]]), torch.tensor([1]))
 
 
 _MODERATE = tuple(call(normal(n, k, seed=n), torch.arange(n) * 2 % k) for n, k in ((2, 3), (5, 3), (3, 3)))
@@ -38,24 +60,18 @@ _UNLIKE = call(torch.tensor([[0.0, 1.0], [1000.0, 1001.0]]), torch.tensor([0, 0]
 
 
 CROSS_ENTROPY = Exercise(
-    task=(
-        "Give the cross-entropy of logits [N, K] and labels [N]: the mean over the batch of minus the logarithm of "
-        "the probability that softmax gives to the right class. A tensor without dimensions, right for any logits."
-    ),
-    difficulty=2,
-    minutes=10,
-    reference=cross_entropy,
+    reference=cross_entropy, difficulty=2, minutes=10,
+    task="Give the cross-entropy of logits [N, K] and labels [N]: the mean over the batch of minus the logarithm of "
+         "the probability that softmax gives to the right class. A tensor without dimensions, right for any logits. "
+         "Do not use F.cross_entropy or log_softmax.",
     cases=(
-        call(torch.tensor([[0.0, 0.0]]), torch.tensor([0])),
-        call(torch.tensor([[2.0, 0.0]]), torch.tensor([1])),
+        call(torch.tensor([[0.0, 0.0]]), torch.tensor([0])), call(torch.tensor([[2.0, 0.0]]), torch.tensor([1])),
         call(torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]]), torch.tensor([2, 2])),
         call(torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 3.0]]), torch.tensor([0, 0, 1])),
-        call(normal(8, 5), torch.arange(8) % 5),
-        _LARGE,
-        _FAR,
-        call(torch.tensor([[-200.0, -200.0]]), torch.tensor([0])),
-        _UNLIKE,
-        Case("the gradient of the squared loss by the logits [[1, 0, -1], [0, 2, 0]], labels [2, 1]", _loss_gradient),
+        call(normal(8, 5), torch.arange(8) % 5), _LARGE, _FAR,
+        call(torch.tensor([[-200.0, -200.0]]), torch.tensor([0])), _UNLIKE,
+        gradients(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
+        Case("{name}([[2, 0]], [1]) without cross_entropy and log_softmax", _by_hand),
     ),
     mistakes=(
         # Seen on moderate logits: who makes one of these often has an unstable softmax, too, and that can wait.
@@ -63,57 +79,48 @@ CROSS_ENTROPY = Exercise(
                 patch=("mean()", "sum()"), on=_MODERATE),
         Mistake("no-mean", "You give one loss for each image. Training needs one number for the batch.",
                 patch=(".mean()", ""), on=_MODERATE),
-        Mistake("mean-over-classes-too",
-                "You take the mean over all N * K entries, zeros included. Each image has one loss: divide by N.",
-                patch=("mean()", "mean() / logits.shape[1]"), on=_MODERATE),
-        Mistake("softmax-over-the-batch",
-                "Your softmax adds up to 1 in each column, over the images. It belongs to each image: over the "
-                "classes.", patch=(("max(dim=1", "max(dim=0"), ("sum(dim=1", "sum(dim=0")), on=_MODERATE),
-        Mistake("softmax-twice",
-                "You take the softmax twice: the second one makes nearly even probabilities of the first one's.",
-                patch=("    shifted", "    logits = logits.softmax(1)\n    shifted"), on=_MODERATE),
-        Mistake("no-softmax",
-                "You take the logits for logarithms of probabilities. They are not yet: softmax is missing.",
-                patch=("log_p[", "logits["), on=_MODERATE),
+        Mistake("mean-over-classes-too", "You take the mean over all N * K entries, zeros included. Each image has "
+                "one loss: divide by N.", patch=("mean()", "mean() / logits.shape[1]"), on=_MODERATE),
+        Mistake("softmax-over-the-batch", "Your softmax adds up to 1 in each column, over the images. It belongs to "
+                "each image: over the classes.", patch=(("max(dim=1", "max(dim=0"), ("sum(dim=1", "sum(dim=0")),
+                on=_MODERATE),
+        Mistake("softmax-twice", "You take the softmax twice: the second one makes nearly even probabilities of the "
+                "first one's.", patch=("    shifted", "    logits = logits.softmax(1)\n    shifted"), on=_MODERATE),
+        Mistake("no-softmax", "You take the logits for logarithms of probabilities. They are not yet: softmax is "
+                "missing.", patch=("log_p[", "logits["), on=_MODERATE),
         Mistake("no-logarithm", "You give minus the probability of the right class; its logarithm is missing.",
                 patch=("right.mean", "right.exp().mean"), on=_MODERATE),
-        Mistake("probability-for-loss",
-                "You give the probability of the right class. Its logarithm is missing, and the sign.",
-                patch=("-right", "right.exp()"), on=_MODERATE),
-        Mistake("logarithm-of-the-mean",
-                "You take the mean of the probabilities, and then its logarithm. Each image has a logarithm of its "
-                "own.", patch=("mean()", "exp().mean().log()"), on=_MODERATE),
-        Mistake("sign", "Your loss is negative: a better net would have a larger one.",
-                patch=("-right", "right"), on=_MODERATE),
+        Mistake("probability-for-loss", "You give the probability of the right class. Its logarithm is missing, and "
+                "the sign.", patch=("-right", "right.exp()"), on=_MODERATE),
+        Mistake("logarithm-of-the-mean", "You take the mean of the probabilities, and then its logarithm. Each image "
+                "has a logarithm of its own.", patch=("mean()", "exp().mean().log()"), on=_MODERATE),
+        Mistake("sign", "Your loss is negative: a better net would have a larger one.", patch=("-right", "right"),
+                on=_MODERATE),
         Mistake("another-base", "Your logarithm has the base 2. The loss takes the natural one.",
                 patch=("mean()", "mean() / torch.tensor(2.0).log()"), on=_MODERATE),
-        Mistake("every-row-with-every-label",
-                "[:, labels] takes each label's column in every row, so each image meets the labels of all others. "
-                "Row i goes with label i.", patch=("torch.arange(len(labels))", ":"), on=_MODERATE),
-        Mistake("all-classes-count",
-                "Your loss is the mean over all classes. Only the right class of each image counts.",
-                patch=("[torch.arange(len(labels)), labels]", ""), on=_MODERATE),
-        Mistake("best-class-for-right-class",
-                "You take the class with the largest logit, not the one in the label. So the net is right by "
-                "definition.", patch=(", labels]", ", logits.argmax(1)]"), on=_MODERATE),
-        Mistake("maximum-not-added-back",
-                "You subtract the row's maximum in one place only. It cancels if it goes from both: from the logit of "
-                "the right class, too.", patch=("log_p = shifted", "log_p = logits"), on=_MODERATE),
-        Mistake("first-image-only", "Only the first image of the batch counts.",
-                patch=("right.mean()", "right[0]"), on=_MODERATE),
+        Mistake("every-row-with-every-label", "[:, labels] takes each label's column in every row, so each image "
+                "meets the labels of all others. Row i goes with label i.", patch=("torch.arange(len(labels))", ":"),
+                on=_MODERATE),
+        Mistake("all-classes-count", "Your loss is the mean over all classes. Only the right class of each image "
+                "counts.", patch=("[torch.arange(len(labels)), labels]", ""), on=_MODERATE),
+        Mistake("best-class-for-right-class", "You take the class with the largest logit, not the one in the label. "
+                "So the net is right by definition.", patch=(", labels]", ", logits.argmax(1)]"), on=_MODERATE),
+        Mistake("maximum-not-added-back", "You subtract the row's maximum in one place only. It cancels if it goes "
+                "from both: from the logit of the right class, too.", patch=("log_p = shifted", "log_p = logits"),
+                on=_MODERATE),
+        Mistake("first-image-only", "Only the first image of the batch counts.", patch=("right.mean()", "right[0]"),
+                on=_MODERATE),
         Mistake("python-number", "You give a Python number. Training needs a tensor: `backward` starts there.",
                 symptom=lambda answer: isinstance(_MODERATE[0].run(answer), float)),
-        Mistake("overflows",
-                "Your formula is right, but e to the power of 1000 is more than a float32 can hold. Make the logits "
-                "smaller first, in a way that changes no probability.",
+        Mistake("overflows", "Your formula is right, but e to the power of 1000 is more than a float32 can hold. Make "
+                "the logits smaller first, in a way that changes no probability.",
                 symptom=right_but_not_on(cross_entropy, _MODERATE, [_LARGE])),
-        Mistake("logarithm-of-zero",
-                "Your softmax survives large logits. But a small probability has become 0 in float32 before you take "
-                "its logarithm: what is log(exp(z)) in one step? (A small number added inside gives a wrong loss.)",
-                symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE], [_FAR])),
-        Mistake("one-maximum-for-all",
-                "You subtract one maximum from the whole batch. A row whose logits lie far below it has only zeros "
-                "left.", symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE, _FAR], [_UNLIKE])),
+        Mistake("logarithm-of-zero", "Your softmax survives large logits. But a small probability has become 0 in "
+                "float32 before you take its logarithm: what is log(exp(z)) in one step? (A small number added inside "
+                "gives a wrong loss.)", symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE], [_FAR])),
+        Mistake("one-maximum-for-all", "You subtract one maximum from the whole batch. A row whose logits lie far "
+                "below it has only zeros left.",
+                symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE, _FAR], [_UNLIKE])),
     ),
     hints=(
         "The logarithm of softmax is z - log(sum(exp(z))), taken in each row. Which number of each row do you need?",
@@ -140,28 +147,23 @@ _SEVERAL = (  # rows have the largest logits 1, 0, 2; columns 0, 1, 0, 2
 
 
 ACCURACY = Exercise(
+    reference=accuracy, difficulty=1, minutes=5,
     task="Give the part of the images that are classified right, as a float from 0 to 1: logits [N, K], labels [N].",
-    difficulty=1,
-    minutes=5,
-    reference=accuracy,
     cases=(
-        call(torch.tensor([[0.0, 1.0]]), torch.tensor([1])),
-        call(torch.tensor([[0.0, 1.0]]), torch.tensor([0])),
-        *_SEVERAL,
-        call(torch.tensor([[-1.0, -3.0, -2.0], [0.1, 0.3, 0.2]]), torch.tensor([0, 2])),
+        call(torch.tensor([[0.0, 1.0]]), torch.tensor([1])), call(torch.tensor([[0.0, 1.0]]), torch.tensor([0])),
+        *_SEVERAL, call(torch.tensor([[-1.0, -3.0, -2.0], [0.1, 0.3, 0.2]]), torch.tensor([0, 2])),
         call(torch.tensor([[0.1, 0.3, 0.2], [1.0, 1.2, 1.1]]), torch.tensor([1, 0])),
         call(torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.0, 5.0]]), torch.tensor([1, 0, 0])),
         call(integers(7, 4) + 0.1 * torch.arange(4), torch.arange(7) % 4),
     ),
     mistakes=(
-        Mistake("argmax-over-the-batch",
-                "Your argmax runs over the images: it says which image has most of a class. Each image needs its "
-                "class.", patch=("dim=1", "dim=0"), on=_SEVERAL),
+        Mistake("argmax-over-the-batch", "Your argmax runs over the images: it says which image has most of a class. "
+                "Each image needs its class.", patch=("dim=1", "dim=0"), on=_SEVERAL),
         Mistake("argmax-of-all", "Your argmax has no dimension: it gives one place in the whole table.",
                 patch=("dim=1", "")),
-        Mistake("every-pair",
-                "Every image is compared with every label: [N, 1] == [N] is a table of N x N. Look at the shape "
-                "before you compare (keepdim=True makes such a shape).", patch=("dim=1", "dim=1, keepdim=True")),
+        Mistake("every-pair", "Every image is compared with every label: [N, 1] == [N] is a table of N x N. Look at "
+                "the shape before you compare (keepdim=True makes such a shape).",
+                patch=("dim=1", "dim=1, keepdim=True")),
         Mistake("count-for-part", "You count the hits. The task asks for their part of the batch.",
                 patch=("mean()", "sum()")),
         Mistake("percent", "You give percent. The task asks for a number from 0 to 1.",
@@ -172,17 +174,15 @@ ACCURACY = Exercise(
                 patch=("mean().item()", "sum().item() / logits.numel()")),
         Mistake("errors-for-hits", "You give the part of the images that are wrong.", patch=("==", "!=")),
         Mistake("smallest-logit", "You take the class with the smallest logit.", patch=("argmax", "argmin")),
-        Mistake("value-for-place",
-                "You compare the largest logit with the label. The label is the place where it stands.",
-                patch=("argmax", "amax")),
-        Mistake("max-gives-two",
-                "`max` with a dimension gives two things, values and places. You compare both at once with the "
-                "labels.", symptom=raises(AttributeError, "'bool' object has no attribute", run=_SEVERAL[0].run)),
+        Mistake("value-for-place", "You compare the largest logit with the label. The label is the place where it "
+                "stands.", patch=("argmax", "amax")),
+        Mistake("max-gives-two", "`max` with a dimension gives two things, values and places. You compare both at "
+                "once with the labels.",
+                symptom=raises(AttributeError, "'bool' object has no attribute", _SEVERAL[0].run)),
         Mistake("mean-of-booleans", "`mean` does not work on True and False. Make numbers of them first.",
-                symptom=raises(RuntimeError, "Got: Bool", run=_SEVERAL[0].run)),
-        Mistake("threshold",
-                "You count an image as right where the right class has more than half of the probability. With three "
-                "classes, less can be enough to be the largest.",
+                symptom=raises(RuntimeError, "Got: Bool", _SEVERAL[0].run)),
+        Mistake("threshold", "You count an image as right where the right class has more than half of the "
+                "probability. With three classes, less can be enough to be the largest.",
                 patch=("logits.argmax(dim=1) == labels", "logits.softmax(1)[torch.arange(len(labels)), labels] > 0.5")),
         Mistake("all-or-nothing", "You ask whether all images are right. The task asks how many, as a part.",
                 patch=(".float().mean().item()", ".all().item()")),
@@ -240,15 +240,15 @@ def _sgd(net: nn.Module, **options: Any) -> torch.optim.Optimizer:
 
 
 def _stepped(answer: Any, net: nn.Module, optimizer: torch.optim.Optimizer, steps: int = 1) -> Any:
-    """What the answer returns at the last step. Raises Wrong where that is no plain number."""
+    """What the answer returns at the last step. Raises Fault where that is no plain number."""
     fits(answer, net, optimizer, _X[0], _Y[0])
     for i in range(steps):
         x, y = _X[i].clone(), _Y[i].clone()
         result = answer(net, optimizer, x, y)
         if not torch.equal(x, _X[i]) or not torch.equal(y, _Y[i]):
-            raise Wrong("changes-input", "it changes the batch in place: the next epoch would train on something else.")
+            raise Fault("changes-input", "it changes the batch in place: the next epoch would train on something else.")
     if isinstance(result, Tensor) and result.requires_grad:
-        raise Wrong(
+        raise Fault(
             "keeps-the-graph",
             "it returns the loss with all that led to it: who collects the losses of an epoch keeps every activation "
             "in memory. Return a number.",
@@ -291,7 +291,7 @@ def _some_frozen(answer: Any) -> Tensor:
 
 
 class _Watched(torch.optim.SGD):
-    """Writes down what is done, and when."""
+    """Writes down what is done, and when; a step of another optimizer as "other"."""
 
     def __init__(self, net: Any) -> None:
         super().__init__(net.parameters(), lr=0.5)
@@ -321,26 +321,24 @@ def _order(seen: Callable[[str], bool]) -> Callable[[Any], bool]:
     def symptom(answer: Any) -> bool:
         net = _linear()
         optimizer = _Watched(net)
-        answer(net, optimizer, _X[0].clone(), _Y[0].clone())
+        watch = register_optimizer_step_pre_hook(
+            lambda one, *_: optimizer.done.extend([] if one is optimizer else ["other"])
+        )
+        try:
+            answer(net, optimizer, _X[0].clone(), _Y[0].clone())
+        finally:
+            watch.remove()
         moved = [] if torch.equal(net.weight, _linear().weight) else ["moved"]
         return seen(" ".join(optimizer.done + moved))
 
     return symptom
 
 
-def _raises(kind: type[Exception], words: str) -> Callable[[Any], bool]:
-    return raises(kind, words, run=_returned)
-
-
 TRAIN_STEP = Exercise(
-    task=(
-        "Take one step of training on the batch x, y with cross-entropy, and return the loss before the step as a "
-        "number. Train in train mode, in whatever mode the net comes; gradients that it holds from before must not "
-        "count."
-    ),
-    difficulty=2,
-    minutes=10,
-    reference=train_step,
+    reference=train_step, difficulty=2, minutes=10,
+    task="Take one step of training on the batch x, y with cross-entropy, and return the loss before the step as a "
+         "number. Train in train mode, in whatever mode the net comes; gradients that it holds from before must not "
+         "count.",
     cases=(
         Case("what {name} returns for a linear layer and a batch of three", _returned),
         Case("the weights after one step, lr 0.5", _weights()),
@@ -356,38 +354,36 @@ TRAIN_STEP = Exercise(
         ),
     ),
     mistakes=(
-        Mistake("no-gradient-wanted",
-                "The forward pass keeps no gradients (torch.no_grad or detach), so there is nothing to go back "
-                "through.", symptom=_raises(RuntimeError, "does not require grad")),
-        Mistake("item-too-soon",
-                "You make a number of the loss before you call `backward` on it. A number does not know where it is "
-                "from.", symptom=_raises(AttributeError, "'float' object has no attribute 'backward'")),
+        Mistake("no-gradient-wanted", "The forward pass keeps no gradients (torch.no_grad or detach), so there is "
+                "nothing to go back through.", symptom=raises(RuntimeError, "does not require grad", _returned)),
+        Mistake("item-too-soon", "You make a number of the loss before you call `backward` on it. A number does not "
+                "know where it is from.",
+                symptom=raises(AttributeError, "'float' object has no attribute 'backward'", _returned)),
         Mistake("loss-arguments-swapped", "The loss takes the net's answers first and the labels second.",
-                symptom=_raises(RuntimeError, "not implemented for 'Long'")),
-        Mistake("loss-class-not-built",
-                "nn.CrossEntropyLoss is a class: what you hand it in its brackets are settings. Build it first, and "
-                "call what you built.", symptom=_raises(RuntimeError, "Boolean value of Tensor")),
-        Mistake("argmax-before-the-loss",
-                "You hand the loss the class that the net has chosen. A choice has no slope: hand it the logits.",
-                symptom=_raises(RuntimeError, "Expected floating point type for target")),
+                symptom=raises(RuntimeError, "not implemented for 'Long'", _returned)),
+        Mistake("loss-class-not-built", "nn.CrossEntropyLoss is a class: what you hand it in its brackets are "
+                "settings. Build it first, and call what you built.",
+                symptom=raises(RuntimeError, "Boolean value of Tensor", _returned)),
+        Mistake("argmax-before-the-loss", "You hand the loss the class that the net has chosen. A choice has no "
+                "slope: hand it the logits.",
+                symptom=raises(RuntimeError, "Expected floating point type for target", _returned)),
         Mistake("no-backward", "`backward` is not called: there are no gradients, so the optimizer does nothing.",
                 symptom=_order(lambda done: "backward" not in done)),
+        Mistake("another-optimizer", "You build an optimizer of your own. Use the one that you are given: it holds "
+                "the learning rate and the momentum.", symptom=_order(lambda done: "other" in done)),
         Mistake("no-step", "The optimizer takes no step: the weights stay as they are.",
                 symptom=_order(lambda done: "backward" in done and "step" not in done and "moved" not in done)),
-        Mistake("own-step",
-                "You move the weights yourself. That is the optimizer's work: it knows which weights, and how.",
-                symptom=_order(lambda done: "step" not in done and "moved" in done)),
+        Mistake("own-step", "You move the weights yourself. That is the optimizer's work: it knows which weights, and "
+                "how.", symptom=_order(lambda done: "step" not in done and "moved" in done)),
         Mistake("step-before-backward", "The optimizer takes its step before `backward` has made the gradients.",
                 symptom=_order(lambda done: -1 < done.find("step") < done.find("backward"))),
-        Mistake("zeroes-before-the-step",
-                "You clear the gradients between `backward` and the step: the optimizer finds none.",
-                symptom=_order(lambda done: "backward zero step" in done)),
+        Mistake("zeroes-before-the-step", "You clear the gradients between `backward` and the step: the optimizer "
+                "finds none.", symptom=_order(lambda done: "backward zero step" in done)),
         Mistake("steps-twice", "You take more than one step.", symptom=_order(lambda done: done.count("step") > 1)),
-        Mistake("gradients-not-zeroed",
-                "`backward` adds to the gradients that are there: those of the step before still count.",
-                patch=("    optimizer.zero_grad()\n", "")),
-        Mistake("zeroes-too-late",
-                "You clear the gradients after the step only. What the net holds before your first call still counts.",
+        Mistake("gradients-not-zeroed", "`backward` adds to the gradients that are there: those of the step before "
+                "still count.", patch=("    optimizer.zero_grad()\n", "")),
+        Mistake("zeroes-too-late", "You clear the gradients after the step only. What the net holds before your first "
+                "call still counts.",
                 patch=(("    optimizer.zero_grad()\n", ""), ("step()\n", "step()\n    optimizer.zero_grad()\n"))),
         Mistake("eval-mode", "You train in eval mode: BatchNorm uses its running statistics, and Dropout is off.",
                 patch=("train()", "eval()")),
@@ -459,43 +455,31 @@ def _counts_from_the_middle(answer: Any) -> bool:
 
 
 CROP_AND_FLIP = Exercise(
-    task=(
-        "Pad each image of x [N, C, H, W] with zeros on all four sides. From image i cut a window of the old size "
-        "whose first row and column in the padded image are offsets[i]. Then mirror it left to right where flips[i] "
-        "is True. Leave x as it is."
-    ),
-    difficulty=3,
-    minutes=15,
-    reference=crop_and_flip,
+    reference=crop_and_flip, difficulty=3, minutes=15,
+    task="Pad each image of x [N, C, H, W] with zeros on all four sides. From image i cut a window of the old size "
+         "whose first row and column in the padded image are offsets[i]. Then mirror it left to right where flips[i] "
+         "is True. Leave x as it is.",
     cases=(
-        call(_PICTURE, _at(0, 0), _NO, 0),
-        call(_PICTURE, _at(0, 0), _YES, 0),
-        call(_PICTURE, _AS_IT_IS, _NO, 1),
-        call(_PICTURE, _TOP_LEFT, _NO, 1),
-        call(_PICTURE, _RIGHT, _NO, 1),
-        call(_PICTURE, _RIGHT, _YES, 1),
+        call(_PICTURE, _at(0, 0), _NO, 0), call(_PICTURE, _at(0, 0), _YES, 0), call(_PICTURE, _AS_IT_IS, _NO, 1),
+        call(_PICTURE, _TOP_LEFT, _NO, 1), call(_PICTURE, _RIGHT, _NO, 1), call(_PICTURE, _RIGHT, _YES, 1),
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 1, 1, 1), torch.tensor([True, False]), 1),
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 0, 1, 2), torch.tensor([False, False]), 1),
-        call(torch.arange(1.0, 5.0).reshape(1, 2, 1, 2), _AS_IT_IS, _YES, 1),
-        _many(3, 2, 4, 4, 1),
-        *_WIDE,
+        call(torch.arange(1.0, 5.0).reshape(1, 2, 1, 2), _AS_IT_IS, _YES, 1), _many(3, 2, 4, 4, 1), *_WIDE,
         _many(5, 3, 5, 4, 2),
     ),
     mistakes=(
         Mistake("only-squares", "Your answer is right where an image is as wide as it is high, and only there.",
                 symptom=right_but_not_on(crop_and_flip, _SQUARES, _WIDE)),
-        Mistake("pads-only-the-width",
-                "You pad left and right, not top and bottom. F.pad takes two numbers a dimension, the last one first.",
-                patch=("padding, padding, padding, padding)", "padding, padding)"),
+        Mistake("pads-only-the-width", "You pad left and right, not top and bottom. F.pad takes two numbers a "
+                "dimension, the last one first.", patch=("padding, padding, padding, padding)", "padding, padding)"),
                 on=(call(_PICTURE, _at(0, 0), _NO, 1), call(_PICTURE, _at(0, 2), _NO, 1))),
-        Mistake("counted-from-the-middle",
-                "You count the offset from where the image was. It counts from the padded image's corner: 0 is its "
-                "edge.", symptom=_counts_from_the_middle),
+        Mistake("counted-from-the-middle", "You count the offset from where the image was. It counts from the padded "
+                "image's corner: 0 is its edge.", symptom=_counts_from_the_middle),
         Mistake("rows-for-columns", "Rows and columns of the offset have changed places.",
                 patch=("(row, column)", "(column, row)")),
-        Mistake("the-other-way",
-                "Your image moves the other way: the offset says where the window begins. A later window shows what "
-                "lies further right.", patch=("offsets.tolist()", "(2 * padding - offsets).tolist()")),
+        Mistake("the-other-way", "Your image moves the other way: the offset says where the window begins. A later "
+                "window shows what lies further right.",
+                patch=("offsets.tolist()", "(2 * padding - offsets).tolist()")),
         Mistake("ignores-offsets", "The offsets change nothing in your answer.",
                 patch=("offsets.tolist()", "(0 * offsets + padding).tolist()")),
         Mistake("one-offset-for-both", "You use the first number of the offset for rows and columns.",
@@ -510,8 +494,8 @@ CROP_AND_FLIP = Exercise(
                 patch=("flip(-1)", "flip(-2, -1)")),
         Mistake("flips-the-channels", "You turn the order of the channels: red becomes blue.",
                 patch=("flip(-1)", "flip(0)")),
-        Mistake("flips-before-cropping",
-                "You mirror the padded image and cut afterwards, so the window lies on the other side. Cut first.",
+        Mistake("flips-before-cropping", "You mirror the padded image and cut afterwards, so the window lies on the "
+                "other side. Cut first.",
                 patch=(("padded[i, :", "(padded[i].flip(-1) if flips[i] else padded[i])[:"),
                        ("window.flip(-1) if flips[i] else", ""))),
         Mistake("one-for-all", "Every image gets the offset and the flip of the first one.",

@@ -10,10 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.compare import same
-from resnet_edu.exercises.core import Case, Exercise, Mistake
-from resnet_edu.exercises.sandbox import Wrong
-from resnet_edu.exercises.writing import call, fits, raises, right_but_not_on
+from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, call, fits, raises, right_but_not_on, same
 
 # --- norms of gradients -----------------------------------------------------------------------------------------------
 
@@ -28,9 +25,9 @@ def layer_norms(net):
 
 
 def _net(**gradients: Tensor | None) -> nn.Module:
-    """A net with the parameters stem.weight [1, 2], stem.bias [1] and head.weight [2, 1], and these gradients."""
+    """A net with the parameters stem.weight [1, 2], stem.bias [1] and head.0.weight [2, 1], and these gradients."""
     net = nn.Module()
-    net.stem, net.head = nn.Linear(2, 1), nn.Linear(1, 2, bias=False)
+    net.stem, net.head = nn.Linear(2, 1), nn.Sequential(nn.Linear(1, 2, bias=False))
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.fill_(2.0)
@@ -48,7 +45,7 @@ def _norms(words: str, **gradients: Tensor | None) -> Case:
         for name, parameter in net.named_parameters():
             now, then = parameter.grad, before[name]
             if now is not then and (now is None or then is None or not torch.equal(now, then)):
-                raise Wrong(
+                raise Fault(
                     "changes-the-gradients",
                     f"it changes the gradient of {name}. Who measures must leave things as they are: the optimizer "
                     "still needs them.",
@@ -61,12 +58,12 @@ def _norms(words: str, **gradients: Tensor | None) -> Case:
 _FULL: dict[str, Tensor | None] = {
     "stem_weight": torch.tensor([[3.0, -4.0]]),
     "stem_bias": torch.tensor([-2.0]),
-    "head_weight": torch.tensor([[6.0], [8.0]]),
+    "head_0_weight": torch.tensor([[6.0], [8.0]]),
 }
 
 
 _ONE = _norms("only stem.weight has a gradient, [[3, -4]]", stem_weight=_FULL["stem_weight"])
-_ALL = _norms("stem.weight has the gradient [[3, -4]], stem.bias [-2], head.weight [[6], [8]]", **_FULL)
+_ALL = _norms("stem.weight has the gradient [[3, -4]], stem.bias [-2], head.0.weight [[6], [8]]", **_FULL)
 _ORDINARY = (_ONE, _ALL)
 _TINY = _norms(
     "the entries of stem.weight's gradient are 3e-30 and -4e-30",
@@ -88,65 +85,54 @@ def _instead_of_none(value: Any) -> Callable[[nn.Module], Any]:
     return lambda net: {name: layer_norms(net).get(name, value) for name, _ in net.named_parameters()}
 
 
+def _by_modules(net: nn.Module) -> dict[str, float]:
+    weights = {name: module.weight.grad for name, module in net.named_modules() if hasattr(module, "weight")}
+    return {name: grad.norm().item() for name, grad in weights.items() if grad is not None}
+
+
 LAYER_NORMS = Exercise(
-    task=(
-        "Give a dict {name: L2 norm of the gradient, as a float} for the parameters of the net, by their names in "
-        "net.named_parameters(). Leave out a parameter whose gradient is None. Norms of tiny gradients (entries of "
-        "1e-30) and of huge ones must be right, too: float32 cannot hold their squares."
-    ),
-    difficulty=2,
-    minutes=10,
-    reference=layer_norms,
+    reference=layer_norms, difficulty=2, minutes=10,
+    task="Give a dict {name: L2 norm of the gradient, as a float} for the parameters of the net, by their names in "
+         "net.named_parameters(). Leave out a parameter whose gradient is None. Norms of tiny gradients (entries of "
+         "1e-30) and of huge ones must be right, too: float32 cannot hold their squares.",
     cases=(
-        _ONE,
-        _ALL,
-        _norms("the gradient of stem.weight is [[0, 0]]", **_FULL | {"stem_weight": torch.zeros(1, 2)}),
-        _TINY,
-        _HUGE,
-        _norms("no parameter has a gradient"),
+        _ONE, _ALL, _norms("the gradient of stem.weight is [[0, 0]]", **_FULL | {"stem_weight": torch.zeros(1, 2)}),
+        _TINY, _HUGE, _norms("no parameter has a gradient"),
     ),
     mistakes=(
         Mistake("none-has-no-norm", "A parameter that took no part has the gradient None, and None has no norm. Leave "
-                "it out.",
-                symptom=raises(AttributeError, "'NoneType' object has no attribute", run=lambda f: f(_net()))),
-        Mistake("squares-underflow",
-                "You square in float32: 1e-30 squared is 1e-60, which becomes 0 there. (And 1e30 squared is infinite.) "
-                "Making a float64 of the result comes too late.", patch=(".double()", "")),
-        Mistake("one-factor-for-all",
-                "You scale every gradient by the same factor. What lifts 1e-30 makes a larger gradient infinite: take "
-                "the factor from the gradient itself.", symptom=_one_factor_for_all),
-        Mistake("divides-by-zero",
-                "You divide by the largest entry, also where it is 0: 0 / 0 is nan. The norm of zeros is 0.",
+                "it out.", symptom=raises(AttributeError, "'NoneType' object has no attribute", lambda f: f(_net()))),
+        Mistake("squares-underflow", "You square in float32: 1e-30 squared is 1e-60, which becomes 0 there. (And 1e30 "
+                "squared is infinite.) Making a float64 of the result comes too late.", patch=(".double()", "")),
+        Mistake("one-factor-for-all", "You scale every gradient by the same factor. What lifts 1e-30 makes a larger "
+                "gradient infinite: take the factor from the gradient itself.", symptom=_one_factor_for_all),
+        Mistake("divides-by-zero", "You divide by the largest entry, also where it is 0: 0 / 0 is nan. The norm of "
+                "zeros is 0.",
                 patch=("parameter.grad.double().norm().item()",
                        "((largest := parameter.grad.abs().max()) * (parameter.grad / largest).norm()).item()")),
         # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
         Mistake("weights-for-gradients", "You give the norms of the weights. Their gradients are in `.grad`.",
                 patch=(".grad.double()", ".double()"), on=_ORDINARY),
-        Mistake("weights-of-all",
-                "You give the norms of the weights, and of all of them. Their gradients are in `.grad`.",
-                patch=((".grad.double()", ".double()"), ("if parameter.grad is not None", "")), on=_ORDINARY),
+        Mistake("weights-of-all", "You give the norms of the weights, and of all of them. Their gradients are in "
+                "`.grad`.", patch=((".grad.double()", ".double()"), ("if parameter.grad is not None", "")),
+                on=_ORDINARY),
         Mistake("root-forgotten", "You give the square of the norm: the root is missing.",
                 patch=("norm()", "square().sum()"), on=_ORDINARY),
         Mistake("absolute-sum", "You add up absolute values. That is the L1 norm; the L2 norm squares first.",
                 patch=("norm()", "abs().sum()"), on=_ORDINARY),
-        Mistake("plain-sum", "You add up the entries, so those of different sign cancel.",
-                patch=("norm()", "sum()"), on=_ORDINARY),
-        Mistake("largest-entry", "You give the largest entry, not the norm.",
-                patch=("norm()", "abs().max()"), on=_ORDINARY),
-        Mistake("mean-for-sum",
-                "You take the mean of the squares. Then the size of a layer no longer counts: take their sum.",
-                patch=("norm()", "square().mean().sqrt()"), on=_ORDINARY),
+        Mistake("plain-sum", "You add up the entries, so those of different sign cancel.", patch=("norm()", "sum()"),
+                on=_ORDINARY),
+        Mistake("largest-entry", "You give the largest entry, not the norm.", patch=("norm()", "abs().max()"),
+                on=_ORDINARY),
+        Mistake("mean-for-sum", "You take the mean of the squares. Then the size of a layer no longer counts: take "
+                "their sum.", patch=("norm()", "square().mean().sqrt()"), on=_ORDINARY),
         Mistake("mean-of-absolutes", "You give the mean of the absolute values, not the norm.",
                 patch=("norm()", "abs().mean()"), on=_ORDINARY),
         Mistake("biases-left-out", "You leave out the biases. The task asks for every parameter that has a gradient.",
                 patch=("is not None", "is not None and parameter.ndim > 1"), on=_ORDINARY),
-        Mistake("modules-for-parameters",
-                "Your names are those of the modules. One module can have several parameters, such as stem.weight and "
-                "stem.bias.", on=_ORDINARY,
-                patch=(("named_parameters", "named_children"), ("parameter.grad.", "parameter.weight.grad."),
-                       ("if parameter.grad", "if parameter.weight.grad"))),
-        Mistake("one-norm-for-all",
-                "You give one norm for the whole net. The task asks for one for each parameter.",
+        Mistake("modules-for-parameters", "Your names are those of the modules. One module can have several "
+                "parameters, such as stem.weight and stem.bias.", _by_modules, on=_ORDINARY),
+        Mistake("one-norm-for-all", "You give one norm for the whole net. The task asks for one for each parameter.",
                 lambda net: math.hypot(*layer_norms(net).values()), on=_ORDINARY),
         Mistake("names-missing", "You give a list. The task asks for a dict from names to norms.",
                 lambda net: list(layer_norms(net).values()), on=_ORDINARY),
@@ -182,56 +168,40 @@ def factor(fan_in, variance):
 
 
 FACTOR = Exercise(
-    task=(
-        "Give the factor by which one layer with ReLU changes the norm of the gradient: fan_in inputs to each output "
-        "(and as many outputs to each input), independent weights of this variance, half of what arrives lost in the "
-        "ReLU."
-    ),
-    difficulty=1,
-    minutes=5,
-    reference=factor,
+    reference=factor, difficulty=1, minutes=5,
+    task="Give the factor by which one layer with ReLU changes the norm of the gradient: fan_in inputs to each output "
+         "(and as many outputs to each input), independent weights of this variance, half of what arrives lost in the "
+         "ReLU.",
     cases=(
-        call(2, 1.0),
-        call(8, 1.0),
-        call(9, 2.0),
-        call(1, 0.5),
-        call(144, 2 / 144),
-        call(27, 1 / 81),
-        call(576, 0.01),
+        call(2, 1.0), call(8, 1.0), call(9, 2.0), call(1, 0.5), call(144, 2 / 144), call(27, 1 / 81), call(576, 0.01),
     ),
     mistakes=(
         Mistake("root-forgotten", "You give the factor of the variance. The norm changes by its root.",
                 patch=("math.sqrt", "")),
         Mistake("half-forgotten", "Nothing is lost in your ReLU.", patch=(" / 2", "")),
-        Mistake("half-after-the-root",
-                "You halve the norm. The ReLU halves the variance: the half belongs under the root.",
-                patch=(" / 2)", ") / 2")),
+        Mistake("half-after-the-root", "You halve the norm. The ReLU halves the variance: the half belongs under the "
+                "root.", patch=(" / 2)", ") / 2")),
         Mistake("twice-for-half", "Your ReLU doubles what it should halve.", patch=("/ 2", "* 2")),
         Mistake("upside-down", "Your fraction stands on its head: more inputs must give a larger factor.",
                 patch=("fan_in * variance / 2", "2 / (fan_in * variance)")),
-        Mistake("deviation-for-variance",
-                "You use the variance as if it were the standard deviation: you square it.",
+        Mistake("deviation-for-variance", "You use the variance as if it were the standard deviation: you square it.",
                 patch=("variance / 2", "variance**2 / 2")),
-        Mistake("root-of-variance-only",
-                "You take the root of the variance only. The rest belongs under it, too.",
+        Mistake("root-of-variance-only", "You take the root of the variance only. The rest belongs under it, too.",
                 patch=("math.sqrt(fan_in * variance / 2)", "fan_in * math.sqrt(variance) / 2")),
-        Mistake("fan-in-outside",
-                "fan_in stands outside of the root. A sum of independent terms grows with the root of their number.",
-                patch=("math.sqrt(fan_in * ", "fan_in * math.sqrt(")),
+        Mistake("fan-in-outside", "fan_in stands outside of the root. A sum of independent terms grows with the root "
+                "of their number.", patch=("math.sqrt(fan_in * ", "fan_in * math.sqrt(")),
         Mistake("ignores-variance", "The variance changes nothing in your answer.", patch=(" * variance", "")),
         Mistake("ignores-fan-in", "fan_in changes nothing in your answer.", patch=("fan_in * ", "")),
         Mistake("default-of-pytorch", "You give the factor of PyTorch's default, whatever the variance is.",
                 patch=("fan_in * variance / 2", "1 / 6")),
-        Mistake("added-not-multiplied",
-                "You add the fan-in and the variance. One is the number of terms, the other their size.",
-                patch=("fan_in * variance", "(fan_in + variance)")),
+        Mistake("added-not-multiplied", "You add the fan-in and the variance. One is the number of terms, the other "
+                "their size.", patch=("fan_in * variance", "(fan_in + variance)")),
         Mistake("only-even-fan-in", "`//` drops the half of an odd fan_in. The stem has 27.",
                 patch=("fan_in * variance / 2", "fan_in // 2 * variance")),
         Mistake("rounded", "You round. Leave that to whoever prints it: over 55 layers it adds up.",
                 lambda fan_in, variance: round(factor(fan_in, variance), 2)),
-        Mistake("torch-takes-tensors",
-                "torch.sqrt takes tensors, and these are plain numbers: `math` is for those.",
-                symptom=raises(TypeError, "must be Tensor", 8, 1.0)),
+        Mistake("torch-takes-tensors", "torch.sqrt takes tensors, and these are plain numbers: `math` is for those.",
+                symptom=raises(TypeError, "must be Tensor", call(8, 1.0).run)),
     ),
     hints=(
         "An entry of the gradient is a sum of fan_in terms. If they are independent, what is the variance of the sum?",
@@ -268,30 +238,25 @@ _COARSE = (
 )
 _TURNED = _stem([1.0, 2.0], [2.0, 1.0])
 _FINE, _FINEST = _stem([1e-12, 0.0], [2e-12, 0.0]), _stem([1e-30, 0.0], [2e-30, 0.0])
+_DOUBLE = call(
+    {"stem": torch.tensor([1.0], dtype=torch.float64)},
+    {"stem": torch.tensor([1 + 2**-50], dtype=torch.float64)},
+    words="{name}(before, after), where a float64 of 1 has become 1 + 2**-50",
+)
 _DIFFER = "not torch.equal(before[name], after[name])"  # in the reference
 
 MOVED = Exercise(
-    task=(
-        "Count the tensors that training has changed. before and after are dicts {name: tensor} with the same names, "
-        "not always in the same order; after may hold a net's own parameters. A tensor counts as soon as one entry "
-        "differs, however little."
-    ),
-    difficulty=1,
-    minutes=5,
-    reference=moved,
+    reference=moved, difficulty=1, minutes=5,
+    task="Count the tensors that training has changed. before and after are dicts {name: tensor} with the same names, "
+         "not always in the same order; after may hold a net's own parameters. A tensor counts as soon as one entry "
+         "differs, however little.",
     cases=(
         call(
             {"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
             {"stem": torch.tensor([1.0]), "head": torch.tensor([3.0])},
         ),
-        _stem([1.0], [1.0]),
-        _stem([1.0], [2.0]),
-        _stem([1.0, 2.0], [1.0, 3.0]),
-        _TURNED,
-        _stem([1.0, 2.0], [2.0, 0.0]),
-        _stem([3.0, 0.0], [-3.0, 0.0]),
-        _stem([4.0, 2.0], [4.0, 1.0]),
-        *_COARSE,
+        _stem([1.0], [1.0]), _stem([1.0], [2.0]), _stem([1.0, 2.0], [1.0, 3.0]), _TURNED, _stem([1.0, 2.0], [2.0, 0.0]),
+        _stem([3.0, 0.0], [-3.0, 0.0]), _stem([4.0, 2.0], [4.0, 1.0]), *_COARSE,
         call(
             {"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
             {"head": torch.tensor([2.0]), "stem": torch.tensor([3.0])},
@@ -301,24 +266,23 @@ MOVED = Exercise(
             {"a": torch.zeros(1), "b": torch.ones(1), "c": torch.ones(1)},
         ),
         _stem([1.0, 1.0], [1.0, 1.0 + 2**-23], "{name}(before, after), where one entry of 1 has become 1 + 2**-23"),
-        call(_EARLY, _TRAINED, words="{name}(before, after), where after holds the parameters of a net"),
-        _FINE,
-        _FINEST,
+        call(_EARLY, _TRAINED, words="{name}(before, after), where after holds the parameters of a net"), _FINE,
+        _FINEST, _DOUBLE,
     ),
     mistakes=(
-        Mistake("tolerance",
-                "You overlook small changes: a tolerance (allclose, a threshold, rounding) calls them equal. A frozen "
-                "layer is one that has not changed at all.",
+        Mistake("tolerance", "You overlook small changes: a tolerance (allclose, a threshold, rounding) calls them "
+                "equal. A frozen layer is one that has not changed at all.",
                 symptom=right_but_not_on(moved, [*_COARSE, _TURNED], [_FINE])),
-        Mistake("squares-underflow",
-                "You square the difference in float32, where 1e-30 squared becomes 0. Compare the tensors themselves.",
-                symptom=right_but_not_on(moved, [*_COARSE, _FINE, _TURNED], [_FINEST])),
-        Mistake("numpy-of-a-parameter",
-                "after may hold a net's own parameters. NumPy takes no tensor that requires gradients: stay in torch.",
-                symptom=raises(RuntimeError, "Can't call numpy()", _EARLY, _TRAINED)),
-        Mistake("truth-of-many",
-                "A comparison gives True or False for each entry, and `if` takes one. When has a tensor changed?",
-                symptom=raises(RuntimeError, "Boolean value of Tensor", _EARLY, _STEPPED)),
+        Mistake("compared-in-float32", "You make float32 of the tensors first, and that rounds away what is small. "
+                "Compare them as they are.",
+                patch=(_DIFFER, "not torch.equal(before[name].float(), after[name].float())")),
+        Mistake("squares-underflow", "You square the difference in float32, where 1e-30 squared becomes 0. Compare "
+                "the tensors themselves.", symptom=right_but_not_on(moved, [*_COARSE, _FINE, _TURNED], [_FINEST])),
+        Mistake("numpy-of-a-parameter", "after may hold a net's own parameters. NumPy takes no tensor that requires "
+                "gradients: stay in torch.",
+                symptom=raises(RuntimeError, "Can't call numpy()", call(_EARLY, _TRAINED).run)),
+        Mistake("truth-of-many", "A comparison gives True or False for each entry, and `if` takes one. When has a "
+                "tensor changed?", symptom=raises(RuntimeError, "Boolean value of Tensor", call(_EARLY, _STEPPED).run)),
         Mistake("still-for-moved", "You count the tensors that have stayed as they were.", patch=("not ", "")),
         Mistake("counts-entries", "You count entries. The task asks how many tensors have changed.",
                 patch=(_DIFFER, "int((before[name] != after[name]).sum())")),
@@ -328,21 +292,18 @@ MOVED = Exercise(
                 patch=(_DIFFER, "bool((before[name] - after[name]).sum() != 0)")),
         Mistake("norms-compared", "You compare the norms. A tensor can turn and keep its norm.",
                 patch=(_DIFFER, "bool(before[name].norm() != after[name].norm())")),
-        Mistake("absolutes-compared",
-                "A number that has only changed its sign counts as unchanged in your answer.",
+        Mistake("absolutes-compared", "A number that has only changed its sign counts as unchanged in your answer.",
                 patch=(_DIFFER, "not torch.equal(before[name].abs(), after[name].abs())")),
         Mistake("growth-only", "You count only what has become larger.",
                 patch=(_DIFFER, "bool((after[name] > before[name]).any())")),
         Mistake("first-entry-only", "You look at the first entry of each tensor only.",
                 patch=(_DIFFER, "bool(before[name].flatten()[0] != after[name].flatten()[0])")),
-        Mistake("objects-compared",
-                "You ask whether they are the same objects (`is`), not whether their numbers are.",
+        Mistake("objects-compared", "You ask whether they are the same objects (`is`), not whether their numbers are.",
                 patch=(_DIFFER, "before[name] is not after[name]")),
         Mistake("by-place", "You compare by the order in the dicts. Go by the names.",
                 patch=("before[name], after[name]) for name in before",
                        "one, other) for one, other in zip(before.values(), after.values())")),
-        Mistake("yes-or-no", "You say whether any tensor has changed. The task asks how many.",
-                patch=("sum(", "any(")),
+        Mistake("yes-or-no", "You say whether any tensor has changed. The task asks how many.", patch=("sum(", "any(")),
         Mistake("part-for-count", "You give the part of the tensors that have changed. The task asks how many.",
                 patch=("in before)", "in before) / len(before)")),
         Mistake("names-for-count", "You give the names. The task asks how many they are.",

@@ -10,10 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.compare import same
-from resnet_edu.exercises.core import Case, Exercise, Mistake
-from resnet_edu.exercises.sandbox import Wrong
-from resnet_edu.exercises.writing import call, does_as, fits, gradient, integers, normal, raises
+from resnet_edu.exercises.writing import (
+    Case,
+    Exercise,
+    Fault,
+    Mistake,
+    agrees,
+    call,
+    fits,
+    gradients,
+    integers,
+    raises,
+    same,
+)
 
 # --- He's initialization ----------------------------------------------------------------------------------------------
 
@@ -34,16 +43,16 @@ def _filled(answer: Any, *shape: int) -> Tensor:
     fits(answer, weight)
     result = answer(weight)
     if isinstance(result, Tensor) and bool((weight == 10).all()):
-        raise Wrong(
+        raise Fault(
             "not-in-place",
             "it returns a tensor and leaves `weight` as it was. Nobody takes what you return: fill `weight` itself.",
         )
     if bool((weight == 10).all()):
-        raise Wrong(
+        raise Fault(
             "weight-unchanged", "it leaves `weight` as it was. `weight = ...` only gives a new tensor its name."
         )
     if not weight.requires_grad:
-        raise Wrong("freezes-the-weight", "after it, `weight` has requires_grad=False: it cannot be trained any more.")
+        raise Fault("freezes-the-weight", "after it, `weight` has requires_grad=False: it cannot be trained any more.")
     return weight.detach()
 
 
@@ -86,23 +95,12 @@ def _small(answer: Any) -> Any:
     return _filled(answer, 4, 3, 3, 3)
 
 
-def _linear_weight(answer: Any) -> Any:
-    return _filled(answer, 4, 3)
-
-
 HE_NORMAL = Exercise(
-    task=(
-        "Fill weight [out, in, ...], the weight of a convolution or a linear layer, in place with numbers of the "
-        "normal distribution with mean 0 and variance 2 / fan_in. Whether you return something does not matter."
-    ),
-    difficulty=2,
-    minutes=10,
-    reference=he_normal,
+    reference=he_normal, difficulty=2, minutes=10,
+    task="Fill weight [out, in, ...], the weight of a convolution or a linear layer, in place with numbers of the "
+         "normal distribution with mean 0 and variance 2 / fan_in. Whether you return something does not matter.",
     cases=(
-        _size(*_LARGE),
-        _size(64, 256, 3, 3),
-        _size(512, 64, 1, 5),
-        _size(512, 256),
+        _size(*_LARGE), _size(64, 256, 3, 3), _size(512, 64, 1, 5), _size(512, 256),
         Case("mean of weight / its standard deviation after {name}(weight), to one digit", _mean),
         Case(
             "mean of (weight / its standard deviation)**4 after {name}(weight), to half a unit: 3 if it is normal",
@@ -112,59 +110,58 @@ HE_NORMAL = Exercise(
         Case("whether {name} fills two weights with the same numbers", _alike),
     ),
     mistakes=(
-        Mistake("in-place-on-a-parameter",
-                "weight is a Parameter: autograd follows what you do with it, and forbids a change in place. Tell it "
-                "not to look for these lines.",
-                symptom=raises(RuntimeError, "a leaf Variable that requires grad", run=_small)),
-        Mistake("torch-takes-tensors",
-                "torch.sqrt takes tensors, and 2 / fan_in is a plain number: `math` is for those.",
-                symptom=raises(TypeError, "must be Tensor", run=_small)),
-        Mistake("only-convolutions",
-                "Your answer takes weights of four dimensions only. A linear layer's has two: [out, in].",
-                symptom=lambda answer: _has(2.0)(answer) and raises(Exception, "", run=_linear_weight)(answer)),
-        Mistake("only-square-kernels",
-                "Your answer is right where the kernel is as wide as it is high, and only there.",
+        Mistake("in-place-on-a-parameter", "weight is a Parameter: autograd follows what you do with it, and forbids "
+                "a change in place. Tell it not to look for these lines.", patch=("with torch.no_grad():", "if True:"),
+                symptom=raises(RuntimeError, "a leaf Variable that requires grad", _small)),
+        Mistake("torch-takes-tensors", "torch.sqrt takes tensors, and 2 / fan_in is a plain number: `math` is for "
+                "those.", patch=("math.", "torch."), symptom=raises(TypeError, "must be Tensor", _small)),
+        Mistake("only-convolutions", "Your answer takes weights of four dimensions only. A linear layer's has two: "
+                "[out, in].", patch=("    fan_in", "    _, _, rows, columns = weight.shape\n    fan_in"),
+                symptom=lambda answer: (
+                    _has(2.0)(answer) and raises(Exception, "", lambda one: _filled(one, 4, 3))(answer))),
+        Mistake("only-square-kernels", "Your answer is right where the kernel is as wide as it is high, and only "
+                "there.", patch=("weight[0].numel()", "weight.shape[1] * weight.shape[-1] ** (weight.ndim - 2)"),
                 symptom=lambda answer: _has(2.0)(answer) and not _has(2.0, (512, 64, 1, 5))(answer)),
         Mistake("no-random-numbers", "Every weight gets the same number: then all filters learn the same. Draw them.",
+                patch=("normal_(0, ", "fill_("),
                 symptom=lambda answer: _variance_times_fan_in(answer, (8, 4, 3, 3)) == 0),
         Mistake("filters-alike", "You draw one filter and use it for all: then they all learn the same.",
+                patch=("fan_in))", "fan_in))\n        weight.copy_(weight[:1].expand_as(weight).clone())"),
                 symptom=_rows_alike),
-        Mistake("same-numbers-each-time",
-                "Your generator starts anew in each call, so every layer gets the same numbers.",
-                symptom=_alike),
+        Mistake("same-numbers-each-time", "Your generator starts anew in each call, so every layer gets the same "
+                "numbers.", patch=("fan_in))", "fan_in), generator=torch.Generator().manual_seed(0))"), symptom=_alike),
         Mistake("adds-to-the-old", "You add to the numbers that were there. Replace them.",
+                patch=("weight.normal_", "weight += weight.clone().normal_"),
                 symptom=lambda answer: abs(_filled(answer, *_LARGE).mean().item() - 10) < 1),
-        Mistake("multiplies-the-old", "You multiply the numbers that were there. Replace them.", symptom=_has(200.0)),
+        Mistake("multiplies-the-old", "You multiply the numbers that were there. Replace them.",
+                patch=("weight.normal_", "weight *= weight.clone().normal_"), symptom=_has(200.0)),
         Mistake("rand-for-randn", "torch.rand draws between 0 and 1, all positive. The mean has to be 0.",
-                symptom=lambda answer: _filled(answer, *_LARGE).min().item() >= 0),
+                patch=("normal_", "uniform_"), symptom=lambda answer: _filled(answer, *_LARGE).min().item() >= 0),
         Mistake("variance-for-deviation", "You use the variance, 2 / fan_in, where a standard deviation is asked for.",
-                symptom=_has(4 / 576)),
+                patch=("math.sqrt", ""), symptom=_has(4 / 576)),
         Mistake("root-twice", "You take the root twice: the standard deviation is the root of the variance, once.",
-                symptom=_has(math.sqrt(2 * 576))),
-        Mistake("fan-out-for-fan-in",
-                "You count how many outputs each input has. The variance of a sum goes by how many inputs each output "
-                "has.", symptom=_has(0.5)),
-        Mistake("fan-out-without-kernel",
-                "You divide by the number of output channels. How many numbers does one output add up?",
-                symptom=_has(4.5)),
-        Mistake("mean-of-both-fans",
-                "You take the mean of fan_in and fan_out. That is Xavier's initialization, not He's.",
+                patch=("(2 / fan_in)", "(math.sqrt(2 / fan_in))"), symptom=_has(math.sqrt(2 * 576))),
+        Mistake("fan-out-for-fan-in", "You count how many outputs each input has. The variance of a sum goes by how "
+                "many inputs each output has.", patch=("weight[0]", "weight[:, 0]"), symptom=_has(0.5)),
+        Mistake("fan-out-without-kernel", "You divide by the number of output channels. How many numbers does one "
+                "output add up?", patch=("weight[0].numel()", "len(weight)"), symptom=_has(4.5)),
+        Mistake("mean-of-both-fans", "You take the mean of fan_in and fan_out. That is Xavier's initialization, not "
+                "He's.", patch=("math.sqrt(2 / fan_in)", "math.sqrt(4 / (fan_in + weight[:, 0].numel()))"),
                 symptom=lambda answer: _has(0.8)(answer) or _has(0.4)(answer)),
         Mistake("kernel-not-counted", "You count the input channels only. Each output adds up a whole window of each.",
-                symptom=_has(18.0)),
+                patch=("weight[0].numel()", "weight.shape[1]"), symptom=_has(18.0)),
         Mistake("one-side-of-the-kernel", "You count one side of the kernel. A window has rows and columns.",
-                symptom=_has(6.0)),
+                patch=("weight[0]", "weight[0, ..., 0]"), symptom=_has(6.0)),
         Mistake("counts-all-weights", "You divide by the number of all weights. How many of them does one output use?",
-                symptom=_has(2 / 256)),
-        Mistake("one-for-two",
-                "Your variance is 1 / fan_in. ReLU lets half of it through, and that has to be made up for.",
-                symptom=_has(1.0)),
+                patch=("weight[0]", "weight"), symptom=_has(2 / 256)),
+        Mistake("one-for-two", "Your variance is 1 / fan_in. ReLU lets half of it through, and that has to be made up "
+                "for.", patch=("(2 /", "(1 /"), symptom=_has(1.0)),
         Mistake("default-of-pytorch", "Your variance is 1 / (3 fan_in): that is PyTorch's default.",
-                symptom=_has(1 / 3)),
+                patch=("(2 /", "(1 / 3 /"), symptom=_has(1 / 3)),
         Mistake("uniform-with-that-bound", "You draw uniformly, between plus and minus the standard deviation.",
-                symptom=_has(2 / 3)),
-        Mistake("uniform",
-                "Your variance is right, but your numbers are drawn uniformly. The task asks for normal ones.",
+                patch=("normal_(0, ", "uniform_(-((2 / fan_in) ** 0.5), "), symptom=_has(2 / 3)),
+        Mistake("uniform", "Your variance is right, but your numbers are drawn uniformly. The task asks for normal "
+                "ones.", patch=("normal_(0, math.sqrt(2", "uniform_(-((6 / fan_in) ** 0.5), math.sqrt(6"),
                 symptom=lambda answer: _has(2.0)(answer) and _fourth_moment(answer) == 2.0),
     ),
     hints=(
@@ -203,15 +200,14 @@ _IMAGES = integers(3, 2, 4, 5) + torch.tensor([1.0, -2.0]).reshape(1, 2, 1, 1)
 
 
 def _run(answer: Any, x: Tensor, gamma: Tensor, beta: Tensor, **options: Any) -> dict[str, Any]:
-    """Output and running statistics. Raises Wrong where an argument is changed that should not be."""
+    """Output and running statistics. Raises Fault where an argument is changed that should not be."""
     arguments = [x.clone(), gamma.clone(), beta.clone()]
     mean, var = _MEAN.clone(), _VAR.clone()
-    positional = [options.get("momentum", 0.1), options.get("eps", 1e-5), options.get("training", True)]
-    fits(answer, *arguments, mean, var, *positional)
-    out = answer(*arguments, mean, var, *positional)
+    fits(answer, *arguments, mean, var, **options)
+    out = answer(*arguments, mean, var, **options)
     for name, before, after in zip(("x", "gamma", "beta"), (x, gamma, beta), arguments, strict=True):
         if not same(after, before):
-            raise Wrong("changes-input", f"it changes {name} in place. Only the running statistics may change.")
+            raise Fault("changes-input", f"it changes {name} in place. Only the running statistics may change.")
     return {"output": out, "running_mean": mean, "running_var": var}
 
 
@@ -221,11 +217,8 @@ def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), **
     return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part])
 
 
-def _input_gradient(answer: Any) -> Tensor:
-    x = _IMAGES.clone().requires_grad_()
-    out = answer(x, _GAMMA.clone(), _BETA.clone(), _MEAN.clone(), _VAR.clone())
-    weighted = out * normal(*_IMAGES.shape) if isinstance(out, Tensor) else out
-    return gradient(weighted, x)
+def _gradients(answer: Any) -> list[Tensor]:
+    return gradients(_IMAGES, _GAMMA, _BETA).run(lambda *inputs: answer(*inputs, _MEAN.clone(), _VAR.clone()))
 
 
 def _statistics_without_graph(answer: Any) -> bool:
@@ -234,21 +227,15 @@ def _statistics_without_graph(answer: Any) -> bool:
     return not (mean.requires_grad or var.requires_grad)
 
 
-def _narrow(each: Tensor) -> Tensor:
-    """[C] as it is: next to [N, C, H, W] it lies along the columns."""
-    return each
-
-
-def _wide(each: Tensor) -> Tensor:
-    return each.view(1, -1, 1, 1)
-
-
-def _along_columns(statistics: Callable[[Tensor], Tensor], affine: Callable[[Tensor], Tensor]) -> Callable[[Any], bool]:
-    """The symptom: the answer does not spread [C] over the channels. It shows where W is C; elsewhere it raises."""
-    x = integers(3, 2, 4, 2)
-    mean, var = (statistics(each) for each in (x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)))
-    wrong = affine(_GAMMA) * (x - mean) / torch.sqrt(var + 1e-5) + affine(_BETA)
-    return lambda answer: same(_run(answer, x, _GAMMA, _BETA)["output"], wrong)
+def _channels_along_columns(answer: Any) -> bool:
+    """It does not spread [C] over the channels, in the statistics or behind. It shows where W is C; else it raises."""
+    x, plain, spread = integers(3, 2, 4, 2), (-1,), (1, -1, 1, 1)
+    found = _run(answer, x, _GAMMA, _BETA)["output"]
+    mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
+    return any(
+        same(found, _GAMMA.view(b) * (x - mean.view(a)) / torch.sqrt(var.view(a) + 1e-5) + _BETA.view(b))
+        for a, b in ((plain, plain), (plain, spread), (spread, plain))
+    )
 
 
 def _output_of_running(answer: Any) -> bool:
@@ -272,14 +259,11 @@ def _normalized_over(*dims: int) -> tuple[str, str]:
 
 
 BATCH_NORM = Exercise(
-    task=(
-        "Write BatchNorm's forward pass for x [N, C, H, W]; all else is [C]. In training, normalize each channel by "
-        "its mean and biased variance over the batch, and move running_mean and running_var in place: a part momentum "
-        "of the way to the batch's mean and unbiased variance. In eval mode, normalize by them. Then gamma and beta."
-    ),
-    difficulty=4,
-    minutes=20,
-    reference=batch_norm,
+    reference=batch_norm, difficulty=4, minutes=20,
+    task="Write BatchNorm's forward pass for x [N, C, H, W]; all else is [C]. In training, normalize each channel by "
+         "its mean and biased variance over the batch, and move running_mean and running_var in place: a part "
+         "momentum of the way to the batch's mean and unbiased variance. In eval mode, normalize by them. Then gamma "
+         "and beta.",
     cases=(
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma 1, beta 0", _SMALL, _PLAIN),
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma [2, -1], beta [0.5, 3]", _SMALL),
@@ -296,33 +280,27 @@ BATCH_NORM = Exercise(
         _part("output", "x [3, 2, 4, 5], eps 0.5", eps=0.5, training=False),
         _part("running_mean", "where it was [1, -1]", _SMALL, training=False),
         _part("running_var", "where it was [4, 0.25]", _SMALL, training=False),
-        Case("the gradient of a loss by x, training, x [3, 2, 4, 5]", _input_gradient),
+        Case("the gradients of a loss by x, gamma and beta, training, x [3, 2, 4, 5]", _gradients),
         Case("whether the running statistics are free of gradients after {name}, training", _statistics_without_graph),
     ),
     mistakes=(
-        Mistake("channels-along-the-columns",
-                "gamma, beta and the statistics are [C]. Next to [N, C, H, W] torch lines them up from the right, "
-                "with the columns: give them a shape in which C is the second of four dimensions.",
-                symptom=lambda answer: any(
-                    _along_columns(*kind)(answer)
-                    for kind in ((_narrow, _narrow), (_narrow, _wide), (_wide, _narrow)))),
-        Mistake("statistics-of-another-shape",
-                "You bring batch statistics of another shape into the running ones, which are [C]: one number a "
-                "channel. Over which dimensions do you take the mean, and do you keep them?",
+        Mistake("channels-along-the-columns", "gamma, beta and the statistics are [C]. Next to [N, C, H, W] torch "
+                "lines them up from the right, with the columns: give them a shape in which C is the second of four "
+                "dimensions.", symptom=_channels_along_columns),
+        Mistake("statistics-of-another-shape", "You bring batch statistics of another shape into the running ones, "
+                "which are [C]: one number a channel. Over which dimensions do you take the mean, and do you keep "
+                "them?",
                 symptom=lambda answer: (
-                    raises(RuntimeError, "doesn't match the broadcast shape", run=_first_run)(answer)
-                    or raises(RuntimeError, "the number of sizes provided", run=_first_run)(answer))),
-        Mistake("running-statistics-in-training",
-                "In training you normalize by the running statistics. There the batch speaks for itself.",
-                symptom=_output_of_running),
-        Mistake("statistics-hold-the-graph",
-                "Your running statistics keep the graph of every batch: memory grows from step to step. They are not "
-                "trained.",
+                    raises(RuntimeError, "doesn't match the broadcast shape", _first_run)(answer)
+                    or raises(RuntimeError, "the number of sizes provided", _first_run)(answer))),
+        Mistake("running-statistics-in-training", "In training you normalize by the running statistics. There the "
+                "batch speaks for itself.", symptom=_output_of_running),
+        Mistake("statistics-hold-the-graph", "Your running statistics keep the graph of every batch: memory grows "
+                "from step to step. They are not trained.",
                 symptom=lambda answer: (
                     same(_first_run(answer), _first_run(batch_norm)) and not _statistics_without_graph(answer))),
-        Mistake("variance-for-deviation",
-                "You divide by the variance. After that the spread is not 1, but one over what it was.",
-                patch=("torch.sqrt(", "(")),
+        Mistake("variance-for-deviation", "You divide by the variance. After that the spread is not 1, but one over "
+                "what it was.", patch=("torch.sqrt(", "(")),
         Mistake("mean-not-subtracted", "You divide by the deviation, and leave the mean where it is.",
                 patch=("(x - mean)", "x")),
         Mistake("not-divided", "You subtract the mean, and leave the spread as it is.",
@@ -333,19 +311,15 @@ BATCH_NORM = Exercise(
                 patch=("var + eps", "var")),
         Mistake("ignores-eps", "You have put in a number for eps: take the one that you are given.",
                 patch=("var + eps", "var + 1e-5")),
-        Mistake("unbiased-for-normalizing",
-                "You normalize by the unbiased variance (torch's default). For the output it is the biased one; the "
-                "unbiased one is for the running statistics.",
+        Mistake("unbiased-for-normalizing", "You normalize by the unbiased variance (torch's default). For the output "
+                "it is the biased one; the unbiased one is for the running statistics.",
                 patch=((", unbiased=False", ""), ("var * n / (n - 1)", "var"))),
-        Mistake("statistics-of-each-image",
-                "You take statistics of each image for itself. That is InstanceNorm: BatchNorm takes all images "
-                "together.", patch=_normalized_over(2, 3)),
-        Mistake("statistics-over-channels",
-                "You take statistics over the channels of each image. That is LayerNorm: BatchNorm has one mean for "
-                "each channel.", patch=_normalized_over(1, 2, 3)),
-        Mistake("statistics-of-each-pixel",
-                "You take statistics of each pixel over the batch. All the pixels of a channel go together.",
-                patch=_normalized_over(0)),
+        Mistake("statistics-of-each-image", "You take statistics of each image for itself. That is InstanceNorm: "
+                "BatchNorm takes all images together.", patch=_normalized_over(2, 3)),
+        Mistake("statistics-over-channels", "You take statistics over the channels of each image. That is LayerNorm: "
+                "BatchNorm has one mean for each channel.", patch=_normalized_over(1, 2, 3)),
+        Mistake("statistics-of-each-pixel", "You take statistics of each pixel over the batch. All the pixels of a "
+                "channel go together.", patch=_normalized_over(0)),
         Mistake("one-mean-for-all", "You take one mean over everything. Each channel has its own.",
                 patch=_normalized_over(0, 1, 2, 3)),
         Mistake("affine-forgotten", "gamma and beta change nothing in your answer.",
@@ -356,42 +330,36 @@ BATCH_NORM = Exercise(
                 patch=("gamma, beta =", "beta, gamma =")),
         Mistake("beta-times-gamma", "You add beta before you multiply by gamma.",
                 patch=(("gamma * (", "gamma * (("), ("+ beta", "+ beta)"))),
-        Mistake("batch-statistics-in-eval",
-                "In eval mode you still normalize by the batch. Then an image's result depends on its neighbors.",
+        Mistake("batch-statistics-in-eval", "In eval mode you still normalize by the batch. Then an image's result "
+                "depends on its neighbors.",
                 patch=("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)")),
-        Mistake("updates-in-eval",
-                "In eval mode you still move the running statistics: looking at test images changes the net.",
+        Mistake("updates-in-eval", "In eval mode you still move the running statistics: looking at test images "
+                "changes the net.",
                 patch=("= running_mean, running_var",
-                       "= running_mean.clone(), running_var.clone()\n"
-                       "        batch_norm(x, gamma, beta, running_mean, running_var, momentum)")),
-        Mistake("running-statistics-stay",
-                "Your running statistics stay as they were. `running_mean = ...` names a new tensor; change the one "
-                "that you are given.",
+                       "= running_mean.clone(), running_var.clone()\n        batch_norm(x, gamma, beta, "
+                       "running_mean, running_var, momentum)")),
+        Mistake("running-statistics-stay", "Your running statistics stay as they were. `running_mean = ...` names a "
+                "new tensor; change the one that you are given.",
                 patch=(("running_mean +=", "running_mean = running_mean +"),
                        ("running_var +=", "running_var = running_var +"))),
-        Mistake("momentum-turned-round",
-                "Your momentum is turned round. In PyTorch it is the part of the *new* value; 0.1 moves slowly.",
-                patch=("    if training", "    momentum = 1 - momentum\n    if training")),
-        Mistake("old-values-do-not-fade",
-                "You add a part of the new value, and the old one stays whole: it grows from step to step.",
-                patch=(("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
-        Mistake("replaces-running-statistics",
-                "Your running statistics are those of the last batch. They should move toward them.",
-                patch=("    if training", "    momentum = 1\n    if training")),
+        Mistake("momentum-turned-round", "Your momentum is turned round. In PyTorch it is the part of the *new* "
+                "value; 0.1 moves slowly.", patch=("    if training", "    momentum = 1 - momentum\n    if training")),
+        Mistake("old-values-do-not-fade", "You add a part of the new value, and the old one stays whole: it grows "
+                "from step to step.", patch=(("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
+        Mistake("replaces-running-statistics", "Your running statistics are those of the last batch. They should move "
+                "toward them.", patch=("    if training", "    momentum = 1\n    if training")),
         Mistake("ignores-momentum", "You have put in a number for the momentum: take the one that you are given.",
                 patch=("    if training", "    momentum = 0.1\n    if training")),
-        Mistake("biased-running-variance",
-                "Your running variance is the biased one. Over many batches it would stay too small: it divides by n "
-                "where n - 1 belongs.", patch=("var * n / (n - 1)", "var")),
+        Mistake("biased-running-variance", "Your running variance is the biased one. Over many batches it would stay "
+                "too small: it divides by n where n - 1 belongs.", patch=("var * n / (n - 1)", "var")),
         Mistake("correction-upside-down", "Your correction is upside down: it makes the running variance smaller.",
                 patch=("n / (n - 1)", "(n - 1) / n")),
         Mistake("counts-only-images", "n is the number of images in your correction. How many numbers has a channel?",
                 patch=("x.numel() / x.shape[1]", "len(x)")),
         Mistake("running-deviation", "You keep the running deviation. The task asks for the variance.",
                 patch=("var * n / (n - 1)", "(var * n / (n - 1)).sqrt()")),
-        Mistake("detached-statistics",
-                "Mean and variance have no gradient in your answer. They depend on x, and the gradient has to go "
-                "through them, too.",
+        Mistake("detached-statistics", "Mean and variance have no gradient in your answer. They depend on x, and the "
+                "gradient has to go through them, too.",
                 patch=("        n =", "        mean, var = mean.detach(), var.detach()\n        n =")),
     ),
     hints=(
@@ -426,25 +394,19 @@ _TABLES = (
 )
 
 
-def _does_as_one_of(cases: Iterable[Case], *wrongs: Callable[..., Any]) -> Callable[[Any], bool]:
-    return lambda answer: any(does_as(wrong, *cases)(answer) for wrong in wrongs)
+def _as_one_of(cases: Iterable[Case], *wrongs: Callable[..., Any]) -> Callable[[Any], bool]:
+    """The symptom: the answer gives on these cases what one of the others gives."""
+    return lambda answer: any(all(agrees(answer, wrong, case) for case in cases) for wrong in wrongs)
 
 
 UPDATE_RATIO = Exercise(
-    task=(
-        "Give how large an update is beside the weight: the L2 norm of the change divided by the L2 norm of the "
-        "weight before, as a float. before and after are tensors of one shape, whatever that is."
-    ),
-    difficulty=1,
-    minutes=5,
-    reference=update_ratio,
+    reference=update_ratio, difficulty=1, minutes=5,
+    task="Give how large an update is beside the weight: the L2 norm of the change divided by the L2 norm of the "
+         "weight before, as a float. before and after are tensors of one shape, whatever that is.",
     cases=(
-        call(torch.tensor([2.0]), torch.tensor([3.0])),
-        call(torch.tensor([2.0]), torch.tensor([1.0])),
-        call(torch.tensor([4.0]), torch.tensor([4.0])),
-        *_FLAT,
-        call(torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])),
-        *_TABLES,
+        call(torch.tensor([2.0]), torch.tensor([3.0])), call(torch.tensor([2.0]), torch.tensor([1.0])),
+        call(torch.tensor([4.0]), torch.tensor([4.0])), *_FLAT,
+        call(torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])), *_TABLES,
         call(torch.tensor([1.0, 2.0]), torch.tensor([1.001, 2.002])),
         call(integers(3, 2, 3, 3), integers(3, 2, 3, 3, seed=1)),
     ),
@@ -455,46 +417,41 @@ UPDATE_RATIO = Exercise(
                 patch=(".item()", ".reciprocal().item()")),
         Mistake("not-divided", "You give the size of the step alone. Beside which weight?",
                 patch=(" / before.norm()", "")),
-        Mistake("difference-of-norms",
-                "You subtract norms. A weight can turn and keep its norm: take the norm of the difference.",
-                patch=("(after - before).norm()", "(after.norm() - before.norm())")),
-        Mistake("difference-of-norms-without-sign",
-                "You compare norms. A weight can turn and keep its norm: take the norm of the difference.",
-                patch=("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
+        Mistake("difference-of-norms", "You subtract norms. A weight can turn and keep its norm: take the norm of the "
+                "difference.", patch=("(after - before).norm()", "(after.norm() - before.norm())")),
+        Mistake("difference-of-norms-without-sign", "You compare norms. A weight can turn and keep its norm: take the "
+                "norm of the difference.", patch=("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
         Mistake("ratio-of-norms", "You compare the norms of the two weights. What counts is the step between them.",
                 patch=("(after - before)", "after")),
         Mistake("root-forgotten", "Your norms are squared: the roots are missing.",
                 patch=(".item()", ".square().item()")),
-        Mistake("absolutes-for-squares",
-                "You compare absolute values. The L2 norm adds up squares, and takes the root.",
-                patch=(("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)"))),
+        Mistake("absolutes-for-squares", "You compare absolute values. The L2 norm adds up squares, and takes the "
+                "root.", patch=(("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)"))),
         Mistake("sums-for-norms", "You add up the entries, so those of different sign cancel.",
                 patch=(("before).norm", "before).sum"), ("/ before.norm", "/ before.sum"))),
         Mistake("largest-entries", "You compare the largest entries. The norm takes in all of them.",
                 patch=(("before).norm", "before).abs().max"), ("/ before.norm", "/ before.abs().max"))),
-        Mistake("mean-of-ratios",
-                "You take a ratio for each entry, and then their mean: entries near 0 outweigh all others.",
-                symptom=_does_as_one_of([_FLAT[0], _TINY, _PAIR],
+        Mistake("mean-of-ratios", "You take a ratio for each entry, and then their mean: entries near 0 outweigh all "
+                "others.",
+                symptom=_as_one_of([_FLAT[0], _TINY, _PAIR],
                     lambda before, after: ((after - before) / before).mean().item(),
                     lambda before, after: ((after - before) / before).abs().mean().item())),
-        Mistake("norm-of-ratios",
-                "You take a ratio for each entry, and then the norm: entries near 0 outweigh all others.",
-                patch=(".norm() / before.norm())", " / before).norm()"), on=(_FLAT[0], _PAIR)),
+        Mistake("norm-of-ratios", "You take a ratio for each entry, and then the norm: entries near 0 outweigh all "
+                "others.", patch=(".norm() / before.norm())", " / before).norm()"), on=(_FLAT[0], _PAIR)),
         Mistake("one-for-each-entry", "You give a ratio for each entry. The task asks for one number.",
-                symptom=_does_as_one_of([_FLAT[0], _PAIR],
+                symptom=_as_one_of([_FLAT[0], _PAIR],
                     lambda before, after: (after - before) / before,
                     lambda before, after: ((after - before) / before).abs(),
                     lambda before, after: (after - before).abs() / before.norm(),
                     lambda before, after: (after - before) / before.norm())),
-        Mistake("deviation-for-norm",
-                "You compare standard deviations. They subtract the mean first: a step that moves every weight alike "
-                "would count as none.",
+        Mistake("deviation-for-norm", "You compare standard deviations. They subtract the mean first: a step that "
+                "moves every weight alike would count as none.",
                 patch=(("before).norm", "before).std"), ("/ before.norm", "/ before.std")), on=(*_FLAT, *_TABLES)),
         Mistake("spectral-norm", "For a table torch.linalg.norm(..., 2) is another norm: the largest singular value.",
                 lambda before, after: (torch.linalg.norm(after - before, 2) / torch.linalg.norm(before, 2)).item(),
                 on=_TABLES),
         Mistake("one-for-each-row", "You take the norm along one dimension, so each row has a ratio of its own.",
-                symptom=_does_as_one_of(_TABLES,
+                symptom=_as_one_of(_TABLES,
                     lambda before, after: (after - before).norm(dim=0) / before.norm(dim=0),
                     lambda before, after: (after - before).norm(dim=1) / before.norm(dim=1),
                     lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),

@@ -8,9 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.core import Case, Exercise, Mistake
-from resnet_edu.exercises.sandbox import Wrong
-from resnet_edu.exercises.writing import call, fits, integers, right_but_not_on
+from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, agrees, call, fits, integers, right_but_not_on
 
 # --- a convolution that is the identity -------------------------------------------------------------------------------
 
@@ -29,9 +27,9 @@ def _made(answer: Any, channels: int) -> nn.Conv2d:
     fits(answer, channels)
     conv = answer(channels)
     if isinstance(conv, Tensor):
-        raise Wrong("weights-for-layer", "it gives a tensor. It should give the layer, an nn.Conv2d, with that weight.")
+        raise Fault("weights-for-layer", "it gives a tensor. It should give the layer, an nn.Conv2d, with that weight.")
     if not isinstance(conv, nn.Conv2d):
-        raise Wrong("no-convolution", f"it should give an nn.Conv2d, and yours gives {type(conv).__name__}.")
+        raise Fault("no-convolution", f"it should give an nn.Conv2d, and yours gives {type(conv).__name__}.")
     return conv
 
 
@@ -53,35 +51,26 @@ def _output(x: Tensor) -> Case:
 def _trains(answer: Any) -> Any:
     conv = _made(answer, 2)
     if not isinstance(conv.weight, nn.Parameter) or not conv.weight.requires_grad:
-        raise Wrong("frozen", "its weight cannot be trained: it has to stay a parameter that requires a gradient.")
+        raise Fault("frozen", "its weight cannot be trained: it has to stay a parameter that requires a gradient.")
     return True
 
 
 IDENTITY_CONV = Exercise(
-    task=(
-        "Give an nn.Conv2d from channels to channels with a 3 x 3 kernel, padding 1 and no bias, whose output is "
-        "exactly its input."
-    ),
-    difficulty=1,
-    minutes=5,
-    reference=identity_conv,
+    reference=identity_conv, difficulty=1, minutes=5,
+    task="Give an nn.Conv2d from channels to channels with a 3 x 3 kernel, padding 1 and no bias, whose output is "
+         "exactly its input.",
     cases=(
-        _shape(1),
-        _output(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])),
-        _output(integers(1, 2, 3, 3)),
-        _shape(3),
-        _output(integers(2, 3, 4, 5, seed=1)),
-        Case("{name}(2).weight.requires_grad", _trains),
+        _shape(1), _output(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])), _output(integers(1, 2, 3, 3)), _shape(3),
+        _output(integers(2, 3, 4, 5, seed=1)), Case("{name}(2).weight.requires_grad", _trains),
     ),
     mistakes=(
         Mistake("still-random", "Its weights are still the random ones that nn.Conv2d starts with.",
+                patch=("conv.weight.zero_()", "pass"),
                 symptom=lambda answer: not torch.equal(_made(answer, 2).weight, _made(answer, 2).weight)),
-        Mistake("sums-the-channels",
-                "Each output channel adds up all input channels. It should look at its own one only.",
-                patch=("[c, c, 1, 1]", "[c, :, 1, 1]")),
-        Mistake("sums-the-window",
-                "Each output pixel adds up its whole 3 x 3 window. It should look at the pixel in the center only.",
-                patch=("[c, c, 1, 1]", "[c, c]")),
+        Mistake("sums-the-channels", "Each output channel adds up all input channels. It should look at its own one "
+                "only.", patch=("[c, c, 1, 1]", "[c, :, 1, 1]")),
+        Mistake("sums-the-window", "Each output pixel adds up its whole 3 x 3 window. It should look at the pixel in "
+                "the center only.", patch=("[c, c, 1, 1]", "[c, c]")),
         Mistake("all-ones", "All weights are 1, so everything in the window is added up, over all channels.",
                 patch=("zero_()", "fill_(1.0)")),
         Mistake("in-the-corner", "Your 1 stands in a corner of the kernel, so the picture moves by a pixel.",
@@ -96,7 +85,8 @@ IDENTITY_CONV = Exercise(
         Mistake("has-a-bias", "Your layer has a bias. In front of BatchNorm there is none.",
                 patch=("bias=False)", "bias=True)\n    nn.init.zeros_(conv.bias)")),
         Mistake("grouped", "Your layer works on each channel alone (groups). The net's layers join all channels, and "
-                "have weights for it.", symptom=lambda answer: _made(answer, 2).groups == 2),
+                "have weights for it.", patch=(("bias=False", "bias=False, groups=channels"), ("[c, c", "[c, 0")),
+                symptom=lambda answer: _made(answer, 2).groups == 2),
     ),
     hints=(
         "The weight has the shape [out, in, 3, 3]. Which of its entries should be 1, and which 0?",
@@ -123,39 +113,39 @@ _TINY = call(1e-24 * _A, 1e-24 * _B, words="{name}(a, b) with entries of 1e-24")
 
 
 GRADIENT_COSINE = Exercise(
-    task=(
-        "Give the cosine of the angle between two gradients of the same shape, any shape, as a float: the sum of the "
-        "products of their entries over the product of their lengths. It must be right for entries of 1e-24, too."
-    ),
-    difficulty=1,
-    minutes=5,
-    reference=gradient_cosine,
+    reference=gradient_cosine, difficulty=1, minutes=5,
+    task="Give the cosine of the angle between two gradients of the same shape, any shape, as a float: the sum of the "
+         "products of their entries over the product of their lengths. It must be right for entries of 1e-24, too.",
     cases=(
         call(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0])),
-        call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])),
-        *_FLAT,
-        _SQUARE,
-        call(integers(2, 3, 3, seed=3), integers(2, 3, 3, seed=4)),
-        _TINY,
+        call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])), *_FLAT, _SQUARE,
+        call(integers(2, 3, 3, seed=3), integers(2, 3, 3, seed=4)), _TINY,
     ),
     mistakes=(
-        Mistake("underflows",
-                "You multiply in float32: 1e-24 times 1e-24 is 0 there, and 0 / 0 is nan. (A small number added to the "
-                "lengths does not help.) Lesson 03 has the remedy.",
+        Mistake("divides-by-eps", "You divide by at least a small number (eps: 1e-8 in F.cosine_similarity). The "
+                "lengths are far smaller here, so 0 comes out. Make the entries larger first, or leave it out.",
+                symptom=lambda answer: (
+                    all(agrees(answer, gradient_cosine, case) for case in (*_FLAT, _SQUARE))
+                    and abs(float(_TINY.run(answer))) < 0.5
+                )),
+        Mistake("underflows", "You multiply in float32: 1e-24 times 1e-24 is 0 there, and 0 / 0 is nan. Lesson 03 has "
+                "the remedy.", patch=("a.double().flatten(), b.double().flatten()", "a.flatten(), b.flatten()"),
                 symptom=right_but_not_on(gradient_cosine, (*_FLAT, _SQUARE), [_TINY])),
-        Mistake("only-vectors", "It is right for vectors only. A gradient by an image has more dimensions, and all its "
-                "entries are one long vector.", symptom=right_but_not_on(gradient_cosine, _FLAT, [_SQUARE])),
+        Mistake("only-vectors", "It is right for vectors only. A gradient by an image has more dimensions, and all "
+                "its entries are one long vector.",
+                patch=("a.double().flatten(), b.double().flatten()", "a.double(), b.double()"),
+                symptom=right_but_not_on(gradient_cosine, _FLAT, [_SQUARE])),
         # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
         Mistake("not-normalized", "You give the product, not the cosine: divide by both lengths.",
                 patch=(" / (a.norm() * b.norm())", ""), on=_FLAT),
-        Mistake("one-length", "You divide by one of the lengths only.",
-                patch=("(a.norm() * b.norm())", "a.norm()"), on=_FLAT),
-        Mistake("other-length", "You divide by one of the lengths only.",
-                patch=("(a.norm() * b.norm())", "b.norm()"), on=_FLAT),
+        Mistake("one-length", "You divide by one of the lengths only.", patch=("(a.norm() * b.norm())", "a.norm()"),
+                on=_FLAT),
+        Mistake("other-length", "You divide by one of the lengths only.", patch=("(a.norm() * b.norm())", "b.norm()"),
+                on=_FLAT),
         Mistake("squared-lengths", "You divide by the squares of the lengths: the roots are missing.",
                 patch=("(a.norm() * b.norm())", "(a @ a * (b @ b))"), on=_FLAT),
-        Mistake("lengths-added", "You add the lengths. They are multiplied.",
-                patch=("a.norm() * b", "a.norm() + b"), on=_FLAT),
+        Mistake("lengths-added", "You add the lengths. They are multiplied.", patch=("a.norm() * b", "a.norm() + b"),
+                on=_FLAT),
         Mistake("mean-for-sum", "You take the mean of the products, and lengths that are sums.",
                 patch=("a @ b", "(a * b).mean()"), on=_FLAT),
         Mistake("sign-lost", "Opposite directions have the cosine -1. Your sign is lost.",

@@ -10,9 +10,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.compare import same
-from resnet_edu.exercises.core import Case, Exercise, Mistake
-from resnet_edu.exercises.writing import built, call, called, gradient, integers, raises
+from resnet_edu.exercises.writing import (
+    Case,
+    Exercise,
+    Mistake,
+    Once,
+    built,
+    call,
+    called,
+    gradients,
+    gradients_of,
+    integers,
+    output,
+    parameters,
+    raises,
+    same,
+    shape,
+)
 
 # --- residual forward -------------------------------------------------------------------------------------------------
 
@@ -30,26 +44,20 @@ def _minus_two(x: Tensor) -> Tensor:
     return -2 * x
 
 
-def _gradient(answer: Callable[..., Tensor]) -> Tensor:
-    x = torch.tensor([1.0, 2.0, -3.0], requires_grad=True)
-    return gradient(answer(x, lambda x: 3 * x), x)
+_X = torch.tensor([1.0, -2.0])
 
-
-X = torch.tensor([1.0, -2.0])
 RESIDUAL_FORWARD = Exercise(
+    reference=residual_forward, difficulty=1, minutes=5,
     task="Give what a residual block gives: the ReLU of branch plus input.",
-    difficulty=1,
-    minutes=5,
-    reference=residual_forward,
     cases=(
-        call(X, _zero, words="{name}(x, branch) with x = [1, -2] and branch(x) = 0"),
-        call(X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
-        call(integers(2, 3, 4, 5), torch.tanh, words="{name}(x, torch.tanh) with x [2, 3, 4, 5]"),
-        Case("the gradient of (y * y).sum() by x = [1, 2, -3], y = {name}(x, branch), branch(x) = 3 x", _gradient),
+        call(_X, _zero, words="{name}(x, branch) with x = [1, -2] and branch(x) = 0"),
+        call(_X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
+        call(integers(2, 3, 4, 5), Once(torch.tanh), words="{name}(x, torch.tanh) with x [2, 3, 4, 5]"),
+        gradients(torch.tensor([1.0, 2.0, -3.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [1, 2, -3]"),
     ),
     mistakes=(
         Mistake("branch-not-called", "branch is a function, and you use it without calling it.",
-                symptom=raises(TypeError, "function", X, _zero)),
+                symptom=raises(TypeError, "function", call(_X, _zero).run)),
         Mistake("skip-forgotten", "You do not add x: this is a plain block.", patch=("branch(x) + x", "branch(x)")),
         Mistake("skip-twice", "You add x twice.", patch=("branch(x) +", "branch(x) + x +")),
         Mistake("no-relu", "After the addition a ReLU is missing.", patch=("F.relu", "")),
@@ -91,11 +99,6 @@ def _channels(*numbers: float) -> Tensor:
     return torch.tensor(numbers).reshape(1, -1, 1, 1)
 
 
-def _pad_gradient(answer: Callable[..., Tensor]) -> Tensor:
-    x = integers(2, 2, 4, 4).requires_grad_()
-    return gradient(answer(x, 4, 2), x)
-
-
 _TWO = _channels(3.0, 4.0)
 _SQUARE = _image([[1.0, 5.0], [7.0, 3.0]])
 _DOUBLED = (call(_TWO, 4, 1, words="{name}(x, 4, 1) with x [1, 2, 1, 1] = 3, 4"),)
@@ -111,33 +114,23 @@ def _strides_the_channels(answer: Any) -> bool:
 
 
 PAD_SHORTCUT = Exercise(
-    task=(
-        "Write option A, the shortcut without parameters: keep every stride-th pixel of each row and column, beginning "
-        "with the first, and append channels of zeros behind those of x until there are out_channels."
-    ),
-    difficulty=2,
-    minutes=10,
-    reference=pad_shortcut,
+    reference=pad_shortcut, difficulty=2, minutes=10,
+    task="Write option A, the shortcut without parameters: keep every stride-th pixel of each row and column, "
+         "beginning with the first, and append channels of zeros behind those of x until there are out_channels.",
     cases=(
-        *_DOUBLED,
-        call(_TWO, 2, 1, words="{name}(x, 2, 1) with x [1, 2, 1, 1] = 3, 4"),
+        *_DOUBLED, call(_TWO, 2, 1, words="{name}(x, 2, 1) with x [1, 2, 1, 1] = 3, 4"),
         call(_channels(1.0, 2.0, 5.0), 9, 1, words="{name}(x, 9, 1) with x [1, 3, 1, 1] = 1, 2, 5"),
-        call(_SQUARE, 1, 2, words="{name}(x, 1, 2) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
-        *_PIXELS,
+        call(_SQUARE, 1, 2, words="{name}(x, 1, 2) with x [1, 1, 2, 2] = 1, 5 above 7, 3"), *_PIXELS,
         call(_SQUARE, 1, 1, words="{name}(x, 1, 1) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
-        call(integers(1, 1, 7, 10), 1, 3),
-        call(integers(1, 1, 5, 7), 1, 2),
-        call(integers(2, 2, 4, 4, seed=1), 4, 2),
-        call(integers(2, 4, 6, 4, seed=2), 8, 2),
-        call(integers(3, 2, 5, 6, seed=3), 6, 2),
-        Case("the gradient of (y * y).sum() by x [2, 2, 4, 4], for y = {name}(x, 4, 2)", _pad_gradient),
+        call(integers(1, 1, 7, 10), 1, 3), call(integers(1, 1, 5, 7), 1, 2), call(integers(2, 2, 4, 4, seed=1), 4, 2),
+        call(integers(2, 4, 6, 4, seed=2), 8, 2), call(integers(3, 2, 5, 6, seed=3), 6, 2),
+        gradients(integers(2, 2, 4, 4), 4, 2),
     ),
     mistakes=(
         Mistake("zeros-in-front", "Your zeros stand in front of the channels of x. They belong behind them.",
                 patch=("[x, zeros]", "[zeros, x]")),
-        Mistake("zeros-on-both-sides",
-                "One half of your zeros stands in front of the channels of x. All of them belong behind.",
-                patch=("[x, zeros]", "[zeros[:, ::2], x, zeros[:, 1::2]]"), on=_DOUBLED),
+        Mistake("zeros-on-both-sides", "One half of your zeros stands in front of the channels of x. All of them "
+                "belong behind.", patch=("[x, zeros]", "[zeros[:, ::2], x, zeros[:, 1::2]]"), on=_DOUBLED),
         Mistake("zeros-between", "Your zeros stand between the channels of x. They belong behind them.",
                 lambda x, *_: torch.stack([x, 0 * x], 2).flatten(1, 2), on=_DOUBLED),
         Mistake("copies-for-zeros", "Your new channels hold x once more. They have to be zero.",
@@ -152,9 +145,8 @@ PAD_SHORTCUT = Exercise(
                 patch=("out_channels - ", "")),
         Mistake("adds-out-channels", "You add out_channels to those that are there. How many are missing?",
                 patch=(" - x.shape[1]", "")),
-        Mistake("pads-on-both-sides-in-full",
-                "You add the missing channels twice: in front of those of x, and behind them.",
-                patch=("[x, zeros]", "[zeros, x, zeros]")),
+        Mistake("pads-on-both-sides-in-full", "You add the missing channels twice: in front of those of x, and behind "
+                "them.", patch=("[x, zeros]", "[zeros, x, zeros]")),
         Mistake("pads-columns", "Your zeros are new columns. F.pad begins with the last dimension, two numbers each.",
                 patch=("torch.cat([x, zeros], dim=1)", "F.pad(x, (0, zeros.shape[1]))")),
         Mistake("pads-rows", "Your zeros are new rows. F.pad begins with the last dimension, two numbers each.",
@@ -207,65 +199,19 @@ def projection(in_channels, out_channels, stride) -> nn.Module:
     )
 
 
-IMAGE = integers(2, 4, 5, 6)
-
-
-def _projection(answer: Any, *case: int) -> nn.Module:
-    """Built and filled; biases of convolutions, if there are any, at 0."""
-    module = built(answer, *case)
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d) and layer.bias is not None:
-            nn.init.zeros_(layer.bias)
-    return module
-
-
-def _projected_shape(*case: int) -> Case:
-    def run(answer: Any) -> list[int]:
-        return list(called(_projection(answer, *case), IMAGE[:, : case[0]]).shape)
-
-    return Case(f"the shape of {{name}}{case}(x) with x [2, {case[0]}, 5, 6]", run)
-
-
-def _projection_parameters(*case: int) -> Case:
-    words = f"the number of parameters of {{name}}{case}"
-    return Case(words, lambda answer: sum(p.numel() for p in _projection(answer, *case).parameters()))
-
-
-def _projected(mode: str, *case: int) -> Case:
-    def run(answer: Any) -> Tensor:
-        module = _projection(answer, *case)
-        result = called(module, IMAGE[:, : case[0]])  # moves the running statistics
-        return result if mode == "train" else called(module.eval(), IMAGE[:, : case[0]])
-
-    return Case(f"{{name}}{case}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
-
-
-def _projection_gradient(answer: Any) -> Tensor:
-    module, x = _projection(answer, 4, 8, 2), IMAGE.clone().requires_grad_()
-    return gradient(module(x) + 1, x)
+_IMAGE = integers(2, 4, 5, 6)
+_TWO_CHANNELS = _IMAGE[:, :2]
 
 
 PROJECTION = Exercise(
-    task=(
-        "Write option B, the shortcut that is learned: make a module of a 1 x 1 convolution with the stride and "
-        "without bias, followed by BatchNorm. It projects in any case, also where the shape stays."
-    ),
-    difficulty=2,
-    minutes=10,
-    reference=projection,
+    reference=projection, difficulty=2, minutes=10,
+    task="Write option B, the shortcut that is learned: make a module of a 1 x 1 convolution with the stride and "
+         "without bias, followed by BatchNorm. It projects in any case, also where the shape stays.",
     cases=(
-        _projected_shape(2, 3, 1),
-        _projected_shape(2, 3, 2),
-        _projected_shape(4, 4, 1),
-        _projected_shape(4, 8, 3),
-        _projection_parameters(2, 3, 1),
-        _projection_parameters(4, 4, 1),
-        _projection_parameters(4, 8, 2),
-        _projected("train", 2, 3, 1),
-        _projected("train", 4, 8, 2),
-        _projected("train", 4, 4, 1),
-        _projected("eval", 4, 8, 2),
-        Case("the gradient of (y * y).sum() by x, for y = 1 + {name}(4, 8, 2)(x)", _projection_gradient),
+        shape(_TWO_CHANNELS, 2, 3, 1), shape(_TWO_CHANNELS, 2, 3, 2), shape(_IMAGE, 4, 4, 1), shape(_IMAGE, 4, 8, 3),
+        parameters(2, 3, 1), parameters(4, 4, 1), parameters(4, 8, 2), output(_TWO_CHANNELS, 2, 3, 1),
+        output(_IMAGE, 4, 8, 2), output(_IMAGE, 4, 4, 1), output(_IMAGE, 4, 8, 2, mode="eval"),
+        gradients_of(_IMAGE, 4, 8, 2),
     ),
     mistakes=(
         Mistake("norm-forgotten", "The convolution is not followed by BatchNorm.",
@@ -336,81 +282,48 @@ class BasicBlock(nn.Module):
         return F.relu(out + self.shortcut(x))
 
 
-SMALL = integers(2, 4, 5, 6)
-CASES = {(4, 4, 1): "", (4, 8, 2): ", 2", (4, 8, 1): "", (4, 4, 2): ", 2"}  # in, out, stride: as a learner writes it
-
-
-def _shape(case: tuple[int, int, int]) -> Case:
-    words = f"the shape of {{name}}({case[0]}, {case[1]}{CASES[case]})(x) with x [2, 4, 5, 6]"
-    return Case(words, lambda answer: list(called(built(answer, *case), SMALL).shape))
-
-
-def _parameters(case: tuple[int, int, int]) -> Case:
-    words = f"the number of parameters of {{name}}({case[0]}, {case[1]}{CASES[case]})"
-    return Case(words, lambda answer: sum(p.numel() for p in built(answer, *case).parameters()))
-
-
 def _branch_of_zeros(answer: Any) -> Tensor:
-    block = built(answer, 2, 2, 1).eval()
+    block = built(answer, 2, 2).eval()
     with torch.no_grad():
         for parameter in block.parameters():
             if parameter.ndim >= 2:
                 parameter.zero_()
-        for layer in block.modules():
-            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
-                layer.bias.zero_()
     return called(block, torch.tensor([1.0, -2.0]).reshape(1, 2, 1, 1)).flatten()
 
 
-def _output(case: tuple[int, int, int], mode: str) -> Case:
-    def run(answer: Any) -> Tensor:
-        block = built(answer, *case)
-        result = called(block, SMALL)  # moves the running statistics
-        return result if mode == "train" else called(block.eval(), SMALL)
+def _keeps_the_size(kernel: int) -> Callable[[Any], bool]:
+    """The symptom: no convolution of the block with this kernel has a stride."""
 
-    words = f"{{name}}({case[0]}, {case[1]}{CASES[case]})(x) in {mode} mode with x [2, 4, 5, 6]"
-    return Case(words, run)
+    def symptom(answer: Any) -> bool:
+        layers = [layer for layer in answer(4, 8, 2).modules() if isinstance(layer, nn.Conv2d)]
+        return {layer.stride for layer in layers if layer.kernel_size == (kernel, kernel)} == {(1, 1)}
 
-
-def _input_gradient(answer: Any) -> Tensor:
-    block, x = built(answer, 4, 8, 2), SMALL.clone().requires_grad_()
-    return gradient(block(x), x)
-
-
-def _adds_x_at_any_shape(answer: Any) -> bool:
-    """It works where the shape stays, and wherever it changes two shapes meet that do not match."""
-
-    def crashes(case: tuple[int, int, int]) -> bool:
-        return raises(RuntimeError, "must match the size", run=_shape(case).run)(answer)
-
-    return not crashes((4, 4, 1)) and all(crashes(case) for case in CASES if case != (4, 4, 1))
+    return symptom
 
 
 def _makes_layers_in_forward(answer: Any) -> bool:
     """Asked twice, in eval mode, it gives two answers."""
-    block = built(answer, 4, 8, 2).eval()
-    return not torch.equal(block(SMALL), block(SMALL))
+    block = answer(4, 8, 2).eval()
+    return not torch.equal(block(_IMAGE), block(_IMAGE))
 
 
-_SIZES = (*(_shape(case) for case in CASES), _parameters((4, 4, 1)))
-
+_SHAPES = (
+    shape(_IMAGE, 4, 4),
+    shape(_IMAGE, 4, 8, stride=2),
+    shape(_IMAGE, 4, 8),
+    shape(_IMAGE, 4, 4, stride=2),
+)
 
 BASIC_BLOCK = Exercise(
-    task=(
-        "Write the basic block: two 3 x 3 convolutions, each followed by BatchNorm, a ReLU between them and one after "
-        "the addition. The first convolution takes the stride. Where the shape changes, the shortcut is a 1 x 1 "
-        "convolution with that stride, followed by BatchNorm; else it is x itself. No convolution has a bias."
-    ),
-    difficulty=4,
-    minutes=25,
-    reference=BasicBlock,
+    reference=BasicBlock, difficulty=4, minutes=25,
+    task="Write the basic block: two 3 x 3 convolutions, each followed by BatchNorm, a ReLU between them and one "
+         "after the addition. The first convolution takes the stride. Where the shape changes, the shortcut is a 1 x "
+         "1 convolution with that stride, followed by BatchNorm; else it is x itself. No convolution has a bias.",
     cases=(
-        *(_shape(case) for case in CASES),
-        Case("{name}(2, 2)(x) with x = [1, -2] and every convolution's weights at 0", _branch_of_zeros),
-        *(_parameters(case) for case in CASES),
-        *(_output(case, "train") for case in CASES),
-        _output((4, 8, 2), "eval"),
-        Case("the gradient of (y * y).sum() by x, for y = {name}(4, 8, 2)(x)", _input_gradient),
+        *_SHAPES, Case("{name}(2, 2)(x) with x = [1, -2] and every convolution's weights at 0", _branch_of_zeros),
+        parameters(4, 4), parameters(4, 8, stride=2), parameters(4, 8), parameters(4, 4, 2), output(_IMAGE, 4, 4),
+        output(_IMAGE, 4, 8, stride=2), output(_IMAGE, 4, 8), output(_IMAGE, 4, 4, 2),
+        output(_IMAGE, 4, 8, 2, mode="eval"), gradients_of(_IMAGE, 4, 8, 2),
     ),
     mistakes=(
         Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.",
@@ -422,33 +335,29 @@ BASIC_BLOCK = Exercise(
                 patch=("out + self", "F.relu(out) + self")),
         Mistake("no-last-relu", "After the addition a ReLU is missing.", patch=("F.relu(out", "(out")),
         Mistake("no-inner-relu", "Between the two convolutions a ReLU is missing.", patch=("F.relu(self", "(self")),
-        Mistake("norm-before-convolution",
-                "The second BatchNorm comes before the second convolution, so what the branch gives is not "
-                "normalized.", patch=("self.bn2(self.conv2(out))", "self.conv2(self.bn2(out))")),
+        Mistake("norm-before-convolution", "The second BatchNorm comes before the second convolution, so what the "
+                "branch gives is not normalized.", patch=("self.bn2(self.conv2(out))", "self.conv2(self.bn2(out))")),
         Mistake("stride-twice", "Both convolutions take the stride: the branch shrinks twice.",
                 patch=("out_channels, out_channels, 3", "out_channels, out_channels, 3, stride")),
-        Mistake("stride-on-neither", "Neither convolution of the branch takes the stride.", patch=("3, stride", "3")),
+        Mistake("stride-on-neither", "Neither convolution of the branch takes the stride.", patch=("3, stride", "3"),
+                symptom=_keeps_the_size(3)),
         Mistake("stride-on-second", "The second convolution takes the stride; the first one should.",
-                patch=(("3, stride", "3"),
-                       ("out_channels, out_channels, 3", "out_channels, out_channels, 3, stride"))),
+                patch=(("3, stride", "3"), ("out_channels, out_channels, 3", "out_channels, out_channels, 3, stride"))),
         Mistake("no-projection", "You add x as it is, also where the branch changes the shape. Project it there.",
-                symptom=_adds_x_at_any_shape),
-        Mistake("projection-made-in-forward",
-                "Your projection is made in forward: it is new at each call, and never learns. Make it in __init__.",
-                symptom=_makes_layers_in_forward),
+                patch=("stride != 1 or in_channels != out_channels", "False")),
+        Mistake("projection-made-in-forward", "Your projection is made in forward: it is new at each call, and never "
+                "learns. Make it in __init__.", symptom=_makes_layers_in_forward),
         Mistake("option-a", "Your shortcut has no parameters: that is option A. Here the task asks for a projection.",
                 patch=(("stride != 1 or in_channels != out_channels", "False"),
                        ("self.shortcut(x)", "pad_shortcut(x, out.shape[1], self.conv1.stride[0])"))),
         Mistake("projection-without-stride", "The 1 x 1 convolution of the shortcut lacks the stride.",
-                patch=("1, stride", "1")),
+                patch=("1, stride", "1"), symptom=_keeps_the_size(1)),
         Mistake("projection-without-norm", "The shortcut's convolution is not followed by BatchNorm.",
                 patch=("nn.BatchNorm2d(out_channels),", "")),
         Mistake("projection-of-three", "The shortcut's kernel is 3 x 3. A projection looks at one pixel at a time.",
                 patch=("1, stride", "3, stride, padding=1")),
-        # A bias of 0: whatever it is, only the number of parameters shows it.
         Mistake("projection-with-bias", "The shortcut's convolution has a bias. BatchNorm subtracts it again.",
-                patch=(("1, stride, bias=False", "1, stride"),
-                       ("            )\n", "            )\n            nn.init.zeros_(self.shortcut[0].bias)\n"))),
+                patch=("1, stride, bias=False", "1, stride")),
         Mistake("projection-with-relu", "Your projection ends in a ReLU. The only ReLU for x comes after the addition.",
                 patch=("(out_channels),", "(out_channels), nn.ReLU(),")),
         Mistake("projection-always", "Where the shape stays, the shortcut should be x itself, without weights.",
@@ -461,7 +370,7 @@ BASIC_BLOCK = Exercise(
                 patch=("bn2 = nn.BatchNorm2d(out_channels)", "bn2 = self.bn1")),
         Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
                 patch=(("stride, padding=1, bias=False", "stride, padding=1"),
-                       ("3, padding=1, bias=False", "3, padding=1")), on=_SIZES),
+                       ("3, padding=1, bias=False", "3, padding=1")), on=(*_SHAPES, parameters(4, 4))),
         Mistake("first-norm-forgotten", "The first convolution is not followed by BatchNorm.",
                 patch=("bn1 = nn.BatchNorm2d(out_channels)", "bn1 = nn.Identity()")),
         Mistake("second-norm-forgotten", "The second convolution is not followed by BatchNorm.",

@@ -7,14 +7,26 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from resnet_edu import models
-from resnet_edu.exercises.compare import same
-from resnet_edu.exercises.core import Case, Exercise, Mistake
-from resnet_edu.exercises.sandbox import Wrong
-from resnet_edu.exercises.writing import built, call, called, fits, normal, raises, right_but_not_on
+from resnet_edu.exercises.writing import (
+    Case,
+    Exercise,
+    Fault,
+    Mistake,
+    call,
+    fits,
+    gradients_of,
+    normal,
+    output,
+    parameters,
+    raises,
+    right_but_not_on,
+    same,
+    shape,
+)
 
 # --- the number of parameters -----------------------------------------------------------------------------------------
 
@@ -38,31 +50,25 @@ def _channels(depth):
 
 
 COUNT_PARAMETERS = Exercise(
-    task=(
-        "Count the parameters of the plain CIFAR net with BatchNorm: a stem from 3 to 16 channels, three stages of n "
-        "blocks with 16, 32 and 64 channels, a classifier for 10 classes. The depth is 6n + 2. Each block has two "
-        "3 x 3 convolutions without bias, each followed by a BatchNorm, as is the stem's."
-    ),
-    difficulty=3,
-    minutes=15,
-    reference=count_parameters,
+    reference=count_parameters, difficulty=3, minutes=15,
+    task="Count the parameters of the plain CIFAR net with BatchNorm: a stem from 3 to 16 channels, three stages of n "
+         "blocks with 16, 32 and 64 channels, a classifier for 10 classes. The depth is 6n + 2. Each block has two 3 "
+         "x 3 convolutions without bias, each followed by a BatchNorm, as is the stem's.",
     cases=tuple(call(depth) for depth in (8, 14, 20, 56, 110)),
     mistakes=(
         Mistake("a-float", "A number of parameters is an int; `/` gives a float.",
                 lambda depth: float(count_parameters(depth))),
-        Mistake("only-the-two-examples",
-                "Your answer knows the two depths of the lesson. Every depth 6n + 2 has its number.",
+        Mistake("only-the-two-examples", "Your answer knows the two depths of the lesson. Every depth 6n + 2 has its "
+                "number.",
                 symptom=right_but_not_on(count_parameters, [call(20), call(56)], [call(8), call(14), call(110)])),
         Mistake("in-proportion-to-depth", "The stem and the first blocks of the stages do not grow with the depth.",
                 symptom=lambda answer: abs(answer(8) - 269_722 * 8 / 20) <= 1),
-        Mistake("convolutions-with-biases",
-                "You count biases of the convolutions. In front of a BatchNorm there are none.",
-                lambda depth: count_parameters(depth) + _channels(depth)),
+        Mistake("convolutions-with-biases", "You count biases of the convolutions. In front of a BatchNorm there are "
+                "none.", lambda depth: count_parameters(depth) + _channels(depth)),
         Mistake("norms-forgotten", "You count no BatchNorm. Each channel has a scale and a shift.",
                 lambda depth: count_parameters(depth) - 2 * _channels(depth)),
-        Mistake("one-number-for-a-norm",
-                "You count one number for each channel of a BatchNorm, or biases in its place.",
-                lambda depth: count_parameters(depth) - _channels(depth)),
+        Mistake("one-number-for-a-norm", "You count one number for each channel of a BatchNorm, or biases in its "
+                "place.", lambda depth: count_parameters(depth) - _channels(depth)),
         Mistake("running-statistics", "You count running mean and variance. They are measured, not learned.",
                 lambda depth: count_parameters(depth) + 2 * _channels(depth)),
         Mistake("stem-forgotten", "You have left out the stem, the first convolution with its BatchNorm.",
@@ -75,9 +81,8 @@ COUNT_PARAMETERS = Exercise(
                 patch=("9 * 3", "49 * 3")),
         Mistake("classifier-forgotten", "You have left out the classifier.", patch=(" + 64 * 10 + 10", "")),
         Mistake("classifier-without-bias", "Your classifier has no bias. Each class has one.", patch=("10 + 10", "10")),
-        Mistake("classifier-without-pooling",
-                "Your classifier takes every pixel. The images are averaged before it: 64 numbers are left.",
-                patch=("64 * 10", "64 * 64 * 10")),
+        Mistake("classifier-without-pooling", "Your classifier takes every pixel. The images are averaged before it: "
+                "64 numbers are left.", patch=("64 * 10", "64 * 64 * 10")),
         Mistake("kernel-not-counted", "A kernel has 3 x 3 numbers for each pair of channels: you count one.",
                 patch=(("9 * 3", "3"), ("9 * channels", "channels"), ("9 * width", "width"))),
         Mistake("one-side-of-the-kernel", "A kernel has 3 x 3 numbers for each pair of channels: you count three.",
@@ -95,22 +100,19 @@ COUNT_PARAMETERS = Exercise(
                 patch=("(depth - 2) // 6", "1")),
         Mistake("stages-begin-wide", "The first convolution of a stage takes the channels of the stage before.",
                 patch=("9 * channels", "9 * width")),
-        Mistake("narrow-channels-throughout",
-                "Only the first convolution of a stage takes the fewer channels of the stage before.",
-                patch=("9 * channels", "9 * max(16, width // 2)")),
-        Mistake("counts-projections-without-norm",
-                "You count 1 x 1 convolutions. The plain net has no shortcuts, and option A has no parameters.",
-                lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64),
-        Mistake("counts-projections",
-                "You count projections. The plain net has no shortcuts, and option A has no parameters.",
-                lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64 + 2 * (32 + 64)),
+        Mistake("narrow-channels-throughout", "Only the first convolution of a stage takes the fewer channels of the "
+                "stage before.", patch=("9 * channels", "9 * max(16, width // 2)")),
+        Mistake("counts-projections-without-norm", "You count 1 x 1 convolutions. The plain net has no shortcuts, and "
+                "option A has no parameters.", lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64),
+        Mistake("counts-projections", "You count projections. The plain net has no shortcuts, and option A has no "
+                "parameters.", lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64 + 2 * (32 + 64)),
         Mistake("counts-tensors", "You count the tensors. How many numbers are in each?",
                 lambda depth: 3 * (depth - 1) + 2),
     ),
     hints=(
         "Go through the net from the front and add up. How many blocks has a stage, if 6n + 2 is the depth?",
-        "A 3 x 3 convolution from a to b channels has 9 a b numbers; a BatchNorm of b channels has 2 b. The classifier "
-        "has a bias.",
+        "A 3 x 3 convolution from a to b channels has 9 a b numbers; a BatchNorm of b channels has 2 b. The "
+        "classifier has a bias.",
         "In each stage all convolutions go from its width to its width, but one: the first takes the channels of the "
         "stage before.",
     ),
@@ -164,39 +166,41 @@ def _pair(words: str, make: Nets) -> Case:
         result = answer(*nets)
         after = [list(net.parameters()) for net in nets]
         if not same(after, before):
-            raise Wrong("changes-input", "it changes the parameters of a net. They are still needed: only look.")
+            raise Fault("changes-input", "it changes the parameters of a net. They are still needed: only look.")
         if torch.initial_seed() == state[0] and not torch.equal(torch.get_rng_state(), state[1]):
-            raise Wrong("draws", "it draws random numbers. Compare what the nets hold, not what they do.")
+            raise Fault("draws", "it draws random numbers. Compare what the nets hold, not what they do.")
         return result
 
     return Case(f"{{name}}(a, b), where {words}", run)
 
 
-def _twice() -> tuple[nn.Module, nn.Module]:
-    net = _chain(1.0, 2.0)
-    return net, net
+def _wide(middle: float) -> nn.Linear:
+    """So wide that printing leaves out the weight in its middle."""
+    return _layer(*[1.0] * 800, middle, *[1.0] * 799, out=40)
 
 
-def _several() -> tuple[nn.Module, nn.Module]:
-    return _layer(1.0, 2.0), _layer(1.0, 2.0)
+def _nearly() -> nn.Linear:
+    layer = _layer(1.0).double()
+    nn.init.constant_(layer.weight, 1 + 2**-50)
+    return layer
 
 
-SEVERAL = _pair("both are nn.Linear(2, 1) with the same numbers", _several)
-LONGER = _pair("b has the two layers of a, and a third", lambda: (_chain(1.0, 2.0), _chain(1.0, 2.0, 3.0)))
-SHORTER = _pair("a has the two layers of b, and a third", lambda: (_chain(1.0, 2.0, 3.0), _chain(1.0, 2.0)))
-SHAPES = _pair("a is nn.Linear(2, 1), b is nn.Linear(3, 1)", lambda: (_layer(1.0, 2.0), _layer(1.0, 2.0, 3.0)))
-STRETCHED = _pair(
+_SEVERAL = _pair("both are nn.Linear(2, 1) with the same numbers", lambda: (_layer(1.0, 2.0), _layer(1.0, 2.0)))
+_LONGER = _pair("b has the two layers of a, and a third", lambda: (_chain(1.0, 2.0), _chain(1.0, 2.0, 3.0)))
+_SHORTER = _pair("a has the two layers of b, and a third", lambda: (_chain(1.0, 2.0, 3.0), _chain(1.0, 2.0)))
+_SHAPES = _pair("a is nn.Linear(2, 1), b is nn.Linear(3, 1)", lambda: (_layer(1.0, 2.0), _layer(1.0, 2.0, 3.0)))
+_STRETCHED = _pair(
     "a is nn.Linear(1, 1), b nn.Linear(2, 1), and every weight is 1", lambda: (_layer(1.0), _layer(1.0, 1.0))
 )
-UNIT = 1.0 + torch.finfo(torch.float32).eps
+_UNIT = 1.0 + torch.finfo(torch.float32).eps
 
 
 def _stops(answer: Any, case: Case) -> bool:
     """Whether the answer itself raises there, and not with two equal nets."""
-    SEVERAL.run(answer)
+    _SEVERAL.run(answer)
     try:
         case.run(answer)
-    except Wrong:
+    except Fault:
         return False
     except Exception:
         return True
@@ -204,67 +208,56 @@ def _stops(answer: Any, case: Case) -> bool:
 
 
 SAME_START = Exercise(
-    task=(
-        "Say whether two nets start alike: True if they have equally many parameters and each has the same shape and "
-        "exactly the same numbers as its counterpart in the other net, else False. Buffers, such as BatchNorm's "
-        "running statistics, do not count."
-    ),
-    difficulty=2,
-    minutes=10,
-    reference=same_start,
+    reference=same_start, difficulty=2, minutes=10,
+    task="Say whether two nets start alike: True if they have equally many parameters and each has the same shape and "
+         "exactly the same numbers as its counterpart in the other net, else False. Buffers, such as BatchNorm's "
+         "running statistics, do not count.",
     cases=(
         _pair("both are nn.Linear(1, 1) with weight 1", lambda: (_layer(1.0), _layer(1.0))),
-        _pair("a has the weight 1, b the weight 2", lambda: (_layer(1.0), _layer(2.0))),
-        SEVERAL,
+        _pair("a has the weight 1, b the weight 2", lambda: (_layer(1.0), _layer(2.0))), _SEVERAL,
         _pair("every number differs", lambda: (_layer(1.0, 2.0, bias=0.5), _layer(3.0, 4.0, bias=0.7))),
         _pair("the weights are [1, 2] and [1, 3]", lambda: (_layer(1.0, 2.0), _layer(1.0, 3.0))),
         _pair("the weights are [1, 2] and [2, 1]", lambda: (_layer(1.0, 2.0), _layer(2.0, 1.0))),
         _pair("only the biases differ", lambda: (_layer(1.0, bias=0.5), _layer(1.0, bias=0.7))),
         _pair("the second of two layers differs", lambda: (_chain(1.0, 2.0), _chain(1.0, 3.0))),
         _pair("the first of two layers differs", lambda: (_chain(1.0, 2.0), _chain(3.0, 2.0))),
-        _pair("one weight differs by one unit in its last bit", lambda: (_layer(1.0), _layer(UNIT))),
-        SHAPES,
-        STRETCHED,
+        _pair("one weight differs by one unit in its last bit", lambda: (_layer(1.0), _layer(_UNIT))), _SHAPES,
+        _STRETCHED,
         _pair(
             "the weights have the shapes [1, 2] and [2, 1], and the same numbers",
             lambda: (_layer(1.0, 2.0, bias=None), _layer(1.0, 2.0, bias=None, out=2)),
         ),
-        LONGER,
-        SHORTER,
-        _pair("a and b are one net", _twice),
+        _LONGER, _SHORTER, _pair("a and b are one net", lambda: (_chain(1.0, 2.0),) * 2),
+        _pair("one weight of 1,600 differs", lambda: (_wide(1.0), _wide(2.0))),
+        _pair("both are float64, and one weight differs by 2**-50", lambda: (_layer(1.0).double(), _nearly())),
         _pair("only the running means of their BatchNorms differ", lambda: (_normed(0.0), _normed(1.0))),
-        _pair(
-            "plain and residual net have the same seed",
-            lambda: (_cifar(residual=False), _cifar(residual=True)),
-        ),
-        _pair(
-            "plain and residual net have two seeds",
-            lambda: (_cifar(residual=False), _cifar(residual=True, seed=1)),
-        ),
+        _pair("plain and residual net have the same seed", lambda: (_cifar(residual=False), _cifar(residual=True))),
+        _pair("plain and residual net have two seeds", lambda: (_cifar(residual=False), _cifar(residual=True, seed=1))),
     ),
     mistakes=(
-        Mistake("compares-tensors-as-numbers",
-                "`==` between two tensors gives a tensor of answers, one for each number. Ask for one answer about "
-                "all.",
-                symptom=raises(RuntimeError, "Boolean value of Tensor with more than one value is ambiguous",
-                               run=SEVERAL.run)),
-        Mistake("broadcasts",
-                "You do not look at the shapes: `==` and `-` stretch [1, 1] over [1, 2], and raise where they cannot.",
-                symptom=lambda answer: _stops(answer, SHAPES) and bool(STRETCHED.run(answer))),
-        Mistake("stops-at-nets-of-two-lengths",
-                "Where one net has more parameters than the other, your answer raises. Then they do not start alike.",
+        Mistake("compares-tensors-as-numbers", "`==` between two tensors gives a tensor of answers, one for each "
+                "number. Ask for one answer about all.", patch=("torch.equal(p, q)", "p == q"),
+                symptom=raises(RuntimeError, "Boolean value", _SEVERAL.run)),
+        Mistake("broadcasts", "You do not look at the shapes: `==` and `-` stretch [1, 1] over [1, 2], and raise "
+                "where they cannot.", symptom=lambda answer: _stops(answer, _SHAPES) and bool(_STRETCHED.run(answer))),
+        Mistake("stops-at-nets-of-two-lengths", "Where one net has more parameters than the other, your answer "
+                "raises. Then they do not start alike.",
                 symptom=lambda answer: (
-                    (_stops(answer, LONGER) or _stops(answer, SHORTER)) and SHAPES.run(answer) is False
+                    (_stops(answer, _LONGER) or _stops(answer, _SHORTER)) and _SHAPES.run(answer) is False
                 )),
-        Mistake("stops-at-two-shapes",
-                "Where two parameters differ in shape, your answer raises. Then the nets do not start alike.",
-                symptom=lambda answer: _stops(answer, SHAPES)),
-        Mistake("always-false",
-                "You compare the objects, and two nets never hold the same ones. Compare the numbers in them.",
-                patch=("torch.equal(p, q)", "p is q")),
+        Mistake("stops-at-two-shapes", "Where two parameters differ in shape, your answer raises. Then the nets do "
+                "not start alike.", symptom=lambda answer: _stops(answer, _SHAPES)),
+        Mistake("always-false", "You compare the objects, and two nets never hold the same ones. Compare the numbers "
+                "in them.", patch=("torch.equal(p, q)", "p is q")),
         Mistake("always-true", "Your answer is True whatever the nets hold.", lambda net_a, net_b: True),
         Mistake("only-the-first", "Your answer is decided at the first parameter: a `return` inside the loop ends it.",
                 patch=("len(a) == len(b) and all", "next")),
+        Mistake("only-the-first-of-as-many", "Where the nets have equally many parameters, your answer is decided at "
+                "the first: a `return` inside the loop ends it.", patch=("and all", "and next")),
+        Mistake("printed-text", "You compare what is printed. That leaves out digits, and of a large tensor most of "
+                "its numbers.", patch=("torch.equal(p, q)", "str(p) == str(q)")),
+        Mistake("compared-in-float32", "You make float32 of the numbers first, and that rounds float64.",
+                patch=("torch.equal(p, q)", "torch.equal(p.float(), q.float())")),
         Mistake("only-the-last", "Each parameter overwrites what the ones before it have said.",
                 patch=(("net_a.parameters())", "net_a.parameters())[-1:]"),
                        ("net_b.parameters())", "net_b.parameters())[-1:]"))),
@@ -288,8 +281,8 @@ SAME_START = Exercise(
                 patch=(("len(a) == len(b) and ", ""), ("strict=True", "strict=False"))),
         Mistake("shapes-ignored", "You compare the numbers in one long row, and lose the shapes.",
                 lambda *nets: torch.equal(*(nn.utils.parameters_to_vector(net.parameters()) for net in nets))),
-        Mistake("running-statistics",
-                "You compare the whole state, with BatchNorm's running statistics. They are no parameters.",
+        Mistake("running-statistics", "You compare the whole state, with BatchNorm's running statistics. They are no "
+                "parameters.",
                 patch=(("net_a.parameters()", "net_a.state_dict().values()"),
                        ("net_b.parameters()", "net_b.state_dict().values()"))),
         Mistake("turned-round", "Your answer is turned round.", lambda net_a, net_b: not same_start(net_a, net_b)),
@@ -297,8 +290,8 @@ SAME_START = Exercise(
                 lambda net_a, net_b: int(same_start(net_a, net_b))),
     ),
     hints=(
-        "net.parameters() gives one tensor after the other, in the same order for each net of one layout. Take them in "
-        "pairs.",
+        "net.parameters() gives one tensor after the other, in the same order for each net of one layout. Take them "
+        "in pairs.",
         "torch.equal(p, q) is True if shapes and numbers are the same. All pairs have to be; `all` takes a loop.",
         "zip ends with the shorter of two lists without a word. So compare the lengths first: list(net.parameters()).",
     ),
@@ -340,100 +333,29 @@ class ResNet20(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-IMAGES = normal(2, 3, 8, 8, seed=7)
-
-
-def _in_order(net: nn.Module) -> nn.Module:
-    """Norms as they start, no bias: what `built` leaves open."""
-    for layer in net.modules():
-        weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
-        if isinstance(bias, Tensor):
-            nn.init.zeros_(bias)
-        if isinstance(weight, Tensor) and weight.ndim == 1:
-            nn.init.ones_(weight)
-    return net
-
-
-def _net(answer: Any, *arguments: Any) -> nn.Module:
-    return _in_order(built(answer, *arguments))
-
-
-def _logits_shape(answer: Any) -> list[int]:
-    return list(called(_net(answer), IMAGES).shape)
-
-
-def _size(answer: Any) -> int:
-    return sum(p.numel() for p in _net(answer).parameters())
-
-
-def _shape_for_three(answer: Any) -> list[int]:
-    return list(called(_net(answer, 3), IMAGES).shape)
-
-
-def _train_output(answer: Any) -> Tensor:
-    return called(_net(answer), IMAGES)
-
-
-def _eval_output(answer: Any) -> Tensor:
-    net = _net(answer)
-    called(net, IMAGES)  # moves the running statistics
-    return called(net.eval(), IMAGES)
-
-
-def _without_gradient(answer: Any) -> int:
-    net = _net(answer)
-    out = called(net, IMAGES)
-    if not out.requires_grad:
-        raise Wrong("cuts-the-gradient", "the logits have no gradient: detach, .data or no_grad has cut it off.")
-    (out * normal(*out.shape)).sum().backward()
-    return sum(p.grad is None for p in net.parameters())
-
-
-def _hidden(answer: Any) -> bool:
-    """Whether the logits depend on a leaf that net.parameters() does not know."""
-    net = answer()
-    known = {id(p) for p in net.parameters()}
-    todo, seen = [net(IMAGES).grad_fn], set()
-    while todo:
-        node = todo.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if hasattr(node, "variable") and id(node.variable) not in known:
-            return True
-        todo.extend(following for following, _ in node.next_functions)
-    return False
+_IMAGES = normal(2, 3, 8, 8, seed=7)
 
 
 RESNET20 = Exercise(
-    task=(
-        "Build ResNet-20 for CIFAR: a 3 x 3 stem from 3 to 16 channels with BatchNorm and ReLU; three stages of three "
-        "basic blocks with 16, 32 and 64 channels; the mean over all pixels; a linear layer. The first blocks of "
-        "stages two and three have stride 2 in their first convolution, and shortcuts of option A, the zeros behind. "
-        "It takes square images of any size from 4 on and gives logits."
-    ),
-    difficulty=5,
-    minutes=40,
-    reference=ResNet20,
+    reference=ResNet20, difficulty=5, minutes=40,
+    task="Build ResNet-20 for CIFAR: a 3 x 3 stem from 3 to 16 channels with BatchNorm and ReLU; three stages of "
+         "three basic blocks with 16, 32 and 64 channels; the mean over all pixels; a linear layer. The first blocks "
+         "of stages two and three have stride 2 in their first convolution, and shortcuts of option A, the zeros "
+         "behind. It takes square images of any size from 4 on and gives logits.",
     cases=(
-        Case("the shape of {name}()(x) with x [2, 3, 8, 8]", _logits_shape),
-        Case("the number of parameters of {name}()", _size),
-        Case("the shape of {name}(3)(x) with x [2, 3, 8, 8]", _shape_for_three),
-        Case("{name}()(x) in train mode with x [2, 3, 8, 8]", _train_output),
-        Case("{name}()(x) in eval mode with x [2, 3, 8, 8]", _eval_output),
-        Case("how many parameters of {name}() get no gradient", _without_gradient),
+        shape(_IMAGES), parameters(), shape(_IMAGES, num_classes=3), output(_IMAGES), output(_IMAGES, mode="eval"),
+        gradients_of(_IMAGES),
     ),
     mistakes=(
-        Mistake("hidden-layers",
-                "Some of your layers stand in a plain list or dict, where the net does not see them: no optimizer "
-                "would get their parameters. nn.ModuleList is a list that it sees.", symptom=_hidden),
-        Mistake("pools-a-fixed-size",
-                "Your pooling has a fixed window, so your net takes images of one size only. Take the mean of all "
-                "pixels that are there.", symptom=raises(RuntimeError, "Output size is too small", run=_logits_shape)),
-        Mistake("no-pooling",
-                "Your classifier gets every pixel. Take the mean over the pixels first: 64 numbers are left.",
+        Mistake("pools-a-fixed-size", "Your pooling has a fixed window, so your net takes images of one size only. "
+                "Take the mean of all pixels that are there.",
+                patch=("x.mean((2, 3))", "F.avg_pool2d(x, 8).flatten(1)"),
+                symptom=raises(RuntimeError, "Output size is too small", shape(_IMAGES).run)),
+        Mistake("no-pooling", "Your classifier gets every pixel. Take the mean over the pixels first: 64 numbers are "
+                "left.", patch=(("(64,", "(4096,"), ("x.mean((2, 3))", "x.flatten(1)")),
                 symptom=lambda answer: any(p.ndim == 2 and p.shape[1] > 64 for p in answer().parameters())),
         Mistake("stem-of-imagenet", "Your stem has a 7 x 7 kernel: that is the net for ImageNet.",
+                patch=("= conv_norm(3, 16)", "= nn.Sequential(nn.Conv2d(3, 16, 7, padding=3), nn.BatchNorm2d(16))"),
                 symptom=lambda answer: next(p for p in answer().parameters() if p.ndim == 4).shape[2] == 7),
         Mistake("skip-forgotten", "No shortcut is added: this is plain-20.", patch=("out + x", "out")),
         Mistake("skip-only-where-the-shape-stays", "Where the shape changes, your block has no shortcut.",
@@ -441,7 +363,7 @@ RESNET20 = Exercise(
         Mistake("projections", "Your shortcuts have parameters: that is option B. The task asks for A.",
                 lambda num_classes=10: models.CifarNet(20, residual=True, shortcut="B", num_classes=num_classes)),
         Mistake("projections-without-norm", "Your shortcuts have parameters, and no norm. The task asks for option A.",
-                symptom=lambda answer: _size(answer) == 269_722 + 16 * 32 + 32 * 64),
+                symptom=lambda answer: models.count_parameters(answer()) == 269_722 + 16 * 32 + 32 * 64),
         Mistake("zeros-in-front", "Your shortcut's zeros stand in front of the channels of x, not behind.",
                 patch=("0, out.shape[1] - x.shape[1]", "out.shape[1] - x.shape[1], 0")),
         Mistake("zeros-on-both-sides", "Half of your shortcut's zeros stand in front of the channels of x.",

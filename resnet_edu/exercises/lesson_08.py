@@ -3,28 +3,30 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Case, Exercise, Mistake
-from resnet_edu.exercises.sandbox import Wrong
 from resnet_edu.exercises.writing import (
+    Case,
+    Exercise,
+    Mistake,
     agrees,
     built,
     call,
     called,
     fits,
-    gradient,
+    gradients_of,
     integers,
     normal,
+    output,
+    parameters,
     raises,
     right_but_not_on,
+    shape,
 )
 
 # --- multiply-adds ----------------------------------------------------------------------------------------------------
@@ -37,27 +39,14 @@ def multiply_adds(in_channels, out_channels, kernel, size, stride=1, padding=0):
 
 
 MULTIPLY_ADDS = Exercise(
-    task=(
-        "A convolution takes in_channels maps of size x size pixels and gives out_channels maps; its kernels are "
-        "kernel x kernel, and it has no bias. How many products of a pixel and a weight does it take for one image? "
-        "A product with a padded zero counts."
-    ),
-    difficulty=2,
-    minutes=6,
-    reference=multiply_adds,
+    reference=multiply_adds, difficulty=2, minutes=6,
+    task="A convolution takes in_channels maps of size x size pixels and gives out_channels maps; its kernels are "
+         "kernel x kernel, and it has no bias. How many products of a pixel and a weight does it take for one image? "
+         "A product with a padded zero counts.",
     cases=(
-        call(1, 1, 1, 1),
-        call(1, 1, 1, 4),
-        call(2, 3, 1, 1),
-        call(2, 3, 1, 4),
-        call(1, 1, 3, 4),
-        call(2, 3, 3, 5),
-        call(2, 3, 3, 5, 1, 1),
-        call(2, 3, 3, 6, 2, 1),
-        call(4, 2, 1, 7, 2),
-        call(2, 5, 3, 8, 3),
-        call(3, 64, 7, 224, 2, 3),
-        call(64, 64, 3, 56, 1, 1),
+        call(1, 1, 1, 1), call(1, 1, 1, 4), call(2, 3, 1, 1), call(2, 3, 1, 4), call(1, 1, 3, 4), call(2, 3, 3, 5),
+        call(2, 3, 3, 5, 1, 1), call(2, 3, 3, 6, 2, 1), call(4, 2, 1, 7, 2), call(2, 5, 3, 8, 3),
+        call(3, 64, kernel=7, size=224, stride=2, padding=3), call(64, 64, 3, 56, 1, 1),
     ),
     mistakes=(
         Mistake("counts-weights", "You count the weights. Each of them is used once for every pixel that comes out.",
@@ -80,12 +69,10 @@ MULTIPLY_ADDS = Exercise(
                 patch=(" * in_channels", "")),
         Mistake("kernel-forgotten", "You count one product for each pair of channels: the kernel has more weights.",
                 patch=(" * kernel**2", "")),
-        Mistake("counts-additions-too",
-                "You count the additions, too: that is twice as many. One product with its addition is one "
-                "multiply-add.", patch=("return", "return 2 *")),
-        Mistake("counts-a-bias",
-                "You count a bias for each number that comes out. There is none here, and it would be no product.",
-                patch=("kernel**2 * in_channels", "(kernel**2 * in_channels + 1)")),
+        Mistake("counts-additions-too", "You count the additions, too: that is twice as many. One product with its "
+                "addition is one multiply-add.", patch=("return", "return 2 *")),
+        Mistake("counts-a-bias", "You count a bias for each number that comes out. There is none here, and it would "
+                "be no product.", patch=("kernel**2 * in_channels", "(kernel**2 * in_channels + 1)")),
         Mistake("one-output-channel", "You count one map that comes out. There are out_channels of them.",
                 patch=(" * out_channels", "")),
     ),
@@ -125,52 +112,14 @@ class Bottleneck(nn.Module):
         return F.relu(out + self.shortcut(x))
 
 
-WIDE = integers(2, 8, 5, 6)
-CASES = {(8, 2, 1): "", (4, 2, 1): "", (8, 3, 2): ", 2", (8, 2, 2): ", 2"}  # in, channels, stride
-
-
-def _input(case: tuple[int, int, int]) -> Tensor:
-    return WIDE[:, : case[0]]
-
-
-def _words(case: tuple[int, int, int]) -> str:
-    return f"{{name}}({case[0]}, {case[1]}{CASES[case]})"
-
-
-def _runs(run: Callable[..., Tensor], *arguments: Any) -> Tensor:
-    """run(*arguments); where branch and shortcut do not fit, in the same words whichever of them comes first."""
-    try:
-        return run(*arguments)
-    except RuntimeError as error:
-        sizes = sorted(re.findall(r"size of tensor [ab] \((\d+)\)", str(error)), key=int)
-        if len(sizes) == 2:
-            sentence = f"branch and shortcut cannot be added: a side, or the channels, are {' and '.join(sizes)}."
-            raise Wrong("shapes-differ", sentence) from None
-        raise
-
-
-def _shape(case: tuple[int, int, int]) -> Case:
-    words = f"the shape of {_words(case)}(x) with x [2, {case[0]}, 5, 6]"
-    return Case(words, lambda answer: list(_runs(called, built(answer, *case), _input(case)).shape))
-
-
-def _parameters(case: tuple[int, int, int]) -> Case:
-    words = f"the number of parameters of {_words(case)}"
-    return Case(words, lambda answer: sum(p.numel() for p in built(answer, *case).parameters()))
-
-
-def _output(case: tuple[int, int, int], mode: str) -> Case:
-    def run(answer: Any) -> Tensor:
-        block = built(answer, *case)
-        result = _runs(called, block, _input(case))  # moves the running statistics
-        return result if mode == "train" else _runs(called, block.eval(), _input(case))
-
-    return Case(f"{_words(case)}(x) in {mode} mode with x [2, {case[0]}, 5, 6]", run)
-
-
-def _input_gradient(answer: Any) -> Tensor:
-    block, x = built(answer, 8, 3, 2), WIDE.clone().requires_grad_()
-    return gradient(_runs(block, x), x)
+_X = integers(2, 8, 5, 6)
+_NARROW = _X[:, :4]
+_SHAPES = (
+    shape(_X, 8, 2),
+    shape(_NARROW, 4, 2),
+    shape(_X, 8, 3, stride=2),
+    shape(_X, 8, 2, stride=2),
+)
 
 
 def _shapes(answer: Any) -> list[list[int]]:
@@ -179,36 +128,30 @@ def _shapes(answer: Any) -> list[list[int]]:
 
 def _has_biases(answer: Any) -> bool:
     """Some convolution has a bias, in branch or shortcut, and the shapes are right."""
-    layers = [module for case in CASES for module in built(answer, *case).modules()]
+    layers = [module for arguments in ((8, 2), (4, 2)) for module in answer(*arguments).modules()]
     biased = any(isinstance(layer, nn.Conv2d) and layer.bias is not None for layer in layers)
-    return biased and all(agrees(answer, Bottleneck, _shape(case)) for case in CASES)
+    return biased and all(agrees(answer, Bottleneck, case) for case in _SHAPES)
 
 
 def _ordered_otherwise(answer: Any) -> bool:
     """It computes what it should, of the same tensors, made in another order."""
     theirs, ours = _shapes(answer), _shapes(Bottleneck)
-    computes = all(agrees(answer, Bottleneck, _output(case, "train")) for case in ((8, 2, 1), (8, 3, 2)))
+    computes = all(agrees(answer, Bottleneck, case) for case in (output(_X, 8, 2), output(_X, 8, 3, 2)))
     return theirs != ours and sorted(theirs) == sorted(ours) and computes
 
 
 BOTTLENECK = Exercise(
-    task=(
-        "Write torchvision's bottleneck: a 1 x 1 convolution to `channels`, a 3 x 3 convolution that takes the stride, "
-        "a 1 x 1 convolution to 4 * channels. Each is followed by BatchNorm; a ReLU stands behind the first two, and "
-        "one after the addition. Where the shape changes, the shortcut is a 1 x 1 convolution with the stride, "
-        "followed by BatchNorm; else it is x itself. No convolution has a bias. Make the layers in the order in which "
-        "data meets them, each norm next to its convolution, the shortcut last: the next exercise needs that."
-    ),
-    difficulty=4,
-    minutes=20,
-    reference=Bottleneck,
+    reference=Bottleneck, difficulty=4, minutes=20,
+    task="Write torchvision's bottleneck: a 1 x 1 convolution to `channels`, a 3 x 3 convolution that takes the "
+         "stride, a 1 x 1 convolution to 4 * channels. Each is followed by BatchNorm; a ReLU stands behind the first "
+         "two, and one after the addition. Where the shape changes, the shortcut is a 1 x 1 convolution with the "
+         "stride, followed by BatchNorm; else it is x itself. No convolution has a bias. Make the layers in the order "
+         "in which data meets them, each norm next to its convolution, the shortcut last: the next exercise needs "
+         "that.",
     cases=(
-        *(_shape(case) for case in CASES),
-        *(_parameters(case) for case in CASES),
-        *(_output(case, "train") for case in CASES),
-        _output((8, 3, 2), "eval"),
-        Case("the gradient of (y * y).sum() by x, for y = {name}(8, 3, 2)(x)", _input_gradient),
-        Case("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
+        *_SHAPES, parameters(8, 2), parameters(4, 2), parameters(8, 3, 2), parameters(8, 2, 2), output(_X, 8, 2),
+        output(_NARROW, 4, 2), output(_X, 8, 3, 2), output(_X, 8, 2, 2), output(_X, 8, 3, 2, mode="eval"),
+        gradients_of(_X, 8, 3, 2), Case("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
     ),
     mistakes=(
         Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.",
@@ -223,9 +166,8 @@ BOTTLENECK = Exercise(
         Mistake("no-second-relu", "Behind the second norm a ReLU is missing.", patch=("F.relu(self.bn2", "(self.bn2")),
         Mistake("no-inner-relu", "Inside of the branch there is no ReLU: three convolutions in a row are one.",
                 patch=(("F.relu(self.bn1", "(self.bn1"), ("F.relu(self.bn2", "(self.bn2"))),
-        Mistake("stride-on-first",
-                "Your first convolution takes the stride, as in the paper (v1). The task asks for torchvision's "
-                "block.",
+        Mistake("stride-on-first", "Your first convolution takes the stride, as in the paper (v1). The task asks for "
+                "torchvision's block.",
                 patch=(("(in_channels, channels, 1", "(in_channels, channels, 1, stride"), ("3, stride", "3"))),
         Mistake("stride-on-last", "Your last convolution takes the stride. The 3 x 3 one should.",
                 patch=(("4 * channels, 1, bias", "4 * channels, 1, stride, bias"), ("3, stride", "3"))),
@@ -235,12 +177,11 @@ BOTTLENECK = Exercise(
                 patch=("1, stride", "1")),
         Mistake("projection-without-norm", "The shortcut's convolution is not followed by BatchNorm.",
                 patch=("nn.BatchNorm2d(4 * channels),", "")),
-        Mistake("projection-always",
-                "Where the shape stays, the shortcut should be x itself, without weights: compare in_channels with "
-                "the number that the block gives.", patch=("stride != 1 or in_channels != 4 * channels", "True")),
-        Mistake("projects-only-for-stride",
-                "The channels change without a stride, too: in the first block of the first stage.",
-                patch=(" or in_channels != 4 * channels", "")),
+        Mistake("projection-always", "Where the shape stays, the shortcut should be x itself, without weights: "
+                "compare in_channels with the number that the block gives.",
+                patch=("stride != 1 or in_channels != 4 * channels", "True")),
+        Mistake("projects-only-for-stride", "The channels change without a stride, too: in the first block of the "
+                "first stage.", patch=(" or in_channels != 4 * channels", "")),
         Mistake("projects-only-for-channels", "The size can change while the channels stay: the shortcut must follow.",
                 patch=("stride != 1 or ", "")),
         Mistake("never-projects", "Where the shape changes, x cannot be added as it is.",
@@ -260,7 +201,7 @@ BOTTLENECK = Exercise(
         Mistake("all-one-by-one", "All your kernels are 1 x 1: no pixel sees its neighbor.",
                 patch=("3, stride, padding=1", "1, stride")),
         Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
-                symptom=_has_biases),
+                patch=("stride, padding=1, bias=False", "stride, padding=1"), symptom=_has_biases),
         Mistake("norm-forgotten", "The convolutions are not followed by BatchNorm.",
                 patch=("shortcut = nn.Identity()", "bn1 = self.bn2 = self.bn3 = self.shortcut = nn.Identity()")),
         Mistake("no-last-norm", "The last convolution is not followed by BatchNorm.",
@@ -272,14 +213,15 @@ BOTTLENECK = Exercise(
         Mistake("pads-one-by-one", "Your 1 x 1 convolutions pad, so a border of zeros grows.",
                 patch=(("(in_channels, channels, 1", "(in_channels, channels, 1, padding=1"),
                        ("4 * channels, 1, bias", "4 * channels, 1, padding=1, bias"))),
-        Mistake("made-in-another-order",
-                "What your block computes is right. Only make its layers in the order in which data meets them: "
-                "convolution, norm, convolution, norm, convolution, norm, shortcut.", symptom=_ordered_otherwise),
+        Mistake("made-in-another-order", "What your block computes is right. Only make its layers in the order in "
+                "which data meets them: convolution, norm, convolution, norm, convolution, norm, shortcut.",
+                patch=("self.conv1 =", "self.bn2 = nn.BatchNorm2d(channels)\n        self.conv1 ="),
+                symptom=_ordered_otherwise),
     ),
     hints=(
         "It is the basic block of lesson 06 with another branch. How many channels does that branch give?",
-        "conv1: 1 x 1, in_channels to channels. conv2: 3 x 3 with the stride and padding=1. conv3: 1 x 1, to "
-        "4 * channels. Each has its own BatchNorm2d.",
+        "conv1: 1 x 1, in_channels to channels. conv2: 3 x 3 with the stride and padding=1. conv3: 1 x 1, to 4 * "
+        "channels. Each has its own BatchNorm2d.",
         "The shape changes if stride != 1 or in_channels != 4 * channels.",
     ),
 )  # fmt: skip
@@ -335,7 +277,7 @@ def _loaded(answer: Any, *case: int) -> tuple[nn.Module, OrderedDict[str, Tensor
 def _loads(mode: str, *case: int) -> Case:
     def run(answer: Any) -> Tensor:
         block, _ = _loaded(answer, *case)
-        return block.train(mode == "train")(_input((case[0], 0, 0))).detach()
+        return block.train(mode == "train")(_X[:, : case[0]]).detach()
 
     words = f"what a bottleneck({', '.join(map(str, case))}) gives in {mode} mode, once {{name}}(block, state) is done"
     return Case(words, run)
@@ -355,9 +297,10 @@ def _independent(answer: Any) -> bool:
 _INDEPENDENT = Case("whether `state` stays as it was when the block is trained afterwards", _independent)
 
 
-def _every(answer: Any) -> list[float]:
+def _every(answer: Any) -> dict[str, Any]:
     block, _ = _loaded(answer, 8, 2, 1)
-    return [round(float(tensor.double().sum()), 3) for tensor in block.state_dict().values()]
+    sums = [round(float(tensor.double().sum()), 3) for tensor in block.state_dict().values()]
+    return {"sums": sums, "parameters that take a gradient": sum(p.requires_grad for p in block.parameters())}
 
 
 def _only(condition: str) -> tuple[str, str]:
@@ -367,31 +310,21 @@ def _only(condition: str) -> tuple[str, str]:
 
 
 LOAD_TORCHVISION = Exercise(
-    task=(
-        "`state` is torchvision's state dict of a bottleneck: {'conv1.weight': tensor, 'bn1.weight': ...}. `block` is "
-        "a bottleneck whose layers were made in the same order, under other names. Copy every tensor of `state` into "
-        "`block`, in place."
-    ),
-    difficulty=3,
-    minutes=8,
-    reference=load_torchvision,
+    reference=load_torchvision, difficulty=3, minutes=8,
+    task="`state` is torchvision's state dict of a bottleneck: {'conv1.weight': tensor, 'bn1.weight': ...}. `block` "
+         "is a bottleneck whose layers were made in the same order, under other names. Copy every tensor of `state` "
+         "into `block`, in place.",
     cases=(
-        _loads("train", 8, 2, 1),
-        _loads("eval", 8, 2, 1),
-        _loads("train", 4, 2, 1),
-        _loads("eval", 4, 2, 1),
+        _loads("train", 8, 2, 1), _loads("eval", 8, 2, 1), _loads("train", 4, 2, 1), _loads("eval", 4, 2, 1),
         _loads("eval", 8, 3, 2),
-        Case("the sum of each tensor in block's state dict, once {name}(block, state) is done", _every),
-        _INDEPENDENT,
+        Case("the sums of block's tensors, once {name}(block, state) is done", _every), _INDEPENDENT,
     ),
     mistakes=(
-        Mistake("nothing-loaded",
-                "The block is as it was before. (load_state_dict with strict=False passes over every name that it "
-                "does not know, and says nothing. A new dict, or a loop's variable that is given another tensor, does "
-                "not reach the block.)", patch=("(renamed)", "(state, strict=False)")),
-        Mistake("statistics-forgotten",
-                "BatchNorm's running statistics are not loaded. They are in the state dict, and not among the "
-                "parameters.", patch=_only('"running" not in name and tensor.ndim')),
+        Mistake("nothing-loaded", "The block is as it was before. (load_state_dict with strict=False passes over "
+                "every name that it does not know, and says nothing. A new dict, or a loop's variable that is given "
+                "another tensor, does not reach the block.)", patch=("(renamed)", "(state, strict=False)")),
+        Mistake("statistics-forgotten", "BatchNorm's running statistics are not loaded. They are in the state dict, "
+                "and not among the parameters.", patch=_only('"running" not in name and tensor.ndim')),
         Mistake("counter-forgotten", "num_batches_tracked, BatchNorm's counter of batches, is not loaded.",
                 patch=_only("tensor.ndim")),
         Mistake("convolutions-only", "You load the convolutions only. The norms have weights, too.",
@@ -403,17 +336,20 @@ LOAD_TORCHVISION = Exercise(
                 patch=("(renamed)",
                        "({n: next(t for t in renamed.values() if t.shape == renamed[n].shape) for n in renamed})")),
         Mistake("goes-by-sorted-names", "You sort the names. Other names sort otherwise: keep the order they have.",
-                symptom=raises(RuntimeError, "size mismatch", run=lambda answer: _loaded(answer, 4, 2, 1))),
-        Mistake("names-not-changed",
-                "The names of torchvision are not those of this block. Which of them belong together?",
-                symptom=raises(RuntimeError, "Missing key(s)", run=lambda answer: _loaded(answer, 8, 2, 1))),
-        Mistake("lists-not-aligned",
-                "You pair tensors of different kinds: a state dict holds BatchNorm's statistics, parameters() does "
-                "not.",
-                symptom=raises(RuntimeError, "must match the size of tensor",
-                               run=lambda answer: _loaded(answer, 8, 2, 1))),
-        Mistake("shares-memory",
-                "Your block holds the tensors of `state` themselves, so training it changes `state`. Copy them.",
+                patch=("(zip(block.state_dict(), state.values(),",
+                       "(zip(sorted(block.state_dict()), (state[name] for name in sorted(state)),"),
+                symptom=raises(RuntimeError, "size mismatch", lambda answer: _loaded(answer, 4, 2, 1))),
+        Mistake("names-not-changed", "The names of torchvision are not those of this block. Which of them belong "
+                "together?", patch=("(renamed)", "(state)"),
+                symptom=raises(RuntimeError, "Missing key(s)", lambda answer: _loaded(answer, 8, 2, 1))),
+        Mistake("lists-not-aligned", "You pair tensors of different kinds: a state dict holds BatchNorm's statistics, "
+                "parameters() does not.",
+                patch=("    block.load_state_dict(renamed)",
+                       "    for p, tensor in zip(block.parameters(), renamed.values()):\n        "
+                       "p.data.copy_(tensor)"),
+                symptom=raises(RuntimeError, "must match the size of tensor", lambda answer: _loaded(answer, 8, 2, 1))),
+        Mistake("shares-memory", "Your block holds the tensors of `state` themselves, so training it changes `state`. "
+                "Copy them.", patch=("(renamed)", "(renamed, assign=True)"),
                 symptom=right_but_not_on(load_torchvision, [_loads("train", 8, 2, 1)], [_INDEPENDENT])),
     ),
     hints=(

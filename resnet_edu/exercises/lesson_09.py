@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resnet_edu.exercises.core import Case, Exercise, Mistake
-from resnet_edu.exercises.writing import call, fits, raises
+from resnet_edu.exercises.writing import Case, Exercise, Mistake, Once, call, fits, gradients, raises
 
 # --- paths ------------------------------------------------------------------------------------------------------------
 
@@ -22,29 +21,25 @@ def path_lengths(n):
 
 
 PATH_LENGTHS = Exercise(
-    task=(
-        "A net of n blocks has 2**n paths: at each block the branch, or the way around it. Give a list of n + 1 whole "
-        "numbers: how many paths go through exactly 0, 1, ... n branches."
-    ),
-    difficulty=1,
-    minutes=3,
-    reference=path_lengths,
+    reference=path_lengths, difficulty=1, minutes=3,
+    task="A net of n blocks has 2**n paths: at each block the branch, or the way around it. Give a list of n + 1 "
+         "whole numbers: how many paths go through exactly 0, 1, ... n branches.",
     cases=(call(1), call(2), call(3), call(4), call(9), call(27)),
     mistakes=(
         Mistake("ends-too-early", "Your list ends too early. There is one more length: through every branch.",
                 patch=("range(n + 1)", "range(n)")),
         Mistake("starts-at-one", "Your list starts at length 1. One path goes through no branch at all.",
                 patch=("range(n", "range(1, n")),
-        Mistake("one-of-each",
-                "You count one path of each length. At which blocks the branch is taken makes a path, too.",
-                patch=("math.comb(n, k)", "1")),
+        Mistake("one-of-each", "You count one path of each length. At which blocks the branch is taken makes a path, "
+                "too.", patch=("math.comb(n, k)", "1")),
         Mistake("powers-of-two", "Your numbers double from length to length. All of them together have to be 2**n.",
                 patch=("math.comb(n, k)", "2**k")),
-        Mistake("order-counts",
-                "You count the same choice of branches several times, once for each order. A path takes them in the "
-                "order of the net.", patch=("comb", "perm")),
+        Mistake("order-counts", "You count the same choice of branches several times, once for each order. A path "
+                "takes them in the order of the net.", patch=("comb", "perm")),
         Mistake("parts-for-numbers", "You give parts of the whole. The task asks how many paths there are.",
                 patch=("math.comb(n, k)", "math.comb(n, k) / 2**n")),
+        Mistake("whole-but-floats", "Your numbers are right, but they are floats. Paths are counted in ints.",
+                patch=("math.comb(n, k)", "float(math.comb(n, k))")),
         Mistake("adds-up", "You count the paths of at most this length. The task asks for exactly this length.",
                 lambda n: list(accumulate(path_lengths(n)))),
         Mistake("lengths-for-numbers", "You give the lengths. The task asks how many paths have each of them.",
@@ -81,16 +76,11 @@ _D4, _W4 = (torch.randn(3, 2, 2, 2, generator=_DRAW) for _ in range(2))
 
 
 FILTER_NORMALIZE = Exercise(
-    task=(
-        "direction and weights have one shape, [O, ...]: O filters, of any number of dimensions. Give the direction "
-        "with each filter scaled so that its L2 norm is that of the filter of weights in the same place."
-    ),
-    difficulty=2,
-    minutes=5,
-    reference=filter_normalize,
+    reference=filter_normalize, difficulty=2, minutes=5,
+    task="direction and weights have one shape, [O, ...]: O filters, of any number of dimensions. Give the direction "
+         "with each filter scaled so that its L2 norm is that of the filter of weights in the same place.",
     cases=(
-        call(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 10.0]])),
-        call(_D, _W),
+        call(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 10.0]])), call(_D, _W),
         call(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 0.0], [3.0, -4.0]])),
         call(_D4, _W4, words="{name}(direction, weights) of the shape [3, 2, 2, 2]"),
     ),
@@ -107,17 +97,17 @@ FILTER_NORMALIZE = Exercise(
                 patch=("length.view", "length.square().view")),
         Mistake("absolute-sums", "You measure by sums of absolute values. The task asks for the L2 norm.",
                 patch=(("norm(dim=1) /", "norm(1, dim=1) /"), ("norm(dim=1)\n", "norm(1, dim=1)\n"))),
-        Mistake("inputs-for-outputs",
-                "You go by the second dimension, the inputs. A filter is all the weights of one output: the first "
-                "dimension.", lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim))),
+        Mistake("inputs-for-outputs", "You go by the second dimension, the inputs. A filter is all the weights of one "
+                "output: the first dimension.",
+                lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim))),
         Mistake("kernels-for-filters", "You scale each kernel by itself. A filter is all the kernels of one output.",
                 lambda d, w: d * _norms(w, -2, -1) / _norms(d, -2, -1) if d.ndim > 2 else filter_normalize(d, w)),
         Mistake("last-dimension", "You take the norm along the last dimension only. A filter has all but the first.",
                 lambda d, w: d * _norms(w, -1) / _norms(d, -1)),
         Mistake("weights-returned", "You return the weights. The direction is what is to be scaled.", lambda d, w: w),
-        Mistake("factors-not-shaped",
-                "There is one factor for each filter, and it does not fit the direction: give it dimensions of size "
-                "1.", symptom=raises(RuntimeError, "must match the size of tensor", _D4, _W4)),
+        Mistake("factors-not-shaped", "There is one factor for each filter, and it does not fit the direction: give "
+                "it dimensions of size 1.", patch=(".view(sizes)", ""),
+                symptom=raises(RuntimeError, "must match the size of tensor", call(_D4, _W4).run)),
     ),
     hints=(
         "What is the length of one filter? It has all the dimensions but the first.",
@@ -148,10 +138,10 @@ _X = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
 
 
 def _factors(answer: Any, p: float) -> Tensor:
-    """What F was multiplied by, [4000, 4], in 250 batches of 16 images."""
+    """What F was multiplied by, [250, 16, 4]: in 250 batches of 16 images."""
     fits(answer, _X, _double, p, True)
     x = torch.ones(16, 2, 1, 2)
-    return torch.cat([((answer(x.clone(), _double, p, True) - x) / 2).reshape(16, 4) for _ in range(250)])
+    return torch.stack([((answer(x.clone(), _double, p, True) - x) / 2).reshape(16, 4) for _ in range(250)])
 
 
 def _drawn(p: float) -> Case:
@@ -160,10 +150,11 @@ def _drawn(p: float) -> Case:
     def run(answer: Any) -> Any:
         factors = _factors(answer, p)
         occur = sorted({round(value, 3) + 0.0 for value in factors.flatten().tolist()})[:4]
-        one_each = bool((factors == factors[:, :1]).all())
+        one_each = bool((factors == factors[..., :1]).all())
         return {
             "what F is multiplied by": occur,
             "all of an image alike": one_each,
+            "other images each time": bool((factors != factors[0]).any()),
             "part of the lowest, to 0.1": round(float((factors == factors.min()).double().mean()), 1),
         }
 
@@ -172,13 +163,19 @@ def _drawn(p: float) -> Case:
 
 def _all_alike(answer: Any) -> bool:
     """In each batch all images share one factor, and not all batches do."""
-    batches = _factors(answer, 0.3).reshape(250, -1)
+    batches = _factors(answer, 0.3).flatten(1)
     return bool((batches == batches[:, :1]).all()) and bool((batches != batches[0, 0]).any())
 
 
 def _each_entry(answer: Any) -> bool:
     factors = _factors(answer, 0.3)
-    return bool((factors != factors[:, :1]).any())
+    return bool((factors != factors[..., :1]).any())
+
+
+def _same_images(answer: Any) -> bool:
+    """Images part, and no batch differs from another."""
+    factors = _factors(answer, 0.3)
+    return bool((factors == factors[0]).all()) and bool((factors[0, :, 0] != factors[0, 0, 0]).any())
 
 
 def _drops(answer: Any, training: bool) -> bool:
@@ -188,48 +185,48 @@ def _drops(answer: Any, training: bool) -> bool:
 
 
 DROP_PATH = Exercise(
-    task=(
-        "Give x + branch(x). While training, leave the branch out for each image, x being [N, ...], with probability "
-        "p; where it stays, scale it so that the expected output is x + branch(x). When not training, nothing is left "
-        "out and nothing scaled."
-    ),
-    difficulty=3,
-    minutes=8,
-    reference=drop_path,
+    reference=drop_path, difficulty=3, minutes=8,
+    task="Give x + branch(x). While training, leave the branch out for each image, x being [N, ...], with probability "
+         "p; where it stays, scale it so that the expected output is x + branch(x). When not training, nothing is "
+         "left out and nothing scaled.",
     cases=(
-        call(_X, _double, 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
-        call(_X, _double, 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
-        _drawn(0.5),
-        _drawn(0.2),
+        call(_X, Once(_double), 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
+        call(_X, Once(_double), 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
+        gradients(_X, torch.sin, 0.0, True, words="{name}(x, torch.sin, 0.0, True)"), _drawn(0.5), _drawn(0.2),
         _drawn(0.7),
     ),
     mistakes=(
         Mistake("not-rescaled", "You do not scale the branch where it stays, so on average it is too small.",
                 patch=(" / (1 - p)", "")),
-        Mistake("paper-s-scaling",
-                "You scale when not training, as the paper does. The task asks for it while training, so that the net "
-                "in use needs no change.", patch=(" / (1 - p)", "\n    else:\n        out = out * (1 - p)")),
+        Mistake("paper-s-scaling", "You scale when not training, as the paper does. The task asks for it while "
+                "training, so that the net in use needs no change.",
+                patch=(" / (1 - p)", "\n    else:\n        out = out * (1 - p)")),
         Mistake("divides-by-p", "You divide by the probability of leaving it out. How often does it stay?",
                 patch=("(1 - p)", "(p or 1)")),
-        Mistake("times-for-divided",
-                "You make the branch smaller where it stays. To be the same on average it has to be larger.",
-                patch=("/ (1", "* (1")),
+        Mistake("times-for-divided", "You make the branch smaller where it stays. To be the same on average it has to "
+                "be larger.", patch=("/ (1", "* (1")),
         Mistake("keeps-with-p", "You keep the branch with probability p. That is the probability of leaving it out.",
                 patch=((">= p", "< p"), ("(1 - p)", "(p or 1)"))),
         Mistake("drops-when-in-use", "You leave the branch out when not training, too.",
+                patch=("if training", "if True"),
                 symptom=lambda answer: _drops(answer, False) and _drops(answer, True)),
         Mistake("drops-only-in-use", "Your cases are exchanged: you leave the branch out when not training.",
+                patch=("if training", "if not training"),
                 symptom=lambda answer: _drops(answer, False) and not _drops(answer, True)),
         Mistake("drops-x-too", "Where you leave the branch out, x is gone, too. x always stays.",
                 patch=("out = out *", "return (x + out) *")),
         Mistake("skip-forgotten", "Your output lacks x: only the branch is in it.",
                 patch=("return x + out", "return out")),
+        Mistake("shortcut-detached", "You detach x, so no gradient flows through the shortcut.",
+                patch=("return x +", "return x.detach() +")),
         Mistake("never-drops", "You never leave the branch out.", patch=("if training", "if False")),
         Mistake("whole-batch", "You decide once for all the images. The task asks for each image by itself.",
-                symptom=_all_alike),
-        Mistake("each-entry",
-                "You drop single numbers inside of an image, as dropout does. The task asks for the branch of a whole "
-                "image.", symptom=_each_entry),
+                patch=("rand(len(x)", "rand(1"), symptom=_all_alike),
+        Mistake("same-images", "You leave out the same images in every batch. Draw anew each time.",
+                patch=("torch.rand(len(x), ", "torch.linspace(0, 1, len(x)).view(-1, "), symptom=_same_images),
+        Mistake("each-entry", "You drop single numbers inside of an image, as dropout does. The task asks for the "
+                "branch of a whole image.", patch=("torch.rand(len(x), *[1] * (x.ndim - 1))", "torch.rand_like(x)"),
+                symptom=_each_entry),
     ),
     hints=(
         "Draw one number between 0 and 1 for each image. For which of them does the branch stay?",

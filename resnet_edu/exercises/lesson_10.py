@@ -7,8 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Case, Exercise, Mistake, Wrong
-from resnet_edu.exercises.writing import agrees, call, called, fits, normal, raises
+from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, agrees, call, called, fits, normal, raises
 
 # --- the schedule -----------------------------------------------------------------------------------------------------
 
@@ -33,13 +32,9 @@ def _remembers(answer):
 
 
 PAPER_RATE = Exercise(
-    task=(
-        "Give the learning rate at a step, counted from 0: 0.01 for the first 400 steps, then 0.1, divided by 10 from "
-        "step 32,000 on, and by 10 once more from step 48,000 on."
-    ),
-    difficulty=1,
-    minutes=4,
-    reference=paper_rate,
+    reference=paper_rate, difficulty=1, minutes=4,
+    task="Give the learning rate at a step, counted from 0: 0.01 for the first 400 steps, then 0.1, divided by 10 "
+         "from step 32,000 on, and by 10 once more from step 48,000 on.",
     cases=(
         *(call(step) for step in (1_000, 0, 399, 400, 31_999, 32_000, 47_999, 48_000, 63_999)),
         Case(
@@ -48,6 +43,13 @@ PAPER_RATE = Exercise(
         ),
     ),
     mistakes=(
+        Mistake("ramps", "Your rate rises little by little. In the paper the warm-up is one level, 0.01, and then a "
+                "jump.", symptom=_ramps),
+        Mistake("remembers", "Your function remembers how often it was called: the same step has another rate the "
+                "next time. A run that resumes would go on with the wrong one.", symptom=_remembers),
+        Mistake("in-epochs", "You go by epochs. What you are given is a step, and the levels end in the middle of an "
+                "epoch: 82 epochs of 391 steps are 32,062.", patch=(("400", "1"), ("32_000", "82"), ("48_000", "123")),
+                symptom=lambda answer: answer(1_000) == 0.001 or [answer(32_061), answer(32_062)] == [0.1, 0.01]),
         Mistake("no-warm-up", "Your first 400 steps have the full rate. They take a tenth of it.",
                 patch=("step < 400", "step < 0")),
         Mistake("one-late", "Your levels end one step late: steps count from 0, so that the first 400 are 0 to 399.",
@@ -63,12 +65,6 @@ PAPER_RATE = Exercise(
                 lambda step: 10 * paper_rate(step)),
         Mistake("stays-small", "After the warm-up your rate stays at 0.01. From step 400 on it is 0.1.",
                 patch=("return 0.1\n", "return 0.01\n")),
-        Mistake("ramps",
-                "Your rate rises little by little. In the paper the warm-up is one level, 0.01, and then a jump.",
-                symptom=_ramps),
-        Mistake("remembers",
-                "Your function remembers how often it was called: the same step has another rate the next time. A run "
-                "that resumes would go on with the wrong one.", symptom=_remembers),
     ),
     hints=(
         "There are four levels, and three steps at which one ends. Write them on a line.",
@@ -106,25 +102,19 @@ def _overlaps(answer):
 
 
 SHARD = Exercise(
-    task=(
-        "order is a batch, int64 [n]: the same permutation in every process. Give the share of the process `rank` of "
-        "`world`, counted from 0: every world-th entry from number rank on, in their order. All shares have the same "
-        "length; what is left over at the end belongs to nobody."
-    ),
-    difficulty=2,
-    minutes=5,
-    reference=shard,
+    reference=shard, difficulty=2, minutes=5,
+    task="order is a batch, int64 [n]: the same permutation in every process. Give the share of the process `rank` of "
+         "`world`, counted from 0: every world-th entry from number rank on, in their order. All shares have the same "
+         "length; what is left over at the end belongs to nobody.",
     cases=(
-        call(_SIX, 0, 2), call(_SIX, 1, 2), call(_SIX, 2, 3), call(_SIX, 0, 1), call(_EIGHT, 1, 4),
-        call(_SEVEN, 0, 2), call(_SEVEN, 0, 3), call(_SEVEN, 2, 3), call(_EIGHT, 1, 3),
+        call(_SIX, 0, 2), call(_SIX, 1, 2), call(_SIX, 2, 3), call(_SIX, 0, 1), call(_EIGHT, 1, 4), call(_SEVEN, 0, 2),
+        call(_SEVEN, 0, 3), call(_SEVEN, 2, 3), call(_EIGHT, 1, 3),
     ),
     mistakes=(
-        Mistake("blocks",
-                "You cut the batch into blocks. They are disjoint, too; but the task asks for every world-th entry.",
-                patch=("rank:equal:world]", ":equal].chunk(world)[rank]")),
-        Mistake("uneven",
-                "Some of your shares are longer than others. Each step would wait for a process that has no image "
-                "left.", patch=(":equal:", "::")),
+        Mistake("blocks", "You cut the batch into blocks. They are disjoint, too; but the task asks for every "
+                "world-th entry.", patch=("rank:equal:world]", ":equal].chunk(world)[rank]")),
+        Mistake("uneven", "Some of your shares are longer than others. Each step would wait for a process that has no "
+                "image left.", patch=(":equal:", "::")),
         Mistake("front-left-out", "What is left over stands at the end; you leave out the front.",
                 patch=("rank:equal:world", "len(order) - equal + rank :: world")),
         Mistake("everything", "You give every process the whole batch.", lambda order, rank, world: order),
@@ -142,16 +132,15 @@ SHARD = Exercise(
                 patch=("return order", "return torch.arange(len(order))")),
         Mistake("sorts", "You sort the share. The order of the permutation stays.",
                 patch=(":world]", ":world].sort().values")),
-        Mistake("values-for-places",
-                "You go by the numbers in the batch, not by their places: whether a number leaves the remainder "
-                "`rank`.", patch=("rank:equal:world", "order % world == rank")),
+        Mistake("values-for-places", "You go by the numbers in the batch, not by their places: whether a number "
+                "leaves the remainder `rank`.", patch=("rank:equal:world", "order % world == rank")),
         Mistake("a-list", "You give a list. Images on a device are picked by a tensor on it: slice `order` itself.",
                 patch=(":world]", ":world].tolist()")),
         Mistake("exchanged", "You begin at `world` and go on by `rank`: exchange the two.",
-                symptom=raises(ValueError, "slice step cannot be zero", _SIX, 0, 2)),
-        Mistake("shuffles-again",
-                "Some images are in two of your shares, and others in none: each process has another permutation. All "
-                "of them have to go by the order that they are given.", symptom=_overlaps),
+                patch=("rank:equal:world", "world:equal:rank"),
+                symptom=raises(ValueError, "slice step cannot be zero", call(_SIX, 0, 2).run)),
+        Mistake("shuffles-again", "Some images are in two of your shares, and others in none: each process has "
+                "another permutation. All of them have to go by the order that they are given.", symptom=_overlaps),
     ),
     hints=(
         "Write down a batch of six and two processes. Which entries does rank 0 get, which rank 1?",
@@ -197,17 +186,17 @@ def _gradient(count, size):
         fits(answer, net, x, y, size)
         answer(net, x.clone(), y.clone(), size)
         if not net.sizes:
-            raise Wrong("net-not-used", "it never calls net(...).")
+            raise Fault("net-not-used", "it never calls net(...).")
         if max(net.sizes) > size:
-            raise Wrong(
+            raise Fault(
                 "too-large", f"it gives the net {max(net.sizes)} images at once, and only {size} fit into the memory."
             )
         if not torch.equal(net.weight, before):
-            raise Wrong(
+            raise Fault(
                 "takes-steps", "it changes the weights. The step is taken later, once, with the whole gradient."
             )
         if net.weight.grad is None:
-            raise Wrong("no-gradient", "there is nothing in .grad afterwards: nobody has called backward().")
+            raise Fault("no-gradient", "there is nothing in .grad afterwards: nobody has called backward().")
         return {"net.weight.grad": net.weight.grad.clone(), "net.bias.grad": net.bias.grad.clone()}
 
     return Case(f"{{name}}(net, x, y, {size}) with {count} images", run)
@@ -225,14 +214,10 @@ def _only_the_last(answer):
 
 
 ACCUMULATE = Exercise(
-    task=(
-        "Leave in the .grad of each parameter what one backward pass through the mean cross-entropy over all N images "
-        "would leave there, but give the net at most `size` images at a time. The last piece may be shorter. The "
-        "gradients are None at the start; return nothing."
-    ),
-    difficulty=3,
-    minutes=8,
-    reference=accumulate,
+    reference=accumulate, difficulty=3, minutes=8,
+    task="Leave in the .grad of each parameter what one backward pass through the mean cross-entropy over all N "
+         "images would leave there, but give the net at most `size` images at a time. The last piece may be shorter. "
+         "The gradients are None at the start; return nothing.",
     cases=(_gradient(4, 4), _gradient(4, 2), _gradient(6, 2), _gradient(5, 2), _gradient(7, 3)),
     mistakes=(
         Mistake("sum-of-means", "You add up the means of the pieces: with k pieces the gradient is k times too long.",
@@ -248,7 +233,7 @@ ACCUMULATE = Exercise(
         Mistake("mean-divided-by-n", "You divide a mean by N: it was divided by the length of the piece already.",
                 patch=(', reduction="sum"', "")),
         Mistake("only-the-last", "You clear the gradient before every piece: only the last one is left in it.",
-                symptom=_only_the_last),
+                patch=("loss.backward", "net.zero_grad()\n        loss.backward"), symptom=_only_the_last),
         Mistake("only-the-first", "You stop after the first piece. Is there a `return` inside of the loop?",
                 patch=("backward()", "backward()\n        return")),
         Mistake("last-left-out", "You leave out the last, shorter piece.",

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.core import Case, Exercise, Mistake, Wrong
-from resnet_edu.exercises.writing import call, fits, integers, normal, raises
+from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, call, fits, integers, normal, raises
 
 # --- a new head -------------------------------------------------------------------------------------------------------
 
@@ -24,7 +23,7 @@ def replace_head(net, classes):
 
 
 class _Net(nn.Module):
-    """A convolution, BatchNorm, and a head: small enough to be looked at whole."""
+    """Convolution and BatchNorm, the same inside of a block, and a head: small enough to be looked at whole."""
 
     def __init__(self, features: int = 6, classes: int = 3) -> None:
         super().__init__()
@@ -32,10 +31,11 @@ class _Net(nn.Module):
             torch.manual_seed(0)
             self.conv = nn.Conv2d(3, features, 3, bias=False)
             self.norm = nn.BatchNorm2d(features)
+            self.block = nn.Sequential(nn.Conv2d(features, features, 1, bias=False), nn.BatchNorm2d(features))
             self.fc = nn.Linear(features, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.norm(self.conv(x)).relu().mean((2, 3)))
+        return self.fc(self.block(self.norm(self.conv(x)).relu()).relu().mean((2, 3)))
 
 
 def _trained(features: int = 6) -> _Net:
@@ -58,28 +58,32 @@ def _equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def _head_of(features: int, classes: int) -> Case:
+def _modes(net: nn.Module) -> dict[str, bool]:
+    return {name: module.training for name, module in net.named_modules() if name != "fc"}
+
+
+def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
     def run(answer: Any) -> Any:
-        net = _trained(features)
-        body, weight = _body(net), net.fc.weight.detach().clone()
+        net = _trained(features).train(training)
+        body, weight, modes = _body(net), net.fc.weight.detach().clone(), _modes(net)
         fits(answer, net, classes)
         made = answer(net, classes)
         if not isinstance(made, nn.Module):
-            raise Wrong("no-module", f"it should give a net, and yours gives a {type(made).__name__}.")
+            raise Fault("no-module", f"it should give a net, and yours gives a {type(made).__name__}.")
         if isinstance(made, nn.Sequential):
             if any(isinstance(part, _Net) for part in made):
-                raise Wrong(
+                raise Fault(
                     "head-on-head", "it puts a layer behind the net. The old head has to go, not to be built upon."
                 )
-            raise Wrong(
+            raise Fault(
                 "loses-forward",
                 "it strings the layers in an nn.Sequential. What the net's forward does between them is lost.",
             )
         head = getattr(made, "fc", None)
         if isinstance(head, nn.Sequential):
-            raise Wrong("head-on-head", "fc is a chain of layers in the net that it gives. One linear layer is wanted.")
+            raise Fault("head-on-head", "fc is a chain of layers in the net that it gives. One linear layer is wanted.")
         if not isinstance(head, nn.Linear):
-            raise Wrong("no-fc", "the net that it gives has no linear layer named fc.")
+            raise Fault("no-fc", "the net that it gives has no linear layer named fc.")
         theirs = {parameter.data_ptr() for parameter in net.parameters()}
         rows = min(len(head.weight), len(weight))
         known = head.weight.shape[1:] == weight.shape[1:] and torch.equal(head.weight[:rows], weight[:rows])
@@ -88,6 +92,7 @@ def _head_of(features: int, classes: int) -> Case:
             "the head has a bias": head.bias is not None,
             "net keeps its own head": torch.equal(net.fc.weight, weight) if net.fc.out_features == 3 else False,
             "all but the head is as in net": _equal(_body(made), body),
+            "net and copy are in the mode in which net came": _modes(net) == _modes(made) == modes,
             "the head is new": not known,
             "parameters shared with net": sum(p.data_ptr() in theirs for p in made.parameters()),
             "parameters that take no gradient": sum(not p.requires_grad for p in made.parameters()),
@@ -111,22 +116,19 @@ def _changes_the_body(answer: Any) -> bool:
 
 
 REPLACE_HEAD = Exercise(
-    task=(
-        "net ends in a linear layer `net.fc`. Give a copy of net in which fc is a fresh linear layer for `classes` "
-        "classes, with a bias, and all else as in net. net itself stays as it is."
-    ),
-    difficulty=2,
-    minutes=4,
-    reference=replace_head,
-    cases=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5)),
+    reference=replace_head, difficulty=2, minutes=4,
+    task="net ends in a linear layer `net.fc`. Give a copy of net in which fc is a fresh linear layer for `classes` "
+         "classes, with a bias, and all else as in net. net itself stays as it is.",
+    cases=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5, training=False)),
     mistakes=(
         Mistake("changes-net", "You exchange the head of net itself. Then the six classes are gone: work on a copy.",
-                symptom=_exchanges_the_head_of_net),
+                patch=("copy.deepcopy(net)", "net"), symptom=_exchanges_the_head_of_net),
         Mistake("features-fixed", "You write 64 features. How many there are, the old head can tell you.",
-                symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
+                patch=("net.fc.in_features", "64"), symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
         Mistake("old-rows", "Your head begins with rows of the old one. Class 0 is no airplane any more: start anew.",
                 patch=("    return",
-                       "    copied.fc.weight.data[: len(net.fc.weight)] = net.fc.weight.data[:classes]\n    return")),
+                       "    copied.fc.weight.data[: len(net.fc.weight)] = net.fc.weight.data[:classes]\n    "
+                       "return")),
         Mistake("fresh-net", "All the weights are new, not the head's alone. What the net has learned is lost.",
                 symptom=_changes_the_body),
         Mistake("shares-weights", "Your copy shares its layers with net: to train one is to train both. Copy deeply.",
@@ -137,6 +139,7 @@ REPLACE_HEAD = Exercise(
                 patch=("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes")),
         Mistake("no-bias", "Your head has no bias.", patch=("classes)\n", "classes, bias=False)\n")),
         Mistake("the-wrong-way-round", "Features and classes are exchanged: first what goes in, then what comes out.",
+                patch=("net.fc.in_features, classes", "classes, net.fc.in_features"),
                 symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 4),
         Mistake("classes-of-net", "Your head has as many classes as the old one. How many it should have is an input.",
                 patch=("features, classes", "features, net.fc.out_features")),
@@ -170,14 +173,12 @@ def _step(fresh: Callable[[], nn.Module], words: str) -> Case:
         fits(answer, net)
         returned = answer(net)
         if returned is None:
-            raise Wrong("returns-nothing", "it returns nothing (None). The optimizer needs the parameters to train.")
-        try:
-            returned = [returned] if isinstance(returned, Tensor) else list(returned)
-        except TypeError:
+            raise Fault("returns-nothing", "it returns nothing (None). The optimizer needs the parameters to train.")
+        if not isinstance(returned, list | tuple):  # a generator is empty once it has been read
             kind = type(returned).__name__
-            raise Wrong("no-list", f"it should give a list of parameters, and yours gives {kind}.") from None
+            raise Fault("no-list", f"it should give a list of parameters, and yours gives a {kind}. Use list(...).")
         if returned and isinstance(returned[0], tuple | str):
-            raise Wrong("names-too", "there are names in what it gives. SGD takes the parameters alone.")
+            raise Fault("names-too", "there are names in what it gives. SGD takes the parameters alone.")
         taking = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
         with torch.no_grad():
             alone, among = net(_IMAGES[:1])[0], net(_IMAGES)[0]
@@ -213,25 +214,21 @@ def _trusts_the_head(answer: Any) -> bool:
 
 
 FREEZE = Exercise(
-    task=(
-        "Prepare a net for a step of a linear probe, whatever was done to it before. Only the parameters of net.fc "
-        "take gradients, and BatchNorm uses and keeps its running statistics. Return a list of the parameters to be "
-        "trained."
-    ),
-    difficulty=3,
-    minutes=6,
-    reference=freeze,
+    reference=freeze, difficulty=3, minutes=6,
+    task="Prepare a net for a step of a linear probe, whatever was done to it before. Only the parameters of net.fc "
+         "take gradients, and BatchNorm uses and keeps its running statistics. Return a list of the parameters to be "
+         "trained.",
     cases=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where all was frozen, and one step of SGD")),
     mistakes=(
-        Mistake("statistics-move",
-                "No weight of the body moves, but its BatchNorm does: in train mode it normalizes by the batch and "
-                "moves its running statistics.", patch=("    net.eval()\n", "")),
-        Mistake("batch-statistics",
-                "The running statistics stay, but the body does not use them: it still normalizes by the batch.",
-                patch=("net.eval()", "net.norm.momentum = 0.0")),
-        Mistake("body-takes-gradients",
-                "The modes are right, but the body still takes gradients. (On a net, the line `net.requires_grad = "
-                "False` sets a name that nobody reads.)",
+        Mistake("statistics-move", "No weight of the body moves, but its BatchNorm does: in train mode it normalizes "
+                "by the batch and moves its running statistics.", patch=("    net.eval()\n", "")),
+        Mistake("batch-statistics", "The running statistics stay, but the body does not use them: it still normalizes "
+                "by the batch.", patch=("net.eval()", "net.norm.momentum = net.block[1].momentum = 0.0")),
+        Mistake("outer-norms-only", "A BatchNorm inside of a block still normalizes by the batch: net.children() are "
+                "the outermost layers only. Which method of the net reaches all of them?",
+                patch=("net.eval()", "net.norm.eval()")),
+        Mistake("body-takes-gradients", "The modes are right, but the body still takes gradients. (On a net, the line "
+                "`net.requires_grad = False` sets a name that nobody reads.)",
                 patch=("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
         Mistake("nothing-frozen", "Nothing is frozen: the body takes gradients, and its BatchNorm is in train mode.",
                 lambda net: list(net.fc.parameters())),
@@ -240,15 +237,17 @@ FREEZE = Exercise(
         Mistake("body-for-head", "You freeze the head and let the body learn. It is the other way round.",
                 symptom=lambda answer: "conv.weight" in (takes := _STEP.run(answer)["take a gradient"])
                 and "fc.weight" not in takes),
-        Mistake("norm-still-learns",
-                "The convolutions are frozen, but the scales and shifts of BatchNorm are parameters, too, and still "
-                "take gradients.",
-                patch=("net.requires_grad_(False)\n    net.fc.requires_grad_(True)", "net.conv.requires_grad_(False)")),
+        Mistake("norm-still-learns", "The convolutions are frozen, but the scales and shifts of BatchNorm are "
+                "parameters, too, and still take gradients.",
+                patch=("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
+                       "for conv in (net.conv, net.block[0]):\n        conv.requires_grad_(False)")),
         Mistake("returns-all", "You return all the parameters. The task asks for those that are to be trained.",
                 patch=("net.fc.parameters", "net.parameters")),
         Mistake("freezes-a-copy", "You prepare a copy. The net that was handed in is the one that will be trained.",
                 symptom=lambda answer: "not of this net" in _STEP.run(answer)["returned"]),
         Mistake("trusts-the-head", "You freeze the body, and leave the head as you find it. Here it was found frozen.",
+                patch=("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
+                       "for part in (net.conv, net.norm, net.block):\n        part.requires_grad_(False)"),
                 symptom=_trusts_the_head),
     ),
     hints=(
@@ -274,32 +273,23 @@ _A2, _G2 = integers(2, 3, 4, 2, low=0, seed=1), integers(2, 3, 4, 2, seed=2)
 
 
 GRAD_CAM = Exercise(
-    task=(
-        "activations are those of one layer, [N, C, H, W]; gradients those of one class's logit by them, of the same "
-        "shape. Weight each channel by the mean of its gradients over all positions, add the channels up, and set what "
-        "is negative to 0. Give the maps, [N, H, W]."
-    ),
-    difficulty=2,
-    minutes=5,
-    reference=grad_cam,
+    reference=grad_cam, difficulty=2, minutes=5,
+    task="activations are those of one layer, [N, C, H, W]; gradients those of one class's logit by them, of the same "
+         "shape. Weight each channel by the mean of its gradients over all positions, add the channels up, and set "
+         "what is negative to 0. Give the maps, [N, H, W].",
     cases=(
-        call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])),
-        call(_A, _G),
-        call(_A, -_G),
-        call(_A2, _G2),
-        call(_A2[:, :, :, :1], _G2[:, :, :, :1]),
+        call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])), call(_A, _G), call(_A, -_G),
+        call(_A2, _G2), call(_A2[:, :, :, :1], _G2[:, :, :, :1]),
     ),
     mistakes=(
         Mistake("no-relu", "You keep what is negative. The task asks for what speaks for the class.",
                 patch=(".relu()", "")),
-        Mistake("relu-too-early",
-                "You drop what speaks against the class, channel by channel. The ReLU stands behind the sum.",
-                patch=(".sum(1).relu()", ".relu().sum(1)")),
+        Mistake("relu-too-early", "You drop what speaks against the class, channel by channel. The ReLU stands behind "
+                "the sum.", patch=(".sum(1).relu()", ".relu().sum(1)")),
         Mistake("gradients-cut", "You cut the gradients before you average them. Only the finished map is cut.",
                 patch=("gradients.mean", "gradients.relu().mean")),
-        Mistake("not-averaged",
-                "You multiply entry by entry. Grad-CAM gives each channel one weight, the mean of its gradients. "
-                "(Yours has a name of its own, HiResCAM.)", patch=(".mean((2, 3), keepdim=True)", "")),
+        Mistake("not-averaged", "You multiply entry by entry. Grad-CAM gives each channel one weight, the mean of its "
+                "gradients. (Yours has a name of its own, HiResCAM.)", patch=(".mean((2, 3), keepdim=True)", "")),
         Mistake("summed-weights", "Your weights are sums over the positions. The task asks for means.",
                 patch=("mean(", "sum(")),
         Mistake("channels-averaged", "You take the mean over the channels. The task asks for their sum.",
@@ -307,19 +297,18 @@ GRAD_CAM = Exercise(
         Mistake("absolute-values", "You turn the negative into the positive. Set it to 0.", patch=("relu", "abs")),
         Mistake("largest-gradient", "Your weights are the largest gradients of the channels. The task asks for means.",
                 patch=("mean(", "amax(")),
-        Mistake("averages-the-activations",
-                "You average the activations, and lose where they were. Average the gradients.",
-                lambda a, g: grad_cam(g, a)),
+        Mistake("averages-the-activations", "You average the activations, and lose where they were. Average the "
+                "gradients.", lambda a, g: grad_cam(g, a)),
         Mistake("gradients-alone", "The activations do not enter your map.", lambda a, g: g.sum(1).relu()),
         Mistake("mean-over-the-batch", "You average over the images as well. Each image has weights of its own.",
                 patch=("(2, 3)", "(0, 2, 3)")),
-        Mistake("divided-by-the-largest",
-                "You scale the map to a largest value of 1. The task does not ask for that, and it hides how strong a "
-                "map is.", lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(), on=(call(_A2[:1], _G2[:1]),)),
-        Mistake("weights-not-shaped",
-                "There is one weight for each channel of each image, and it does not fit the activations: keep "
-                "dimensions of size 1 in place of the height and the width.",
-                symptom=raises(RuntimeError, "must match the size of tensor", _A2, _G2)),
+        Mistake("divided-by-the-largest", "You scale the map to a largest value of 1. The task does not ask for that, "
+                "and it hides how strong a map is.", lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(),
+                on=(call(_A2[:1], _G2[:1]),)),
+        Mistake("weights-not-shaped", "There is one weight for each channel of each image, and it does not fit the "
+                "activations: keep dimensions of size 1 in place of the height and the width.",
+                patch=(", keepdim=True", ""),
+                symptom=raises(RuntimeError, "must match the size of tensor", call(_A2, _G2).run)),
     ),
     hints=(
         "How many weights are there for one image? As many as channels.",
@@ -346,7 +335,7 @@ def calibration_error(confidence, right, bins=10):
 
 def _answers(*pairs: tuple[float, int]) -> Case:
     confidence, right = zip(*pairs, strict=True)
-    return call(torch.tensor(confidence), torch.tensor(right).bool(), 10)
+    return call(torch.tensor(confidence), torch.tensor(right).bool())
 
 
 _FEW = _answers((0.92, 1), (0.98, 0), (0.55, 1), (0.57, 1), (0.33, 0))
@@ -357,50 +346,39 @@ _MANY = (
 
 
 CALIBRATION_ERROR = Exercise(
-    task=(
-        "confidence [N] holds a net's largest probability for each image, right [N] whether it was right (True or "
-        "False). Cut 0 to 1 into `bins` equal parts. For each part with images in it: how far is the mean confidence "
-        "from the accuracy there? Give the mean of these distances, each weighted by its share of the images; 1 is in "
-        "the last part."
-    ),
-    difficulty=3,
-    minutes=8,
-    reference=calibration_error,
+    reference=calibration_error, difficulty=3, minutes=8,
+    task="confidence [N] holds a net's largest probability for each image, right [N] whether it was right (True or "
+         "False). Cut 0 to 1 into `bins` equal parts. For each part with images in it: how far is the mean confidence "
+         "from the accuracy there? Give the mean of these distances, each weighted by its share of the images; 1 is "
+         "in the last part.",
     cases=(
-        _answers((0.85, 1), (0.85, 1), (0.85, 0), (0.85, 0)),
-        _FEW,
-        _answers((1.0, 1), (1.0, 0), (0.95, 1), (0.75, 0)),
+        _answers((0.85, 1), (0.85, 1), (0.85, 0), (0.85, 0)), _FEW, _answers((1.0, 1), (1.0, 0), (0.95, 1), (0.75, 0)),
         _answers((0.55, 1), (0.58, 1), (0.75, 1)),
-        call(*_MANY, 15, words="{name}(confidence, right, 15) of 60 images"),
+        call(*_MANY, bins=15, words="{name}(confidence, right, bins=15) of 60 images"),
         call(*_MANY, 5, words="{name}(confidence, right, 5) of 60 images"),
     ),
     mistakes=(
-        Mistake("unweighted",
-                "You take the plain mean of the parts. A part with one image counts there as much as one with a "
-                "thousand.",
-                patch=("chosen.double().mean() * gap.abs()", "gap.abs() / len(place.unique())"), on=(_FEW,)),
-        Mistake("divided-by-all-bins",
-                "You divide by the number of parts, the empty ones among them. Weight each by its share of the "
-                "images.", patch=("chosen.double().mean() * gap.abs()", "gap.abs() / bins"), on=(_FEW,)),
+        Mistake("unweighted", "You take the plain mean of the parts. A part with one image counts there as much as "
+                "one with a thousand.", patch=("chosen.double().mean() * gap.abs()", "gap.abs() / len(place.unique())"),
+                on=(_FEW,)),
+        Mistake("divided-by-all-bins", "You divide by the number of parts, the empty ones among them. Weight each by "
+                "its share of the images.", patch=("chosen.double().mean() * gap.abs()", "gap.abs() / bins"),
+                on=(_FEW,)),
         Mistake("gaps-added-up", "You add the distances up and do not weight them: your error can be above 1.",
                 patch=("chosen.double().mean() * ", ""), on=(_FEW,)),
-        Mistake("signs-cancel",
-                "You add gaps with their signs: too sure in one part and too modest in another then cancel.",
-                patch=(".abs()", "")),
-        Mistake("signs-cancel-within",
-                "You take all the images as one part: too sure here and too modest there then cancel. Cut first.",
-                patch=("    place", "    bins = 1\n    place")),
+        Mistake("signs-cancel", "You add gaps with their signs: too sure in one part and too modest in another then "
+                "cancel.", patch=(".abs()", "")),
+        Mistake("signs-cancel-within", "You take all the images as one part: too sure here and too modest there then "
+                "cancel. Cut first.", patch=("    place", "    bins = 1\n    place")),
         Mistake("largest-gap", "You give the largest distance. The task asks for the weighted mean.",
                 patch=("error += chosen.double().mean() * gap.abs()", "error = max(error, gap.abs())")),
         Mistake("loses-the-certain", "The images with a confidence of exactly 1 are in none of your parts.",
                 patch=(".clamp_max(bins - 1)", "")),
-        Mistake("middle-of-the-bin",
-                "You take the middle of a part for its confidence. Take the mean of the confidences in it.",
-                patch=("confidence[chosen].mean()", "(number + 0.5) / bins")),
+        Mistake("middle-of-the-bin", "You take the middle of a part for its confidence. Take the mean of the "
+                "confidences in it.", patch=("confidence[chosen].mean()", "(number + 0.5) / bins")),
         Mistake("squares", "You square the distances. The task asks for the distances.", patch=("abs()", "square()")),
-        Mistake("image-by-image",
-                "You measure how far each image's confidence is from 0 or 1, and never form parts. A confidence of "
-                "0.7 is fine if 7 of 10 such images are right.",
+        Mistake("image-by-image", "You measure how far each image's confidence is from 0 or 1, and never form parts. "
+                "A confidence of 0.7 is fine if 7 of 10 such images are right.",
                 patch=("(error)", "((confidence - right.double()).abs().mean())")),
         Mistake("percent", "You give a percentage. Give it as a part of 1.", patch=("(error)", "(100 * error)")),
         Mistake("always-ten", "You cut into ten parts, whatever `bins` says.",

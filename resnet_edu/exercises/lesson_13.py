@@ -3,14 +3,24 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.core import Case, Exercise, Mistake
-from resnet_edu.exercises.writing import built, call, called, gradient, integers, normal, raises
+from resnet_edu.exercises.writing import (
+    Exercise,
+    Mistake,
+    Once,
+    call,
+    gradients,
+    gradients_of,
+    integers,
+    normal,
+    output,
+    parameters,
+    raises,
+    shape,
+)
 
 # --- the pyramid ------------------------------------------------------------------------------------------------------
 
@@ -31,26 +41,19 @@ def _first_two(x: Tensor) -> Tensor:
 _SMALL = call(
     torch.tensor([[[[1.0, 2.0]]]]),
     torch.tensor([[[[1.0, 0.0, 0.0, 3.0], [0.0, 0.0, 5.0, 0.0]]]]),
-    _double,
+    Once(_double),
     words="{name}(coarse [1, 1, 1, 2], fine [1, 1, 2, 4], lateral) with lateral(x) = 2 x",
 )
-_LARGER = call(
-    integers(2, 2, 3, 2),
-    integers(2, 3, 6, 4, seed=1),
-    _first_two,
-    words="{name}(coarse [2, 2, 3, 2], fine [2, 3, 6, 4], lateral)",
-)
+_MAPS = integers(2, 2, 3, 2), integers(2, 3, 6, 4, seed=1), _first_two
+_WORDS = "{name}(coarse [2, 2, 3, 2], fine [2, 3, 6, 4], lateral)"
+_LARGER = call(*_MAPS, words=_WORDS)
 
 
 TOP_DOWN = Exercise(
-    task=(
-        "Make the coarse map twice as high and as wide, each value repeated in a square of 2 x 2, and add the fine map "
-        "after `lateral`, which gives it the coarse map's channels. Change neither input."
-    ),
-    difficulty=1,
-    minutes=5,
-    reference=top_down,
-    cases=(_SMALL, _LARGER),
+    reference=top_down, difficulty=1, minutes=5,
+    task="Make the coarse map twice as high and as wide, each value repeated in a square of 2 x 2, and add the fine "
+         "map after `lateral`, which gives it the coarse map's channels. Change neither input.",
+    cases=(_SMALL, _LARGER, gradients(*_MAPS, words=_WORDS)),
     mistakes=(
         Mistake("lateral-forgotten", "You add the fine map as it is. It has to go through `lateral` first.",
                 patch=("lateral(fine)", "fine"), on=(_SMALL,)),
@@ -60,9 +63,8 @@ TOP_DOWN = Exercise(
                 patch=(("interpolate(coarse", "interpolate(lateral(coarse)"), ("lateral(fine)", "fine")), on=(_SMALL,)),
         Mistake("bilinear", "You blend neighboring values (bilinear). The task asks for each value to be repeated.",
                 patch=("nearest", "bilinear")),
-        Mistake("bilinear-corners",
-                "You blend neighboring values (bilinear). The task asks for each value to be repeated.",
-                patch=('"nearest"', '"bilinear", align_corners=True')),
+        Mistake("bilinear-corners", "You blend neighboring values (bilinear). The task asks for each value to be "
+                "repeated.", patch=('"nearest"', '"bilinear", align_corners=True')),
         Mistake("tiled", "You put copies of the whole map side by side. Each value is to be repeated where it stands.",
                 lambda c, f, g: c.repeat(1, 1, 2, 2) + g(f)),
         Mistake("concatenated", "You put the channels of both behind each other. The task asks for their sum.",
@@ -72,12 +74,12 @@ TOP_DOWN = Exercise(
         Mistake("fine-only", "Your result is the fine map alone. The coarse one is missing.", lambda c, f, g: g(f)),
         Mistake("shrinks-the-fine", "You make the fine map small. It is the coarse one that has to grow.",
                 lambda c, f, g: c + F.avg_pool2d(g(f), 2)),
-        Mistake("takes-every-second",
-                "You take every second pixel of the fine map. It is the coarse one that has to grow.",
-                lambda c, f, g: c + g(f)[..., ::2, ::2]),
+        Mistake("takes-every-second", "You take every second pixel of the fine map. It is the coarse one that has to "
+                "grow.", lambda c, f, g: c + g(f)[..., ::2, ::2]),
         Mistake("not-enlarged", "The two maps do not fit: first make the coarse one twice as high and as wide.",
+                patch=("F.interpolate(coarse, scale_factor=2, mode=\"nearest\")", "coarse"),
                 symptom=lambda answer: any(
-                    raises(RuntimeError, f"at non-singleton dimension {d}", run=_LARGER.run)(answer)
+                    raises(RuntimeError, f"at non-singleton dimension {d}", _LARGER.run)(answer)
                     for d in (2, 3)  # 1 is that of the channels
                 )),
         Mistake("relu-added", "You apply a ReLU to the sum. The task asks for the sum alone.",
@@ -109,29 +111,20 @@ _APART = call(_A, torch.tensor([[6.0, 7.0, 8.0, 9.0]]))
 _MANY_A = torch.tensor([[0.0, 0.0, 4.0, 4.0], [1.0, 2.0, 7.0, 5.0], [5.0, 5.0, 9.0, 6.0]])
 _MANY_B = torch.tensor([[2.0, 1.0, 5.0, 4.0], [6.0, 0.0, 8.0, 9.0]])
 
-_needs_equal_numbers = raises(RuntimeError, "must match the size of tensor", _MANY_A, _MANY_B)
+_needs_equal_numbers = raises(RuntimeError, "must match the size of tensor", call(_MANY_A, _MANY_B).run)
 
 
 BOX_IOU = Exercise(
-    task=(
-        "a [N, 4] and b [M, 4] hold boxes as x1, y1, x2, y2: two corners, the second one right of and below the first. "
-        "Give the intersection over union of each box of a with each of b, [N, M]."
-    ),
-    difficulty=2,
-    minutes=10,
-    reference=box_iou,
+    reference=box_iou, difficulty=2, minutes=10,
+    task="a [N, 4] and b [M, 4] hold boxes as x1, y1, x2, y2: two corners, the second one right of and below the "
+         "first. Give the intersection over union of each box of a with each of b, [N, M].",
     cases=(
-        call(_A, _A),
-        call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])),
-        call(_A, _INSIDE),
-        call(_INSIDE, _A),
-        _APART,
+        call(_A, _A), call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])), call(_A, _INSIDE), call(_INSIDE, _A), _APART,
         call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"),
     ),
     mistakes=(
-        Mistake("negative-sides",
-                "Where two boxes lie apart, your intersection has negative sides, and their product is positive. A "
-                "side is at least 0.", patch=(".clamp(min=0)", ""), on=(_APART,)),
+        Mistake("negative-sides", "Where two boxes lie apart, your intersection has negative sides, and their product "
+                "is positive. A side is at least 0.", patch=(".clamp(min=0)", ""), on=(_APART,)),
         Mistake("union-counts-twice", "Your union is the sum of both areas. What they share is in it twice.",
                 patch=(" - shared", "")),
         Mistake("dice", "You divide twice the intersection by the sum of the areas. That is the Dice coefficient.",
@@ -140,42 +133,40 @@ BOX_IOU = Exercise(
                 patch=(" + area_b - shared", "")),
         Mistake("over-second-area", "You divide by the area of the box of b. It is the union that is asked for.",
                 patch=("area_a[:, None] + area_b - shared", "area_b")),
-        Mistake("over-smaller-area",
-                "You divide by the smaller area. A small box inside of a large one is no perfect match.",
-                patch=("(area_a[:, None] + area_b - shared)", "torch.minimum(area_a[:, None], area_b)")),
-        Mistake("over-larger-area",
-                "You divide by the larger area. The union is larger than that, unless one box lies inside of the "
-                "other.", patch=("(area_a[:, None] + area_b - shared)", "torch.maximum(area_a[:, None], area_b)")),
+        Mistake("over-smaller-area", "You divide by the smaller area. A small box inside of a large one is no perfect "
+                "match.", patch=("(area_a[:, None] + area_b - shared)", "torch.minimum(area_a[:, None], area_b)")),
+        Mistake("over-larger-area", "You divide by the larger area. The union is larger than that, unless one box "
+                "lies inside of the other.",
+                patch=("(area_a[:, None] + area_b - shared)", "torch.maximum(area_a[:, None], area_b)")),
         Mistake("intersection-only", "You give the area of the intersection. Divide it by that of the union.",
                 patch=(" / (area_a[:, None] + area_b - shared)", "")),
-        Mistake("counts-pixels",
-                "You add 1 to each side, as for corners that are whole pixels. Here a side is x2 - x1.",
-                patch=(("last - first", "last - first + 1"), ("boxes[:, :2]", "boxes[:, :2] + 1"))),
+        Mistake("counts-pixels", "You add 1 to each side, as for corners that are whole pixels. Here a side is x2 - "
+                "x1.", patch=(("last - first", "last - first + 1"), ("boxes[:, :2]", "boxes[:, :2] + 1"))),
         Mistake("center-and-size", "You read the four numbers as a center and a size. They are two corners.",
-                patch=("first =", "a, b = (torch.cat((c[:, :2] - c[:, 2:] / 2, c[:, :2] + c[:, 2:] / 2), 1) "
-                       "for c in (a, b))\n    first =")),
+                patch=("first =",
+                       "a, b = (torch.cat((c[:, :2] - c[:, 2:] / 2, c[:, :2] + c[:, 2:] / 2), 1) for c in (a, "
+                       "b))\n    first =")),
         Mistake("corner-and-size", "You read the four numbers as a corner and a size. They are two corners.",
                 patch=("first =",
                        "a, b = (torch.cat((c[:, :2], c[:, :2] + c[:, 2:]), 1) for c in (a, b))\n    first =")),
         Mistake("transposed", "Your table has a row for each box of b. The task asks for a row for each box of a.",
                 lambda a, b: box_iou(b, a)),
-        Mistake("hull-for-intersection",
-                "You take the box around both, in place of what they share: minimum and maximum are exchanged.",
+        Mistake("hull-for-intersection", "You take the box around both, in place of what they share: minimum and "
+                "maximum are exchanged.",
                 patch=(("first = torch.maximum", "first = torch.minimum"),
                        ("last = torch.minimum", "last = torch.maximum"))),
         Mistake("row-by-row", "You compare box number i with box number i. The task asks for each with each: [N, M].",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape != (3, 3)),
-        Mistake("areas-row-by-row",
-                "The corners meet each with each, but something else, the areas perhaps, is taken as number i with "
-                "number i. It has to give [N, M], too.",
+        Mistake("areas-row-by-row", "The corners meet each with each, but something else, the areas perhaps, is taken "
+                "as number i with number i. It has to give [N, M], too.",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape == (3, 3)),
     ),
     hints=(
         "What two boxes share is a box again. Where does it begin, where does it end?",
         "It begins at the larger of both x1 and y1, and ends at the smaller of both x2 and y2. Where they lie apart, "
         "it has no area: clamp(min=0).",
-        "a[:, None] is [N, 1, 4] and b[None] is [1, M, 4]: torch.maximum of the two is [N, M, 4]. "
-        "The union is the sum of the areas minus what they share.",
+        "a[:, None] is [N, 1, 4] and b[None] is [1, M, 4]: torch.maximum of the two is [N, M, 4]. The union is the "
+        "sum of the areas minus what they share.",
     ),
 )  # fmt: skip
 
@@ -191,13 +182,9 @@ def average_precision(scores, hits, positives):
 
 
 AVERAGE_PRECISION = Exercise(
-    task=(
-        "Go through the boxes from the highest score down. At each hit note the precision so far: the hits up to here, "
-        "divided by the boxes up to here. Give the sum of these numbers, divided by how many objects there are."
-    ),
-    difficulty=3,
-    minutes=10,
-    reference=average_precision,
+    reference=average_precision, difficulty=3, minutes=10,
+    task="Go through the boxes from the highest score down. At each hit note the precision so far: the hits up to "
+         "here, divided by the boxes up to here. Give the sum of these numbers, divided by how many objects there are.",
     cases=(
         call(torch.tensor([0.9]), torch.tensor([True]), 1),
         call(torch.tensor([0.3, 0.9, 0.6, 0.1]), torch.tensor([True, True, False, False]), 2),
@@ -206,9 +193,8 @@ AVERAGE_PRECISION = Exercise(
         call(torch.tensor([0.5, 0.4]), torch.tensor([False, False]), 3),
     ),
     mistakes=(
-        Mistake("not-sorted",
-                "You take the hits as they come. They have to be in the order of their scores, the highest first.",
-                patch=("[scores.argsort(descending=True)]", "")),
+        Mistake("not-sorted", "You take the hits as they come. They have to be in the order of their scores, the "
+                "highest first.", patch=("[scores.argsort(descending=True)]", "")),
         Mistake("sorted-upwards", "You begin with the lowest score.", patch=("descending=True", "")),
         Mistake("missed-not-counted", "You divide by the objects that were found. A missed one counts as 0.",
                 patch=("/ positives", "/ max(hits.sum().item(), 1)")),
@@ -216,23 +202,18 @@ AVERAGE_PRECISION = Exercise(
                 patch=("/ positives", "/ len(hits)")),
         Mistake("every-rank", "You add the precision at each box. Only those at the hits count.",
                 patch=(" * hits", "")),
-        Mistake("mean-over-ranks",
-                "You take the mean of the precision at each box. Only those at the hits count, and the divisor is the "
-                "number of objects.", patch=((" * hits", ""), ("/ positives", "/ len(hits)"))),
-        Mistake("smoothed",
-                "You raise each precision to the highest one behind it, as some benchmarks do. The task asks for the "
-                "precision as it is.", patch=("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
-        Mistake("precision-only",
-                "You give the precision of all boxes together. Where in the order the hits stand does not count in "
-                "it.", lambda s, h, p: h.double().mean().item()),
-        Mistake("recall-only", "You give the recall: hits divided by objects. Wrong boxes do not count in it.",
+        Mistake("mean-over-ranks", "You take the mean of the precision at each box. Only those at the hits count, and "
+                "the divisor is the number of objects.", patch=((" * hits", ""), ("/ positives", "/ len(hits)"))),
+        Mistake("smoothed", "You raise each precision to the highest one behind it, as some benchmarks do. The task "
+                "asks for the precision as it is.", patch=("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
+        Mistake("precision-only", "You give the precision of all boxes together. Where in the order the hits stand "
+                "does not count in it.", lambda s, h, p: h.double().mean().item()),
+        Mistake("recall-only", "You give the recall: hits divided by objects. Fault boxes do not count in it.",
                 patch=("precision * ", "")),
-        Mistake("scores-averaged",
-                "You average the scores of the hits. How sure the net is does not count, only the order.",
-                lambda s, h, p: (s.double() * h).sum().item() / p),
-        Mistake("ranks-from-zero",
-                "Your count of boxes begins at 0, and something is divided by 0. The first box is box 1.",
-                patch=("1, len(hits) + 1", "len(hits)")),
+        Mistake("scores-averaged", "You average the scores of the hits. How sure the net is does not count, only the "
+                "order.", lambda s, h, p: (s.double() * h).sum().item() / p),
+        Mistake("ranks-from-zero", "Your count of boxes begins at 0, and something is divided by 0. The first box is "
+                "box 1.", patch=("1, len(hits) + 1", "len(hits)")),
     ),
     hints=(
         "Sort the hits by their scores, the highest first: scores.argsort(descending=True).",
@@ -263,52 +244,18 @@ class SignalBlock(nn.Module):
 _SIGNAL = integers(3, 4, 12)
 
 
-def _signal_shape(dilation: int) -> Case:
-    words = f"the shape of {{name}}(4, {dilation})(x) with x [3, 4, 12]"
-    return Case(words, lambda answer: list(called(built(answer, 4, dilation), _SIGNAL).shape))
-
-
-def _signal_output(dilation: int, mode: str) -> Case:
-    def run(answer: Any) -> Tensor:
-        block = built(answer, 4, dilation)
-        result = called(block, _SIGNAL)
-        return result if mode == "train" else called(block.eval(), _SIGNAL)
-
-    return Case(f"{{name}}(4, {dilation})(x) in {mode} mode with x [3, 4, 12]", run)
-
-
-_PARAMETERS = Case(
-    "the number of parameters of {name}(4, 2)",
-    lambda answer: sum(p.numel() for p in built(answer, 4, 2).parameters()),
-)
-
-
-def _signal_gradient(answer: Any) -> Tensor:
-    block, x = built(answer, 4, 2), normal(3, 4, 12).requires_grad_()
-    return gradient(block(x), x)
-
-
 def _has(number, kind):
     """A symptom: a block has so many layers of this kind."""
     return lambda answer: sum(isinstance(module, kind) for module in answer(4, 1).modules()) == number
 
 
 SIGNAL_BLOCK = Exercise(
-    task=(
-        "Write the basic residual block for signals [N, C, T]: convolution, BatchNorm, ReLU, convolution, BatchNorm, "
-        "plus x, ReLU. Both convolutions are 1-D, have 3 taps `dilation` apart and no bias, and keep the length T."
-    ),
-    difficulty=2,
-    minutes=10,
-    reference=SignalBlock,
+    reference=SignalBlock, difficulty=2, minutes=10,
+    task="Write the basic residual block for signals [N, C, T]: convolution, BatchNorm, ReLU, convolution, BatchNorm, "
+         "plus x, ReLU. Both convolutions are 1-D, have 3 taps `dilation` apart and no bias, and keep the length T.",
     cases=(
-        _signal_shape(1),
-        _signal_shape(3),
-        _PARAMETERS,
-        _signal_output(1, "train"),
-        _signal_output(2, "train"),
-        _signal_output(2, "eval"),
-        Case("the gradient of the sum of squares of {name}(4, 2)(x) by x", _signal_gradient),
+        shape(_SIGNAL, 4, 1), shape(_SIGNAL, 4, 3), parameters(4, 2), output(_SIGNAL, 4, 1), output(_SIGNAL, 4, 2),
+        output(_SIGNAL, 4, 2, mode="eval"), gradients_of(normal(3, 4, 12), 4, 2),
     ),
     mistakes=(
         Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", patch=(")) + x", "))")),
@@ -317,32 +264,35 @@ SIGNAL_BLOCK = Exercise(
         Mistake("no-last-relu", "There is no ReLU after your addition.", patch=("F.relu(self.bn2", "(self.bn2")),
         Mistake("no-inner-relu", "There is no ReLU between your two convolutions: together they are one linear map.",
                 patch=("F.relu(self.bn1", "(self.bn1")),
-        Mistake("norm-after-addition",
-                "Your second BatchNorm comes after the addition, so x is normalized, too. The way around has to be "
-                "free.", patch=("(out)) + x", "(out) + x)")),
+        Mistake("norm-after-addition", "Your second BatchNorm comes after the addition, so x is normalized, too. The "
+                "way around has to be free.", patch=("(out)) + x", "(out) + x)")),
         Mistake("not-dilated", "Your taps lie side by side. They are to be `dilation` apart.",
                 patch=("super().__init__()", "super().__init__()\n        dilation = 1")),
         Mistake("second-not-dilated", "The taps of your second convolution lie side by side. Both are dilated.",
                 patch=("self.conv2 =", "dilation = 1\n        self.conv2 =")),
         Mistake("causal", "You pad in front only, so each output looks back, and none ahead. Pad both ends alike.",
                 patch=(("self.bn2 =", "self.conv1.padding = self.conv2.padding = (2 * dilation,)\n        self.bn2 ="),
-                       ("conv1(x)", "conv1(x)[..., : x.shape[2]]"), ("conv2(out)", "conv2(out)[..., : x.shape[2]]"))),
+                       ("conv1(x)", "conv1(x)[..., : x.shape[2]]"),
+                       ("conv2(out)", "conv2(out)[..., : x.shape[2]]"))),
         Mistake("bias", "Your convolutions have biases. BatchNorm takes a constant away at once: bias=False.",
                 patch=(("False)\n        self.bn1", "True)\n        self.bn1"),
-                       ("False)\n        self.bn2", "True)\n        self.bn2")), on=(_PARAMETERS,)),
-        Mistake("shared-weights", "You use one convolution twice. The block has two, with weights of their own.",
-                symptom=_has(1, nn.Conv1d)),
-        Mistake("shared-norm", "You use one BatchNorm twice. Each convolution has one behind it that is its own.",
-                symptom=_has(1, nn.BatchNorm1d)),
-        Mistake("no-norm", "There is no BatchNorm in your block.",
-                symptom=lambda answer: _has(2, nn.Conv1d)(answer) and _has(0, nn.BatchNorm1d)(answer)),
-        Mistake("length-changes",
-                "Your branch is shorter than x, and the two cannot be added. How many zeros does a kernel of 3 taps, "
-                "`dilation` apart, need at each end?",
-                symptom=raises(RuntimeError, "must match the size of tensor",
-                               run=lambda answer: answer(4, 3)(normal(3, 4, 40)))),
+                       ("False)\n        self.bn2", "True)\n        self.bn2")), on=(parameters(4, 2),)),
         Mistake("two-dimensional", "A signal [N, C, T] has one dimension to move along: Conv1d and BatchNorm1d.",
+                patch=(("bn1 = nn.BatchNorm1d", "bn1 = nn.BatchNorm2d"),
+                       ("bn2 = nn.BatchNorm1d", "bn2 = nn.BatchNorm2d")),
                 symptom=lambda answer: any(isinstance(m, nn.Conv2d | nn.BatchNorm2d) for m in answer(4, 1).modules())),
+        Mistake("shared-weights", "You use one convolution twice. The block has two, with weights of their own.",
+                patch=("self.bn2 =", "self.conv2 = self.conv1\n        self.bn2 ="), symptom=_has(1, nn.Conv1d)),
+        Mistake("shared-norm", "You use one BatchNorm twice. Each convolution has one behind it that is its own.",
+                patch=("bn2 = nn.BatchNorm1d(channels)", "bn2 = self.bn1"), symptom=_has(1, nn.BatchNorm1d)),
+        Mistake("no-norm", "There is no BatchNorm in your block.",
+                patch=(("bn1 = nn.BatchNorm1d(channels)", "bn1 = nn.Identity()"),
+                       ("bn2 = nn.BatchNorm1d(channels)", "bn2 = nn.Identity()")),
+                symptom=lambda answer: _has(2, nn.Conv1d)(answer) and _has(0, nn.BatchNorm1d)(answer)),
+        Mistake("length-changes", "Your branch is shorter than x, and the two cannot be added. How many zeros does a "
+                "kernel of 3 taps, `dilation` apart, need at each end?",
+                symptom=raises(RuntimeError, "must match the size of tensor",
+                               lambda answer: answer(4, 3)(normal(3, 4, 40)))),
     ),
     hints=(
         "It is the basic block of lesson 06 with Conv1d and BatchNorm1d in place of Conv2d and BatchNorm2d.",

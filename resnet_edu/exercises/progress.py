@@ -29,7 +29,7 @@ def solved() -> set[str]:
         return set()
 
 
-def keep(name: str) -> str:
+def add(name: str) -> str:
     """Note that an exercise is solved; returns "", or why that could not be written down."""
     path = place()
     if name in solved():

@@ -3,28 +3,23 @@
     >>> attempt(lambda: 1 / 0).trouble
     Trouble(slug='raises', sentence='it raises ZeroDivisionError: division by zero.')
 
-`attempt`, at the end, is the whole story; above it stand its parts. They guard against accidents: loops without end,
-too much memory, seeds and settings that are left changed, printed output, `input` and `exit`. They do not guard against
-code that means harm.
+`attempt`, at the end, is the whole story; above it stand its parts. They guard against accidents (loops without end,
+too much memory, seeds and settings that are left changed, printed output, `input` and `exit`), not against attackers.
 
-The limit of memory works on Linux; macOS and Windows do not enforce it. On Windows, and on any other thread than the
-main one, code that sleeps goes on; and so does, everywhere, a loop inside of one C call.
+The memory limit works on Linux only. On Windows, and on any thread but the main one, code that sleeps goes on; a loop
+inside one C call goes on everywhere.
 """
 
 from __future__ import annotations
 
 import builtins
 import ctypes
-import dis
-import inspect
 import io
-import os
 import random
 import signal
 import sys
 import threading
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -37,31 +32,13 @@ from unittest import mock
 import numpy as np
 import torch
 
+from resnet_edu.exercises.faults import MEMORY, Fault, TimeUp, Trouble, told, unwritten, where
+
 SECONDS = 0.6  # of computing, after which code counts as endless
 PATIENCE = 5  # times as long by the clock, on a machine that is busy with something else
-MEMORY = 2**30  # bytes beyond what is in use
 SEED = 271_828_183  # before each run; another one afterwards means that the code has reseeded
-KEPT = 2_000  # characters of what the code prints
-
-
-class Wrong(Exception):
-    """What is wrong with an answer: the mistake's slug, and the sentence that a learner reads."""
-
-    def __init__(self, slug: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.slug, self.sentence = slug, sentence
-
-
-class TimeUp(BaseException):
-    """Raised inside code that runs for too long. No `except Exception` catches it."""
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Something that happened in place of a result. Two troubles are equal if they read the same."""
-
-    slug: str
-    sentence: str
+HOPELESS = {"endless", "memory", "exits", "interrupted", "asks"}  # slugs
+PRINTED = 2_000  # characters that are kept of what the code prints
 
 
 @dataclass(frozen=True)
@@ -73,12 +50,15 @@ class Outcome:
     where: str = ""  # the line of the learner's that raised
     printed: str = ""
     seconds: float = 0.0
-    hopeless: bool = False  # the next run would end in the same way, and take long
     unwritten: str = ""  # the function that still raises NotImplementedError
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the next run would end in the same way, and take long."""
+        return self.trouble is not None and self.trouble.slug in HOPELESS
 
 
 # --- what stays as it was ---------------------------------------------------------------------------------------------
-
 
 #: What is global, and code may change by accident: how to read it, and how to set it back.
 SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
@@ -93,35 +73,36 @@ SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     "torch.is_anomaly_enabled()": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
     "numpy.get_printoptions()": (np.get_printoptions, lambda before: np.set_printoptions(**before)),
 }
-# Slug and advice where they are not the usual ones.
 GRADIENTS = "switches-gradients", "`with torch.no_grad():` switches gradients off for its own lines only."
 SEEDS = "reseeds", "Everybody's random numbers would repeat from here on: leave the seed to who calls you."
+#: Slug and advice, where they are not the usual ones.
 ADVICE = {"torch.is_grad_enabled()": GRADIENTS, "torch.initial_seed()": SEEDS}
 
 
 @contextmanager
-def settings_kept() -> Iterator[Callable[[], Trouble | None]]:
+def settings_restored() -> Iterator[Callable[[], Trouble | None]]:
     """All SETTINGS are afterwards as they were. Gives a function that tells the first that has changed so far."""
     before = {name: read() for name, (read, _) in SETTINGS.items()}
 
-    def change() -> Trouble | None:
-        for name, was in before.items():
-            if (now := SETTINGS[name][0]()) != was:
-                is_now = "is not what it was" if isinstance(was, dict) else f"is {now}, and it was {was}"
-                slug, advice = ADVICE.get(name, ("changes-settings", "Leave it as it is."))
-                return Trouble(slug, f"after it, {name} {is_now}, for the whole notebook. {advice}")
+    def changed() -> list[str]:
+        return [name for name, was in before.items() if SETTINGS[name][0]() != was]
+
+    def tell() -> Trouble | None:
+        for name in changed():
+            slug, advice = ADVICE.get(name, ("changes-settings", "Leave it as it is."))
+            values = f"is {SETTINGS[name][0]()!s:.60}, and it was {before[name]!s:.60}"
+            return Trouble(slug, f"after it, {name} {values}, for the whole notebook. {advice}")
         return None
 
     try:
-        yield change
+        yield tell
     finally:
-        for name, (read, write) in SETTINGS.items():
-            if read() != before[name]:
-                write(before[name])
+        for name in changed():
+            SETTINGS[name][1](before[name])
 
 
 @contextmanager
-def randomness_kept() -> Iterator[None]:
+def randomness_restored() -> Iterator[None]:
     """The generators of torch, NumPy and Python go on afterwards where they were; torch's starts at SEED."""
     numpys, pythons = np.random.get_state(), random.getstate()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
@@ -144,7 +125,7 @@ def silence() -> Iterator[None]:
 
 @contextmanager
 def once_a_check() -> Iterator[None]:
-    """One thread, which is much faster on a busy machine; matplotlib's rcParams are kept, too slow for each case."""
+    """One thread, which is much faster on a busy machine; matplotlib's rcParams too, too slow for each case."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -179,25 +160,32 @@ def memory_limit(extra: int = MEMORY) -> Iterator[None]:
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TimeUp in this thread after so many seconds of computing, or PATIENCE times as many by the clock.
 
-    On the main thread of Linux and macOS a signal does it, which also wakes code that sleeps; elsewhere another thread,
-    which cannot do that.
+    What the code imports takes its time without counting, and is not interrupted: a module imported by half would stay
+    broken. On the main thread of Linux and macOS a signal does it, which also wakes code that sleeps; elsewhere another
+    thread, which cannot do that.
     """
-    clock, computing, late = time.perf_counter(), time.process_time(), 0
+    before, clock, used, late = (time.perf_counter(), time.process_time()), 0.0, 0.0, 0
 
-    def is_up() -> bool:
-        nonlocal late
-        by_clock, used = time.perf_counter() - clock, time.process_time() - computing
-        late += by_clock > PATIENCE * seconds  # where the whole machine stood still for a moment, it is late once
-        return late > 2 or min(by_clock, used) > seconds  # other threads compute, too
+    def is_up(frame: FrameType | None) -> bool:
+        """Asked every now and then. Time counts from one question to the next."""
+        nonlocal before, clock, used, late
+        now = time.perf_counter(), time.process_time()
+        running, importing = _state(frame)
+        if not importing:
+            clock, used = clock + now[0] - before[0], used + now[1] - before[1]
+            late += clock > PATIENCE * seconds  # where the whole machine stood still for a moment, it is late once
+        before = now
+        return running and not importing and (late > 2 or min(clock, used) > seconds)  # other threads compute, too
 
+    step = seconds / 16
     if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
 
         def on_alarm(number: int, frame: FrameType | None) -> None:
-            if is_up() and _runs_the_code(frame):
+            if is_up(frame):
                 raise TimeUp
 
         handler = signal.signal(signal.SIGALRM, on_alarm)
-        timer = signal.setitimer(signal.ITIMER_REAL, seconds, seconds / 16)
+        timer = signal.setitimer(signal.ITIMER_REAL, step, step)
         try:
             yield
         finally:
@@ -207,8 +195,8 @@ def time_limit(seconds: float) -> Iterator[None]:
         me, done = threading.get_ident(), threading.Event()
 
         def watch() -> None:
-            while not done.wait(seconds / 16):
-                if is_up() and _runs_the_code(sys._current_frames().get(me)):
+            while not done.wait(step):
+                if is_up(sys._current_frames().get(me)):
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(me), ctypes.py_object(TimeUp))
 
         watcher = threading.Thread(target=watch, daemon=True)
@@ -226,10 +214,13 @@ def _inside(code: Callable[[], Any]) -> Any:
     return code()
 
 
-def _runs_the_code(frame: FrameType | None) -> bool:
+def _state(frame: FrameType | None) -> tuple[bool, bool]:
+    """Whether the code is running, and whether it is importing something."""
+    importing = False
     while frame and frame.f_code is not _inside.__code__:
+        importing = importing or frame.f_code.co_filename == "<frozen importlib._bootstrap>"
         frame = frame.f_back
-    return frame is not None
+    return frame is not None, importing
 
 
 # --- what the code finds in place of the real thing -------------------------------------------------------------------
@@ -241,7 +232,7 @@ class Paper(io.StringIO):
 
 
 def asks(*_: object, **__: object) -> Any:
-    raise Wrong("asks", "it waits for somebody to type something. Take what it needs from its arguments.")
+    raise Fault("asks", "it waits for somebody to type something. Take what it needs from its arguments.")
 
 
 def ends(*_: object, **__: object) -> Any:
@@ -251,68 +242,12 @@ def ends(*_: object, **__: object) -> Any:
 @contextmanager
 def stand_ins(paper: Paper) -> Iterator[None]:
     """Nobody to talk to, no way out, no warnings. (A recursion that is deep enough would end Python itself.)"""
-    here: dict[str, Any] = {
-        "stdout": paper,
-        "stderr": paper,
-        "breakpointhook": asks,
-        "setrecursionlimit": lambda limit: None,
-    }
-    everywhere: dict[str, Any] = {"input": asks, "exit": ends, "quit": ends}
-    with mock.patch.multiple(sys, **here), mock.patch.multiple(builtins, create=True, **everywhere), silence():
+    with (
+        mock.patch.multiple(sys, stdout=paper, stderr=paper, breakpointhook=asks, setrecursionlimit=lambda limit: None),
+        mock.patch.multiple(builtins, create=True, input=asks, exit=ends, quit=ends),
+        silence(),
+    ):
         yield
-
-
-# --- exceptions, told -------------------------------------------------------------------------------------------------
-
-LIBRARIES = tuple(str(Path(inspect.getfile(module)).parent) for module in (torch, np, os))
-COURSE = str(Path(__file__).parent)
-
-
-def _unwritten(error: BaseException) -> str:
-    """The function whose own `raise NotImplementedError` this is; "" if somebody else raised it."""
-    last = error.__traceback__
-    if not isinstance(error, NotImplementedError) or last is None:
-        return ""
-    while last.tb_next:
-        last = last.tb_next
-    code = last.tb_frame.f_code
-    raised_here = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]  # and not by torch's C++ below
-    return code.co_name if raised_here and not code.co_filename.startswith(LIBRARIES) else ""
-
-
-def _where(error: BaseException) -> str:
-    """The last line that is the learner's own, as it is written."""
-    lines = [
-        line.strip()
-        for entry in traceback.extract_tb(error.__traceback__)
-        if (line := entry.line) and not entry.filename.startswith((*LIBRARIES, COURSE))
-    ]
-    return lines[-1][:100] if lines else ""
-
-
-TOLD: dict[type[BaseException], tuple[str, str]] = {
-    TimeUp: ("endless", "it does not come to an end. Is there a loop whose condition never changes?"),
-    RecursionError: ("endless-recursion", "it calls itself without end."),
-    MemoryError: ("memory", f"it asks for more than {MEMORY // 2**30} GiB of memory. Look at the shapes it makes."),
-    SystemExit: ("exits", "it ends the whole program. Say `return` to end a function."),
-    KeyboardInterrupt: ("interrupted", "it was interrupted (KeyboardInterrupt) before it came to an end."),
-}
-
-
-def _told(error: BaseException) -> Trouble:
-    if isinstance(error, Wrong):
-        return Trouble(error.slug, error.sentence)
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # an exception may fail to say what it is
-        text = ""
-    kind = MemoryError if "can't allocate memory" in text else type(error)
-    for known, told in TOLD.items():
-        if issubclass(kind, known):
-            return Trouble(*told)
-    if kind is NotImplementedError and 'missing the required "forward" function' in text:
-        return Trouble("no-forward", "the module has no `forward`. Is it spelled so, and indented into the class?")
-    return Trouble("raises", f"it raises {kind.__name__}" + (f": {text:.300}" if text else "") + ".")
 
 
 # --- the whole story --------------------------------------------------------------------------------------------------
@@ -323,18 +258,17 @@ def attempt(code: Callable[[], Any], *, seconds: float = SECONDS) -> Outcome:
 
     seconds: of computing. Raises nothing that the code raises.
     """
-    value, trouble, where, unwritten, paper = None, None, "", "", Paper()
+    value, trouble, line, function, paper = None, None, "", "", Paper()
     started = time.perf_counter()
-    with randomness_kept(), settings_kept() as change:
+    with randomness_restored(), settings_restored() as tell_change:
         try:
             with stand_ins(paper), memory_limit(), time_limit(seconds):
                 value = _inside(code)
         except BaseException as error:  # also SystemExit, KeyboardInterrupt and TimeUp
-            trouble, where, unwritten = _told(error), _where(error), _unwritten(error)
+            trouble, line, function = told(error), where(error), unwritten(error)
         took = time.perf_counter() - started
-        trouble = trouble or change()
-    hopeless = trouble is not None and trouble.slug in ("endless", "memory", "exits", "interrupted", "asks")
-    return Outcome(value, trouble, where, paper.getvalue()[:KEPT], took, hopeless, unwritten)
+        trouble = trouble or tell_change()
+    return Outcome(value, trouble, line, paper.getvalue()[:PRINTED], took, function)
 
 
 def attempt_trusted(code: Callable[[], Any]) -> Outcome:
@@ -345,7 +279,7 @@ def attempt_trusted(code: Callable[[], Any]) -> Outcome:
         with silence():
             value, trouble = code(), None
     except Exception as error:
-        value, trouble = None, _told(error)
+        value, trouble = None, told(error)
     finally:
         torch.set_rng_state(state)
     return Outcome(value, trouble, seconds=time.perf_counter() - started)

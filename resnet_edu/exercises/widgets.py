@@ -67,7 +67,7 @@ class Panel:
     def __init__(self, exercise: Exercise) -> None:
         self.exercise = exercise
         self.verdict = Verdict(NOT_ATTEMPTED)
-        self.not_kept = ""  # why a solved exercise could not be written down
+        self.unsaved = ""  # why a solved exercise could not be written down
         self.hints = 0  # shown so far
         self._handle: DisplayHandle | None = None
 
@@ -81,9 +81,9 @@ class Panel:
         """The verdict, and what the lesson goes on with."""
         whose = "your" if self.verdict.status == CORRECT else "the course's"
         paragraphs = [says(self.verdict), f"The lesson goes on with {whose} {self.exercise.name}."]
-        if self.not_kept:
+        if self.unsaved:
             remedy = "Set RESNET_EDU_CACHE to a folder in which you may write."
-            paragraphs.append(f"That you solved it cannot be kept ({self.not_kept}). {remedy}")
+            paragraphs.append(f"That you solved it cannot be kept ({self.unsaved}). {remedy}")
         return "\n".join(textwrap.fill(paragraph, width=92) for paragraph in paragraphs)
 
     def judge(self, answer: Any) -> None:
@@ -93,7 +93,7 @@ class Panel:
         self.handed_in[self.exercise.name] = answer
         with no_way_out():
             self.verdict = self.exercise.check(answer)
-        self.not_kept = record.keep(self.exercise.name) if self.verdict.status == CORRECT else ""
+        self.unsaved = record.add(self.exercise.name) if self.verdict.status == CORRECT else ""
 
     def show(self) -> None:
         if get_ipython() is None:
@@ -115,7 +115,11 @@ class Panel:
     def check(self) -> None:
         """Judge what the notebook now calls by the exercise's name, and let the notebook go on with the right one."""
         variables = get_ipython().user_ns
-        self.judge(variables.get(self.exercise.name))
+        answer = variables.get(self.exercise.name)
+        if answer is None or answer is self.exercise.reference:  # what the last check has put there
+            self.below.value = "<p>Nothing new to check: run the cell above first, the one with your answer.</p>"
+            return
+        self.judge(answer)
         variables[self.exercise.name] = self.choice
         if self._handle:
             self._handle.update({"text/plain": self.text}, raw=True)
@@ -126,13 +130,11 @@ class Panel:
     def hint(self) -> None:
         """Show one more hint."""
         self.hints = min(self.hints + 1, len(self.exercise.hints))
-        self.below.value = "".join(f"<p><b>Hint {i + 1}.</b> {as_html(text)}</p>" for i, text in self._hints())
+        shown = enumerate(self.exercise.hints[: self.hints], start=1)
+        self.below.value = "".join(f"<p><b>Hint {i}.</b> {as_html(text)}</p>" for i, text in shown)
 
     def solve(self) -> None:
         self.below.value = solution_html(self.exercise)
-
-    def _hints(self) -> Iterator[tuple[int, str]]:
-        return enumerate(self.exercise.hints[: self.hints])
 
     def _button(self, label: str, action: Callable[[], None]) -> Any:
         import ipywidgets as widgets

@@ -1,127 +1,267 @@
 """How an exercise is written, and the tools for it. lesson_05.py is the model.
 
-For each exercise, in this order: the reference, what its cases need, and one `Exercise(...)  # fmt: skip` with task,
-difficulty, minutes, reference, cases from the smallest on, mistakes, hints. A mistake is the first of these that does:
+For each exercise, in this order: the reference, what its cases need, and one `Exercise(...)  # fmt: skip` with
+reference, difficulty, minutes, task, cases from the smallest on, mistakes, hints. A mistake is the first of these that
+does:
 
 1. A patch of the reference, where that is shorter than a function:
    `Mistake("sign", "Your sign is lost.", patch=("a @ b", "abs(a @ b)"))`, or several pairs, applied one after another.
    The old text stands in the source exactly once, docstring included.
 2. A function, best by way of the reference: `lambda net: list(layer_norms(net).values())`.
 3. A symptom, where many different lines make the mistake, each failing in its own way elsewhere:
-   `symptom=right_but_not_on(reference, SQUARES, RECTANGLES)`. It needs an answer in `tests/exercise_bank`.
+   `symptom=right_but_not_on(reference, SQUARES, RECTANGLES)`. Without a patch as an example beside it, it needs an
+   answer in `tests/exercise_bank`.
 
-`on=CASES` names a mistake of kind 1 or 2 by these cases alone, whatever the answer does elsewhere. A mistake with `on`
-or `symptom` is named at once, so it stands before those it must not be mistaken for; of the others the one wins that
-explains most of what went wrong. Cases are made by `call(x, 3)` (what does the answer give for these arguments?) or by
-`Case("the running mean", run)` with a function of the answer, with numbers from `integers` and `normal`.
+A mistake of kind 1 or 2 is named if an answer gives the same in all cases, so nothing else may be wrong with it; with
+`on=CASES`, if it gives the same in these. The first in the tuple wins: `on` and `symptom` stand before what they must
+not be mistaken for.
 
-The bank keeps every right answer in another style. It keeps a wrong one only for a symptom, for a diagnosis of the
-engine itself ("prints"), or if in some case it gives something else than the mistake's own answer.
+Cases are made by `call(x, stride=2)` (what does the answer give for these arguments?), by `gradients(x)`, by `shape`,
+`parameters`, `output` and `gradients_of` for a module, or by `Case("the running mean", run)` with a function of the
+answer. They call by keyword what a lesson calls by keyword. Numbers come from `integers` and `normal`.
+
+The bank keeps right answers in other styles. It keeps a wrong one only for a symptom, or for a diagnosis that is no
+mistake's own.
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from resnet_edu.exercises.compare import differing, layer_for_result, same, shown
-from resnet_edu.exercises.core import Case
-from resnet_edu.exercises.sandbox import Wrong
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.faults import Fault
+
+__all__ = [
+    "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "built", "call", "called", "fits", "gradients",
+    "gradients_of", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same", "shape",
+]  # fmt: skip
 
 Answer = Callable[..., Any]
-Arguments = tuple[Any, ...]
 Symptom = Callable[[Answer], bool]
 
 NO_SUPER = "its __init__ does not call super().__init__(), which has to stand before any layer."
 
-# --- cases ------------------------------------------------------------------------------------------------------------
+# --- cases for a function ---------------------------------------------------------------------------------------------
 
 
-def call(*arguments: Any, words: str | None = None) -> Case:
-    """The case that calls the answer with these arguments, by position, and compares what comes back.
+def call(*arguments: Any, words: str | None = None, **keywords: Any) -> Case:
+    """The case that calls the answer with these arguments and compares what comes back."""
+    return Case(words or _written(*arguments, **keywords), lambda answer: called(answer, *arguments, **keywords))
 
-    The answer gets copies; if it changes one of them in place, that is a mistake ("changes-input").
+
+def gradients(*arguments: Any, words: str | None = None) -> Case:
+    """The case that compares the gradients of a loss with respect to every tensor among the arguments."""
+
+    def run(answer: Any) -> list[Tensor]:
+        inputs = [one.clone().requires_grad_() if _is_float(one) else one for one in arguments]
+        _backward(called(answer, *inputs))
+        for number, one in enumerate(inputs, start=1):
+            if _is_float(one) and one.grad is None:
+                raise Fault("cuts-the-gradient", f"no gradient reaches input number {number}: {CUT}.")
+        return [one.grad for one in inputs if _is_float(one)]
+
+    return Case(f"the gradients of a loss that follows {words or _written(*arguments)}", run)
+
+
+CUT = "detach, .data, NumPy or no_grad has cut it off"
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def _backward(result: Any) -> None:
+    """Backward from a sum of the result with fixed weights. Raises Fault where something has cut the graph."""
+    if not isinstance(result, Tensor) or not result.requires_grad:
+        raise Fault("cuts-the-gradient", f"the result has no gradient: {CUT}.")
+    (normal(*result.shape) * result).sum().backward()
+
+
+@dataclass
+class Once:
+    """A function as an argument, which the answer is to call once and no more."""
+
+    function: Callable[..., Any]
+    calls: int = field(default=0, compare=False)
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.calls += 1
+        if self.calls > 1:
+            raise Fault("calls-twice", "it calls that function more than once. Call it once, and keep what it gives.")
+        return self.function(*arguments)
+
+
+def called(answer: Any, *arguments: Any, **keywords: Any) -> Any:
+    """answer(*arguments, **keywords), with copies of them. Raises Fault where it takes others, or changes them.
+
+    A module is handed over itself. Where the answer is one, no module inside of it may return None or use a parameter
+    that it does not know.
     """
-
-    def run(answer: Any) -> Any:
-        return called(answer, *arguments)
-
-    return Case(words or f"{{name}}({', '.join(shown(argument) for argument in arguments)})", run)
-
-
-def called(answer: Any, *arguments: Any) -> Any:
-    """answer(*arguments), with copies of them. Raises Wrong where it takes others, or changes them."""
-    fits(answer, *arguments)
-    copies = [argument if isinstance(argument, nn.Module) else copy.deepcopy(argument) for argument in arguments]
-    result = answer(*copies)
-    if isinstance(answer, nn.Module) and isinstance(result, nn.Module):
-        raise Wrong("layer-for-result", layer_for_result(result))
-    for number, (before, after) in enumerate(zip(arguments, copies, strict=True)):
+    fits(answer, *arguments, **keywords)
+    copies = [argument if isinstance(argument, nn.Module) else _copied(argument) for argument in arguments]
+    with _forgotten_returns_told():
+        result = answer(*copies, **keywords)
+    if isinstance(answer, nn.Module):
+        if isinstance(result, nn.Module):
+            raise Fault("layer-for-result", layer_for_result(result))
+        _no_hidden_layers(answer, arguments, result)
+    for number, (before, after) in enumerate(zip(arguments, copies, strict=True), start=1):
         if not isinstance(before, nn.Module) and not same(after, before):
             was, became = differing(before, after)
             now = f"has become {became}" if became != was else "has other numbers afterwards"
-            raise Wrong(
+            raise Fault(
                 "changes-input",
-                f"it changes its input number {number + 1} in place: {was} {now}. "
+                f"it changes its input number {number} in place: {was} {now}. "
                 "Whoever calls it still needs that. (`+=`, `x[...] =` and names that end in _ do so.)",
             )
     return result
 
 
-def fits(answer: Any, *arguments: Any) -> None:
-    """Raises Wrong if the answer cannot take so many arguments."""
+def _copied(argument: Any) -> Any:
+    """A copy; of a tensor that takes a gradient one that passes the gradient on to it."""
+    return argument.clone() if isinstance(argument, Tensor) else copy.deepcopy(argument)
+
+
+def fits(answer: Any, *arguments: Any, **keywords: Any) -> None:
+    """Raises Fault if the answer cannot take these arguments."""
     try:
         signature = inspect.signature(answer)
     except (TypeError, ValueError):  # something built in
         return
     try:
-        signature.bind(*arguments)
+        signature.bind(*arguments, **keywords)
     except TypeError as error:
-        listed = ", ".join(signature.parameters) or "nothing"
-        raise Wrong("arguments", f"it takes ({listed}), and is called with {len(arguments)}: {error}.") from None
+        listed = ", ".join(map(str, signature.parameters.values())) or "nothing"
+        how = ", ".join([f"{len(arguments)} by position", *(f"{name}=..." for name in keywords)])
+        raise Fault("arguments", f"it takes ({listed}), and is called with {how}: {error}.") from None
 
 
-def built(answer: Any, *arguments: Any) -> nn.Module:
-    """The module that a class or a builder makes of these arguments, every weight filled anew (see `fill`)."""
-    fits(answer, *arguments)
+def _written(*arguments: Any, **keywords: Any) -> str:
+    """The call, as a learner writes it."""
+    pairs = (f"{name}={shown(value)}" for name, value in keywords.items())
+    return f"{{name}}({', '.join([*map(shown, arguments), *pairs])})"
+
+
+# --- cases for a module -----------------------------------------------------------------------------------------------
+
+
+def shape(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
+    """The case that compares the shape of what the module built with these arguments makes of x."""
+    words = f"the shape of {_written(*arguments, **keywords)}(x) with x {list(x.shape)}"
+    return Case(words, lambda answer: list(called(built(answer, *arguments, **keywords), x).shape))
+
+
+def parameters(*arguments: Any, **keywords: Any) -> Case:
+    """The case that compares how many parameters the module has."""
+    words = f"the number of parameters of {_written(*arguments, **keywords)}"
+    return Case(words, lambda answer: sum(p.numel() for p in built(answer, *arguments, **keywords).parameters()))
+
+
+def output(x: Tensor, *arguments: Any, mode: str = "train", **keywords: Any) -> Case:
+    """The case that compares what the module makes of x, in eval mode after one batch in train mode."""
+
+    def run(answer: Any) -> Tensor:
+        module = built(answer, *arguments, **keywords)
+        result = called(module, x)  # moves the running statistics
+        return result if mode == "train" else called(module.eval(), x)
+
+    return Case(f"{_written(*arguments, **keywords)}(x) in {mode} mode with x {list(x.shape)}", run)
+
+
+def gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
+    """The case that compares the gradient of a loss by x, and how many parameters get none."""
+
+    def run(answer: Any) -> dict[str, Any]:
+        module, by = built(answer, *arguments, **keywords), x.clone().requires_grad_()
+        _backward(called(module, by))
+        if by.grad is None:
+            raise Fault("cuts-the-gradient", f"no gradient reaches x: {CUT}.")
+        missing = sum(p.grad is None for p in module.parameters())
+        return {"the gradient by x": by.grad, "parameters without a gradient": missing}
+
+    return Case(f"the gradients of a loss that follows {_written(*arguments, **keywords)}(x), x {list(x.shape)}", run)
+
+
+def built(answer: Any, *arguments: Any, **keywords: Any) -> nn.Module:
+    """The module that a class or a builder makes of these arguments, every parameter filled anew (see `fill`)."""
+    fits(answer, *arguments, **keywords)
     try:
-        module = answer(*arguments)
+        module = answer(*arguments, **keywords)
     except AttributeError as error:
         if "before Module.__init__() call" in str(error):
-            raise Wrong("no-super", NO_SUPER) from None
+            raise Fault("no-super", NO_SUPER) from None
         raise
+    if module is None:
+        raise Fault("no-module", "it should make an nn.Module, and yours returns nothing (None).")
     if not isinstance(module, nn.Module):
-        raise Wrong("no-module", f"it should make an nn.Module, and yours makes {shown(module)}.")
+        raise Fault("no-module", f"it should make an nn.Module, and yours makes {shown(module)}.")
     if not hasattr(module, "_parameters"):
-        raise Wrong("no-super", NO_SUPER)
+        raise Fault("no-super", NO_SUPER)
     fill(module)
     return module
 
 
-def gradient(result: Any, x: Tensor) -> Tensor:
-    """The gradient of the sum of squares of `result` by `x`; raises Wrong where something has cut it off."""
-    if not isinstance(result, Tensor) or not result.requires_grad:
-        raise Wrong("cuts-the-gradient", "the result has no gradient: detach, .data, NumPy or no_grad has cut it off.")
-    (result * result).sum().backward()
-    return torch.zeros_like(x) if x.grad is None else x.grad
-
-
 def fill(module: nn.Module) -> None:
-    """Give every parameter of 2 or more dimensions numbers that depend on its shape alone, scaled by fan-in.
+    """Give weights of 2 or more dimensions numbers that depend on their shape alone, scaled by fan-in.
 
-    So two modules with the same layers compute the same, whatever their layers are called and in which order they were
-    made. Biases and the scales of normalization stay as they are.
+    So two modules with the same layers compute the same, whatever their layers are called, in which order they were
+    made, and how they start. Scales of normalization become 1, biases 0.
     """
     with torch.no_grad():
-        for parameter in module.parameters():
+        for name, parameter in module.named_parameters():
             if parameter.ndim >= 2:
                 scale = (2 / parameter[0].numel()) ** 0.5
                 parameter.copy_(scale * normal(*parameter.shape, seed=sum(parameter.shape)))
+            elif name.endswith("weight"):
+                parameter.fill_(1)
+            elif name.endswith("bias"):
+                parameter.fill_(0)
+
+
+@contextmanager
+def _forgotten_returns_told() -> Iterator[None]:
+    """Raises Fault where the forward of a module, however deep inside, returns None."""
+
+    def told(module: nn.Module, _: Any, result: Any) -> None:
+        if result is None:
+            raise Fault(
+                "returns-nothing", f"forward of {type(module).__name__} returns nothing (None). Where is its `return`?"
+            )
+
+    handle = nn.modules.module.register_module_forward_hook(told)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _no_hidden_layers(module: nn.Module, arguments: tuple[Any, ...], result: Any) -> None:
+    """Raises Fault where the result depends on something to train that the module does not know."""
+    known = {id(one) for one in (*module.parameters(), *arguments)}
+    todo, seen = [getattr(result, "grad_fn", None)], set()
+    while todo:
+        if (node := todo.pop()) is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable") and id(node.variable) not in known:
+            raise Fault(
+                "hidden-layers",
+                "some of its layers are in a plain list or dict, or are created in forward, so they are not "
+                "registered: its parameters() misses them, and no optimizer would train them. Use nn.ModuleList.",
+            )
+        todo.extend(following for following, _ in node.next_functions)
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
 
 
 def integers(*shape: int, low: int = -3, high: int = 3, seed: int = 0) -> Tensor:
@@ -132,18 +272,13 @@ def integers(*shape: int, low: int = -3, high: int = 3, seed: int = 0) -> Tensor
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
     """Numbers of N(0, 1), the same in each run."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 # --- symptoms ---------------------------------------------------------------------------------------------------------
 
 
-def does_as(wrong: Answer, *cases: Case | Arguments) -> Symptom:
-    """The answer gives on all these cases what `wrong` gives; what it does elsewhere does not count."""
-    return lambda answer: all(agrees(answer, wrong, case) for case in cases)
-
-
-def right_but_not_on(reference: Answer, good: Iterable[Case | Arguments], bad: Iterable[Case | Arguments]) -> Symptom:
+def right_but_not_on(reference: Answer, good: Iterable[Case], bad: Iterable[Case]) -> Symptom:
     """The answer is right on all the good cases, and wrong on all the bad ones."""
     good, bad = tuple(good), tuple(bad)
     return lambda answer: (
@@ -152,12 +287,12 @@ def right_but_not_on(reference: Answer, good: Iterable[Case | Arguments], bad: I
     )
 
 
-def raises(kind: type[Exception], words: str, *case: Any, run: Callable[[Answer], Any] | None = None) -> Symptom:
-    """The answer raises this kind of exception, with these words in its text, in this case (or where `run` uses it)."""
+def raises(kind: type[Exception], words: str, run: Callable[[Answer], Any]) -> Symptom:
+    """The answer raises this kind of exception, with these words in its text, where `run` uses it."""
 
     def symptom(answer: Answer) -> bool:
         try:
-            run(answer) if run else called(answer, *case)
+            run(answer)
         except kind as error:
             return words in str(error)
         return False
@@ -165,9 +300,8 @@ def raises(kind: type[Exception], words: str, *case: Any, run: Callable[[Answer]
     return symptom
 
 
-def agrees(answer: Answer, other: Answer, case: Case | Arguments) -> bool:
+def agrees(answer: Answer, other: Answer, case: Case) -> bool:
     """Whether the answer gives what the other one gives; not where it raises."""
-    case = case if isinstance(case, Case) else call(*case)
     try:
         return same(case.run(answer), case.run(other))
     except Exception:

@@ -13,16 +13,6 @@ from exercise_bank.core import right, wrong
 # --- output_size: wrong -----------------------------------------------------------------------------------------------
 
 
-@wrong("output_size", "prints")
-def _(size, kernel, stride=1, padding=0, dilation=1):
-    print((size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1)
-
-
-@wrong("output_size", "arguments")
-def _(size, kernel, stride=1, padding=0):
-    return (size + 2 * padding - kernel) // stride + 1
-
-
 # --- output_size: right -----------------------------------------------------------------------------------------------
 
 
@@ -31,7 +21,7 @@ def _(size, kernel, stride=1, padding=0, dilation=1):
     return math.floor((size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1)
 
 
-@right("output_size")
+@wrong("output_size", "arguments")
 def _(n, k, s=1, p=0, d=1):
     return len(range(0, n + 2 * p - d * (k - 1), s))
 
@@ -93,25 +83,6 @@ def _(x, w, stride=1, padding=0):
     return (w.flatten(1) @ columns).view(-1, side, side)
 
 
-@wrong("convolve", "rows-and-columns-swapped")
-def _(x, w, stride=1, padding=0):
-    x, k = F.pad(x, (padding,) * 4), w.shape[-1]
-    rows, columns = (x.shape[1] - k) // stride + 1, (x.shape[2] - k) // stride + 1
-    out = torch.zeros(len(w), rows, columns)
-    for r in range(rows):
-        for c in range(columns):
-            window = x[:, c * stride : c * stride + k, r * stride : r * stride + k]
-            out[:, r, c] = (window * w).sum(dim=(1, 2, 3))
-    return out
-
-
-@wrong("convolve", "outputs-for-inputs")
-def _(x, w, stride=1, padding=0):
-    k = w.shape[-1]
-    windows = F.pad(x, (padding,) * 4).unfold(1, k, stride).unfold(2, k, stride)
-    return torch.einsum("chwij,coij->ohw", windows, w)
-
-
 @wrong("convolve", "only-odd-kernels")
 def _(x, w, stride=1, padding=0):
     x, half = F.pad(x, (padding,) * 4), w.shape[-1] // 2
@@ -136,18 +107,6 @@ def _(x, w, stride=1, padding=0):
     return out
 
 
-@wrong("convolve", "numpy")
-def _(x, w, stride=1, padding=0):
-    x, w, k = np.pad(x.numpy(), ((0, 0), (padding, padding), (padding, padding))), w.numpy(), w.shape[-1]
-    windows = np.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(1, 2))[:, ::stride, ::stride]
-    return np.einsum("chwij,ocij->ohw", windows, w)
-
-
-@wrong("convolve", "returns-nothing")
-def _(x, w, stride=1, padding=0):
-    _slide(x, w, stride, padding, lambda window, kernel: (window * kernel).sum())
-
-
 # --- convolve: right --------------------------------------------------------------------------------------------------
 
 
@@ -162,10 +121,15 @@ def _(x, w, stride=1, padding=0):
 
 
 @right("convolve")
-def _(image, kernels, step=1, border=0):
+def _(image, kernels, stride=1, padding=0):
     k = kernels.shape[-1]
-    windows = F.pad(image, (border,) * 4).unfold(1, k, step).unfold(2, k, step)
+    windows = F.pad(image, (padding,) * 4).unfold(1, k, stride).unfold(2, k, stride)
     return torch.einsum("chwij,ocij->ohw", windows.double(), kernels.double())
+
+
+@wrong("convolve", "arguments")
+def _(image, kernels, step=1, border=0):
+    return F.conv2d(image[None], kernels, stride=step, padding=border)[0]
 
 
 @right("convolve")
@@ -197,24 +161,6 @@ def _(x, w, stride=1, padding=0):
 
 
 # --- receptive_field: wrong -------------------------------------------------------------------------------------------
-
-
-@wrong("receptive_field", "prints")
-def _(layers):
-    r, jump = 1, 1
-    for k, s in layers:
-        r += (k - 1) * jump
-        jump *= s
-    print(r)
-
-
-@wrong("receptive_field", "changes-input")
-def _(layers):
-    r = 1
-    while layers:
-        k, s = layers.pop()
-        r = (r - 1) * s + k
-    return r
 
 
 # --- receptive_field: right -------------------------------------------------------------------------------------------

@@ -37,20 +37,6 @@ def _(net):
     return norms
 
 
-@wrong("layer_norms", "none-as-nan")
-def _(net):
-    return {n: float("nan") if p.grad is None else p.grad.norm().item() for n, p in net.named_parameters()}
-
-
-@wrong("layer_norms", "biases-left-out")
-def _(net):
-    return {
-        name: p.grad.norm().item()
-        for name, p in net.named_parameters()
-        if name.endswith("weight") and p.grad is not None
-    }
-
-
 @wrong("layer_norms", "changes-the-gradients")
 def _(net):
     norms = {}
@@ -67,13 +53,6 @@ def _(net):
     norms = {n: p.grad.double().norm().item() for n, p in net.named_parameters() if p.grad is not None}
     net.zero_grad()
     return norms
-
-
-@wrong("layer_norms", "prints")
-def _(net):
-    for name, p in net.named_parameters():
-        if p.grad is not None:
-            print(name, p.grad.double().norm().item())
 
 
 # --- layer_norms: right -----------------------------------------------------------------------------------------------
@@ -131,16 +110,6 @@ def _(net):
 @wrong("factor", "torch-takes-tensors")
 def _(fan_in, variance):
     return torch.sqrt(fan_in * variance / 2)
-
-
-@wrong("factor", "prints")
-def _(fan_in, variance):
-    print(math.sqrt(fan_in * variance / 2))
-
-
-@wrong("factor", "returns-nothing")
-def _(fan_in, variance):
-    result = math.sqrt(fan_in * variance / 2)  # noqa: F841
 
 
 # --- factor: right ----------------------------------------------------------------------------------------------------
@@ -211,11 +180,6 @@ def _(before, after):
         if before[name] != after[name]:
             count += 1
     return count
-
-
-@wrong("moved", "prints")
-def _(before, after):
-    print(sum(not torch.equal(before[name], after[name]) for name in before), "tensors moved")
 
 
 @wrong("moved", "numpy-of-a-parameter")

@@ -16,14 +16,6 @@ def _(channels):
     return nn.Conv2d(channels, channels, 3, padding=1, bias=False)
 
 
-@wrong("identity_conv", "grouped")
-def _(channels):
-    conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False, groups=channels)
-    conv.weight.data.zero_()
-    conv.weight.data[:, 0, 1, 1] = 1
-    return conv
-
-
 @wrong("identity_conv", "weights-for-layer")
 def _(channels):
     return nn.init.dirac_(torch.empty(channels, channels, 3, 3))
@@ -81,18 +73,14 @@ def _(channels):
 # --- gradient_cosine: wrong -------------------------------------------------------------------------------------------
 
 
-@wrong("gradient_cosine", "underflows")
-def _(a, b):
-    return float((a * b).sum() / (a.norm() * b.norm()))
-
-
-@wrong("gradient_cosine", "underflows")
+@wrong("gradient_cosine", "divides-by-eps")
 def _(a, b):
     return F.cosine_similarity(a.flatten(), b.flatten(), dim=0).item()
 
 
-@wrong("gradient_cosine", "underflows")
+@wrong("gradient_cosine", "divides-by-eps")
 def _(a, b):
+    a, b = a.double(), b.double()
     return float((a * b).sum() / (a.norm() * b.norm() + 1e-12))
 
 
@@ -100,16 +88,6 @@ def _(a, b):
 def _(a, b):
     a, b = a.double(), b.double()
     return float(torch.nn.functional.cosine_similarity(a, b, dim=0).mean())
-
-
-@wrong("gradient_cosine", "not-normalized")
-def _(a, b):
-    return (a * b).sum().item()
-
-
-@wrong("gradient_cosine", "one-length")
-def _(a, b):
-    return ((a * b).sum() / a.norm()).item()
 
 
 # --- gradient_cosine: right -------------------------------------------------------------------------------------------

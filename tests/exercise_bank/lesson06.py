@@ -11,24 +11,6 @@ from exercise_bank.core import right, wrong
 # --- residual_forward: wrong ------------------------------------------------------------------------------------------
 
 
-@wrong("residual_forward", "changes-input")
-def _(x, branch):
-    x += branch(x)
-    return F.relu(x)
-
-
-@wrong("residual_forward", "changes-input")
-def _(x, branch):
-    out = branch(F.relu(x, inplace=True))
-    return F.relu(out + x)
-
-
-@wrong("residual_forward", "cuts-the-gradient")
-def _(x, branch):
-    with torch.no_grad():
-        return F.relu(branch(x) + x)
-
-
 @wrong("residual_forward", "branch-not-called")
 def _(x, branch):
     return F.relu(branch + x)
@@ -39,19 +21,9 @@ def _(x, branch):
     return F.relu(branch) + x
 
 
-@wrong("residual_forward", "layer-for-result")
+@wrong("residual_forward", "calls-twice")
 def _(x, branch):
-    return nn.ReLU(branch(x) + x)
-
-
-@wrong("residual_forward", "prints")
-def _(x, branch):
-    print(F.relu(branch(x) + x))
-
-
-@wrong("residual_forward", "arguments")
-def _(x):
-    return F.relu(x + x)
+    return torch.where(branch(x) + x > 0, branch(x) + x, torch.zeros_like(x))
 
 
 # --- residual_forward: right ------------------------------------------------------------------------------------------
@@ -111,36 +83,6 @@ class _Base(nn.Module):
         return torch.relu(self.branch(x) + self.skip(x))
 
 
-class _Biases(_Base):
-    def layers(self, i, o, stride):
-        first, second = nn.Conv2d(i, o, 3, stride, 1), nn.Conv2d(o, o, 3, padding=1)
-        return [first, nn.BatchNorm2d(o), nn.ReLU(), second, nn.BatchNorm2d(o)]
-
-
-@wrong("BasicBlock", "bias-before-norm")
-class _BiasesAndNoNormOnTheShortcut(_Biases):
-    def projection(self, i, o, stride):
-        return [nn.Conv2d(i, o, 1, stride)]
-
-
-@wrong("BasicBlock", "no-projection")
-class _NoProjection(_Base):
-    def changes(self, i, o, stride):
-        return False
-
-
-@wrong("BasicBlock", "no-projection")
-class _NoProjectionAndBiases(_Biases):
-    def changes(self, i, o, stride):
-        return False
-
-
-@wrong("BasicBlock", "projection-with-bias")
-class _ProjectionWithBias(_Base):
-    def projection(self, i, o, stride):
-        return [nn.Conv2d(i, o, 1, stride), nn.BatchNorm2d(o)]
-
-
 @wrong("BasicBlock", "projection-made-in-forward")
 class _ProjectionMadeInForward(nn.Module):
     def __init__(self, i, o, stride=1):
@@ -155,46 +97,45 @@ class _ProjectionMadeInForward(nn.Module):
         return F.relu(out + x)
 
 
-@wrong("BasicBlock", "layer-for-result")
-class _LayerForResult(_Base):
+@wrong("BasicBlock", "hidden-layers")
+class _PlainList(_Base):
+    def __init__(self, i, o, stride=1):
+        super().__init__(i, o, stride)
+        self.parts = [self.branch, self.skip]
+        del self.branch, self.skip
+
     def forward(self, x):
-        return nn.ReLU(self.branch(x) + self.skip(x))
+        return torch.relu(sum(part(x) for part in self.parts))
 
 
-@wrong("BasicBlock", "no-super")
-class _LayersWithoutSuper(nn.Module):
-    def __init__(self, i, o, stride=1):
-        self.branch = nn.Sequential(*_conv_norm(i, o, 3, stride))
-
-
-@wrong("BasicBlock", "changes-input")
-class _ChangesInput(_Base):
+@wrong("BasicBlock", "cuts-the-gradient")
+class _Detached(_Base):
     def forward(self, x):
-        out = self.branch(x)
-        x = self.skip(x)
-        x += out
-        return torch.relu(x)
+        return super().forward(x.detach())
 
 
-@wrong("BasicBlock", "no-super")
-class _NoSuper(nn.Module):
-    def __init__(self, i, o, stride=1):
-        self.stride = stride
+@wrong("BasicBlock", "returns-nothing")
+class _ForgottenReturn(_Base):
+    def forward(self, x):
+        torch.relu(self.branch(x) + self.skip(x))
 
 
-@wrong("BasicBlock", "no-forward")
-class _NoForward(nn.Module):
-    def __init__(self, i, o, stride=1):
-        super().__init__()
-        self.branch = nn.Sequential(*_conv_norm(i, o, 3, stride), nn.ReLU(), *_conv_norm(o, o, 3))
-
-
-wrong("BasicBlock", "instance-for-class")(_Base(4, 4))
+@wrong("BasicBlock", "arguments")
+class _NoDefault(_Base):
+    def __init__(self, i, o, stride):
+        super().__init__(i, o, stride)
 
 
 # --- BasicBlock: right ------------------------------------------------------------------------------------------------
 
 right("BasicBlock")(_Base)
+
+
+@right("BasicBlock")
+class _StartsAsIdentity(_Base):
+    def __init__(self, i, o, stride=1):
+        super().__init__(i, o, stride)
+        nn.init.zeros_(self.branch[-1].weight)
 
 
 @right("BasicBlock")
@@ -243,12 +184,12 @@ def _(in_channels, out_channels, stride=1):
 class _Functional(nn.Module):
     """Parameters and functions, channels last."""
 
-    def __init__(self, i, o, s=1):
+    def __init__(self, i, o, stride=1):
         super().__init__()
         self.w1, self.w2 = nn.Parameter(torch.randn(o, i, 3, 3)), nn.Parameter(torch.randn(o, o, 3, 3))
-        self.w3 = nn.Parameter(torch.randn(o, i, 1, 1)) if s != 1 or i != o else None
+        self.w3 = nn.Parameter(torch.randn(o, i, 1, 1)) if stride != 1 or i != o else None
         self.norms = nn.ModuleList(nn.BatchNorm2d(o) for _ in range(2 if self.w3 is None else 3))
-        self.stride = s
+        self.stride = stride
 
     def forward(self, x):
         y = x.contiguous(memory_format=torch.channels_last)
@@ -267,23 +208,6 @@ def _append(y, missing, dim=1):
     size = list(y.shape)
     size[dim] = missing
     return torch.cat((y, torch.zeros(size)), dim)
-
-
-@wrong("pad_shortcut", "zeros-on-both-sides")
-def _(x, planes, stride):
-    return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, planes // 4, planes // 4), "constant", 0)
-
-
-@wrong("pad_shortcut", "zeros-between")
-def _(x, out_channels, stride):
-    y = torch.zeros(x.shape[0], out_channels, *x[0, 0, ::stride, ::stride].shape)
-    y[:, :: out_channels // x.shape[1]] = x[:, :, ::stride, ::stride]
-    return y
-
-
-@wrong("pad_shortcut", "copies-for-zeros")
-def _(x, out_channels, stride):
-    return x[:, :, ::stride, ::stride].repeat(1, out_channels // x.shape[1], 1, 1)
 
 
 @wrong("pad_shortcut", "strides-the-channels")
@@ -307,27 +231,6 @@ def _(x, out_channels, stride):
 def _(x, out_channels, stride):
     y = x[::stride, ::stride]
     return _append(y, out_channels - y.shape[1])
-
-
-@wrong("pad_shortcut", "averages")
-def _(x, out_channels, stride):
-    y = F.avg_pool2d(x, stride, ceil_mode=True)
-    return _append(y, out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "cuts-the-gradient")
-def _(x, out_channels, stride):
-    return _append(x.detach()[:, :, ::stride, ::stride], out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "returns-nothing")
-def _(x, out_channels, stride):
-    _append(x[:, :, ::stride, ::stride], out_channels - x.shape[1])
-
-
-@wrong("pad_shortcut", "arguments")
-def _(x, stride):
-    return _append(x[:, :, ::stride, ::stride], x.shape[1])
 
 
 # --- pad_shortcut: right ----------------------------------------------------------------------------------------------
@@ -377,11 +280,6 @@ def _(x, out_channels, stride):
 @wrong("projection", "no-module")
 def _(in_channels, out_channels, stride):
     return _conv_norm(in_channels, out_channels, 1, stride)
-
-
-@wrong("projection", "arguments")
-def _(x, in_channels, out_channels, stride):
-    return nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))(x)
 
 
 @wrong("projection", "no-module")

@@ -34,11 +34,6 @@ def _(depth):
     return depth * 269722 // 20
 
 
-@wrong("count_parameters", "prints")
-def _(depth):
-    print(sum(9 * a * b + 2 * b for a, b in _layers(depth)) + 650)
-
-
 # --- count_parameters: right ------------------------------------------------------------------------------------------
 
 
@@ -93,11 +88,6 @@ def _(net_a, net_b):
     return True
 
 
-@wrong("same_start", "compares-tensors-as-numbers")
-def _(net_a, net_b):
-    return net_a.state_dict() == net_b.state_dict()
-
-
 @wrong("same_start", "stops-at-nets-of-two-lengths")
 def _(net_a, net_b):
     return all(torch.equal(p, q) for p, q in zip(net_a.parameters(), net_b.parameters(), strict=True))
@@ -120,11 +110,6 @@ def _(net_a, net_b):
     return max(differences).item() == 0
 
 
-@wrong("same_start", "always-false")
-def _(net_a, net_b):
-    return net_a.parameters() == net_b.parameters()
-
-
 @wrong("same_start", "draws")
 def _(net_a, net_b):
     x = torch.rand(2, next(net_a.parameters()).shape[1])
@@ -144,11 +129,6 @@ def _(net_a, net_b):
 def _(net_a, net_b):
     pairs = zip(net_a.parameters(), net_b.parameters(), strict=False)
     return all(torch.stack([p, q]).std(0, unbiased=False).max().item() == 0 for p, q in pairs)
-
-
-@wrong("same_start", "arguments")
-def _(net):
-    return net is not None
 
 
 # --- same_start: right ------------------------------------------------------------------------------------------------
@@ -263,22 +243,6 @@ class _LayersInForward(_Net):
         return nn.Linear(64, self.linear.out_features)(x.mean(dim=(2, 3)))
 
 
-@wrong("ResNet20", "pools-a-fixed-size")
-class _FixedPool(_Net):
-    def forward(self, x):
-        return self.linear(nn.AvgPool2d(8)(self.features(x)).flatten(1))
-
-
-@wrong("ResNet20", "no-pooling")
-class _NoPool(_Net):
-    def __init__(self, num_classes=10):
-        super().__init__(num_classes)
-        self.linear = nn.Linear(64 * 8 * 8, num_classes)
-
-    def forward(self, x):
-        return self.linear(self.features(x).flatten(1))
-
-
 @wrong("ResNet20", "stem-of-imagenet")
 class _ImageNetStem(_Net):
     def __init__(self, num_classes=10):
@@ -299,25 +263,11 @@ class _BareProjection(_Block):
             self.shortcut = nn.Conv2d(i, o, 1, stride, bias=False)
 
 
-@wrong("ResNet20", "cuts-the-gradient")
-class _Detached(_Net):
+@wrong("ResNet20", "returns-nothing")
+@_with
+class _ForgottenReturn(_Block):
     def forward(self, x):
-        return super().forward(x).detach()
-
-
-@wrong("ResNet20", "no-super")
-class _NoSuper(nn.Module):
-    def __init__(self, num_classes=10):
-        self.classes = num_classes
-
-
-@wrong("ResNet20", "arguments")
-class _NoArguments(_Net):
-    def __init__(self):
-        super().__init__()
-
-
-wrong("ResNet20", "instance-for-class")(_Net())
+        super().forward(x)
 
 
 # --- ResNet20: right --------------------------------------------------------------------------------------------------
@@ -341,7 +291,7 @@ def _(num_classes=10):
 class _Flat(nn.Module):
     """Without a class for the block: nineteen convolutions and nineteen norms, by number. Norms begin at zero."""
 
-    def __init__(self, classes=10):
+    def __init__(self, num_classes=10):
         super().__init__()
         widths = [16] * 7 + [32] * 6 + [64] * 6
         self.convs = nn.ModuleDict()
@@ -351,7 +301,7 @@ class _Flat(nn.Module):
             self.convs[f"conv{number}"] = nn.Conv2d(a, b, 3, 2 if 3 < a < b else 1, 1, bias=False)
         for bn in self.bns[2::2]:
             nn.init.zeros_(bn.weight)
-        self.head = nn.Linear(64, classes)
+        self.head = nn.Linear(64, num_classes)
 
     def layer(self, number, x):
         return self.bns[number](self.convs[f"conv{number}"](x))

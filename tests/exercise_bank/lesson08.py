@@ -28,8 +28,8 @@ def _(in_channels, out_channels, kernel, size, stride=1, padding=0):
 
 
 @right("multiply_adds")
-def _(i, o, k, n, s=1, p=0):
-    return i * o * k * k * ((n - k + 2 * p + s) // s) ** 2
+def _(i, o, kernel, size, stride=1, padding=0):
+    return i * o * kernel * kernel * ((size - kernel + 2 * padding + stride) // stride) ** 2
 
 
 @right("multiply_adds")
@@ -80,17 +80,6 @@ class _Biases(_Base):
         )
 
 
-@wrong("Bottleneck", "bias-before-norm")
-class _BiasesEverywhere(_Biases):
-    """Two mistakes at once: also in the shortcut, and the last ReLU is missing."""
-
-    def make_skip(self, i, o, s):
-        return nn.Identity() if s == 1 and i == o else nn.Sequential(*_conv_norm(i, o, 1, s, bias=True))
-
-    def forward(self, x):
-        return self.skip(x) + self.branch(x)
-
-
 @wrong("Bottleneck", "made-in-another-order")
 class _ShortcutFirst(_Base):
     def __init__(self, in_channels, channels, stride=1):
@@ -98,30 +87,6 @@ class _ShortcutFirst(_Base):
         branch = self.branch
         del self.branch
         self.branch = branch
-
-
-@wrong("Bottleneck", "made-in-another-order")
-class _ConvolutionsFirst(nn.Module):
-    def __init__(self, i, c, s=1):
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(i, c, 1, bias=False), nn.Conv2d(c, c, 3, s, 1, bias=False)
-        self.conv3 = nn.Conv2d(c, 4 * c, 1, bias=False)
-        self.bn1, self.bn2, self.bn3 = nn.BatchNorm2d(c), nn.BatchNorm2d(c), nn.BatchNorm2d(4 * c)
-        self.skip = nn.Sequential(*_conv_norm(i, 4 * c, 1, s)) if s > 1 or i != 4 * c else nn.Identity()
-
-    def forward(self, x):
-        out = torch.relu(self.bn1(self.conv1(x)))
-        out = torch.relu(self.bn2(self.conv2(out)))
-        return torch.relu(self.bn3(self.conv3(out)) + self.skip(x))
-
-
-wrong("Bottleneck", "instance-for-class")(_Base(8, 2))
-
-
-@wrong("Bottleneck", "arguments")
-class _TooFew(_Base):
-    def __init__(self, in_channels, channels):
-        super().__init__(in_channels, channels)
 
 
 # --- Bottleneck: right ------------------------------------------------------------------------------------------------
@@ -187,42 +152,6 @@ def _(in_channels, channels, stride=1):
 
 
 # --- load_torchvision: wrong ------------------------------------------------------------------------------------------
-
-
-@wrong("load_torchvision", "goes-by-sorted-names")
-def _(block, state):
-    block.load_state_dict(dict(zip(sorted(block.state_dict()), map(state.get, sorted(state)), strict=True)))
-
-
-@wrong("load_torchvision", "names-not-changed")
-def _(block, state):
-    block.load_state_dict(state)
-
-
-@wrong("load_torchvision", "lists-not-aligned")
-def _(block, state):
-    with torch.no_grad():
-        for parameter, tensor in zip(block.parameters(), state.values(), strict=False):
-            parameter.copy_(tensor)
-
-
-@wrong("load_torchvision", "shares-memory")
-def _(block, state):
-    block.load_state_dict(dict(zip(block.state_dict(), state.values(), strict=True)), assign=True)
-
-
-@wrong("load_torchvision", "changes-input")
-def _(block, state):
-    for own, theirs in zip(list(block.state_dict()), list(state), strict=True):
-        state[own] = state.pop(theirs)
-    block.load_state_dict(state)
-
-
-@wrong("load_torchvision", "changes-input")
-def _(block, state):
-    """The other way round."""
-    for own, theirs in zip(block.state_dict().values(), state.values(), strict=True):
-        theirs.copy_(own)
 
 
 # --- load_torchvision: right ------------------------------------------------------------------------------------------

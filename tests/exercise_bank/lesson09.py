@@ -3,7 +3,6 @@
 import math
 
 import torch
-from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
@@ -87,21 +86,14 @@ def _(x, branch, p, training):
     return x + per_image(x, 1 - p) * branch(x) / (1 - p)
 
 
+@wrong("drop_path", "calls-twice")
+def _(x, branch, p, training):
+    return x + branch(x) / (1 - p) * per_image(x, 1 - p) if training else torch.lerp(x, x + branch(x), branch(x) ** 0)
+
+
 @wrong("drop_path", "drops-only-in-use")
 def _(x, branch, p, training):
     return x + branch(x) if training else x + per_image(x, 1 - p) * branch(x) / (1 - p)
-
-
-@wrong("drop_path", "whole-batch")
-def _(x, branch, p, training):
-    if training and torch.rand(1).item() < p:
-        return x
-    return x + (branch(x) / (1 - p) if training else branch(x))
-
-
-@wrong("drop_path", "each-entry")
-def _(x, branch, p, training):
-    return x + F.dropout(branch(x), p, training)
 
 
 @right("drop_path")

@@ -23,6 +23,14 @@ def _(step):
     return 0.1 if step < 32_000 else 0.01 if step < 48_000 else 0.001
 
 
+@wrong("paper_rate", "in-epochs")
+def _(step):
+    epoch = step // 391
+    if step < 400:
+        return 0.01
+    return 0.1 if epoch < 82 else 0.01 if epoch < 123 else 0.001
+
+
 class Scheduler:
     """As in a framework: at its milestones it divides the rate that it holds."""
 
@@ -111,14 +119,6 @@ def _(net, x, y, size):
     for images, labels in zip(x.split(size), y.split(size), strict=True):
         net.zero_grad()
         F.cross_entropy(net(images), labels).backward()
-
-
-@wrong("accumulate", "only-the-last")
-def _(net, x, y, size):
-    for images, labels in zip(x.split(size), y.split(size), strict=True):
-        for parameter in net.parameters():
-            parameter.grad = None
-        (F.cross_entropy(net(images), labels, reduction="sum") / len(x)).backward()
 
 
 @wrong("accumulate", "too-large")

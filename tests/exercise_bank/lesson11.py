@@ -9,13 +9,6 @@ from exercise_bank.core import right, wrong
 # --- highway ----------------------------------------------------------------------------------------------------------
 
 
-@wrong("highway", "changes-input")
-def _(x, f, logit):
-    t = torch.sigmoid(logit)
-    x *= 1 - t
-    return x + t * f
-
-
 @right("highway")
 def _(x, f, logit):
     return torch.lerp(x, f, torch.sigmoid(logit))
@@ -95,38 +88,15 @@ def excite(f, down, up):
     return torch.sigmoid(F.linear(F.relu(F.linear(f.mean((2, 3)), down)), up))[:, :, None, None]
 
 
-@wrong("squeeze_excite", "factors-need-dimensions")
-def _(f, down, up):
-    return f * excite(f, down, up)[:, :, 0, 0]
-
-
 @wrong("squeeze_excite", "not-transposed")
 def _(f, down, up):
     return f * torch.sigmoid(torch.relu(f.mean((2, 3)) @ down) @ up)[:, :, None, None]
-
-
-@wrong("squeeze_excite", "not-transposed")
-def _(f, down, up):
-    """Up and down exchanged, too."""
-    return f * torch.sigmoid(F.linear(F.relu(F.linear(f.mean((2, 3)), up)), down))[:, :, None, None]
 
 
 @wrong("squeeze_excite", "squeezed-to-another-shape")
 def _(f, down, up):
     """The mean over the channels."""
     return f * torch.sigmoid(F.relu(f.mean(1) @ down.T) @ up.T)[:, :, None, None]
-
-
-@wrong("squeeze_excite", "squeezed-to-another-shape")
-def _(f, down, up):
-    """The mean over the columns alone."""
-    return f * torch.sigmoid(F.relu(f.mean(-1) @ down.T) @ up.T)[..., None]
-
-
-@wrong("squeeze_excite", "squeezed-to-another-shape")
-def _(f, down, up):
-    """No squeeze."""
-    return f * torch.sigmoid(F.relu(f @ down.T) @ up.T)
 
 
 @right("squeeze_excite")

@@ -1,6 +1,8 @@
 """Answers to the exercises of lesson 12."""
 
 import copy
+import io
+import pickle
 
 import numpy as np
 import torch
@@ -10,19 +12,6 @@ from torch.nn import functional as F
 from exercise_bank.core import right, wrong
 
 # --- replace_head -----------------------------------------------------------------------------------------------------
-
-
-@wrong("replace_head", "changes-net")
-def _(net, classes):
-    net.fc = nn.Linear(net.fc.in_features, classes)
-    return net
-
-
-@wrong("replace_head", "changes-net")
-def _(net, classes):
-    other = copy.copy(net)
-    other.fc = nn.Linear(net.fc.in_features, classes)
-    return other
 
 
 @wrong("replace_head", "changes-net")
@@ -44,13 +33,6 @@ def _(net, classes):
     return nn.Sequential(*layers, nn.Linear(net.fc.in_features, classes))
 
 
-@wrong("replace_head", "features-fixed")
-def _(net, classes):
-    other = copy.deepcopy(net)
-    other.fc = nn.Linear(64, classes)
-    return other
-
-
 @wrong("replace_head", "fresh-net")
 def _(net, classes):
     other = copy.deepcopy(net)
@@ -58,13 +40,6 @@ def _(net, classes):
     for layer in other.modules():
         if hasattr(layer, "reset_parameters"):
             layer.reset_parameters()
-    return other
-
-
-@wrong("replace_head", "the-wrong-way-round")
-def _(net, classes):
-    other = copy.deepcopy(net)
-    other.fc = nn.Linear(classes, net.fc.in_features)
     return other
 
 
@@ -107,6 +82,22 @@ def _(net, classes):
     return other
 
 
+@right("replace_head")
+def _(net, classes):
+    other = pickle.loads(pickle.dumps(net))
+    other.fc = nn.Linear(net.fc.in_features, classes)
+    return other
+
+
+@right("replace_head")
+def _(net, classes):
+    torch.save(net, file := io.BytesIO())
+    file.seek(0)
+    other = torch.load(file, weights_only=False)
+    other.fc = nn.Linear(net.fc.in_features, classes)
+    return other
+
+
 # --- freeze -----------------------------------------------------------------------------------------------------------
 
 
@@ -126,28 +117,12 @@ def _(net):
     return list(net.fc.parameters())
 
 
-@wrong("freeze", "trusts-the-head")
-def _(net):
-    net.eval()
-    for name, parameter in net.named_parameters():
-        if not name.startswith("fc."):
-            parameter.requires_grad = False
-    return list(net.fc.parameters())
-
-
 @wrong("freeze", "names-too")
 def _(net):
     net.requires_grad_(False)
     net.fc.requires_grad_(True)
     net.eval()
     return [name for name, parameter in net.named_parameters() if parameter.requires_grad]
-
-
-@wrong("freeze", "returns-nothing")
-def _(net):
-    net.eval()
-    net.requires_grad_(False)
-    net.fc.requires_grad_(True)
 
 
 @right("freeze")
@@ -172,6 +147,18 @@ def _(net):
 
 @right("freeze")
 def _(net):
+    net.fc.requires_grad_(True)
+    for name, module in net.named_modules():
+        module.training = False
+        if name.startswith("fc"):
+            continue
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad = False
+    return [*net.fc.parameters()]
+
+
+@right("freeze")
+def _(net):
     for name, child in net.named_children():
         learns = name == "fc"
         child.train(learns)
@@ -179,7 +166,7 @@ def _(net):
     return [net.fc.weight, net.fc.bias]
 
 
-@right("freeze")
+@wrong("freeze", "no-list")
 def _(net):
     body = [child for child in net.children() if child is not net.fc]
     for part in body:
@@ -191,17 +178,6 @@ def _(net):
 
 
 # --- grad_cam ---------------------------------------------------------------------------------------------------------
-
-
-@wrong("grad_cam", "divided-by-the-largest")
-def _(activations, gradients):
-    cam = F.relu((gradients.mean((2, 3), keepdim=True) * activations).sum(1))
-    return cam / cam.amax((1, 2), keepdim=True)  # NaN where a map is empty
-
-
-@wrong("grad_cam", "weights-not-shaped")
-def _(activations, gradients):
-    return (gradients.mean((2, 3)) * activations).sum(1).relu()
 
 
 @right("grad_cam")
@@ -243,16 +219,6 @@ def parts(confidence, right, bins):
         chosen = (confidence > edges[number]) & (confidence <= edges[number + 1])
         if chosen.any():
             yield confidence[chosen].mean().item(), right[chosen].float().mean().item(), int(chosen.sum())
-
-
-@wrong("calibration_error", "unweighted")
-def _(confidence, right, bins=10):
-    gaps = []
-    for low in range(bins):
-        chosen = (confidence >= low / bins) & (confidence < (low + 1) / bins)  # loses the certain, too
-        if chosen.any():
-            gaps.append(abs(confidence[chosen].mean() - right[chosen].float().mean()))
-    return sum(gaps) / len(gaps)
 
 
 @right("calibration_error")

@@ -9,15 +9,10 @@ from exercise_bank.core import right, wrong
 # --- top_down ---------------------------------------------------------------------------------------------------------
 
 
-@wrong("top_down", "lateral-forgotten")
+@wrong("top_down", "calls-twice")
 def _(coarse, fine, lateral):
-    big = nn.Upsample(scale_factor=2)(coarse)
-    return big + fine[:, : coarse.shape[1]]
-
-
-@wrong("top_down", "not-enlarged")
-def _(coarse, fine, lateral):
-    return coarse + lateral(fine)
+    assert lateral(fine).shape[1] == coarse.shape[1]
+    return coarse.repeat_interleave(2, 2).repeat_interleave(2, 3) + lateral(fine)
 
 
 @right("top_down")
@@ -59,13 +54,6 @@ def shared(p, q):
     w = min(p[2], q[2]) - max(p[0], q[0])
     h = min(p[3], q[3]) - max(p[1], q[1])
     return w.clamp(min=0) * h.clamp(min=0)
-
-
-@wrong("box_iou", "negative-sides")
-def _(a, b):
-    sides = torch.minimum(a[:, None, 2:], b[:, 2:]) - torch.maximum(a[:, None, :2], b[:, :2])
-    both = sides.prod(2).clamp(min=0)  # the product, and not each side
-    return both / ((a[:, 2:] - a[:, :2]).prod(1)[:, None] + (b[:, 2:] - b[:, :2]).prod(1) - both)
 
 
 @wrong("box_iou", "areas-row-by-row")
@@ -198,38 +186,6 @@ class _(nn.Module):
 
     def forward(self, x):
         return (x + self.nb(self.b(self.na(self.a(x)).relu()))).relu()
-
-
-@wrong("SignalBlock", "shared-norm")
-class _(nn.Module):
-    def __init__(self, channels, dilation):
-        super().__init__()
-        self.a, self.b = convolution(channels, dilation), convolution(channels, dilation)
-        self.norm = nn.BatchNorm1d(channels)
-
-    def forward(self, x):
-        return (x + self.norm(self.b(self.norm(self.a(x)).relu()))).relu()
-
-
-@wrong("SignalBlock", "shared-weights")
-class _(nn.Module):
-    def __init__(self, channels, dilation):
-        super().__init__()
-        self.conv = convolution(channels, dilation)
-        self.na, self.nb = nn.BatchNorm1d(channels), nn.BatchNorm1d(channels)
-
-    def forward(self, x):
-        return (x + self.nb(self.conv(self.na(self.conv(x)).relu()))).relu()
-
-
-@wrong("SignalBlock", "no-norm")
-class _(nn.Module):
-    def __init__(self, channels, dilation):
-        super().__init__()
-        self.a, self.b = convolution(channels, dilation), convolution(channels, dilation)
-
-    def forward(self, x):
-        return (x + self.b(self.a(x).relu())).relu()
 
 
 @wrong("SignalBlock", "two-dimensional")

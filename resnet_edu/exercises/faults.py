@@ -1,0 +1,100 @@
+"""What can go wrong when an answer runs, and how a learner reads it.
+
+raise Fault("no-fc", "the net that it gives has no linear layer named fc.")     # in a case: said as it stands
+told(ZeroDivisionError("division by zero")).sentence                            # 'it raises ZeroDivisionError: ...'
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import os
+import re
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+MEMORY = 2**30  # bytes that an answer may take beyond what is in use
+LIBRARIES = tuple(str(Path(inspect.getfile(module)).parent) for module in (torch, np, os))
+COURSE = str(Path(__file__).parent)
+
+
+class Fault(Exception):
+    """What is wrong with an answer: the mistake's slug, and the sentence that a learner reads."""
+
+    def __init__(self, slug: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.slug, self.sentence = slug, sentence
+
+
+class TimeUp(BaseException):
+    """Raised inside code that runs for too long. No `except Exception` catches it."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that happened in place of a result. Two troubles are equal if they read the same."""
+
+    slug: str
+    sentence: str
+
+
+TOLD: dict[type[BaseException], tuple[str, str]] = {
+    TimeUp: ("endless", "it does not come to an end. Is there a loop whose condition never changes?"),
+    RecursionError: ("endless-recursion", "it calls itself without end."),
+    MemoryError: ("memory", f"it asks for more than {MEMORY // 2**30} GiB of memory. Look at the shapes it makes."),
+    SystemExit: ("exits", "it ends the whole program. Say `return` to end a function."),
+    KeyboardInterrupt: ("interrupted", "it was interrupted (KeyboardInterrupt) before it came to an end."),
+}
+
+
+#: In torch's words, for two tensors that cannot be combined; which of them is a depends on how a sum is written.
+MISFIT = re.compile(r"tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
+
+
+def _in_order(sizes: re.Match[str]) -> str:
+    a, b = sorted(sizes.groups(), key=int)
+    return f"tensor a ({a}) must match the size of tensor b ({b})"
+
+
+def told(error: BaseException) -> Trouble:
+    """An exception in a sentence."""
+    if isinstance(error, Fault):
+        return Trouble(error.slug, error.sentence)
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # an exception may fail to say what it is
+        text = ""
+    text = MISFIT.sub(_in_order, text)
+    kind = MemoryError if "can't allocate memory" in text else type(error)
+    for known, (slug, sentence) in TOLD.items():
+        if issubclass(kind, known):
+            return Trouble(slug, sentence)
+    if kind is NotImplementedError and 'missing the required "forward" function' in text:
+        return Trouble("no-forward", "the module has no `forward`. Is it spelled so, and indented into the class?")
+    return Trouble("raises", f"it raises {kind.__name__}" + (f": {text:.300}" if text else "") + ".")
+
+
+def where(error: BaseException) -> str:
+    """The last line that is the learner's own, as it is written."""
+    lines = [
+        line.strip()
+        for entry in traceback.extract_tb(error.__traceback__)
+        if (line := entry.line) and not entry.filename.startswith((*LIBRARIES, COURSE))
+    ]
+    return lines[-1][:100] if lines else ""
+
+
+def unwritten(error: BaseException) -> str:
+    """The function whose own `raise NotImplementedError` this is; "" if somebody else raised it."""
+    last = error.__traceback__
+    if not isinstance(error, NotImplementedError) or last is None:
+        return ""
+    while last.tb_next:
+        last = last.tb_next
+    code = last.tb_frame.f_code
+    raised_here = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]  # and not by torch's C++ below
+    return code.co_name if raised_here and not code.co_filename.startswith(LIBRARIES) else ""
