@@ -42,7 +42,9 @@ PREMISES = [
     Premise("the recorder returns ones", recorder_of_ones, "heatmap-run"),
     Premise("clipping does nothing", no_clipping, "clipping-run: with clipping"),
     Premise("clipping scales each tensor by itself", clipping_each_tensor, "clipping-ratio"),
-    Premise("the model ignores `residual`", plain_always, "clipping-run: without", "plus-x-claims"),
+    Premise(
+        "the model ignores `residual`", plain_always, "clipping-run: without", "plus-x-claims", also=("plus-x-check",)
+    ),
     Premise("the model ignores `residual`, trained for longer", plain_always, "learns-run: skip", budget="laptop"),
     Premise("every model is residual", residual_always, "learns-run: The plain", budget="laptop"),
 ]
