@@ -42,7 +42,7 @@ def fetch(url: str, *, patience: float, slowest: float = 0.0) -> bytes:
             failures.append(error)
         ended.set()
 
-    with tqdm(unit="B", unit_scale=True, desc=f"From {urlsplit(url).hostname}", leave=False) as bar:
+    with tqdm(unit="B", unit_scale=True, desc=f"From {urlsplit(url).hostname}", leave=False, disable=None) as bar:
         # In a thread of its own, because the time limit of a connection does not cover looking up its name.
         threading.Thread(target=read, daemon=True).start()
         seen, since = 0, time.monotonic()
