@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from premises.core import Premise
-from premises.patches import force, no_weights_loaded
+from premises.patches import force, no_weights_loaded, recorder_of_ones
 from resnet_edu import models
 
 # --- what is broken ---------------------------------------------------------------------------------------------------
@@ -188,10 +188,13 @@ PREMISES = [
         ),
     ),
     Premise(
-        "the shortcut is halved in every block",
-        force(skip_scale=0.5),
-        ADDED,
-        ("Fresh ResNet-56: |F(x)| / |x| of the ninth block over that of the first",),
+        "norms do nothing",
+        norm_does_nothing,
+        (*YOURS, *ADDED[1:]),
+        (
+            "Your block: measurements of ten that fail",
+            "Fresh ResNet-56: |F(x)| / |x| of the ninth block over that of the first",
+        ),
     ),
     Premise(
         "no weights are loaded",
@@ -221,11 +224,14 @@ PREMISES = [
     Premise(
         "a is always 1/2",
         force(skip_scale=0.5),
-        (*START, "strength-run", "scale-run"),
-        (
-            "a = 1: first over last gradient norm",
-            "(F(x) + x) / sqrt(2) with He's initialization: first over last gradient norm",
-        ),
+        (*START, "strength-run"),
+        ("a = 1: first over last gradient norm",),
+    ),
+    Premise(
+        "the recorder returns ones",
+        recorder_of_ones,
+        (*START, "scale-run"),
+        ("(F(x) + x) / sqrt(2) with He's initialization: first over last gradient norm",),
     ),
     Premise(
         "every initialization is PyTorch's",
@@ -233,7 +239,6 @@ PREMISES = [
         (*START, "scale-run"),
         ("F(x) + x with He's initialization: loss of the fresh network",),
     ),
-    Premise("norms do nothing", norm_does_nothing, YOURS, ("Your block: measurements of ten that fail",)),
     Premise(
         "the identity passes on nothing",
         no_identity,
