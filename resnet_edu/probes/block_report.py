@@ -1,7 +1,7 @@
 """Ten measurements that a correct residual block passes, whoever wrote it.
 
     >>> from resnet_edu import probes
-    >>> report = probes.block_report(BasicBlock)             # a class: BasicBlock(in_channels, out_channels, stride)
+    >>> report = probes.block_report(MyBlock)                # a class: MyBlock(in_channels, out_channels, stride)
     >>> print(report)
     branch growth: 10 (right: 1)
     >>> report["branch growth"].value, report["branch growth"].right, report["branch growth"].holds

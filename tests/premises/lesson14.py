@@ -2,6 +2,7 @@
 
 import builtins
 import importlib
+import itertools
 import math
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 
 from premises.core import Premise
 from premises.lesson06 import no_identity, norm_does_nothing, replace, strides_ignored
+from resnet_edu import training
 
 REPORT = importlib.import_module("resnet_edu.probes.block_report")  # `probes.block_report` is its function
 
@@ -32,6 +34,15 @@ def classifier_four_times_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
         original(self, 4 * in_features, *rest, **options)
 
     monkeypatch.setattr(nn.Linear, "__init__", init)
+
+
+def the_first_of_five_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    original, calls = training.fit, itertools.count()
+
+    def fit(*rest: Any, **options: Any) -> training.History:
+        return original(*rest, **options | ({"lr": 0.0} if next(calls) % 5 == 0 else {}))
+
+    monkeypatch.setattr(training, "fit", fit)
 
 
 all_is_right = replace(math, "isclose", lambda *numbers, **tolerance: True)
@@ -132,6 +143,17 @@ PREMISES = [
             "torchvision's block: measurements of ten that fail",
             "Listings of eleven that 'output side' does not catch",
         ),
+    ),
+    Premise(
+        "the network with the basic block is not trained",
+        the_first_of_five_is_not_trained,
+        (*SILENT, "doubled-run", "train-run"),
+        (
+            "Listing 1: mean training accuracy minus that of the basic block",
+            "Listing 2: mean training accuracy minus that of the basic block",
+            "Listing 4: mean training accuracy minus that of the basic block",
+        ),
+        budget="laptop",
     ),
     Premise(
         "ReLU does nothing",
