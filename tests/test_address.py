@@ -100,7 +100,7 @@ def test_a_new_lesson_runs_and_keeps_every_rule(fork):
 
 @pytest.mark.parametrize(("number", "name"), [("x", "topic"), ("14", "My topic"), ("100", "topic"), ("14", "../up")])
 def test_a_lesson_needs_a_number_and_a_name(fork, number, name):
-    with pytest.raises(Refusal, match="such as 14 my_topic"):
+    with pytest.raises(Refusal, match="such as 15 my_topic"):
         new(number, name, fork / "notebooks")
 
 

@@ -12,8 +12,8 @@ def rows():
     return {row[2:4]: row for row in PAGE.splitlines() if re.match(r"\| \d\d \|", row)}
 
 
-def test_all_thirteen_lessons_have_a_row_and_those_that_are_there_a_link():
-    assert {f"{number:02d}" for number in range(1, 14)} <= rows().keys()
+def test_all_fourteen_lessons_have_a_row_and_those_that_are_there_a_link():
+    assert {f"{number:02d}" for number in range(1, 15)} <= rows().keys()
     there = {path.stem[:2]: path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")}
     linked = {number: re.findall(r"\]\(([^)]+)\)", row) for number, row in rows().items()}
     assert {number: names for number, names in linked.items() if names} == {n: [name] for n, name in there.items()}

@@ -3,7 +3,7 @@
     python -m resnet_edu authoring render 3             # run lesson 03 from top to bottom and store its outputs
     python -m resnet_edu authoring check                # every rule, on every lesson, without running any
     python -m resnet_edu authoring address URL          # your fork's, for Colab
-    python -m resnet_edu authoring new 14 my_topic      # a lesson of your own
+    python -m resnet_edu authoring new 15 my_topic      # a lesson of your own
     python -m resnet_edu authoring nbgrader OUT         # the exercises as assignments
 
 Read it in this order:

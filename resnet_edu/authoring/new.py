@@ -1,7 +1,7 @@
-"""`authoring new 14 my_topic`: a lesson of one's own, in the form of the others and ready to run.
+"""`authoring new 15 my_topic`: a lesson of one's own, in the form of the others and ready to run.
 
 It has every section that `authoring check` asks for, a budget, a seed, a question, a prediction, one claim and one
-figure. Replace them one by one; `authoring render 14` runs what you have.
+figure. Replace them one by one; `authoring render 15` runs what you have.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ CELLS = (
 def new(number: str, name: str, folder: Path) -> Path:
     """Write `folder/NN_name.ipynb`. Raises Refusal for a number or a name that a lesson cannot have."""
     if not re.fullmatch(r"\d{1,2}", number) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise Refusal(f"{number!r} {name!r}: give a number and a name in small letters, such as 14 my_topic.")
+        raise Refusal(f"{number!r} {name!r}: give a number and a name in small letters, such as 15 my_topic.")
     path = folder / f"{int(number):02d}_{name}.ipynb"
     for taken in lessons(folder):
         if taken.name[:2] == path.name[:2]:

@@ -29,6 +29,7 @@ Read it in this order:
     health.py      saturated and dead units
     shattering.py  does the gradient by the input turn from one point to the next?
     dataflow.py    the way that data takes through a block, step by step
+    block_report.py   ten measurements that tell a correct residual block from one with a mistake
     paths.py       the gradient of a residual net, sorted by the paths on which it came
     lesion.py      what a net loses without a block, or with its blocks in another order
     landscape.py   the loss around a net, on a line or a plane through its weights
@@ -38,6 +39,7 @@ Read it in this order:
     state.py       how a probe listens to a net and leaves it as it was
 """
 
+from resnet_edu.probes.block_report import MEASUREMENTS, BlockReport, Measured, block_report
 from resnet_edu.probes.dataflow import Step, dataflow, summands
 from resnet_edu.probes.gradients import GradientNorms
 from resnet_edu.probes.health import UnitHealth, unit_health

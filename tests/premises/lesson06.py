@@ -1,19 +1,21 @@
 """What the claims of lesson 06 rest on."""
 
-import builtins
-import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import force, no_step, swap, wrap
-from resnet_edu import models, probes, training
+from premises.patches import force, no_weights_loaded, recorder_of_ones
+from resnet_edu import models
 
 # --- what is broken ---------------------------------------------------------------------------------------------------
+
+
+def replace(owner: Any, name: str, value: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda monkeypatch: monkeypatch.setattr(owner, name, value, raising=False)
 
 
 def five_by_five(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
@@ -33,140 +35,217 @@ def without_skip(self: models.Block, x: torch.Tensor) -> torch.Tensor:
     return self.activation(self.branch(x))
 
 
-zeros_are_ones = swap(torch.Tensor, "new_zeros", torch.Tensor.new_ones)
+def zeros_are_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.Tensor, "new_zeros", torch.Tensor.new_ones)
+
+
+def twice_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torch.randn
+    monkeypatch.setattr(torch, "randn", lambda *shape, **options: 2 * original(*shape, **options))
 
 
 def gradient_of_ones(outputs: Any, inputs: Any, *rest: Any, **options: Any) -> tuple[torch.Tensor]:
     return (torch.ones_like(inputs),)
 
 
-weights_without_scale = wrap(
-    nn.Conv2d,
-    "_conv_forward",
-    lambda original: lambda self, x, weight, bias: original(self, x, weight / weight.norm(), bias),
-)
-
-
-def classifier_four_times_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Linear.__init__
-
-    def init(self: nn.Linear, in_features: int, *rest: Any, **options: Any) -> None:
-        original(self, 4 * in_features, *rest, **options)
-
-    monkeypatch.setattr(nn.Linear, "__init__", init)
-
-
-def only_the_first_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    original, trained = training.fit, []
-
-    def fit(net: nn.Module, *rest: Any, **options: Any) -> training.History:
-        trained.append(net)
-        return original(net, *rest, **options | ({} if len(trained) == 1 else {"lr": 0.0}))
-
-    monkeypatch.setattr(training, "fit", fit)
-
-
-no_skip = swap(models.Block, "forward", without_skip)
-no_wire = swap(nn.Identity, "forward", lambda self, x: 0.0 * x)
-norm_does_nothing = swap(nn.BatchNorm2d, "forward", lambda self, x: x)
-all_is_right = swap(math, "isclose", lambda *numbers, **tolerance: True)
+no_skip = replace(models.Block, "forward", without_skip)
+no_identity = replace(nn.Identity, "forward", lambda self, x: 0.0 * x)
+norm_does_nothing = replace(nn.BatchNorm2d, "forward", lambda self, x: x)
+nothing_is_learned = replace(torch.optim.SGD, "step", lambda self: None)
 
 # --- which cells it takes ---------------------------------------------------------------------------------------------
 
-
-#: Each runs one listing and adds what it measured to a table, which the claims read.
-LISTINGS = ("listing-2", "listing-3", "listing-4")
+START = ("imports",)
+SHORTCUTS = tuple(f"exercise-{name}{check}" for name in ("pad_shortcut", "projection") for check in ("", "-check"))
+DRAWN = (*START, "block-run")
+YOURS = (*DRAWN, *SHORTCUTS, "exercise-BasicBlock", "exercise-BasicBlock-check", "your-block-run")
+ADDED = (*START, "added-run", "added-claims")
 
 PREMISES = [
-    Premise("convolutions are 5 x 5", swap(models, "conv3x3", five_by_five), "vgg-claims: VGG-16"),
-    Premise("convolutions ignore their stride", strides_ignored, "vgg-claims: plain-20: dearest", "crash-run: listing"),
-    Premise("every net has a thousand classes", force(num_classes=1000), "vgg-claims: plain-20: part"),
-    Premise("nothing is learned", no_step, "learn-claims", "sentences-run: b. x"),
+    Premise(
+        "convolutions are 5 x 5",
+        replace(models, "conv3x3", five_by_five),
+        (*START, "vgg-run", "vgg-claims"),
+        ("VGG-16: number of parameters", "VGG-16: fraction of its parameters in the three linear layers"),
+    ),
+    Premise(
+        "convolutions ignore their stride",
+        strides_ignored,
+        (*START, "vgg-run", "vgg-claims"),
+        ("plain-20, convolutions that keep their shape: multiply-adds, largest over smallest",),
+    ),
+    Premise(
+        "every network has a thousand classes",
+        force(num_classes=1000),
+        (*START, "vgg-run", "vgg-claims"),
+        ("plain-20: fraction of its parameters in its linear layer",),
+    ),
+    Premise(
+        "nothing is learned",
+        nothing_is_learned,
+        (*START, "learn-run", "learn-claims"),
+        ("Learned kernel and H - identity: largest difference",),
+    ),
     Premise(
         "blocks do not add x",
         no_skip,
-        "jacobian-run: pre-activation",
-        "chain-run",
-        "mask-run: original: block against mask",
-        "vanish-run",
-        "identity-claims: x >=",
-        "identity-claims: pre-activation",
+        (
+            *(*DRAWN, "jacobian-run", "chain-run", "mask-run"),
+            *("learn-run", "vanish-run", "identity-run", "identity-claims"),
+        ),
+        (
+            "Steps that the residual block has and the plain one does not",
+            "Pre-activation: Jacobian of the block and I + F', largest difference",
+            "dL/dx and dL/dy (I + F'): largest difference",
+            "Original: Jacobian of the block and mask times (I + F'), largest difference",
+            "F(x) = -x: largest entry of dL/dx",
+            "2. Original, weights 0, x >= 0: relative change of the input",
+            "3. Pre-activation, weights 0, x of both signs: relative change of the input",
+            "Original with gamma and beta 0, x >= 0: relative change of the input",
+        ),
     ),
-    Premise("every weight is 0", force(init=nn.init.zeros_), "jacobian-run: largest entry"),
+    Premise(
+        "every weight is 0",
+        force(init=nn.init.zeros_),
+        (*START, "jacobian-run"),
+        ("Largest entry of F' (so the difference from I is visible)",),
+    ),
     Premise(
         "nothing follows the addition",
         force(activation="identity"),
-        "mask-run: original: part",
-        "mask-run: original: block against I",
-        "path-run: original",
-        "identity-claims: original, x of",
+        (*START, "jacobian-run", "mask-run", "path-run", "identity-run", "identity-claims"),
+        (
+            "Original: fraction of the rows that are 0",
+            "Original: fraction open through one block",
+            "Original: fraction open through nine blocks",
+            "1. Original, weights 0, x of both signs: relative change of the input",
+        ),
     ),
-    Premise("no block is of the pre-activation form", force(preactivation=False), "path-run: pre-activation"),
-    Premise("the outer product is a product", swap(torch, "outer", lambda a, b: a * b), "shape-run: entries"),
+    Premise(
+        "no block is of the pre-activation form",
+        force(preactivation=False),
+        (*START, "path-run"),
+        ("Pre-activation: fraction open through nine blocks",),
+    ),
+    Premise(
+        "random numbers are twice as wide",
+        twice_as_wide,
+        (*START, "product-run"),
+        (
+            "27 factors I + F' with F' of size 0.3: distance of their product from I",
+            "100 factors with F' of size 0.3 / sqrt(100): distance of their product from I",
+        ),
+    ),
+    Premise(
+        "the outer product is a product",
+        replace(torch, "outer", lambda a, b: a * b),
+        (*START, "shape-run"),
+        ("Entries of the published formula beyond those of dL/dx",),
+    ),
     Premise(
         "the identity matrix is 0",
-        swap(torch, "eye", lambda n, **options: torch.zeros(n, n, **options)),
-        "shape-run: dL/dy",
+        replace(torch, "eye", lambda n, **options: torch.zeros(n, n, **options)),
+        (*START, "shape-run"),
+        ("dL/dy (I + W) and autograd's dL/dx: largest difference",),
     ),
-    Premise("no net has a norm", force(norm=None), "identity-claims: BatchNorm: change"),
-    Premise("every net has BatchNorm", force(norm="batch"), "identity-claims: no norm"),
+    Premise(
+        "no network has a norm",
+        force(norm=None),
+        (*START, "identity-run", "identity-claims"),
+        ("4. BatchNorm: change with a tenth of the weights over change with all of them",),
+    ),
+    Premise(
+        "every network has BatchNorm",
+        force(norm="batch"),
+        (*START, "identity-run", "identity-claims"),
+        ("Without norm: branch with a tenth of the weights over branch with all of them",),
+    ),
     Premise(
         "every shortcut is a projection",
         force(shortcut="C"),
-        "shortcuts-claims: option A",
-        "shortcuts-claims: option B",
+        (*DRAWN, "shortcuts-run", "shortcuts-claims"),
+        ("Parameters that option A adds to the plain network", "Parameters that option B adds"),
     ),
     Premise(
-        "a shortcut is a projection only where the shape changes", force(shortcut="B"), "shortcuts-claims: option C"
+        "a shortcut is a projection only where the shape changes",
+        force(shortcut="B"),
+        (*DRAWN, "shortcuts-run", "shortcuts-claims"),
+        ("Parameters that option C adds",),
     ),
-    Premise("new channels are ones", zeros_are_ones, "two-shortcuts: A: part of its"),
-    Premise("every gradient is 1", swap(torch.autograd, "grad", gradient_of_ones), "two-shortcuts: reads"),
-    Premise("a is always 1", force(skip_scale=1.0), "strength-run: a = 0.5", "strength-run: a = 1.5"),
-    Premise("a is always 1/2", force(skip_scale=0.5), "strength-run: a = 1: first"),
+    Premise(
+        "new channels are ones",
+        zeros_are_ones,
+        (*START, *SHORTCUTS, "two-shortcuts"),
+        ("A: fraction of its channels that are 0",),
+    ),
+    Premise(
+        "every gradient is 1",
+        replace(torch.autograd, "grad", gradient_of_ones),
+        (*START, *SHORTCUTS, "two-shortcuts"),
+        (
+            "A: fraction of the input's entries that the shortcut reads",
+            "B: fraction of the input's entries that the shortcut reads",
+        ),
+    ),
     Premise(
         "norms do nothing",
         norm_does_nothing,
-        "check-block",
-        "group-1-claims: 2: idle",
-        "group-1-claims: 1: branch",
-        also=LISTINGS,
+        (*YOURS, *ADDED[1:]),
+        (
+            "Your block: measurements of ten that fail",
+            "Fresh ResNet-56: |F(x)| / |x| of the ninth block over that of the first",
+        ),
     ),
     Premise(
-        "convolutions ignore the scale of their weights",
-        weights_without_scale,
-        "group-1-claims: 3: shortcut",
-        also=LISTINGS,
+        "no weights are loaded",
+        no_weights_loaded,
+        ADDED,
+        (
+            "Median |F(x)| / |x| of trained ResNet-20 over that of trained ResNet-56",
+            "Last stage of ResNet-56: |F(x)| / |x| trained over fresh, median of its nine blocks",
+        ),
     ),
     Premise(
-        "the identity hands on nothing", no_wire, "group-1-claims: 4: passes", "sentences-run: output", also=LISTINGS
+        "every network is residual",
+        force(residual=True),
+        ADDED,
+        ("Median |H(x) - x| / |x| of trained plain-56",),
     ),
     Premise(
-        "+= makes a new tensor",
-        swap(torch.Tensor, "__iadd__", torch.Tensor.__add__),
-        "group-1-claims: 5: with",
-        "group-1-claims: 5: overwritten",
-        also=LISTINGS,
-    ),
-    Premise("only the first net is trained", only_the_first_is_trained, "train-run", budget="laptop"),
-    Premise("every measurement is right", all_is_right, "crash-run: that", "listing-9", "table-run"),
-    Premise(
-        "every classifier takes four times as many features",
-        classifier_four_times_as_wide,
-        "group-2-claims: 10: features",
-    ),
-    Premise("F is always there", swap(builtins, "F", F, raising=False), "group-2-claims: 11: steps"),
-    Premise(
-        "Block is always there",
-        swap(builtins, "Block", lambda channels: nn.Identity(), raising=False),
-        "group-2-claims: 12: steps",
+        "a is always 1",
+        force(skip_scale=1.0),
+        (*START, "strength-run", "scale-run"),
+        (
+            "a = 0.5: first over last gradient norm",
+            "a = 1.5: loss of the fresh network",
+            "(F(x) + x) / sqrt(2) with He's initialization: loss of the fresh network",
+        ),
     ),
     Premise(
-        "every block has an addition",
-        swap(probes, "summands", lambda steps: [(0, 0)]),
-        "group-3-claims: 13: additions",
+        "a is always 1/2",
+        force(skip_scale=0.5),
+        (*START, "strength-run"),
+        ("a = 1: first over last gradient norm",),
     ),
-    Premise("pooling does nothing", swap(nn.MaxPool2d, "forward", lambda self, x: x), "group-3-claims: 13: blocks"),
     Premise(
-        "parameters cannot be set to 0", swap(torch.Tensor, "zero_", lambda self: self), "group-3-claims: 14: passes"
+        "the recorder returns ones",
+        recorder_of_ones,
+        (*START, "scale-run"),
+        ("(F(x) + x) / sqrt(2) with He's initialization: first over last gradient norm",),
+    ),
+    Premise(
+        "every initialization is PyTorch's",
+        force(init="default"),
+        (*START, "scale-run"),
+        ("F(x) + x with He's initialization: loss of the fresh network",),
+    ),
+    Premise(
+        "the identity passes on nothing",
+        no_identity,
+        (*START, "learn-run", "identity-run", "sentences-run"),
+        (
+            "c. The shortcut's output and x: largest difference",
+            "c. y - x and the branch's output: largest difference",
+        ),
     ),
 ]

@@ -1,0 +1,235 @@
+"""Ten measurements that a correct residual block passes, whoever wrote it.
+
+    >>> from resnet_edu import probes
+    >>> report = probes.block_report(MyBlock)                # a class: MyBlock(in_channels, out_channels, stride)
+    >>> print(report)
+    branch growth: 10 (right: 1)
+    >>> report["branch growth"].value, report["branch growth"].right, report["branch growth"].holds
+    (10.0, 1.0, False)
+
+The yardstick is the original basic block of He et al. 2015 (arXiv 1512.03385): two 3 x 3 convolutions with BatchNorm,
+and, where the shape changes, a projection with BatchNorm (option B). No source code is read: every number comes from
+blocks that are built and run.
+
+| measurement | how it is taken | right |
+|---|---|---|
+| output side | side of the output over side of the input, with stride 2 | 0.5 |
+| sizes of 15 | input sides 2 to 16: output and both summands have the right shape | 15 |
+| parameters | their number, 16 to 32 channels | 14,528 |
+| idle parameters | those whose gradient is 0 | 0 |
+| additions | steps that add two tensors, where the shape stays | 1 |
+| passes x | every parameter set to 0: the output as a multiple of x | 1 |
+| passes gradient | every parameter set to 0: dL/dx as a multiple of dL/dy | 1 |
+| branch growth | convolution weights x 10: growth of what the branch adds | 1 |
+| shortcut growth | convolution weights x 10: growth of what the shortcut adds | 1 |
+| overwritten outputs | layer outputs that have changed by the time the block returns | 0 |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from resnet_edu.models.cifar import count_parameters
+from resnet_edu.probes.dataflow import dataflow, summands
+from resnet_edu.probes.norms import rms
+
+IN, OUT, SIDE, BATCH = 16, 32, 16, 8  # channels of the block that changes the shape; the one that keeps it has IN
+
+#: Builds the block: `(in_channels, out_channels, stride) -> module`, module: [N, in, H, W] -> [N, out, H / s, W / s].
+Build = Callable[[int, int, int], nn.Module]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement. value: NaN where the block raises an error or has nothing to measure; right: its target."""
+
+    value: float
+    right: float
+
+    @property
+    def holds(self) -> bool:
+        return math.isclose(self.value, self.right, rel_tol=0.002, abs_tol=1e-6)
+
+    @property
+    def text(self) -> str:
+        """The value with two decimals at most; a dash for NaN."""
+        return "–" if math.isnan(self.value) else f"{round(self.value, 2):.6g}"
+
+
+class BlockReport(dict[str, Measured]):
+    """{measurement: `Measured`}, in the order of the table above. Printed: the measurements that fail."""
+
+    @property
+    def wrong(self) -> list[str]:
+        return [name for name, measured in self.items() if not measured.holds]
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {self[name].text} (right: {self[name].right:g})" for name in self.wrong]
+        return "\n".join(lines) or f"all {len(self)} measurements are right"
+
+
+def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) -> BlockReport:
+    """Build blocks with `build(in_channels, out_channels, stride)`, run them on the CPU, and measure them.
+
+    parameters: how many the block should have from 16 to 32 channels, if it is not a basic block with a projection.
+    seed: of the weights and of the batches. The global random state is left as it was.
+
+    A block that raises RuntimeError, ValueError or IndexError while it is measured gets NaN for that measurement. Other
+    errors are passed on: a NameError, or a TypeError because `build` takes other arguments, is no property of a block.
+    """
+    if not callable(build):
+        raise TypeError(f"block_report takes a class or a function (in, out, stride); it was given {build!r:.60}.")
+    report = BlockReport()
+    with torch.random.fork_rng(devices=[]):
+        for name, (measure, right) in MEASUREMENTS.items():
+            torch.manual_seed(seed)
+            try:
+                value = float(measure(build))
+            except (RuntimeError, ValueError, IndexError):
+                value = math.nan
+            report[name] = Measured(value, right)
+    if parameters is not None:
+        report["parameters"] = replace(report["parameters"], right=parameters)
+    return report
+
+
+# --- what is measured on ----------------------------------------------------------------------------------------------
+
+
+def _changing(build: Build) -> nn.Module:
+    """A block that halves the side and doubles the channels."""
+    return build(IN, OUT, 2).train()
+
+
+def _keeping(build: Build) -> nn.Module:
+    """A block that keeps the shape."""
+    return build(IN, IN, 1).train()
+
+
+def _zeroed(build: Build) -> nn.Module:
+    block = _keeping(build)
+    with torch.no_grad():
+        for p in block.parameters():
+            p.zero_()
+    return block
+
+
+def _batch(side: int = SIDE) -> Tensor:
+    """What a block gets inside a network: the output of a ReLU, without a negative number. [N, IN, side, side]."""
+    return torch.randn(BATCH, IN, side, side).abs()
+
+
+# --- counts -----------------------------------------------------------------------------------------------------------
+
+
+def _output_side(build: Build) -> float:
+    return _changing(build)(_batch()).shape[-1] / SIDE
+
+
+def _right_sizes(build: Build) -> int:
+    """Sides from 2 to 16 where both summands and the output have the shape that they should have.
+
+    Two summands of different shapes can be added all the same: PyTorch broadcasts a 1 x 1 map.
+    """
+    right = 0
+    for side in range(2, 17):
+        try:
+            steps = dataflow(_changing(build), _batch(side))
+        except (RuntimeError, ValueError):
+            continue
+        shapes = {steps[i].out_shape for pair in summands(steps) for i in pair if i >= 0}
+        right += {*shapes, steps[-1].out_shape} == {(OUT, (side + 1) // 2, (side + 1) // 2)}
+    return right
+
+
+def _parameters(build: Build) -> int:
+    return count_parameters(_changing(build))
+
+
+def _idle(build: Build) -> int:
+    """Parameters with gradient 0: in float64, below 1e-9 of the largest, for rounding leaves a little."""
+    block = _changing(build).double()
+    block(_batch().double()).square().sum().backward()
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad.abs() for p in block.parameters()]
+    largest = max(float(g.max()) for g in grads)
+    return sum(int((g < 1e-9 * largest).sum()) for g in grads)
+
+
+# --- what is added ----------------------------------------------------------------------------------------------------
+
+
+def _additions(build: Build) -> int:
+    return len(summands(dataflow(_keeping(build), _batch())))
+
+
+def _passes_x(build: Build) -> float:
+    block, x = _zeroed(build), _batch()
+    y = block(x).detach()
+    return float((y * x).sum() / (x * x).sum())
+
+
+def _passes_gradient(build: Build) -> float:
+    block, x = _zeroed(build), _batch().requires_grad_()
+    y = block(x)
+    g = torch.randn_like(y)  # dL/dy of some loss
+    (arrived,) = torch.autograd.grad(y, x, g)
+    return float((arrived * g).sum() / (g * g).sum())
+
+
+# --- scale, and what a hook sees --------------------------------------------------------------------------------------
+
+
+def _growth(build: Build, which: int) -> float:
+    """How much a summand (0: the branch, 1: the shortcut) grows when every convolution's weights grow tenfold."""
+    block, x, sizes = _changing(build), _batch(), []
+    for factor in (1.0, 10.0):
+        with torch.no_grad():
+            for layer in block.modules():
+                if isinstance(layer, nn.Conv2d):
+                    layer.weight.mul_(factor)
+        steps = dataflow(block, x)
+        position = summands(steps)[0][which]
+        sizes.append(rms(x) if position < 0 else steps[position].rms)
+    return sizes[1] / sizes[0]
+
+
+def _branch_growth(build: Build) -> float:
+    return _growth(build, 0)
+
+
+def _shortcut_growth(build: Build) -> float:
+    return _growth(build, 1)
+
+
+def _overwritten(build: Build) -> int:
+    """Outputs of layers, kept by a forward hook, whose numbers have changed by the end of the forward pass."""
+    block, kept = _keeping(build), list[tuple[Tensor, Tensor]]()
+
+    def keep(layer: nn.Module, inputs: object, output: Tensor) -> None:
+        kept.append((output, output.clone()))
+
+    for layer in block.modules():
+        if not any(layer.children()):
+            layer.register_forward_hook(keep)
+    with torch.no_grad():
+        block(_batch())
+    return sum(not torch.equal(now, then) for now, then in kept)
+
+
+MEASUREMENTS: dict[str, tuple[Callable[[Build], float], float]] = {
+    "output side": (_output_side, 0.5),
+    "sizes of 15": (_right_sizes, 15),
+    "parameters": (_parameters, 9 * IN * OUT + 9 * OUT * OUT + IN * OUT + 3 * 2 * OUT),
+    "idle parameters": (_idle, 0),
+    "additions": (_additions, 1),
+    "passes x": (_passes_x, 1),
+    "passes gradient": (_passes_gradient, 1),
+    "branch growth": (_branch_growth, 1),
+    "shortcut growth": (_shortcut_growth, 1),
+    "overwritten outputs": (_overwritten, 0),
+}
