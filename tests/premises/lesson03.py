@@ -15,6 +15,7 @@ from premises.patches import (
     recorder_of_ones,
     residual_always,
     sigmoid_is_tanh,
+    swap_depths,
 )
 
 PREMISES = [
@@ -24,27 +25,37 @@ PREMISES = [
         "every net has He's initialization",
         he_always,
         "norms-claims",
-        "depth-run",
-        "factor-claims: measured",
+        "depth-run: Factor",
+        "factor-claims: Largest",
+        "factor-claims: Circular",
         "factor-claims: PyTorch's",
-        "factor-claims: circular padding: mean",
-        "float32-claims: norm",
-        "two-run: activations",
-        "two-run: log10",
+        "float32-claims: float32",
+        "float32-claims: The true",
+        "two-run: of dL/dh",
+        "two-run: largest",
+        "relative-run",
     ),
-    Premise("padding is always zeros", padding_mode_ignored, "factor-claims: stage 3: the"),
-    Premise("every activation is a sigmoid", force(activation="sigmoid"), "float32-claims: entries"),
+    Premise("20 and 56 layers change places", swap_depths, "depth-run: factor"),
+    Premise("padding is always zeros", padding_mode_ignored, "factor-claims: circular"),
+    Premise("every activation is a sigmoid", force(activation="sigmoid"), "float32-claims: Fraction"),
     Premise("float64 is float32", no_float64, "float64-run"),
-    Premise("the biases stay", biases_stay, "two-run: first / last, by the weights"),
-    Premise("every net is residual, where images are compared", residual_always, "moved-claims: logits"),
-    Premise("weight decay moves the weights", fit_with(weight_decay=1e-4), "moved-claims: plain-56"),
-    Premise("nothing is trained", fit_with(lr=0.0), "moved-claims: plain-20"),
+    Premise("the biases stay", biases_stay, "two-run: last norm of dL/dW"),
+    Premise("every net is residual, where images are compared", residual_always, "moved-claims: largest"),
+    Premise("weight decay moves the weights", fit_with(weight_decay=1e-4), "moved-claims: Plain-56: convolutions"),
+    Premise("nothing is trained", fit_with(lr=0.0), "moved-claims: Plain-20:"),
     Premise("the recorder returns ones", recorder_of_ones, "heatmap-run"),
-    Premise("clipping does nothing", no_clipping, "clipping-run: with clipping"),
+    Premise(
+        "the optimizer is always SGD, and no gradient is amplified",
+        fit_with(optimizer=None, callbacks=()),
+        "adam-claims",
+    ),
+    Premise("clipping does nothing", no_clipping, "clipping-run: With clipping:"),
     Premise("clipping scales each tensor by itself", clipping_each_tensor, "clipping-ratio"),
     Premise(
-        "the model ignores `residual`", plain_always, "clipping-run: without", "plus-x-claims", also=("plus-x-check",)
+        "the model ignores `residual`", plain_always, "clipping-run: Without", "plus-x-claims", also=("plus-x-check",)
     ),
-    Premise("the model ignores `residual`, trained for longer", plain_always, "learns-run: skip", budget="laptop"),
-    Premise("every model is residual", residual_always, "learns-run: The plain", budget="laptop"),
+    Premise(
+        "the model ignores `residual`, trained for longer", plain_always, "learns-run: connection:", budget="laptop"
+    ),
+    Premise("every model is residual", residual_always, "adam-learns", "learns-run: network's", budget="laptop"),
 ]

@@ -50,111 +50,95 @@ all_is_right = replace(math, "isclose", lambda *numbers, **tolerance: True)
 # --- which cells it takes ---------------------------------------------------------------------------------------------
 
 START = ("imports", "right-block-run")
-PLAIN = (*START, "plain-block")
-LISTINGS = (*START, "verdicts", *(f"{kind}-{k}" for k in range(1, 6) for kind in ("listing", "verdict")))
-SILENT = (*LISTINGS, "group-1-claims")
-LATER = tuple(f"{kind}-{k}" for k in (6, 7, 8, 9, 13, 14) for kind in ("listing", "verdict"))
-NO_BLOCK = (*LATER, "group-3-claims")
 AROUND = (*START, "verdicts", *(f"{kind}-{k}" for k in (10, 11, 12) for kind in ("listing", "verdict")))
 AROUND = (*AROUND, "group-2-claims")
+
+#: Each measures one listing and adds it to a table, which the claims read.
+FIRST = tuple(f"verdict-{k}" for k in range(1, 6))
+LATER = tuple(f"verdict-{k}" for k in (6, 7, 8, 9, 13, 14))
 
 PREMISES = [
     Premise(
         "norms do nothing",
         norm_does_nothing,
-        (*PLAIN, *SILENT[2:], "missed-run"),
-        (
-            "The basic block: measurements of ten that fail",
-            "Listing 1: branch growth",
-            "Listing 2: idle parameters",
-            "ReLU before the addition: measurements of ten that fail",
-        ),
+        "plain-block: measurements",
+        "group-1-claims: branch",
+        "group-1-claims: parameters",
+        "missed-run",
+        also=(*FIRST,),
     ),
     Premise(
         "convolutions ignore the scale of their weights",
         weights_without_scale,
-        SILENT,
-        ("Listing 3: shortcut growth",),
+        "group-1-claims: shortcut",
+        also=(*FIRST,),
     ),
     Premise(
         "the identity passes on nothing",
         no_identity,
-        (*SILENT, "doubled-run", "missed-run", "eleventh-run"),
-        (
-            "Listing 4: passes x, as a multiple",
-            "Listing 4: passes the gradient, as a multiple",
-            "Listing 4, first stage of 56 layers: rms after block nine over rms after block one",
-            "ReLU before the addition: smallest output",
-        ),
+        "group-1-claims: passes x,",
+        "group-1-claims: gradient,",
+        "doubled-run",
+        "eleventh-run: before",
+        also=(*FIRST,),
     ),
     Premise(
         "+= makes a new tensor",
         replace(torch.Tensor, "__iadd__", torch.Tensor.__add__),
-        (*SILENT, *NO_BLOCK, "table-run"),
-        (
-            "Listing 5: overwritten outputs",
-            "Listing 5 with a full backward hook: it raises an error (1 = yes)",
-            "torchvision's block: overwritten outputs",
+        "group-1-claims: overwritten",
+        "group-1-claims: backward",
+        "table-run: overwritten",
+        also=(
+            *FIRST,
+            *LATER,
         ),
     ),
+    Premise("convolutions ignore their stride", strides_ignored, "crash-run"),
     Premise(
-        "convolutions ignore their stride",
-        strides_ignored,
-        (*START, "listing-6", "crash-run"),
-        ("Listing 6 at 4 x 4: side of the branch", "Listing 6 at 4 x 4: side of the shortcut"),
+        "every classifier takes four times as many features", classifier_four_times_as_wide, "group-2-claims: channels"
     ),
-    Premise(
-        "every classifier takes four times as many features",
-        classifier_four_times_as_wide,
-        AROUND,
-        ("Listing 10: channels that arrive over channels that the classifier takes",),
-    ),
-    Premise("F is always there", replace(builtins, "F", F), AROUND, ("Listing 11: steps of three that work",)),
+    Premise("F is always there", replace(builtins, "F", F), "group-2-claims: Listing 11:"),
     Premise(
         "Block is always there",
         replace(builtins, "Block", lambda channels: nn.Identity()),
-        AROUND,
-        ("Listing 12: steps of three that work",),
+        "group-2-claims: Listing 12:",
     ),
     Premise(
         "every block has an addition",
         replace(REPORT, "summands", lambda steps: [(0, 0)]),
-        (*PLAIN, *SILENT[2:], *NO_BLOCK),
-        ("The plain block: additions", "Listing 13: additions"),
+        "plain-block: additions",
+        "group-3-claims: additions",
+        also=(*FIRST, *LATER),
     ),
     Premise(
         "pooling does nothing",
         replace(nn.MaxPool2d, "forward", lambda self, x: x),
-        (*SILENT, *NO_BLOCK),
-        ("Listing 13: blocks that an image of 32 x 32 survives",),
+        "group-3-claims: blocks",
+        also=(*FIRST, *LATER),
     ),
     Premise(
         "parameters cannot be set to 0",
         replace(torch.Tensor, "zero_", lambda self: self),
-        (*SILENT, *NO_BLOCK),
-        ("Listing 14: passes x, as a multiple", "Listing 14: passes the gradient, as a multiple"),
+        "group-3-claims: passes x,",
+        "group-3-claims: gradient,",
+        also=(*FIRST, *LATER),
     ),
     Premise(
         "every measurement is right",
         all_is_right,
-        (*SILENT, *NO_BLOCK, "table-run"),
-        (
-            "Listings of eleven that fail at least one measurement",
-            "torchvision's block: measurements of ten that fail",
-            "Listings of eleven that 'output side' does not catch",
+        "table-run: fail at",
+        "table-run: measurements",
+        "table-run: 'output",
+        also=(
+            *FIRST,
+            *LATER,
         ),
     ),
     Premise(
         "the network with the basic block is not trained",
         the_first_of_five_is_not_trained,
-        (*SILENT, "doubled-run", "train-run"),
-        ("Listings 1 to 4: largest gap of a mean training accuracy to that of the basic block",),
+        "train-run",
         budget="laptop",
     ),
-    Premise(
-        "ReLU does nothing",
-        replace(torch, "relu", lambda x: x),
-        (*START, "missed-run", "eleventh-run"),
-        ("The basic block: smallest output",),
-    ),
+    Premise("ReLU does nothing", replace(torch, "relu", lambda x: x), "eleventh-run: block:"),
 ]
