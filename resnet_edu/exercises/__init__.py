@@ -44,7 +44,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Exercise:
-    """The exercise of this name. Raises ValueError that lists them all."""
+    """The exercise with this name. If there is none, raises a ValueError that lists all names."""
     for lesson, listed in LESSONS.items():
         if name in listed:
             module = import_module(f"{__name__}.lesson_{lesson:02d}")

@@ -150,7 +150,8 @@ HE_NORMAL = Exercise(
                 "many inputs each output has.", patch=("weight[0]", "weight[:, 0]"), symptom=_has(0.5)),
         Mistake("fan-out-without-kernel", "You divide by the number of output channels. How many numbers does one "
                 "output sum?", patch=("weight[0].numel()", "len(weight)"), symptom=_has(4.5)),
-        Mistake("mean-of-both-fans", "You take the mean of fan_in and fan_out. That is Xavier initialization, not He's.",
+        Mistake("mean-of-both-fans", "You take the mean of fan_in and fan_out. That is Xavier initialization, not He "
+                "initialization.",
                 patch=("math.sqrt(2 / fan_in)", "math.sqrt(4 / (fan_in + weight[:, 0].numel()))"),
                 symptom=lambda answer: _has(0.8)(answer) or _has(0.4)(answer)),
         Mistake("kernel-not-counted", "You count only the input channels. Each output sums a whole window of each "

@@ -65,8 +65,7 @@ RESIDUAL_FORWARD = Exercise(
                 patch=("branch(x) + x)", "branch(x)) + x")),
         Mistake("relu-on-both", "You apply ReLU to each term and then add; it belongs after the sum.",
                 patch=("branch(x) + x", "branch(x)) + F.relu(x")),
-        Mistake("branch-of-the-sum", "You pass x plus something to the branch. x is added to the branch's output, not "
-                "to its input.",
+        Mistake("branch-of-the-sum", "You add x to the branch's input. Add it to the branch's output.",
                 patch=("branch(x) + x", "branch(x + x)")),
         Mistake("subtracts", "You subtract; x has to be added.", patch=("branch(x) +", "branch(x) -")),
         Mistake("multiplies", "You multiply the branch and the input. Add them.", patch=("branch(x) +", "branch(x) *")),

@@ -421,7 +421,7 @@ RESNET20 = Exercise(
         Mistake("log-softmax-at-the-end", "Your network ends with log_softmax. The loss takes logits and applies it "
                 "itself.",
                 patch=("(2, 3)))", "(2, 3))).log_softmax(1)")),
-        Mistake("relu-at-the-end", "Your logits go through a ReLU, which sets half of them to 0.",
+        Mistake("relu-at-the-end", "Your logits go through a ReLU, which discards half of them.",
                 patch=("(2, 3)))", "(2, 3))).relu()")),
         Mistake("classes-ignored", "Your network always has ten classes. Use num_classes.",
                 patch=("64, num_classes", "64, 10")),

@@ -43,7 +43,7 @@ PRINTED = 2_000  # characters that are kept of what the code prints
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of running some code: a value, or the trouble."""
+    """The outcome of running some code: a value, or what went wrong."""
 
     value: Any = None
     trouble: Trouble | None = None
@@ -73,15 +73,15 @@ SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     "torch.is_anomaly_enabled()": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
     "numpy.get_printoptions()": (np.get_printoptions, lambda before: np.set_printoptions(**before)),
 }
-GRADIENTS = "switches-gradients", "`with torch.no_grad():` switches gradients off for its own lines only."
-SEEDS = "reseeds", "Everybody's random numbers would repeat from here on: leave the seed to who calls you."
+GRADIENTS = "switches-gradients", "`with torch.no_grad():` disables gradients only for the lines inside it."
+SEEDS = "reseeds", "All random numbers would repeat from here on: leave seeding to the caller."
 #: Slug and advice, where they are not the usual ones.
 ADVICE = {"torch.is_grad_enabled()": GRADIENTS, "torch.initial_seed()": SEEDS}
 
 
 @contextmanager
 def settings_restored() -> Iterator[Callable[[], Trouble | None]]:
-    """All SETTINGS are afterwards as they were. Gives a function that tells the first that has changed so far."""
+    """Restores all SETTINGS afterward. Yields a function that names the first one that has changed so far."""
     before = {name: read() for name, (read, _) in SETTINGS.items()}
 
     def changed() -> list[str]:
@@ -90,7 +90,7 @@ def settings_restored() -> Iterator[Callable[[], Trouble | None]]:
     def tell() -> Trouble | None:
         for name in changed():
             slug, advice = ADVICE.get(name, ("changes-settings", "Leave it as it is."))
-            values = f"is {SETTINGS[name][0]()!s:.60}, and it was {before[name]!s:.60}"
+            values = f"is {SETTINGS[name][0]()!s:.60}, but it was {before[name]!s:.60}"
             return Trouble(slug, f"after it, {name} {values}, for the whole notebook. {advice}")
         return None
 
@@ -103,7 +103,7 @@ def settings_restored() -> Iterator[Callable[[], Trouble | None]]:
 
 @contextmanager
 def randomness_restored() -> Iterator[None]:
-    """The generators of torch, NumPy and Python go on afterwards where they were; torch's starts at SEED."""
+    """The generators of torch, NumPy, and Python continue afterward from where they were; torch's starts at SEED."""
     numpys, pythons = np.random.get_state(), random.getstate()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     try:
@@ -117,7 +117,7 @@ def randomness_restored() -> Iterator[None]:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """No warnings, and the filters afterwards as they were."""
+    """No warnings, and the filters are restored afterward."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -125,7 +125,7 @@ def silence() -> Iterator[None]:
 
 @contextmanager
 def once_a_check() -> Iterator[None]:
-    """One thread, which is much faster on a busy machine; matplotlib's rcParams too, too slow for each case."""
+    """One thread, which is much faster on a busy machine; also restores matplotlib's rcParams, too slow for each case."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -140,7 +140,7 @@ def once_a_check() -> Iterator[None]:
 
 @contextmanager
 def memory_limit(extra: int = MEMORY) -> Iterator[None]:
-    """At most `extra` bytes more than now, where the system can hold a process to that (Linux)."""
+    """At most `extra` bytes more than now, where the system can limit a process to that (Linux)."""
     try:
         import resource
 
@@ -167,7 +167,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     before, clock, used, late = (time.perf_counter(), time.process_time()), 0.0, 0.0, 0
 
     def is_up(frame: FrameType | None) -> bool:
-        """Asked every now and then. Time counts from one question to the next."""
+        """Called periodically. Time counts from one call to the next."""
         nonlocal before, clock, used, late
         now = time.perf_counter(), time.process_time()
         running, importing = _state(frame)
@@ -210,7 +210,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _inside(code: Callable[[], Any]) -> Any:
-    """Runs the code; that its frame is on the stack tells that the code is running, and not what cleans up after it."""
+    """Runs the code; its frame on the stack shows that the code itself is running, and not the cleanup after it."""
     return code()
 
 
@@ -228,11 +228,11 @@ def _state(frame: FrameType | None) -> tuple[bool, bool]:
 
 class Paper(io.StringIO):
     def close(self) -> None:
-        """It stays open: what was printed is still to be read."""
+        """It stays open: what was printed has yet to be read."""
 
 
 def asks(*_: object, **__: object) -> Any:
-    raise Fault("asks", "it waits for somebody to type something. Take what it needs from its arguments.")
+    raise Fault("asks", "it waits for input. Use only its arguments.")
 
 
 def ends(*_: object, **__: object) -> Any:
@@ -241,7 +241,7 @@ def ends(*_: object, **__: object) -> Any:
 
 @contextmanager
 def stand_ins(paper: Paper) -> Iterator[None]:
-    """Nobody to talk to, no way out, no warnings. (A recursion that is deep enough would end Python itself.)"""
+    """No input, no exit, no warnings. (A recursion that is deep enough would crash Python itself.)"""
     with (
         mock.patch.multiple(sys, stdout=paper, stderr=paper, breakpointhook=asks, setrecursionlimit=lambda limit: None),
         mock.patch.multiple(builtins, create=True, input=asks, exit=ends, quit=ends),

@@ -48,13 +48,13 @@ __all__ = [
 Answer = Callable[..., Any]
 Symptom = Callable[[Answer], bool]
 
-NO_SUPER = "its __init__ does not call super().__init__(), which has to stand before any layer."
+NO_SUPER = "its __init__ does not call super().__init__(), which has to come before any layer."
 
 # --- cases for a function ---------------------------------------------------------------------------------------------
 
 
 def call(*arguments: Any, words: str | None = None, **keywords: Any) -> Case:
-    """The case that calls the answer with these arguments and compares what comes back."""
+    """The case that calls the answer with these arguments and compares what it returns."""
     return Case(words or _written(*arguments, **keywords), lambda answer: called(answer, *arguments, **keywords))
 
 
@@ -66,13 +66,13 @@ def gradients(*arguments: Any, words: str | None = None) -> Case:
         _backward(called(answer, *inputs))
         for number, one in enumerate(inputs, start=1):
             if _is_float(one) and one.grad is None:
-                raise Fault("cuts-the-gradient", f"no gradient reaches input number {number}: {CUT}.")
+                raise Fault("cuts-the-gradient", f"no gradient reaches input {number}: {CUT}.")
         return [one.grad for one in inputs if _is_float(one)]
 
     return Case(f"the gradients of a loss that follows {words or _written(*arguments)}", run)
 
 
-CUT = "detach, .data, NumPy or no_grad has cut it off"
+CUT = "detach, .data, NumPy, or no_grad has cut the graph"
 
 
 def _is_float(value: Any) -> bool:
@@ -80,7 +80,7 @@ def _is_float(value: Any) -> bool:
 
 
 def _backward(result: Any) -> None:
-    """Backward from a sum of the result with fixed weights. Raises Fault where something has cut the graph."""
+    """Backward from a sum of the result with fixed weights. Raises Fault if something has cut the graph."""
     if not isinstance(result, Tensor) or not result.requires_grad:
         raise Fault("cuts-the-gradient", f"the result has no gradient: {CUT}.")
     (normal(*result.shape) * result).sum().backward()
@@ -88,7 +88,7 @@ def _backward(result: Any) -> None:
 
 @dataclass
 class Once:
-    """A function as an argument, which the answer is to call once and no more."""
+    """A function as an argument, which the answer is to call exactly once."""
 
     function: Callable[..., Any]
     calls: int = field(default=0, compare=False)
@@ -96,7 +96,7 @@ class Once:
     def __call__(self, *arguments: Any) -> Any:
         self.calls += 1
         if self.calls > 1:
-            raise Fault("calls-twice", "it calls that function more than once. Call it once, and keep what it gives.")
+            raise Fault("calls-twice", "it calls that function more than once. Call it once, and keep the result.")
         return self.function(*arguments)
 
 
@@ -117,17 +117,17 @@ def called(answer: Any, *arguments: Any, **keywords: Any) -> Any:
     for number, (before, after) in enumerate(zip(arguments, copies, strict=True), start=1):
         if not isinstance(before, nn.Module) and not same(after, before):
             was, became = differing(before, after)
-            now = f"has become {became}" if became != was else "has other numbers afterwards"
+            now = f"has become {became}" if became != was else "has different numbers afterward"
             raise Fault(
                 "changes-input",
-                f"it changes its input number {number} in place: {was} {now}. "
-                "Whoever calls it still needs that. (`+=`, `x[...] =` and names that end in _ do so.)",
+                f"it changes input {number} in place: {was} {now}. The caller still needs the original. (`+=`, "
+                "`x[...] =`, and methods whose names end in _ work in place.)",
             )
     return result
 
 
 def _copied(argument: Any) -> Any:
-    """A copy; of a tensor that takes a gradient one that passes the gradient on to it."""
+    """A copy; for a tensor that takes a gradient, one that passes the gradient on to the original."""
     return argument.clone() if isinstance(argument, Tensor) else copy.deepcopy(argument)
 
 
@@ -142,7 +142,7 @@ def fits(answer: Any, *arguments: Any, **keywords: Any) -> None:
     except TypeError as error:
         listed = ", ".join(map(str, signature.parameters.values())) or "nothing"
         how = ", ".join([f"{len(arguments)} by position", *(f"{name}=..." for name in keywords)])
-        raise Fault("arguments", f"it takes ({listed}), and is called with {how}: {error}.") from None
+        raise Fault("arguments", f"it takes ({listed}), but is called with {how}: {error}.") from None
 
 
 def _written(*arguments: Any, **keywords: Any) -> str:
@@ -155,7 +155,7 @@ def _written(*arguments: Any, **keywords: Any) -> str:
 
 
 def shape(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
-    """The case that compares the shape of what the module built with these arguments makes of x."""
+    """The case that compares the shape of the output for x of the module built with these arguments."""
     words = f"the shape of {_written(*arguments, **keywords)}(x) with x {list(x.shape)}"
     return Case(words, lambda answer: list(called(built(answer, *arguments, **keywords), x).shape))
 
@@ -167,7 +167,7 @@ def parameters(*arguments: Any, **keywords: Any) -> Case:
 
 
 def output(x: Tensor, *arguments: Any, mode: str = "train", **keywords: Any) -> Case:
-    """The case that compares what the module makes of x, in eval mode after one batch in train mode."""
+    """The case that compares the module's output for x, in eval mode after one batch in train mode."""
 
     def run(answer: Any) -> Tensor:
         module = built(answer, *arguments, **keywords)
@@ -178,7 +178,7 @@ def output(x: Tensor, *arguments: Any, mode: str = "train", **keywords: Any) -> 
 
 
 def gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
-    """The case that compares the gradient of a loss by x, and how many parameters get none."""
+    """The case that compares the gradient of a loss with respect to x, and how many parameters get none."""
 
     def run(answer: Any) -> dict[str, Any]:
         module, by = built(answer, *arguments, **keywords), x.clone().requires_grad_()
@@ -186,13 +186,13 @@ def gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
         if by.grad is None:
             raise Fault("cuts-the-gradient", f"no gradient reaches x: {CUT}.")
         missing = sum(p.grad is None for p in module.parameters())
-        return {"the gradient by x": by.grad, "parameters without a gradient": missing}
+        return {"the gradient with respect to x": by.grad, "parameters without a gradient": missing}
 
     return Case(f"the gradients of a loss that follows {_written(*arguments, **keywords)}(x), x {list(x.shape)}", run)
 
 
 def built(answer: Any, *arguments: Any, **keywords: Any) -> nn.Module:
-    """The module that a class or a builder makes of these arguments, every parameter filled anew (see `fill`)."""
+    """The module that a class or a builder makes of these arguments, every parameter refilled (see `fill`)."""
     fits(answer, *arguments, **keywords)
     try:
         module = answer(*arguments, **keywords)
@@ -201,9 +201,9 @@ def built(answer: Any, *arguments: Any, **keywords: Any) -> nn.Module:
             raise Fault("no-super", NO_SUPER) from None
         raise
     if module is None:
-        raise Fault("no-module", "it should make an nn.Module, and yours returns nothing (None).")
+        raise Fault("no-module", "it should return an nn.Module, but yours returns nothing (None).")
     if not isinstance(module, nn.Module):
-        raise Fault("no-module", f"it should make an nn.Module, and yours makes {shown(module)}.")
+        raise Fault("no-module", f"it should return an nn.Module, but yours returns {shown(module)}.")
     if not hasattr(module, "_parameters"):
         raise Fault("no-super", NO_SUPER)
     fill(module)
@@ -229,7 +229,7 @@ def fill(module: nn.Module) -> None:
 
 @contextmanager
 def _forgotten_returns_told() -> Iterator[None]:
-    """Raises Fault where the forward of a module, however deep inside, returns None."""
+    """Raises Fault if the forward of a module, however deeply nested, returns None."""
 
     def told(module: nn.Module, _: Any, result: Any) -> None:
         if result is None:
@@ -245,7 +245,7 @@ def _forgotten_returns_told() -> Iterator[None]:
 
 
 def _no_hidden_layers(module: nn.Module, arguments: tuple[Any, ...], result: Any) -> None:
-    """Raises Fault where the result depends on something to train that the module does not know."""
+    """Raises Fault if the result depends on a trainable tensor that the module has not registered."""
     known = {id(one) for one in (*module.parameters(), *arguments)}
     todo, seen = [getattr(result, "grad_fn", None)], set()
     while todo:
@@ -265,13 +265,13 @@ def _no_hidden_layers(module: nn.Module, arguments: tuple[Any, ...], result: Any
 
 
 def integers(*shape: int, low: int = -3, high: int = 3, seed: int = 0) -> Tensor:
-    """Small whole numbers as floats, the same in each run: easy to read, and sums of them have no rounding error."""
+    """Small whole numbers as floats, the same in each run: easy to read, and their sums have no rounding error."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(low, high + 1, shape, generator=generator).float()
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
-    """Numbers of N(0, 1), the same in each run."""
+    """Samples from N(0, 1), the same in each run."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -279,7 +279,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def right_but_not_on(reference: Answer, good: Iterable[Case], bad: Iterable[Case]) -> Symptom:
-    """The answer is right on all the good cases, and wrong on all the bad ones."""
+    """The answer is correct on all the good cases, and wrong on all the bad ones."""
     good, bad = tuple(good), tuple(bad)
     return lambda answer: (
         all(agrees(answer, reference, case) for case in good)
@@ -301,7 +301,7 @@ def raises(kind: type[Exception], words: str, run: Callable[[Answer], Any]) -> S
 
 
 def agrees(answer: Answer, other: Answer, case: Case) -> bool:
-    """Whether the answer gives what the other one gives; not where it raises."""
+    """Whether the answer returns what the other one returns; false where it raises."""
     try:
         return same(case.run(answer), case.run(other))
     except Exception:
