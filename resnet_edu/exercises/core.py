@@ -1,9 +1,9 @@
 """What an exercise is, and how an answer to it is judged: by what it does, never by how it is written.
 
-An exercise holds *cases*: small inputs, from the smallest on, on which the answer and the reference have to agree. It
-also holds the *mistakes* that learners are known to make, each as a wrong answer. Where an answer fails a case, it is
-compared with every mistake: the one that it agrees with on all cases is named. Where there is none, the learner reads
-the first case that went wrong.
+An exercise holds *cases*: small inputs, smallest first, on which the answer and the reference have to agree. It also
+holds the *mistakes* that learners are known to make, each as a wrong answer. An answer that fails a case is compared
+with every mistake, and the learner is told the one that it agrees with on all cases. If there is none, the learner is
+told the first case that failed.
 
     Exercise(
         reference=double,
@@ -38,7 +38,7 @@ ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer
 
 @dataclass(frozen=True)
 class Verdict:
-    """status: "correct", "wrong" or "not attempted". mistake: its slug, if the answer is wrong. message: for the learner."""
+    """status: "correct", "wrong" or "not attempted". mistake: its slug, if it is wrong. message: for the learner."""
 
     status: str
     mistake: str | None = None
@@ -49,7 +49,7 @@ class Verdict:
 class Case:
     """One question to an answer. words: how a learner would write it, with {name} for the exercise's name.
 
-    run: answer -> a number, tensor, or list, tuple or dict of such, which is compared with what the reference gives.
+    run: answer -> a number, tensor, or list, tuple or dict of these, which is compared with the reference's result.
     It may raise `Fault(slug, sentence)`.
     """
 
@@ -59,14 +59,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A known wrong answer. sentence: what is wrong, to the one who made it, without giving the right answer away.
+    """A known wrong answer. sentence: tells the learner what is wrong, without giving the right answer away.
 
-    answer: a function or class that makes it; whoever gives the same in every case makes it, too.
-    patch: in place of `answer`, (old, new) or several such pairs: the reference with this text replaced, which stands
-        in it exactly once.
-    on: the cases that alone count, such as those of ordinary size.
-    symptom: in place of `on`, a function that says of any answer whether it makes the mistake. It runs within the same
-        limits, and an exception means no. With it, `answer` or `patch` is an example, and may be missing.
+    answer: a function or class that makes it; any answer that returns the same in every case makes it, too.
+    patch: instead of `answer`, (old, new) or several such pairs: the reference with this text replaced. The old text
+        must occur in the reference exactly once.
+    on: the only cases that count, such as those of ordinary size.
+    symptom: instead of `on`, a function that decides for any answer whether it makes the mistake. It runs within the
+        same limits, and an exception means no. With a symptom, `answer` or `patch` is an example, and may be missing.
     """
 
     slug: str
@@ -95,11 +95,11 @@ class Mistake:
 
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
-    """A task and all that is needed to judge an answer to it. Its name is the reference's.
+    """A task and everything needed to judge an answer to it. Its name is the reference's.
 
     task: what to do, in a sentence or two. difficulty: 1 to 5. minutes: for someone who has read the lesson.
-    reference: a function, or a class of modules; its source is the solution that a learner may read.
-    cases: from the smallest on. hints: at least two, each giving away more.
+    reference: a function, or an nn.Module class; its source is the solution that a learner may read.
+    cases: smallest first. hints: at least two, each giving away more.
     """
 
     task: str
@@ -162,7 +162,7 @@ class Exercise:
             if found[-1].unwritten:
                 where = found[-1].unwritten
                 return Verdict(
-                    NOT_ATTEMPTED, None, f"{where} still raises NotImplementedError: replace that line with your code."
+                    NOT_ATTEMPTED, None, f"{where} still raises NotImplementedError: replace this line with your code."
                 )
             if found[-1].hopeless:
                 break
@@ -225,7 +225,7 @@ class Exercise:
         return Verdict(WRONG, trouble.slug, example)
 
     def _known(self, answer: Any, found: list[Outcome], first: int) -> Mistake | None:
-        """The first mistake that explains everything: a symptom that is present, or an answer that agrees in all cases."""
+        """The first mistake that explains everything: a symptom that shows, or an answer that agrees in all cases."""
         for mistake in self.mistakes:
             symptom = mistake.symptom or (mistake.on and partial(self._agrees_on, mistake))
             if symptom:

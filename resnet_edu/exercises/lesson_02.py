@@ -329,7 +329,7 @@ class _Watched(torch.optim.SGD):
 def _order(seen: Callable[[str], bool]) -> Callable[[Any], bool]:
     """The symptom: what the answer does, in order, as a line such as "forward zero backward step".
 
-    At its end stands "moved" if that has changed the weights.
+    The line ends with "moved" if the weights have changed.
     """
 
     def symptom(answer: Any) -> bool:

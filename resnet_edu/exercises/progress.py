@@ -1,6 +1,6 @@
 """What a reader has solved so far: one small JSON file, {"solved": ["output_size", ...]}, in the user's own folder.
 
-A file that is missing or damaged counts as nothing solved; one that cannot be written changes nothing in the lesson.
+A missing or damaged file means that nothing is solved; a file that cannot be written does not affect the lesson.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Run somebody's code and tell what happened; the learner's session stays as it was.
+"""Run a learner's code and report what happened; the learner's session stays as it was.
 
     >>> attempt(lambda: 1 / 0).trouble
     Trouble(slug='raises', sentence='it raises ZeroDivisionError: division by zero.')
 
-`attempt`, at the end, is the whole story; above it stand its parts. They guard against accidents (loops without end,
+`attempt`, at the end, ties everything together; its parts come before it. They guard against accidents (endless loops,
 too much memory, seeds and settings that are left changed, printed output, `input` and `exit`), not against attackers.
 
-The memory limit works on Linux only. On Windows, and on any thread but the main one, code that sleeps goes on; a loop
-inside one C call goes on everywhere.
+The memory limit works on Linux only. On Windows, and on any thread but the main one, sleeping code is not interrupted;
+a loop inside a single C call is not interrupted anywhere.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def silence() -> Iterator[None]:
 
 @contextmanager
 def once_a_check() -> Iterator[None]:
-    """One thread, which is much faster on a busy machine; also restores matplotlib's rcParams, too slow for each case."""
+    """One thread, much faster on a busy machine; also restores matplotlib's rcParams, too slow for each case."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -158,11 +158,11 @@ def memory_limit(extra: int = MEMORY) -> Iterator[None]:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeUp in this thread after so many seconds of computing, or PATIENCE times as many by the clock.
+    """Raise TimeUp in this thread after this many seconds of computing, or PATIENCE times as many of wall-clock time.
 
-    What the code imports takes its time without counting, and is not interrupted: a module imported by half would stay
-    broken. On the main thread of Linux and macOS a signal does it, which also wakes code that sleeps; elsewhere another
-    thread, which cannot do that.
+    Imports do not count and are not interrupted: a module that is only half imported would stay broken. On the main
+    thread of Linux and macOS, a signal interrupts the code, even if it is sleeping; elsewhere another thread does,
+    which cannot interrupt sleeping code.
     """
     before, clock, used, late = (time.perf_counter(), time.process_time()), 0.0, 0.0, 0
 
@@ -254,9 +254,9 @@ def stand_ins(paper: Paper) -> Iterator[None]:
 
 
 def attempt(code: Callable[[], Any], *, seconds: float = SECONDS) -> Outcome:
-    """Run `code` within limits, with nobody to talk to; then set back what it has changed around it.
+    """Run `code` within limits and without input; then restore what it has changed around it.
 
-    seconds: of computing. Raises nothing that the code raises.
+    seconds: of computing. Exceptions that the code raises are not passed on.
     """
     value, trouble, line, function, paper = None, None, "", "", Paper()
     started = time.perf_counter()

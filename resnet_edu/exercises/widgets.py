@@ -1,4 +1,4 @@
-"""An exercise in the notebook: its verdict, its buttons, and what the lesson goes on with.
+"""An exercise in the notebook: its verdict, its buttons, and what the lesson continues with.
 
     from resnet_edu.exercises.widgets import exercise, progress
 
@@ -6,7 +6,7 @@
     progress()                                             # what is solved so far, in all lessons
 
 Only widgets that ipywidgets 7 and 8 share are used. A reader without a kernel sees the verdict of the stored run, and
-hints and solution to unfold.
+can unfold the hints and the solution.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from resnet_edu.lesson import as_html, put_widget
 
 
 def exercise(name: str, answer: Any) -> Any:
-    """Check an answer, show the verdict and the buttons, and return what the lesson goes on with.
+    """Check an answer, show the verdict and the buttons, and return what the lesson continues with.
 
     That is the answer if it is correct, else the course's own solution.
     """
@@ -59,7 +59,7 @@ def progress_table(solved: set[str]) -> str:
 class Panel:
     """One exercise on the page: the verdict as text, three buttons, and below them what they were asked for.
 
-    `judge` comes before all else: it takes an answer and keeps the verdict.
+    Call `judge` first: it takes an answer and keeps the verdict.
     """
 
     handed_in: ClassVar[dict[str, Any]] = {}  # the latest answer to each exercise
@@ -113,11 +113,11 @@ class Panel:
         put_widget(widgets.VBox([widgets.HBox(row), self.below]), self._unfolding())
 
     def check(self) -> None:
-        """Judge what the notebook now calls by the exercise's name, and let the notebook continue with the right one."""
+        """Judge what the notebook now calls by the exercise's name; let the notebook continue with the right one."""
         variables = get_ipython().user_ns
         answer = variables.get(self.exercise.name)
         if answer is None or answer is self.exercise.reference:  # what the last check has put there
-            self.below.value = "<p>Nothing new to check: first run the cell above that contains your answer.</p>"
+            self.below.value = "<p>Nothing new to check: first run the cell above, which contains your answer.</p>"
             return
         self.judge(answer)
         variables[self.exercise.name] = self.choice

@@ -1,27 +1,27 @@
 """How an exercise is written, and the tools for it. lesson_05.py is the model.
 
 For each exercise, in this order: the reference, what its cases need, and one `Exercise(...)  # fmt: skip` with
-reference, difficulty, minutes, task, cases from the smallest on, mistakes, hints. A mistake is the first of these that
-does:
+reference, difficulty, minutes, task, cases (smallest first), mistakes, hints. Write a mistake as the first of these
+that works:
 
-1. A patch of the reference, where that is shorter than a function:
+1. A patch of the reference, if that is shorter than a function:
    `Mistake("sign", "Your sign is lost.", patch=("a @ b", "abs(a @ b)"))`, or several pairs, applied one after another.
-   The old text stands in the source exactly once, docstring included.
-2. A function, best by way of the reference: `lambda net: list(layer_norms(net).values())`.
-3. A symptom, where many different lines make the mistake, each failing in its own way elsewhere:
-   `symptom=right_but_not_on(reference, SQUARES, RECTANGLES)`. Without a patch as an example beside it, it needs an
-   answer in `tests/exercise_bank`.
+   The old text must occur in the source exactly once, docstring included.
+2. A function, preferably one that calls the reference: `lambda net: list(layer_norms(net).values())`.
+3. A symptom, if many different lines make the mistake, each failing in its own way elsewhere:
+   `symptom=right_but_not_on(reference, SQUARES, RECTANGLES)`. Without a patch as an example, it needs an answer in
+   `tests/exercise_bank`.
 
-A mistake of kind 1 or 2 is named if an answer gives the same in all cases, so nothing else may be wrong with it; with
-`on=CASES`, if it gives the same in these. The first in the tuple wins: `on` and `symptom` stand before what they must
-not be mistaken for.
+A mistake of kind 1 or 2 is reported if an answer returns the same in all cases, so nothing else may be wrong with the
+answer; with `on=CASES`, if it returns the same in these. The first in the tuple wins: put `on` and `symptom` before the
+mistakes that they must not be confused with.
 
-Cases are made by `call(x, stride=2)` (what does the answer give for these arguments?), by `gradients(x)`, by `shape`,
+Cases are made by `call(x, stride=2)` (what does the answer return for these arguments?), by `gradients(x)`, by `shape`,
 `parameters`, `output` and `gradients_of` for a module, or by `Case("the running mean", run)` with a function of the
-answer. They call by keyword what a lesson calls by keyword. Numbers come from `integers` and `normal`.
+answer. They pass by keyword what a lesson passes by keyword. Numbers come from `integers` and `normal`.
 
-The bank keeps right answers in other styles. It keeps a wrong one only for a symptom, or for a diagnosis that is no
-mistake's own.
+The bank keeps correct answers in other styles. It keeps a wrong one only for a symptom, or for a diagnosis that does
+not belong to a mistake.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ class Once:
 
 
 def called(answer: Any, *arguments: Any, **keywords: Any) -> Any:
-    """answer(*arguments, **keywords), with copies of them. Raises Fault where it takes others, or changes them.
+    """answer(*arguments, **keywords), with copies of them. Raises Fault if it takes others, or changes them.
 
-    A module is handed over itself. Where the answer is one, no module inside of it may return None or use a parameter
-    that it does not know.
+    A module is passed itself, not as a copy. If the answer is a module, no module inside it may return None or use an
+    unregistered parameter.
     """
     fits(answer, *arguments, **keywords)
     copies = [argument if isinstance(argument, nn.Module) else _copied(argument) for argument in arguments]
@@ -211,10 +211,10 @@ def built(answer: Any, *arguments: Any, **keywords: Any) -> nn.Module:
 
 
 def fill(module: nn.Module) -> None:
-    """Give weights of 2 or more dimensions numbers that depend on their shape alone, scaled by fan-in.
+    """Fill weights of 2 or more dimensions with numbers that depend only on their shape, scaled by fan-in.
 
-    So two modules with the same layers compute the same, whatever their layers are called, in which order they were
-    made, and how they start. Scales of normalization become 1, biases 0.
+    Two modules with the same layers then compute the same, regardless of the layers' names, the order in which they
+    were created, and their initialization. Normalization scales become 1, biases 0.
     """
     with torch.no_grad():
         for name, parameter in module.named_parameters():
