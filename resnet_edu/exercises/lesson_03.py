@@ -105,8 +105,8 @@ LAYER_NORMS = Exercise(
                 symptom=raises(AttributeError, "'NoneType' object has no attribute", lambda f: f(_net()))),
         Mistake("squares-underflow", "You square in float32: 1e-30 squared is 1e-60, which underflows to 0. (And 1e30 "
                 "squared is infinite.) Converting the result to float64 comes too late.", patch=(".double()", "")),
-        Mistake("one-factor-for-all", "You scale every gradient by the same factor. A factor large enough for 1e-30 "
-                "makes a larger gradient infinite: derive the factor from the gradient itself.",
+        Mistake("one-factor-for-all", "You use the same scale factor for every gradient. A factor large enough for "
+                "1e-30 makes a larger gradient infinite: derive the factor from the gradient itself.",
                 symptom=_one_factor_for_all),
         Mistake("divides-by-zero", "You divide by the largest entry, even where it is 0: 0 / 0 is nan. The norm of "
                 "zeros is 0.",
