@@ -91,7 +91,7 @@ def test_the_check_button_judges_what_the_notebook_now_calls_by_that_name(shell,
     panel.show()
     shell.user_ns["output_size"] = panel.choice
     panel.check()
-    assert "run the cell above first" in panel.below.value and shell.user_ns["output_size"] is REFERENCE
+    assert "run the cell above" in panel.below.value and shell.user_ns["output_size"] is REFERENCE
     shell.user_ns["output_size"] = right
     panel.check()
     assert panel.text.startswith("correct") and shell.user_ns["output_size"] is right
@@ -100,7 +100,7 @@ def test_the_check_button_judges_what_the_notebook_now_calls_by_that_name(shell,
     panel.check()
     assert panel.text.startswith("not yet: ") and shell.user_ns["output_size"] is REFERENCE
     panel.check()
-    assert "run the cell above first" in panel.below.value and panel.text.startswith("not yet: ")
+    assert "run the cell above" in panel.below.value and panel.text.startswith("not yet: ")
     verdicts = [one["data"]["text/plain"][:7] for one in page if set(one["data"]) == {"text/plain"}]
     assert verdicts == ["not att", "correct", "not yet"]
     assert len({one["transient"]["display_id"] for one in page if set(one["data"]) == {"text/plain"}}) == 1
@@ -111,7 +111,7 @@ def test_without_a_cell_that_was_run_there_is_nothing_to_check(shell):
     panel.show()
     shell.user_ns.pop("output_size", None)  # as in a kernel that was started anew
     panel.check()
-    assert "run the cell above first" in panel.below.value and panel.verdict.status == "not attempted"
+    assert "run the cell above" in panel.below.value and panel.verdict.status == "not attempted"
 
 
 def test_hints_come_one_by_one_and_the_solution_when_it_is_asked_for(shell):

@@ -216,7 +216,7 @@ def test_a_case_gives_copies_and_sees_a_change_in_place():
     assert x.tolist() == [1, 2]
     assert toy(cases=(call([1.0]),), reference=len).check(lambda x: x.append(2) or 1).mistake == "changes-input"
     large = toy(cases=(call(torch.ones(30)),), reference=torch.sum).check(lambda x: x.mul_(2).sum())
-    assert "a tensor of the shape [30] has other numbers afterwards" in large.message
+    assert "a tensor of shape [30] has different numbers" in large.message
 
 
 def test_of_a_dict_that_was_changed_the_first_entry_that_differs_is_told():
@@ -257,7 +257,7 @@ def test_a_gradient_that_was_cut_off_is_told_with_the_input_that_it_does_not_rea
     cut = toy(reference=lambda x, y: x * y, cases=(gradients(torch.ones(2), torch.ones(2)),), mistakes=())
     assert cut.check(lambda x, y: y * x).status == "correct"
     one = cut.check(lambda x, y: x * y.detach())
-    assert one.mistake == "cuts-the-gradient" and "input number 2" in one.message
+    assert one.mistake == "cuts-the-gradient" and "input 2" in one.message
     assert cut.check(lambda x, y: (x * y).detach()).mistake == "cuts-the-gradient"
     assert cut.check(lambda x, y: 2.0).mistake == "cuts-the-gradient"
     assert cut.check(lambda x, y: x * y + (x - x.detach())).mistake == "result"

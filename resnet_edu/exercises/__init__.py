@@ -7,11 +7,11 @@
 Read it in this order:
 
     faults.py      what can go wrong when an answer runs, in a learner's words
-    sandbox.py     run somebody's code: within limits, and the world stays as it was
-    compare.py     compare two results, and tell the difference
+    sandbox.py     run a learner's code within limits, and undo its side effects
+    compare.py     compare two results, and describe the difference
     core.py        `Exercise`: cases, known mistakes, the verdict
     writing.py     how an exercise is written, and the tools for it
-    lesson_NN.py   the exercises of one lesson; to add one, write it there, and its name into `LESSONS` below
+    lesson_NN.py   the exercises of one lesson; to add one, write it there and add its name to `LESSONS` below
     progress.py    what a reader has solved so far, in a small file
     widgets.py     the buttons in the notebook: the only part that knows Jupyter
 """
@@ -44,7 +44,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Exercise:
-    """The exercise of this name. Raises ValueError that lists them all."""
+    """The exercise with this name. If there is none, raises a ValueError that lists all names."""
     for lesson, listed in LESSONS.items():
         if name in listed:
             module = import_module(f"{__name__}.lesson_{lesson:02d}")
@@ -58,7 +58,7 @@ def all_exercises() -> list[Exercise]:
 
 
 def check(name: str, answer: Any) -> Verdict:
-    """Judge an answer. Whatever it does, nothing is raised, and the world around it is left as it was.
+    """Judge an answer. Exceptions in the answer are not raised, and its side effects are undone.
 
     Raises ValueError if there is no exercise of this name.
     """

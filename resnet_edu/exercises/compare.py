@@ -1,7 +1,7 @@
 """Two results: are they the same, and if not, how does a learner read the difference?
 
 >>> difference(found=torch.zeros(2, 3), expected=torch.zeros(3, 2)).sentence
-'it should give a tensor of the shape [3, 2], and yours has the shape [2, 3].'
+'expected a tensor of shape [3, 2], but got shape [2, 3].'
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LONG = 100  # characters, beyond which a tensor is no longer read: then only its
 
 
 def same(found: Any, expected: Any) -> bool:
-    """Whether a learner's result is as good as the reference's: equal up to rounding, in any float type and layout."""
+    """Whether a learner's result matches the reference's: equal up to rounding, in any float type and layout."""
     match expected:
         case Tensor():
             return _same_tensor(found, expected)
@@ -70,7 +70,7 @@ def _same_number(found: Any, expected: bool | Integral | float) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Python's own number for a tensor or array without dimensions and for NumPy's numbers; all else as it is."""
+    """Python's own number for a 0-dimensional tensor or array and for NumPy scalars; all else unchanged."""
     if isinstance(value, np.generic) or (isinstance(value, Tensor | np.ndarray) and value.ndim == 0):
         return value.item()
     return value
@@ -82,49 +82,48 @@ def plain(value: Any) -> Any:
 def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
     """What is different about the result, in one sentence: its kind, its shape, or its numbers."""
     if found is None and printed.strip():
-        return Trouble("prints", f"it prints {_cut(printed.strip())} and returns nothing. Write `return` for `print`.")
+        return Trouble(
+            "prints", f"it prints {_cut(printed.strip())} and returns nothing. Use `return` instead of `print`."
+        )
     if found is None:
-        return Trouble("returns-nothing", f"it should give {shown(expected)}, and yours returns nothing (None).")
+        return Trouble("returns-nothing", f"expected {shown(expected)}, but nothing was returned (None).")
     if isinstance(found, type):
         return Trouble(
-            "class-for-instance", f"it gives the class {found.__name__} itself. Call it: `{found.__name__}(...)`."
+            "class-for-instance", f"it returns the class {found.__name__} itself. Call it: `{found.__name__}(...)`."
         )
     if isinstance(found, Generator | Coroutine):
-        return Trouble("yields", "it gives a generator. Write `return`, not `yield`, and `def` without `async`.")
+        return Trouble(
+            "yields", "it returns a generator or coroutine. Use `return` instead of `yield`, and `def` without `async`."
+        )
     if isinstance(expected, Tensor):
         if isinstance(found, nn.Module):
             return Trouble("layer-for-result", layer_for_result(found))
         if isinstance(found, np.ndarray):
-            return Trouble("numpy", "it gives a NumPy array. Stay in torch: autograd cannot follow NumPy.")
+            return Trouble("numpy", "it returns a NumPy array. Stay in torch: autograd cannot track NumPy.")
         if not isinstance(found, Tensor):
-            return Trouble(
-                "kind", f"it should give a tensor of the shape {list(expected.shape)}, and yours gives {_told(found)}."
-            )
+            return Trouble("kind", f"expected a tensor of shape {list(expected.shape)}, but got {_told(found)}.")
         if found.device != expected.device:
-            return Trouble("device", f"it should give a tensor on {expected.device}, and yours is on {found.device}.")
+            return Trouble("device", f"expected a tensor on {expected.device}, but got one on {found.device}.")
         if found.shape != expected.shape:
             return Trouble(
                 "shape",
-                f"it should give a tensor of the shape {list(expected.shape)}, "
-                f"and yours has the shape {list(found.shape)}.",
+                f"expected a tensor of shape {list(expected.shape)}, but got shape {list(found.shape)}.",
             )
         if found.dtype != expected.dtype and not (found.is_floating_point() and expected.is_floating_point()):
-            return Trouble("kind", f"it should give {_dtype(expected)}, and yours gives {_dtype(found)}.")
+            return Trouble("kind", f"expected {_dtype(expected)}, but got {_dtype(found)}.")
         if expected.numel() > FEW or len(shown(expected)) > LONG:
             wrong = ~torch.isclose(found.double(), expected.double(), rtol=RTOL, atol=ATOL, equal_nan=True)
             at = tuple(wrong.nonzero()[0].tolist())
-            there = (
-                f"first at {list(at)}: there it should be {_number(expected[at])}, and yours is {_number(found[at])}."
-            )
+            there = f"first at {list(at)}: expected {_number(expected[at])}, but got {_number(found[at])}."
             return Trouble("result", f"{int(wrong.sum())} of {wrong.numel()} numbers are wrong, {there}")
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         for key in expected:
             if key not in found:
-                return Trouble("result", f"it should have an entry {key!r}; yours has {_cut(str(list(found)))}.")
+                return Trouble("result", f"expected an entry {key!r}, but got only {_cut(str(list(found)))}.")
             if not same(found[key], expected[key]):
                 inner = difference(found[key], expected[key])
                 return Trouble(inner.slug, f"{key}: {inner.sentence}")
-        return Trouble("result", f"it should have {shown(list(expected))}, and yours has {shown(list(found))}.")
+        return Trouble("result", f"expected the entries {shown(list(expected))}, but got {shown(list(found))}.")
     if isinstance(expected, list | tuple) and isinstance(found, list | tuple) and shown(found) == shown(expected):
         place = next((i for i, pair in enumerate(zip(found, expected, strict=False)) if not same(*pair)), None)
         if place is not None:  # [1.0] for [1], which read the same
@@ -132,12 +131,12 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
             return Trouble(inner.slug, f"at [{place}], {inner.sentence}")
     kinds = _kind(found), _kind(expected)
     if kinds[0] != kinds[1] and kinds not in ALIKE:  # such as 3.0 and 3, which read the same
-        return Trouble("kind", f"it should give {_told(expected)}, and yours gives {_told(found)}.")
-    return Trouble("result", f"it should give {shown(expected)}, and yours gives {shown(found)}.")
+        return Trouble("kind", f"expected {_told(expected)}, but got {_told(found)}.")
+    return Trouble("result", f"expected {shown(expected)}, but got {shown(found)}.")
 
 
 def differing(before: Any, after: Any) -> tuple[str, str]:
-    """Both, as they fit into a sentence; of two dicts the names, or else the first entry, that differ."""
+    """Both, as they read in a sentence; of two dicts the names, or else the first entry, that differ."""
     if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
         return shown(before), shown(after)
     if before.keys() != after.keys():
@@ -147,9 +146,9 @@ def differing(before: Any, after: Any) -> tuple[str, str]:
 
 
 def layer_for_result(layer: nn.Module) -> str:
-    """Somebody wrote nn.ReLU(x)."""
+    """The answer returned nn.ReLU(x) or the like: a layer."""
     name = type(layer).__name__
-    return f"it gives the layer {name} itself. One pair of brackets makes a layer, a second applies it: {name}()(x)."
+    return f"it returns the layer {name} itself. Create the layer first, then call it: {name}()(x)."
 
 
 def _kind(value: Any) -> str:
@@ -175,7 +174,7 @@ def _told(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as it fits into a sentence."""
+    """A value as it reads in a sentence."""
     try:
         return _shown(value)
     except Exception:  # a list that holds itself, a tensor without numbers, an object that fails to say what it is
@@ -190,9 +189,9 @@ def _shown(value: Any) -> str:
         case Tensor() if value.numel() <= FEW and value.device.type != "meta":
             return _numbers(value.tolist())
         case Tensor():
-            return f"a tensor of the shape {list(value.shape)}"
+            return f"a tensor of shape {list(value.shape)}"
         case np.ndarray():
-            return f"a NumPy array of the shape {list(value.shape)}"
+            return f"a NumPy array of shape {list(value.shape)}"
         case nn.Module():
             return f"a {type(value).__name__}"
         case list() | tuple() if len(value) <= FEW:

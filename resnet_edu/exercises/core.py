@@ -1,9 +1,9 @@
 """What an exercise is, and how an answer to it is judged: by what it does, never by how it is written.
 
-An exercise holds *cases*: small inputs, from the smallest on, on which the answer and the reference have to agree. It
-also holds the *mistakes* that learners are known to make, each as a wrong answer. Where an answer fails a case, it is
-compared with every mistake: the one that it agrees with on all cases is named. Where there is none, the learner reads
-the first case that went wrong.
+An exercise holds *cases*: small inputs, smallest first, on which the answer and the reference have to agree. It also
+holds the *mistakes* that learners are known to make, each as a wrong answer. An answer that fails a case is compared
+with every mistake, and the learner is told the one that it agrees with on all cases. If there is none, the learner is
+told the first case that failed.
 
     Exercise(
         reference=double,
@@ -31,14 +31,14 @@ from resnet_edu.exercises.faults import Fault, Trouble
 from resnet_edu.exercises.sandbox import SECONDS, Outcome, attempt, attempt_trusted, once_a_check
 
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
-INCOMPARABLE = Trouble("kind", "it gives something that cannot be compared with the right result.")
+INCOMPARABLE = Trouble("kind", "it returns something that cannot be compared with the correct result.")
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
 ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """status: "correct", "wrong" or "not attempted". mistake: its slug, where it is wrong. message: for the learner."""
+    """status: "correct", "wrong" or "not attempted". mistake: its slug, if it is wrong. message: for the learner."""
 
     status: str
     mistake: str | None = None
@@ -49,7 +49,7 @@ class Verdict:
 class Case:
     """One question to an answer. words: how a learner would write it, with {name} for the exercise's name.
 
-    run: answer -> a number, tensor, or list, tuple or dict of such, which is compared with what the reference gives.
+    run: answer -> a number, tensor, or list, tuple or dict of these, which is compared with the reference's result.
     It may raise `Fault(slug, sentence)`.
     """
 
@@ -59,14 +59,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A known wrong answer. sentence: what is wrong, to the one who made it, without giving the right answer away.
+    """A known wrong answer. sentence: tells the learner what is wrong, without giving the right answer away.
 
-    answer: a function or class that makes it; whoever gives the same in every case makes it, too.
-    patch: in place of `answer`, (old, new) or several such pairs: the reference with this text replaced, which stands
-        in it exactly once.
-    on: the cases that alone count, such as those of ordinary size.
-    symptom: in place of `on`, a function that says of any answer whether it makes the mistake. It runs within the same
-        limits, and an exception means no. With it, `answer` or `patch` is an example, and may be missing.
+    answer: a function or class that makes it; any answer that returns the same in every case makes it, too.
+    patch: instead of `answer`, (old, new) or several such pairs: the reference with this text replaced. The old text
+        must occur in the reference exactly once.
+    on: the only cases that count, such as those of ordinary size.
+    symptom: instead of `on`, a function that decides for any answer whether it makes the mistake. It runs within the
+        same limits, and an exception means no. With a symptom, `answer` or `patch` is an example, and may be missing.
     """
 
     slug: str
@@ -79,14 +79,15 @@ class Mistake:
     def __post_init__(self) -> None:
         made = bool(self.answer) + bool(self.patch)
         if made > 1 or (not made and not self.symptom) or (self.symptom and self.on):
-            raise ValueError(f"Mistake({self.slug!r}): give `answer` or `patch`, and `on` or `symptom`.")
+            raise ValueError(f"Mistake({self.slug!r}): pass `answer` or `patch`, and `on` or `symptom`.")
 
     def patched(self, source: str) -> str:
         """The reference's source with the mistake in it."""
         for old, new in [self.patch] if isinstance(self.patch[0], str) else self.patch:
             if (times := source.count(old)) != 1:
                 raise ValueError(
-                    f"Mistake({self.slug!r}): the reference has {old!r} {times} times; a patch needs it once."
+                    f"Mistake({self.slug!r}): the reference contains {old!r} {times} times; a patch needs it exactly "
+                    "once."
                 )
             source = source.replace(old, new)
         return source
@@ -94,11 +95,11 @@ class Mistake:
 
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
-    """A task and all that is needed to judge an answer to it. Its name is the reference's.
+    """A task and everything needed to judge an answer to it. Its name is the reference's.
 
     task: what to do, in a sentence or two. difficulty: 1 to 5. minutes: for someone who has read the lesson.
-    reference: a function, or a class of modules; its source is the solution that a learner may read.
-    cases: from the smallest on. hints: at least two, each giving away more.
+    reference: a function, or an nn.Module class; its source is the solution that a learner may read.
+    cases: smallest first. hints: at least two, each giving away more.
     """
 
     task: str
@@ -113,7 +114,10 @@ class Exercise:
     def __post_init__(self) -> None:
         slugs = [mistake.slug for mistake in self.mistakes]
         if self.difficulty not in range(1, 6) or len(self.hints) < 2 or not self.cases or len(set(slugs)) < len(slugs):
-            raise ValueError(f"{self.name}: difficulty 1 to 5, two hints, a case, and a slug of its own each mistake.")
+            raise ValueError(
+                f"{self.name}: needs a difficulty from 1 to 5, two hints, a case, and a different slug "
+                "for each mistake."
+            )
 
     @property
     def name(self) -> str:
@@ -121,7 +125,7 @@ class Exercise:
 
     @property
     def lesson(self) -> int:
-        """The number of the lesson in whose module it stands."""
+        """The number of the lesson whose module contains it."""
         return int(self.reference.__module__.rpartition("_")[2])
 
     @property
@@ -142,12 +146,12 @@ class Exercise:
         return isinstance(self.reference, type) or "Module" in str(inspect.signature(self.reference).return_annotation)
 
     def answer_with(self, mistake: Mistake) -> Callable[..., Any] | None:
-        """A wrong answer that makes this mistake; None where only a symptom of it is known."""
+        """A wrong answer that makes this mistake; None if only a symptom of it is known."""
         return self._patched[mistake.slug] if mistake.patch else mistake.answer
 
     @once_a_check()
     def check(self, answer: Any) -> Verdict:
-        """Judge an answer. Nothing that the answer does is raised, and the world is left as it was."""
+        """Judge an answer. Exceptions in the answer are not raised, and its side effects are undone."""
         if unfit := attempt(partial(self._unfit, answer)).trouble:
             return Verdict(WRONG, unfit.slug, unfit.sentence)
         expected = self._expected()
@@ -158,7 +162,7 @@ class Exercise:
             if found[-1].unwritten:
                 where = found[-1].unwritten
                 return Verdict(
-                    NOT_ATTEMPTED, None, f"{where} still raises NotImplementedError: write your lines there."
+                    NOT_ATTEMPTED, None, f"{where} still raises NotImplementedError: replace this line with your code."
                 )
             if found[-1].hopeless:
                 break
@@ -166,7 +170,7 @@ class Exercise:
         return Verdict(CORRECT) if first is None else self._diagnosis(answer, found, first)
 
     def _expected(self) -> list[Outcome]:
-        """What the reference gives for each case: computed once, and again where the reader has changed a default."""
+        """What the reference returns for each case: computed once, and again if the reader has changed a default."""
         defaults = torch.get_default_dtype(), torch.empty(0).device, torch.is_grad_enabled()
         if defaults not in self._outcomes:
             outcomes = [attempt_trusted(partial(case.run, self.reference)) for case in self.cases]
@@ -177,7 +181,7 @@ class Exercise:
 
     @cached_property
     def _patched(self) -> dict[str, Callable[..., Any]]:
-        """By slug, what each patch makes of the reference, among the names of the module that it is written in."""
+        """By slug, what each patch turns the reference into, with the names of the module that it is written in."""
         answers = {}
         for mistake in self.mistakes:
             if mistake.patch:
@@ -187,22 +191,20 @@ class Exercise:
         return answers
 
     def _unfit(self, answer: Any) -> None:
-        """Raises Fault where something is wrong with it before it is called."""
+        """Raises Fault if the answer is wrong before it is even called."""
         if answer is None:
-            raise Fault("none", f"{self.name} is None. Hand in the {self._kind()} itself.")
+            raise Fault("none", f"{self.name} is None. Pass the {self._kind()} itself.")
         if isinstance(answer, nn.Module) and self.makes_modules:
             kind = type(answer).__name__
-            raise Fault(
-                "instance-for-class", f"You handed in one {kind} that is built already. Hand in the class: {kind}."
-            )
+            raise Fault("instance-for-class", f"You passed an instance of {kind}. Pass the class itself: {kind}.")
         if isinstance(answer, type) and not self.makes_modules:
             raise Fault(
-                "class-for-function", f"You handed in the class {answer.__name__}; {self.name} has to be a function."
+                "class-for-function", f"You passed the class {answer.__name__}; {self.name} has to be a function."
             )
         if not callable(answer):
             raise Fault(
                 "not-callable",
-                f"You handed in {shown(answer)}. Hand in the {self._kind()} itself, without brackets behind its name.",
+                f"You passed {shown(answer)}. Pass the {self._kind()} itself, without parentheses after its name.",
             )
 
     def _kind(self) -> str:
@@ -238,7 +240,7 @@ class Exercise:
         return None
 
     def _agrees_on(self, mistake: Mistake, answer: Any) -> bool:
-        """Whether the answer gives what the mistake gives in the cases that count."""
+        """Whether the answer returns what the mistake returns in the cases that count."""
         return all(same(case.run(answer), case.run(self.answer_with(mistake))) for case in mistake.on)
 
 

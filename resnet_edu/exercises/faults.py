@@ -1,6 +1,6 @@
 """What can go wrong when an answer runs, and how a learner reads it.
 
-raise Fault("no-fc", "the net that it gives has no linear layer named fc.")     # in a case: said as it stands
+raise Fault("no-fc", "the net that it gives has no linear layer named fc.")     # in a case: shown as it is
 told(ZeroDivisionError("division by zero")).sentence                            # 'it raises ZeroDivisionError: ...'
 """
 
@@ -36,18 +36,21 @@ class TimeUp(BaseException):
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that happened in place of a result. Two troubles are equal if they read the same."""
+    """Something that happened in place of a result. Two are equal if they read the same."""
 
     slug: str
     sentence: str
 
 
 TOLD: dict[type[BaseException], tuple[str, str]] = {
-    TimeUp: ("endless", "it does not come to an end. Is there a loop whose condition never changes?"),
-    RecursionError: ("endless-recursion", "it calls itself without end."),
-    MemoryError: ("memory", f"it asks for more than {MEMORY // 2**30} GiB of memory. Look at the shapes it makes."),
-    SystemExit: ("exits", "it ends the whole program. Say `return` to end a function."),
-    KeyboardInterrupt: ("interrupted", "it was interrupted (KeyboardInterrupt) before it came to an end."),
+    TimeUp: ("endless", "it does not finish. Is there a loop whose condition never changes?"),
+    RecursionError: ("endless-recursion", "it calls itself forever."),
+    MemoryError: (
+        "memory",
+        f"it asks for more than {MEMORY // 2**30} GiB of memory. Check the shapes that it creates.",
+    ),
+    SystemExit: ("exits", "it exits the whole program. Use `return` to end a function."),
+    KeyboardInterrupt: ("interrupted", "it was interrupted (KeyboardInterrupt) before it finished."),
 }
 
 
@@ -61,7 +64,7 @@ def _in_order(sizes: re.Match[str]) -> str:
 
 
 def told(error: BaseException) -> Trouble:
-    """An exception in a sentence."""
+    """Describe an exception in a sentence."""
     if isinstance(error, Fault):
         return Trouble(error.slug, error.sentence)
     try:
@@ -74,12 +77,15 @@ def told(error: BaseException) -> Trouble:
         if issubclass(kind, known):
             return Trouble(slug, sentence)
     if kind is NotImplementedError and 'missing the required "forward" function' in text:
-        return Trouble("no-forward", "the module has no `forward`. Is it spelled so, and indented into the class?")
+        return Trouble(
+            "no-forward",
+            "the module has no `forward`. Is the name spelled correctly, and is the method indented into the class?",
+        )
     return Trouble("raises", f"it raises {kind.__name__}" + (f": {text:.300}" if text else "") + ".")
 
 
 def where(error: BaseException) -> str:
-    """The last line that is the learner's own, as it is written."""
+    """The last line of the traceback that is the learner's own, as written."""
     lines = [
         line.strip()
         for entry in traceback.extract_tb(error.__traceback__)
@@ -89,7 +95,7 @@ def where(error: BaseException) -> str:
 
 
 def unwritten(error: BaseException) -> str:
-    """The function whose own `raise NotImplementedError` this is; "" if somebody else raised it."""
+    """The function whose own `raise NotImplementedError` this is; "" if it was raised elsewhere."""
     last = error.__traceback__
     if not isinstance(error, NotImplementedError) or last is None:
         return ""

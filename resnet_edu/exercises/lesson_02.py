@@ -1,4 +1,4 @@
-"""The exercises of lesson 02: the loss, the accuracy, one step of training, one augmentation."""
+"""The exercises of lesson 02: the loss, the accuracy, one training step, one augmentation."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from __future__ import annotations
@@ -32,7 +32,7 @@ from resnet_edu.exercises.writing import (
 
 
 def cross_entropy(logits, labels):
-    """logits [N, K], labels int64 [N] -> the mean loss, a tensor without dimensions."""
+    """logits [N, K], labels int64 [N] -> the mean loss, a 0-dimensional tensor."""
     shifted = logits - logits.max(dim=1, keepdim=True).values  # changes nothing, and exp cannot overflow
     log_p = shifted - shifted.exp().sum(dim=1, keepdim=True).log()  # [N, K]
     right = log_p[torch.arange(len(labels)), labels]  # one number a row
@@ -40,11 +40,13 @@ def cross_entropy(logits, labels):
 
 
 class _ByHand(TorchFunctionMode):
-    """Raises Fault where an answer takes what the task forbids, as a function, a method or a layer."""
+    """Raises Fault if an answer uses what the task forbids, as a function, a method or a layer."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if getattr(func, "__name__", "") in ("cross_entropy", "log_softmax"):
-            raise Fault("ready-made", f"it uses {func.__name__}, which the task forbids: write the loss by hand.")
+            raise Fault(
+                "ready-made", f"it uses {func.__name__}, which this task does not allow: implement the loss by hand."
+            )
         return func(*args, **(kwargs or {}))
 
 
@@ -61,9 +63,9 @@ _UNLIKE = call(torch.tensor([[0.0, 1.0], [1000.0, 1001.0]]), torch.tensor([0, 0]
 
 CROSS_ENTROPY = Exercise(
     reference=cross_entropy, difficulty=2, minutes=10,
-    task="Give the cross-entropy of logits [N, K] and labels [N]: the mean over the batch of minus the logarithm of "
-         "the probability that softmax gives to the right class. A tensor without dimensions, right for any logits. "
-         "Do not use F.cross_entropy or log_softmax.",
+    task="Return the cross-entropy of logits [N, K] and labels [N]: the mean over the batch of the negative logarithm "
+         "of the probability that softmax assigns to the correct class. The result is a 0-dimensional tensor and must "
+         "be correct for any logits. Do not use F.cross_entropy or log_softmax.",
     cases=(
         call(torch.tensor([[0.0, 0.0]]), torch.tensor([0])), call(torch.tensor([[2.0, 0.0]]), torch.tensor([1])),
         call(torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]]), torch.tensor([2, 2])),
@@ -75,58 +77,65 @@ CROSS_ENTROPY = Exercise(
     ),
     mistakes=(
         # Seen on moderate logits: who makes one of these often has an unstable softmax, too, and that can wait.
-        Mistake("sum-for-mean", "You add up over the batch. Then the loss grows with the batch: take the mean.",
+        Mistake("sum-for-mean", "You sum over the batch, so the loss grows with the batch size. Take the mean.",
                 patch=("mean()", "sum()"), on=_MODERATE),
-        Mistake("no-mean", "You give one loss for each image. Training needs one number for the batch.",
+        Mistake("no-mean", "You return one loss per image. Training needs a single number for the batch.",
                 patch=(".mean()", ""), on=_MODERATE),
-        Mistake("mean-over-classes-too", "You take the mean over all N * K entries, zeros included. Each image has "
+        Mistake("mean-over-classes-too", "You take the mean over all N * K entries, including zeros. Each image has "
                 "one loss: divide by N.", patch=("mean()", "mean() / logits.shape[1]"), on=_MODERATE),
-        Mistake("softmax-over-the-batch", "Your softmax adds up to 1 in each column, over the images. It belongs to "
-                "each image: over the classes.", patch=(("max(dim=1", "max(dim=0"), ("sum(dim=1", "sum(dim=0")),
+        Mistake("softmax-over-the-batch", "Your softmax sums to 1 down each column, over the images. It should sum to "
+                "1 for each image, over the classes.", patch=(("max(dim=1", "max(dim=0"), ("sum(dim=1", "sum(dim=0")),
                 on=_MODERATE),
-        Mistake("softmax-twice", "You take the softmax twice: the second one makes nearly even probabilities of the "
-                "first one's.", patch=("    shifted", "    logits = logits.softmax(1)\n    shifted"), on=_MODERATE),
-        Mistake("no-softmax", "You take the logits for logarithms of probabilities. They are not yet: softmax is "
-                "missing.", patch=("log_p[", "logits["), on=_MODERATE),
-        Mistake("no-logarithm", "You give minus the probability of the right class; its logarithm is missing.",
+        Mistake("softmax-twice", "You apply softmax twice: the second one turns the first one's probabilities into "
+                "nearly uniform ones.",
+                patch=("    shifted", "    logits = logits.softmax(1)\n    shifted"), on=_MODERATE),
+        Mistake("no-softmax", "You treat the logits as log-probabilities. They are not: softmax is missing.",
+                patch=("log_p[", "logits["), on=_MODERATE),
+        Mistake("no-logarithm", "You return the negative probability of the correct class; the logarithm is missing.",
                 patch=("right.mean", "right.exp().mean"), on=_MODERATE),
-        Mistake("probability-for-loss", "You give the probability of the right class. Its logarithm is missing, and "
-                "the sign.", patch=("-right", "right.exp()"), on=_MODERATE),
-        Mistake("logarithm-of-the-mean", "You take the mean of the probabilities, and then its logarithm. Each image "
-                "has a logarithm of its own.", patch=("mean()", "exp().mean().log()"), on=_MODERATE),
-        Mistake("sign", "Your loss is negative: a better net would have a larger one.", patch=("-right", "right"),
+        Mistake("probability-for-loss", "You return the probability of the correct class. The logarithm and the minus "
+                "sign are missing.", patch=("-right", "right.exp()"), on=_MODERATE),
+        Mistake("logarithm-of-the-mean", "You average the probabilities and then take the logarithm. Take the "
+                "logarithm for each image, then average.", patch=("mean()", "exp().mean().log()"), on=_MODERATE),
+        Mistake("sign", "Your loss is negative: a better network would have a larger loss.", patch=("-right", "right"),
                 on=_MODERATE),
-        Mistake("another-base", "Your logarithm has the base 2. The loss takes the natural one.",
+        Mistake("another-base", "Your logarithm has base 2. Cross-entropy uses the natural logarithm.",
                 patch=("mean()", "mean() / torch.tensor(2.0).log()"), on=_MODERATE),
-        Mistake("every-row-with-every-label", "[:, labels] takes each label's column in every row, so each image "
-                "meets the labels of all others. Row i goes with label i.", patch=("torch.arange(len(labels))", ":"),
+        Mistake("every-row-with-every-label", "[:, labels] selects each label's column in every row, so each image is "
+                "paired with the labels of all the others. Row i goes with label i.",
+                patch=("torch.arange(len(labels))", ":"),
                 on=_MODERATE),
-        Mistake("all-classes-count", "Your loss is the mean over all classes. Only the right class of each image "
+        Mistake("all-classes-count", "Your loss is the mean over all classes. Only the correct class of each image "
                 "counts.", patch=("[torch.arange(len(labels)), labels]", ""), on=_MODERATE),
-        Mistake("best-class-for-right-class", "You take the class with the largest logit, not the one in the label. "
-                "So the net is right by definition.", patch=(", labels]", ", logits.argmax(1)]"), on=_MODERATE),
-        Mistake("maximum-not-added-back", "You subtract the row's maximum in one place only. It cancels if it goes "
-                "from both: from the logit of the right class, too.", patch=("log_p = shifted", "log_p = logits"),
+        Mistake("best-class-for-right-class", "You use the class with the largest logit, not the one in the label, so "
+                "the network is always correct by definition.",
+                patch=(", labels]", ", logits.argmax(1)]"), on=_MODERATE),
+        Mistake("maximum-not-added-back", "You subtract the row's maximum in one place only. It cancels only if you "
+                "subtract it from the logit of the correct class, too.", patch=("log_p = shifted", "log_p = logits"),
                 on=_MODERATE),
         Mistake("first-image-only", "Only the first image of the batch counts.", patch=("right.mean()", "right[0]"),
                 on=_MODERATE),
-        Mistake("python-number", "You give a Python number. Training needs a tensor: `backward` starts there.",
+        Mistake("python-number", "You return a Python number. Training needs a tensor, on which it can call "
+                "`backward`.",
                 symptom=lambda answer: isinstance(_MODERATE[0].run(answer), float)),
-        Mistake("overflows", "Your formula is right, but e to the power of 1000 is more than a float32 can hold. Make "
-                "the logits smaller first, in a way that changes no probability.",
+        Mistake("overflows", "Your formula is correct, but e to the power of 1000 does not fit into float32. First "
+                "make the logits smaller in a way that does not change the probabilities.",
                 symptom=right_but_not_on(cross_entropy, _MODERATE, [_LARGE])),
-        Mistake("logarithm-of-zero", "Your softmax survives large logits. But a small probability has become 0 in "
-                "float32 before you take its logarithm: what is log(exp(z)) in one step? (A small number added inside "
-                "gives a wrong loss.)", symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE], [_FAR])),
-        Mistake("one-maximum-for-all", "You subtract one maximum from the whole batch. A row whose logits lie far "
-                "below it has only zeros left.",
+        Mistake("logarithm-of-zero", "Your softmax can handle large logits, but a small probability has already become "
+                "0 in float32 when you take its logarithm. What is log(exp(z)) in one step? (Adding a small number "
+                "inside the logarithm gives a wrong loss.)",
+                symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE], [_FAR])),
+        Mistake("one-maximum-for-all", "You subtract one maximum from the whole batch. A row whose logits are far "
+                "below it is left with only zeros.",
                 symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE, _FAR], [_UNLIKE])),
     ),
     hints=(
-        "The logarithm of softmax is z - log(sum(exp(z))), taken in each row. Which number of each row do you need?",
-        "exp overflows above 88. Subtract the largest logit of each row from the whole row: that cancels in softmax, "
+        "The logarithm of softmax is z - log(sum(exp(z))), computed for each row. Which number of each row do you "
+        "need?",
+        "exp overflows above 88. Subtract the largest logit of each row from the whole row: this cancels in softmax, "
         "and the largest exp is then 1. `keepdim=True` keeps the shape [N, 1].",
-        "log_p[torch.arange(N), labels] takes from row i the column labels[i]. The loss is minus the mean of these.",
+        "log_p[torch.arange(N), labels] selects column labels[i] of row i. The loss is the negative mean of these "
+        "values.",
     ),
 )  # fmt: skip
 
@@ -135,7 +144,7 @@ CROSS_ENTROPY = Exercise(
 
 
 def accuracy(logits, labels):
-    """logits [N, K], labels int64 [N] -> the part of the rows whose largest logit is the label's, 0 to 1."""
+    """logits [N, K], labels int64 [N] -> the fraction of rows whose largest logit is the label's, from 0 to 1."""
     return (logits.argmax(dim=1) == labels).float().mean().item()
 
 
@@ -148,7 +157,8 @@ _SEVERAL = (  # rows have the largest logits 1, 0, 2; columns 0, 1, 0, 2
 
 ACCURACY = Exercise(
     reference=accuracy, difficulty=1, minutes=5,
-    task="Give the part of the images that are classified right, as a float from 0 to 1: logits [N, K], labels [N].",
+    task="Return the fraction of images that are classified correctly, as a float from 0 to 1: logits [N, K], labels "
+         "[N].",
     cases=(
         call(torch.tensor([[0.0, 1.0]]), torch.tensor([1])), call(torch.tensor([[0.0, 1.0]]), torch.tensor([0])),
         *_SEVERAL, call(torch.tensor([[-1.0, -3.0, -2.0], [0.1, 0.3, 0.2]]), torch.tensor([0, 2])),
@@ -157,51 +167,55 @@ ACCURACY = Exercise(
         call(integers(7, 4) + 0.1 * torch.arange(4), torch.arange(7) % 4),
     ),
     mistakes=(
-        Mistake("argmax-over-the-batch", "Your argmax runs over the images: it says which image has most of a class. "
-                "Each image needs its class.", patch=("dim=1", "dim=0"), on=_SEVERAL),
-        Mistake("argmax-of-all", "Your argmax has no dimension: it gives one place in the whole table.",
+        Mistake("argmax-over-the-batch", "Your argmax runs over the images: it finds the image with the largest logit "
+                "for each class. You need the class with the largest logit for each image.",
+                patch=("dim=1", "dim=0"), on=_SEVERAL),
+        Mistake("argmax-of-all", "Your argmax has no dimension argument: it returns a single position in the flattened "
+                "tensor.",
                 patch=("dim=1", "")),
-        Mistake("every-pair", "Every image is compared with every label: [N, 1] == [N] is a table of N x N. Look at "
-                "the shape before you compare (keepdim=True makes such a shape).",
+        Mistake("every-pair", "You compare every image with every label: [N, 1] == [N] is an N x N matrix. Check the "
+                "shapes before you compare (keepdim=True produces such a shape).",
                 patch=("dim=1", "dim=1, keepdim=True")),
-        Mistake("count-for-part", "You count the hits. The task asks for their part of the batch.",
+        Mistake("count-for-part", "You return the number of correct predictions. The task asks for the fraction of the "
+                "batch.",
                 patch=("mean()", "sum()")),
-        Mistake("percent", "You give percent. The task asks for a number from 0 to 1.",
+        Mistake("percent", "You return a percentage. The task asks for a number from 0 to 1.",
                 patch=("return ", "return 100 * ")),
         Mistake("divides-by-classes", "You divide by the number of classes. How many images are there?",
                 patch=("mean().item()", "sum().item() / logits.shape[1]")),
         Mistake("divides-by-all-logits", "You divide by the number of logits, N * K. How many images are there?",
                 patch=("mean().item()", "sum().item() / logits.numel()")),
-        Mistake("errors-for-hits", "You give the part of the images that are wrong.", patch=("==", "!=")),
+        Mistake("errors-for-hits", "You return the fraction of images that are classified incorrectly.",
+                patch=("==", "!=")),
         Mistake("smallest-logit", "You take the class with the smallest logit.", patch=("argmax", "argmin")),
-        Mistake("value-for-place", "You compare the largest logit with the label. The label is the place where it "
-                "stands.", patch=("argmax", "amax")),
-        Mistake("max-gives-two", "`max` with a dimension gives two things, values and places. You compare both at "
-                "once with the labels.",
+        Mistake("value-for-place", "You compare the largest logit with the label. The label is the index of a class, "
+                "not a logit.", patch=("argmax", "amax")),
+        Mistake("max-gives-two", "`max` with a dimension returns both values and indices. You compare the pair with "
+                "the labels.",
                 symptom=raises(AttributeError, "'bool' object has no attribute", _SEVERAL[0].run)),
-        Mistake("mean-of-booleans", "`mean` does not work on True and False. Make numbers of them first.",
+        Mistake("mean-of-booleans", "`mean` does not work on booleans. Convert them to numbers first.",
                 symptom=raises(RuntimeError, "Got: Bool", _SEVERAL[0].run)),
-        Mistake("threshold", "You count an image as right where the right class has more than half of the "
-                "probability. With three classes, less can be enough to be the largest.",
+        Mistake("threshold", "You count an image as correct only if its class has a probability above one half. With "
+                "three classes, the largest probability can be smaller than that.",
                 patch=("logits.argmax(dim=1) == labels", "logits.softmax(1)[torch.arange(len(labels)), labels] > 0.5")),
-        Mistake("all-or-nothing", "You ask whether all images are right. The task asks how many, as a part.",
+        Mistake("all-or-nothing", "You check whether all images are correct. The task asks for the fraction that are.",
                 patch=(".float().mean().item()", ".all().item()")),
-        Mistake("whole-division", "`//` drops everything after the point, and a part lies between 0 and 1.",
+        Mistake("whole-division", "`//` drops everything after the decimal point, and a fraction is between 0 and 1.",
                 patch=("mean().item()", "sum().item() // len(labels)")),
-        Mistake("rounded", "You round to two digits. Leave that to whoever prints it.",
+        Mistake("rounded", "You round to two digits. Leave rounding to the code that prints the number.",
                 lambda logits, labels: round(accuracy(logits, labels), 2)),
         Mistake("first-image-only", "Only the first image of the batch counts.",
                 lambda logits, labels: accuracy(logits[:1], labels[:1])),
-        Mistake("one-for-each-image", "You give a hit or a miss for each image. The task asks for one number.",
+        Mistake("one-for-each-image", "You return one hit or miss per image. The task asks for a single number.",
                 patch=(".float().mean().item()", "")),
-        Mistake("one-for-each-image-as-float", "You give a 1 or a 0 for each image. The task asks for one number.",
+        Mistake("one-for-each-image-as-float", "You return a 1 or a 0 per image. The task asks for a single number.",
                 patch=(".mean().item()", "")),
     ),
     hints=(
-        "The net's answer is the class with the largest logit. `argmax` says where the largest number stands; along "
-        "which dimension are the classes?",
-        "`predicted == labels` gives True or False for each image. The mean of ones and zeros is the part of the ones.",
-        "Booleans have no mean: .float() first. And .item() makes a Python number of a tensor without dimensions.",
+        "The network's prediction is the class with the largest logit. `argmax` returns the index of the largest "
+        "number; along which dimension are the classes?",
+        "`predicted == labels` is True or False for each image. The mean of ones and zeros is the fraction of ones.",
+        "Booleans have no mean: call .float() first. And .item() converts a 0-dimensional tensor to a Python number.",
     ),
 )  # fmt: skip
 
@@ -210,7 +224,7 @@ ACCURACY = Exercise(
 
 
 def train_step(net, optimizer, x, y):
-    """One step on the batch x, y, in train mode -> the loss before the step, a float."""
+    """One training step on the batch x, y, in train mode -> the loss before the step, a float."""
     net.train()
     loss = F.cross_entropy(net(x), y)
     optimizer.zero_grad()
@@ -240,18 +254,18 @@ def _sgd(net: nn.Module, **options: Any) -> torch.optim.Optimizer:
 
 
 def _stepped(answer: Any, net: nn.Module, optimizer: torch.optim.Optimizer, steps: int = 1) -> Any:
-    """What the answer returns at the last step. Raises Fault where that is no plain number."""
+    """What the answer returns at the last step. Raises Fault if that is not a plain number."""
     fits(answer, net, optimizer, _X[0], _Y[0])
     for i in range(steps):
         x, y = _X[i].clone(), _Y[i].clone()
         result = answer(net, optimizer, x, y)
         if not torch.equal(x, _X[i]) or not torch.equal(y, _Y[i]):
-            raise Fault("changes-input", "it changes the batch in place: the next epoch would train on something else.")
+            raise Fault("changes-input", "it changes the batch in place: the next epoch would train on different data.")
     if isinstance(result, Tensor) and result.requires_grad:
         raise Fault(
             "keeps-the-graph",
-            "it returns the loss with all that led to it: who collects the losses of an epoch keeps every activation "
-            "in memory. Return a number.",
+            "it returns the loss together with its graph: anyone who collects the losses of an epoch would keep every "
+            "activation in memory. Return a number.",
         )
     return result
 
@@ -291,7 +305,7 @@ def _some_frozen(answer: Any) -> Tensor:
 
 
 class _Watched(torch.optim.SGD):
-    """Writes down what is done, and when; a step of another optimizer as "other"."""
+    """Records what is done, and in which order; a step of another optimizer is recorded as "other"."""
 
     def __init__(self, net: Any) -> None:
         super().__init__(net.parameters(), lr=0.5)
@@ -315,7 +329,7 @@ class _Watched(torch.optim.SGD):
 def _order(seen: Callable[[str], bool]) -> Callable[[Any], bool]:
     """The symptom: what the answer does, in order, as a line such as "forward zero backward step".
 
-    At its end stands "moved" if that has changed the weights.
+    The line ends with "moved" if the weights have changed.
     """
 
     def symptom(answer: Any) -> bool:
@@ -336,70 +350,71 @@ def _order(seen: Callable[[str], bool]) -> Callable[[Any], bool]:
 
 TRAIN_STEP = Exercise(
     reference=train_step, difficulty=2, minutes=10,
-    task="Take one step of training on the batch x, y with cross-entropy, and return the loss before the step as a "
-         "number. Train in train mode, in whatever mode the net comes; gradients that it holds from before must not "
-         "count.",
+    task="Take one training step on the batch x, y with cross-entropy, and return the loss before the step as a "
+         "number. Train in train mode, whatever mode the network is in when you receive it; gradients left over from "
+         "before must not count.",
     cases=(
         Case("what {name} returns for a linear layer and a batch of three", _returned),
         Case("the weights after one step, lr 0.5", _weights()),
         Case("the weights after two steps, lr 0.5", _weights(2)),
-        Case("the weights after one step, where the net held a gradient from before", _weights(stale=True)),
+        Case("the weights after one step, when the net already held a gradient", _weights(stale=True)),
         Case("the weights after two steps with momentum 0.9", _weights(2, momentum=0.9)),
         Case("the weights after one step, where the bias has requires_grad=False", _weights(frozen=True)),
         Case("the first layer's weights after one step, where the optimizer has the second layer only", _some_frozen),
         Case("the running mean of a BatchNorm after one step", _running_mean(training=True)),
         Case(
-            "the running mean of a BatchNorm after one step, where the net came in eval mode",
+            "the running mean of a BatchNorm after one step, when the net is passed in eval mode",
             _running_mean(training=False),
         ),
     ),
     mistakes=(
-        Mistake("no-gradient-wanted", "The forward pass keeps no gradients (torch.no_grad or detach), so there is "
-                "nothing to go back through.", symptom=raises(RuntimeError, "does not require grad", _returned)),
-        Mistake("item-too-soon", "You make a number of the loss before you call `backward` on it. A number does not "
-                "know where it is from.",
+        Mistake("no-gradient-wanted", "The forward pass does not record gradients (torch.no_grad or detach), so there "
+                "is nothing to backpropagate through.",
+                symptom=raises(RuntimeError, "does not require grad", _returned)),
+        Mistake("item-too-soon", "You convert the loss to a number before you call `backward` on it. A number does not "
+                "know how it was computed.",
                 symptom=raises(AttributeError, "'float' object has no attribute 'backward'", _returned)),
-        Mistake("loss-arguments-swapped", "The loss takes the net's answers first and the labels second.",
+        Mistake("loss-arguments-swapped", "The loss function takes the network's outputs first and the labels second.",
                 symptom=raises(RuntimeError, "not implemented for 'Long'", _returned)),
-        Mistake("loss-class-not-built", "nn.CrossEntropyLoss is a class: what you hand it in its brackets are "
-                "settings. Build it first, and call what you built.",
+        Mistake("loss-class-not-built", "nn.CrossEntropyLoss is a class: the arguments in its parentheses are "
+                "settings. Create an instance first, then call that instance.",
                 symptom=raises(RuntimeError, "Boolean value of Tensor", _returned)),
-        Mistake("argmax-before-the-loss", "You hand the loss the class that the net has chosen. A choice has no "
-                "slope: hand it the logits.",
+        Mistake("argmax-before-the-loss", "You pass the predicted class to the loss. A prediction has no gradient: "
+                "pass the logits.",
                 symptom=raises(RuntimeError, "Expected floating point type for target", _returned)),
-        Mistake("no-backward", "`backward` is not called: there are no gradients, so the optimizer does nothing.",
+        Mistake("no-backward", "You do not call `backward`: there are no gradients, so the optimizer does nothing.",
                 symptom=_order(lambda done: "backward" not in done)),
-        Mistake("another-optimizer", "You build an optimizer of your own. Use the one that you are given: it holds "
+        Mistake("another-optimizer", "You create an optimizer of your own. Use the one that you are given: it holds "
                 "the learning rate and the momentum.", symptom=_order(lambda done: "other" in done)),
-        Mistake("no-step", "The optimizer takes no step: the weights stay as they are.",
+        Mistake("no-step", "The optimizer does not take a step: the weights stay as they are.",
                 symptom=_order(lambda done: "backward" in done and "step" not in done and "moved" not in done)),
-        Mistake("own-step", "You move the weights yourself. That is the optimizer's work: it knows which weights, and "
-                "how.", symptom=_order(lambda done: "step" not in done and "moved" in done)),
-        Mistake("step-before-backward", "The optimizer takes its step before `backward` has made the gradients.",
+        Mistake("own-step", "You update the weights yourself. That is the optimizer's job: it knows which weights to "
+                "update, and how.", symptom=_order(lambda done: "step" not in done and "moved" in done)),
+        Mistake("step-before-backward", "The optimizer takes its step before `backward` has computed the gradients.",
                 symptom=_order(lambda done: -1 < done.find("step") < done.find("backward"))),
-        Mistake("zeroes-before-the-step", "You clear the gradients between `backward` and the step: the optimizer "
+        Mistake("zeroes-before-the-step", "You clear the gradients between `backward` and the step, so the optimizer "
                 "finds none.", symptom=_order(lambda done: "backward zero step" in done)),
         Mistake("steps-twice", "You take more than one step.", symptom=_order(lambda done: done.count("step") > 1)),
-        Mistake("gradients-not-zeroed", "`backward` adds to the gradients that are there: those of the step before "
-                "still count.", patch=("    optimizer.zero_grad()\n", "")),
-        Mistake("zeroes-too-late", "You clear the gradients after the step only. What the net holds before your first "
-                "call still counts.",
+        Mistake("gradients-not-zeroed", "`backward` adds to the gradients that are already there: those of the "
+                "previous step still count.", patch=("    optimizer.zero_grad()\n", "")),
+        Mistake("zeroes-too-late", "You clear the gradients only after the step. Those that the network holds before "
+                "your first call still count.",
                 patch=(("    optimizer.zero_grad()\n", ""), ("step()\n", "step()\n    optimizer.zero_grad()\n"))),
         Mistake("eval-mode", "You train in eval mode: BatchNorm uses its running statistics, and Dropout is off.",
                 patch=("train()", "eval()")),
-        Mistake("train-mode-forgotten", "A net that comes in eval mode stays there while you train it.",
+        Mistake("train-mode-forgotten", "A network that is passed in eval mode stays in eval mode while you train it.",
                 patch=("    net.train()\n", "")),
-        Mistake("softmax-twice", "F.cross_entropy takes logits: it does the softmax itself, and yours comes on top.",
+        Mistake("softmax-twice", "F.cross_entropy takes logits: it applies softmax itself, so yours is applied on top.",
                 patch=("net(x)", "net(x).softmax(1)")),
-        Mistake("sum-for-mean", "You add up the loss over the batch. Take its mean.",
+        Mistake("sum-for-mean", "You sum the loss over the batch. Take its mean.",
                 patch=("net(x), y", 'net(x), y, reduction="sum"')),
-        Mistake("climbs", "The sign of your loss is turned: the step makes the net worse.",
+        Mistake("climbs", "The sign of your loss is flipped: the step makes the network worse.",
                 patch=("F.cross", "-F.cross")),
         Mistake("squared-error", "Your loss is the squared error. The task asks for cross-entropy.",
                 patch=("cross_entropy(net(x), y)", "mse_loss(net(x), F.one_hot(y, 2).float())")),
         Mistake("first-image-only", "Only the first image of the batch counts.",
                 patch=("net(x), y", "net(x)[:1], y[:1]")),
-        Mistake("loss-after-the-step", "You return the loss after the step. The task asks for the one before.",
+        Mistake("loss-after-the-step", "You return the loss after the step. The task asks for the loss before it.",
                 patch=("loss.item()", "F.cross_entropy(net(x), y).item()")),
         Mistake("loss-of-the-whole-batch", "You return the loss times the number of images. Return the mean.",
                 patch=("loss.item()", "loss.item() * len(y)")),
@@ -407,11 +422,11 @@ TRAIN_STEP = Exercise(
                 symptom=lambda answer: abs(_returned(answer) - 1 / 3) < 1e-6),
     ),
     hints=(
-        "Five lines: forward, loss, forget the old gradients, backward, step. Which mode must the net be in?",
-        "F.cross_entropy(logits, labels) takes the logits as they are. `optimizer` has the methods zero_grad and "
-        "step; `backward` belongs to the loss.",
+        "Five lines: forward, loss, clear the old gradients, backward, step. Which mode must the network be in?",
+        "F.cross_entropy(logits, labels) takes the raw logits. `optimizer` has the methods zero_grad and step; "
+        "`backward` is a method of the loss.",
         "net.train() first. Then the loss of net(x), optimizer.zero_grad(), loss.backward(), optimizer.step(); the "
-        "loss tensor still holds what it was before the step, and .item() makes a number of it.",
+        "loss tensor still holds the value from before the step, and .item() converts it to a number.",
     ),
 )  # fmt: skip
 
@@ -449,16 +464,16 @@ _WIDE = (_many(2, 1, 2, 5, 1), _many(2, 2, 4, 3, 2))
 
 
 def _counts_from_the_middle(answer: Any) -> bool:
-    """The offset [0, 0] leaves the picture where it is, and [1, 1] does not."""
+    """The offset [0, 0] leaves the image where it is, and [1, 1] does not."""
     corner, middle = (called(answer, _PICTURE, _at(n, n), _NO, 1) for n in (0, 1))
     return same(corner, _PICTURE) and not same(middle, _PICTURE)
 
 
 CROP_AND_FLIP = Exercise(
     reference=crop_and_flip, difficulty=3, minutes=15,
-    task="Pad each image of x [N, C, H, W] with zeros on all four sides. From image i cut a window of the old size "
-         "whose first row and column in the padded image are offsets[i]. Then mirror it left to right where flips[i] "
-         "is True. Leave x as it is.",
+    task="Pad each image of x [N, C, H, W] with zeros on all four sides. From image i, crop a window of the original "
+         "size whose first row and column in the padded image are offsets[i]. Then flip it left to right where "
+         "flips[i] is True. Do not change x.",
     cases=(
         call(_PICTURE, _at(0, 0), _NO, 0), call(_PICTURE, _at(0, 0), _YES, 0), call(_PICTURE, _AS_IT_IS, _NO, 1),
         call(_PICTURE, _TOP_LEFT, _NO, 1), call(_PICTURE, _RIGHT, _NO, 1), call(_PICTURE, _RIGHT, _YES, 1),
@@ -468,34 +483,34 @@ CROP_AND_FLIP = Exercise(
         _many(5, 3, 5, 4, 2),
     ),
     mistakes=(
-        Mistake("only-squares", "Your answer is right where an image is as wide as it is high, and only there.",
+        Mistake("only-squares", "Your answer is correct for square images, but only for those.",
                 symptom=right_but_not_on(crop_and_flip, _SQUARES, _WIDE)),
-        Mistake("pads-only-the-width", "You pad left and right, not top and bottom. F.pad takes two numbers a "
-                "dimension, the last one first.", patch=("padding, padding, padding, padding)", "padding, padding)"),
+        Mistake("pads-only-the-width", "You pad left and right, but not top and bottom. F.pad takes two numbers per "
+                "dimension, last dimension first.", patch=("padding, padding, padding, padding)", "padding, padding)"),
                 on=(call(_PICTURE, _at(0, 0), _NO, 1), call(_PICTURE, _at(0, 2), _NO, 1))),
-        Mistake("counted-from-the-middle", "You count the offset from where the image was. It counts from the padded "
-                "image's corner: 0 is its edge.", symptom=_counts_from_the_middle),
-        Mistake("rows-for-columns", "Rows and columns of the offset have changed places.",
+        Mistake("counted-from-the-middle", "You count the offset from the original position of the image. It counts "
+                "from the corner of the padded image: 0 is its edge.", symptom=_counts_from_the_middle),
+        Mistake("rows-for-columns", "The row and column of the offset are swapped.",
                 patch=("(row, column)", "(column, row)")),
-        Mistake("the-other-way", "Your image moves the other way: the offset says where the window begins. A later "
-                "window shows what lies further right.",
+        Mistake("the-other-way", "Your image moves in the opposite direction. The offset says where the window begins: "
+                "with a larger offset, the window shows what lies further right.",
                 patch=("offsets.tolist()", "(2 * padding - offsets).tolist()")),
-        Mistake("ignores-offsets", "The offsets change nothing in your answer.",
+        Mistake("ignores-offsets", "The offsets have no effect on your answer.",
                 patch=("offsets.tolist()", "(0 * offsets + padding).tolist()")),
-        Mistake("one-offset-for-both", "You use the first number of the offset for rows and columns.",
+        Mistake("one-offset-for-both", "You use the first number of the offset for both rows and columns.",
                 patch=("column : column +", "row : row +")),
-        Mistake("ignores-flips", "The flips change nothing in your answer.", patch=(".flip(-1)", "")),
-        Mistake("flips-all", "You mirror every image, whatever flips says.", patch=(" if flips[i] else window", "")),
-        Mistake("flips-the-others", "You mirror where flips is False, and leave the rest.",
+        Mistake("ignores-flips", "The flips have no effect on your answer.", patch=(".flip(-1)", "")),
+        Mistake("flips-all", "You flip every image, regardless of flips.", patch=(" if flips[i] else window", "")),
+        Mistake("flips-the-others", "You flip the images where flips is False, and leave the others as they are.",
                 patch=("flips[i]", "not flips[i]")),
         Mistake("upside-down", "You turn the image upside down. Left and right belong to the last dimension.",
                 patch=("flip(-1)", "flip(-2)")),
-        Mistake("half-a-turn", "You mirror rows and columns: the image stands on its head.",
+        Mistake("half-a-turn", "You flip both rows and columns: the image is rotated by 180 degrees.",
                 patch=("flip(-1)", "flip(-2, -1)")),
-        Mistake("flips-the-channels", "You turn the order of the channels: red becomes blue.",
+        Mistake("flips-the-channels", "You reverse the order of the channels: red becomes blue.",
                 patch=("flip(-1)", "flip(0)")),
-        Mistake("flips-before-cropping", "You mirror the padded image and cut afterwards, so the window lies on the "
-                "other side. Cut first.",
+        Mistake("flips-before-cropping", "You flip the padded image and crop afterward, so the window is on the other "
+                "side. Crop first.",
                 patch=(("padded[i, :", "(padded[i].flip(-1) if flips[i] else padded[i])[:"),
                        ("window.flip(-1) if flips[i] else", ""))),
         Mistake("one-for-all", "Every image gets the offset and the flip of the first one.",
@@ -503,23 +518,24 @@ CROP_AND_FLIP = Exercise(
         Mistake("one-offset-for-all", "Every image gets the offset of the first one.",
                 patch=("offsets.tolist()", "offsets[:1].tolist() * len(x)")),
         Mistake("one-flip-for-all", "Every image gets the flip of the first one.", patch=("flips[i]", "flips[0]")),
-        Mistake("not-cropped", "You give the whole padded image. Cut out a window of the old size.",
+        Mistake("not-cropped", "You return the whole padded image. Crop a window of the original size.",
                 patch=("return out", "return torch.where(flips[:, None, None, None], padded.flip(-1), padded)")),
-        Mistake("window-too-small", "Your window lacks its last row and column: a slice ends before its second number.",
+        Mistake("window-too-small", "Your window lacks its last row and column: a slice excludes its end index.",
                 patch=(("x.shape[2:]", "x.shape[2] - 1, x.shape[3] - 1"),
                        ("torch.empty_like(x)", "x.new_empty(*x.shape[:2], height, width)"))),
-        Mistake("border-repeated", "You pad with the pixels of the border. The task asks for zeros.",
+        Mistake("border-repeated", "You pad with the border pixels. The task asks for zeros.",
                 patch=("padding))", 'padding), mode="replicate")')),
-        Mistake("rolls", "What leaves the image on one side comes in on the other: you roll it. Zeros should come in.",
+        Mistake("rolls", "Pixels that leave the image on one side come back in on the other: you roll it. Zeros should "
+                "come in.",
                 patch=("padding))", 'padding), mode="circular")')),
     ),
     hints=(
-        "Three steps for each image: pad, cut, mirror. Start with one image and without flips.",
-        "F.pad(x, (left, right, top, bottom)) pads the whole batch. The window's rows are row to row + H of the "
-        "padded image, so (padding, padding) gives the image itself.",
+        "Three steps for each image: pad, crop, flip. Start with one image and without flips.",
+        "F.pad(x, (left, right, top, bottom)) pads the whole batch. The window covers the rows from row to row + H of "
+        "the padded image, so (padding, padding) returns the original image.",
         "Loop over the images: padded[i, :, row : row + H, column : column + W], with row and column from "
         "offsets[i].tolist().",
-        "`.flip(-1)` mirrors left to right and makes a copy. Collect the windows in torch.empty_like(x), or with "
+        "`.flip(-1)` flips left to right and makes a copy. Collect the windows in torch.empty_like(x), or with "
         "torch.stack.",
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The exercises of lesson 03: the norm that does not underflow, the factor of a layer, the layers that moved."""
+"""The exercises of lesson 03: a norm that does not underflow, the factor of a layer, the layers that have changed."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from __future__ import annotations
@@ -47,8 +47,8 @@ def _norms(words: str, **gradients: Tensor | None) -> Case:
             if now is not then and (now is None or then is None or not torch.equal(now, then)):
                 raise Fault(
                     "changes-the-gradients",
-                    f"it changes the gradient of {name}. Who measures must leave things as they are: the optimizer "
-                    "still needs them.",
+                    f"it changes the gradient of {name}. A measurement must not change what it measures: the optimizer "
+                    "still needs the gradients.",
                 )
         return dict(result) if isinstance(result, dict) else result
 
@@ -76,7 +76,7 @@ _HUGE = _norms(
 
 
 def _one_factor_for_all(answer: Callable[[Any], Any]) -> bool:
-    """What is tiny comes out right, and something larger is infinite."""
+    """Tiny gradients come out right, and something larger becomes infinite."""
     tiny, ordinary, huge = (case.run(answer)["stem.weight"] for case in (_TINY, _ONE, _HUGE))
     return same(tiny, 5e-30) and math.inf in (ordinary, huge)
 
@@ -92,69 +92,74 @@ def _by_modules(net: nn.Module) -> dict[str, float]:
 
 LAYER_NORMS = Exercise(
     reference=layer_norms, difficulty=2, minutes=10,
-    task="Give a dict {name: L2 norm of the gradient, as a float} for the parameters of the net, by their names in "
-         "net.named_parameters(). Leave out a parameter whose gradient is None. Norms of tiny gradients (entries of "
-         "1e-30) and of huge ones must be right, too: float32 cannot hold their squares.",
+    task="Return a dict {name: L2 norm of the gradient, as a float} for the network's parameters, with their names in "
+         "net.named_parameters(). Leave out parameters whose gradient is None. Norms of tiny gradients (entries of "
+         "1e-30) and of huge ones must be correct, too: float32 cannot hold their squares.",
     cases=(
         _ONE, _ALL, _norms("the gradient of stem.weight is [[0, 0]]", **_FULL | {"stem_weight": torch.zeros(1, 2)}),
         _TINY, _HUGE, _norms("no parameter has a gradient"),
     ),
     mistakes=(
-        Mistake("none-has-no-norm", "A parameter that took no part has the gradient None, and None has no norm. Leave "
-                "it out.", symptom=raises(AttributeError, "'NoneType' object has no attribute", lambda f: f(_net()))),
-        Mistake("squares-underflow", "You square in float32: 1e-30 squared is 1e-60, which becomes 0 there. (And 1e30 "
-                "squared is infinite.) Making a float64 of the result comes too late.", patch=(".double()", "")),
-        Mistake("one-factor-for-all", "You scale every gradient by the same factor. What lifts 1e-30 makes a larger "
-                "gradient infinite: take the factor from the gradient itself.", symptom=_one_factor_for_all),
-        Mistake("divides-by-zero", "You divide by the largest entry, also where it is 0: 0 / 0 is nan. The norm of "
+        Mistake("none-has-no-norm", "A parameter that was not used in the loss has the gradient None, and None has no "
+                "norm. Leave it out.",
+                symptom=raises(AttributeError, "'NoneType' object has no attribute", lambda f: f(_net()))),
+        Mistake("squares-underflow", "You square in float32: 1e-30 squared is 1e-60, which underflows to 0. (And 1e30 "
+                "squared is infinite.) Converting the result to float64 comes too late.", patch=(".double()", "")),
+        Mistake("one-factor-for-all", "You use the same scale factor for every gradient. A factor large enough for "
+                "1e-30 makes a larger gradient infinite: derive the factor from the gradient itself.",
+                symptom=_one_factor_for_all),
+        Mistake("divides-by-zero", "You divide by the largest entry, even where it is 0: 0 / 0 is nan. The norm of "
                 "zeros is 0.",
                 patch=("parameter.grad.double().norm().item()",
                        "((largest := parameter.grad.abs().max()) * (parameter.grad / largest).norm()).item()")),
         # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
-        Mistake("weights-for-gradients", "You give the norms of the weights. Their gradients are in `.grad`.",
+        Mistake("weights-for-gradients", "You return the norms of the weights. Their gradients are in `.grad`.",
                 patch=(".grad.double()", ".double()"), on=_ORDINARY),
-        Mistake("weights-of-all", "You give the norms of the weights, and of all of them. Their gradients are in "
+        Mistake("weights-of-all", "You return the norms of the weights, and for all parameters. Their gradients are in "
                 "`.grad`.", patch=((".grad.double()", ".double()"), ("if parameter.grad is not None", "")),
                 on=_ORDINARY),
-        Mistake("root-forgotten", "You give the square of the norm: the root is missing.",
+        Mistake("root-forgotten", "You return the squared norm: the square root is missing.",
                 patch=("norm()", "square().sum()"), on=_ORDINARY),
-        Mistake("absolute-sum", "You add up absolute values. That is the L1 norm; the L2 norm squares first.",
+        Mistake("absolute-sum", "You sum absolute values. That is the L1 norm; the L2 norm squares first.",
                 patch=("norm()", "abs().sum()"), on=_ORDINARY),
-        Mistake("plain-sum", "You add up the entries, so those of different sign cancel.", patch=("norm()", "sum()"),
+        Mistake("plain-sum", "You sum the entries, so those of opposite sign cancel.", patch=("norm()", "sum()"),
                 on=_ORDINARY),
-        Mistake("largest-entry", "You give the largest entry, not the norm.", patch=("norm()", "abs().max()"),
+        Mistake("largest-entry", "You return the largest entry, not the norm.", patch=("norm()", "abs().max()"),
                 on=_ORDINARY),
-        Mistake("mean-for-sum", "You take the mean of the squares. Then the size of a layer no longer counts: take "
-                "their sum.", patch=("norm()", "square().mean().sqrt()"), on=_ORDINARY),
-        Mistake("mean-of-absolutes", "You give the mean of the absolute values, not the norm.",
+        Mistake("mean-for-sum", "You take the mean of the squares, so the size of a layer no longer counts. Take their "
+                "sum.", patch=("norm()", "square().mean().sqrt()"), on=_ORDINARY),
+        Mistake("mean-of-absolutes", "You return the mean of the absolute values, not the norm.",
                 patch=("norm()", "abs().mean()"), on=_ORDINARY),
         Mistake("biases-left-out", "You leave out the biases. The task asks for every parameter that has a gradient.",
                 patch=("is not None", "is not None and parameter.ndim > 1"), on=_ORDINARY),
-        Mistake("modules-for-parameters", "Your names are those of the modules. One module can have several "
+        Mistake("modules-for-parameters", "Your names are the names of the modules. One module can have several "
                 "parameters, such as stem.weight and stem.bias.", _by_modules, on=_ORDINARY),
-        Mistake("one-norm-for-all", "You give one norm for the whole net. The task asks for one for each parameter.",
+        Mistake("one-norm-for-all", "You return one norm for the whole network. The task asks for one per parameter.",
                 lambda net: math.hypot(*layer_norms(net).values()), on=_ORDINARY),
-        Mistake("names-missing", "You give a list. The task asks for a dict from names to norms.",
+        Mistake("names-missing", "You return a list. The task asks for a dict that maps names to norms.",
                 lambda net: list(layer_norms(net).values()), on=_ORDINARY),
-        Mistake("pairs-for-dict", "You give a list of pairs. The task asks for a dict from names to norms.",
+        Mistake("pairs-for-dict", "You return a list of pairs. The task asks for a dict that maps names to norms.",
                 lambda net: list(layer_norms(net).items()), on=_ORDINARY),
         Mistake("numbered", "Your keys are numbers. The task asks for the names of the parameters.",
                 lambda net: dict(enumerate(layer_norms(net).values())), on=_ORDINARY),
-        Mistake("first-only", "You give the first parameter only: `return` stands inside of the loop.",
+        Mistake("first-only", "You return only the first parameter: `return` is inside the loop.",
                 lambda net: dict(list(layer_norms(net).items())[:1]), on=_ORDINARY),
-        Mistake("none-as-zero", "You give 0 where there is no gradient. Those are different things: leave it out.",
+        Mistake("none-as-zero", "You return 0 where there is no gradient. These are different things: leave the "
+                "parameter out.",
                 _instead_of_none(0.0), on=_ORDINARY),
-        Mistake("none-as-nan", "You give nan where there is no gradient. The task asks to leave it out.",
+        Mistake("none-as-nan", "You return nan where there is no gradient. The task asks you to leave the parameter "
+                "out.",
                 _instead_of_none(math.nan), on=_ORDINARY),
-        Mistake("none-as-none", "You give None where there is no gradient. The task asks to leave it out.",
+        Mistake("none-as-none", "You return None where there is no gradient. The task asks you to leave the parameter "
+                "out.",
                 _instead_of_none(None), on=_ORDINARY),
     ),
     hints=(
-        "net.named_parameters() gives pairs (name, parameter); parameter.grad is its gradient, or None.",
-        "The norm is the root of the sum of the squares. Where do the squares of 1e-30 fit? Or how could you make the "
-        "entries larger first, and the result smaller again?",
-        "gradient.double() is the same gradient in float64: change to it before you square, not after. `.item()` "
-        "makes a float of the result.",
+        "net.named_parameters() yields pairs (name, parameter); parameter.grad is its gradient, or None.",
+        "The norm is the square root of the sum of squares. Which type can hold the square of 1e-30? Or how could you "
+        "make the entries larger first, and the result smaller again?",
+        "gradient.double() is the same gradient in float64: convert before you square, not after. `.item()` converts "
+        "the result to a float.",
     ),
 )  # fmt: skip
 
@@ -163,51 +168,56 @@ LAYER_NORMS = Exercise(
 
 
 def factor(fan_in, variance):
-    """What one layer with ReLU makes of the gradient's norm: its weights have this fan-in and this variance."""
+    """Factor by which one layer with ReLU, whose weights have this fan-in and variance, changes the gradient's norm."""
     return math.sqrt(fan_in * variance / 2)
 
 
 FACTOR = Exercise(
     reference=factor, difficulty=1, minutes=5,
-    task="Give the factor by which one layer with ReLU changes the norm of the gradient: fan_in inputs to each output "
-         "(and as many outputs to each input), independent weights of this variance, half of what arrives lost in the "
-         "ReLU.",
+    task="Return the factor by which one layer with ReLU changes the norm of the gradient. Each output has fan_in "
+         "inputs (and each input as many outputs), the weights are independent and have this variance, and the ReLU "
+         "blocks half of the gradient that arrives.",
     cases=(
         call(2, 1.0), call(8, 1.0), call(9, 2.0), call(1, 0.5), call(144, 2 / 144), call(27, 1 / 81), call(576, 0.01),
     ),
     mistakes=(
-        Mistake("root-forgotten", "You give the factor of the variance. The norm changes by its root.",
+        Mistake("root-forgotten", "You return the factor for the variance. The norm changes by its square root.",
                 patch=("math.sqrt", "")),
-        Mistake("half-forgotten", "Nothing is lost in your ReLU.", patch=(" / 2", "")),
+        Mistake("half-forgotten", "Your ReLU does not block anything.", patch=(" / 2", "")),
         Mistake("half-after-the-root", "You halve the norm. The ReLU halves the variance: the half belongs under the "
                 "root.", patch=(" / 2)", ") / 2")),
         Mistake("twice-for-half", "Your ReLU doubles what it should halve.", patch=("/ 2", "* 2")),
-        Mistake("upside-down", "Your fraction stands on its head: more inputs must give a larger factor.",
+        Mistake("upside-down", "Your fraction is upside down: more inputs must give a larger factor.",
                 patch=("fan_in * variance / 2", "2 / (fan_in * variance)")),
         Mistake("deviation-for-variance", "You use the variance as if it were the standard deviation: you square it.",
                 patch=("variance / 2", "variance**2 / 2")),
-        Mistake("root-of-variance-only", "You take the root of the variance only. The rest belongs under it, too.",
+        Mistake("root-of-variance-only", "You take the root of the variance only. The rest belongs under the root, "
+                "too.",
                 patch=("math.sqrt(fan_in * variance / 2)", "fan_in * math.sqrt(variance) / 2")),
-        Mistake("fan-in-outside", "fan_in stands outside of the root. A sum of independent terms grows with the root "
+        Mistake("fan-in-outside", "fan_in is outside the root. A sum of independent terms grows with the square root "
                 "of their number.", patch=("math.sqrt(fan_in * ", "fan_in * math.sqrt(")),
-        Mistake("ignores-variance", "The variance changes nothing in your answer.", patch=(" * variance", "")),
-        Mistake("ignores-fan-in", "fan_in changes nothing in your answer.", patch=("fan_in * ", "")),
-        Mistake("default-of-pytorch", "You give the factor of PyTorch's default, whatever the variance is.",
+        Mistake("ignores-variance", "The variance has no effect on your answer.", patch=(" * variance", "")),
+        Mistake("ignores-fan-in", "fan_in has no effect on your answer.", patch=("fan_in * ", "")),
+        Mistake("default-of-pytorch", "You return the factor for PyTorch's default initialization, regardless of the "
+                "variance.",
                 patch=("fan_in * variance / 2", "1 / 6")),
         Mistake("added-not-multiplied", "You add the fan-in and the variance. One is the number of terms, the other "
                 "their size.", patch=("fan_in * variance", "(fan_in + variance)")),
-        Mistake("only-even-fan-in", "`//` drops the half of an odd fan_in. The stem has 27.",
+        Mistake("only-even-fan-in", "`//` drops the half of an odd fan_in. The stem's fan_in is 27.",
                 patch=("fan_in * variance / 2", "fan_in // 2 * variance")),
-        Mistake("rounded", "You round. Leave that to whoever prints it: over 55 layers it adds up.",
+        Mistake("rounded", "You round. Leave rounding to the code that prints the number: over 55 layers the error "
+                "adds up.",
                 lambda fan_in, variance: round(factor(fan_in, variance), 2)),
-        Mistake("torch-takes-tensors", "torch.sqrt takes tensors, and these are plain numbers: `math` is for those.",
+        Mistake("torch-takes-tensors", "torch.sqrt takes tensors, and these are plain numbers: use `math`.",
                 symptom=raises(TypeError, "must be Tensor", call(8, 1.0).run)),
     ),
     hints=(
-        "An entry of the gradient is a sum of fan_in terms. If they are independent, what is the variance of the sum?",
-        "fan_in times the variance of the weights, and ReLU lets half of it through. That is the factor of the "
-        "*variance*.",
-        "A norm changes by the root of what the variance changes by: math.sqrt(...).",
+        "Each entry of the gradient with respect to the layer's input sums fan_out independent terms. How does the sum "
+        "of squares over all entries of the input compare with the one over the layer's output?",
+        "Summed over all entries of the layer's input, the fan_out terms per entry make fan_in: the *squared* norm "
+        "grows by fan_in times the variance of the weights, and ReLU lets half of it through.",
+        "So the norm grows by the square root of fan_in times the variance, with ReLU's half under the root: "
+        "math.sqrt(...).",
     ),
 )  # fmt: skip
 
@@ -216,7 +226,7 @@ FACTOR = Exercise(
 
 
 def moved(before, after):
-    """Two dicts {name: tensor} with the same names -> how many tensors differ, in whatever entry, however little."""
+    """Two dicts {name: tensor} with the same names -> how many tensors differ, in any entry, however little."""
     return sum(not torch.equal(before[name], after[name]) for name in before)
 
 
@@ -248,8 +258,8 @@ _DIFFER = "not torch.equal(before[name], after[name])"  # in the reference
 MOVED = Exercise(
     reference=moved, difficulty=1, minutes=5,
     task="Count the tensors that training has changed. before and after are dicts {name: tensor} with the same names, "
-         "not always in the same order; after may hold a net's own parameters. A tensor counts as soon as one entry "
-         "differs, however little.",
+         "not always in the same order; after may hold a network's own parameters. A tensor counts as soon as one "
+         "entry differs, however little.",
     cases=(
         call(
             {"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
@@ -270,50 +280,53 @@ MOVED = Exercise(
         _FINEST, _DOUBLE,
     ),
     mistakes=(
-        Mistake("tolerance", "You overlook small changes: a tolerance (allclose, a threshold, rounding) calls them "
+        Mistake("tolerance", "You overlook small changes: a tolerance (allclose, a threshold, rounding) treats them as "
                 "equal. A frozen layer is one that has not changed at all.",
                 symptom=right_but_not_on(moved, [*_COARSE, _TURNED], [_FINE])),
-        Mistake("compared-in-float32", "You make float32 of the tensors first, and that rounds away what is small. "
+        Mistake("compared-in-float32", "You convert the tensors to float32 first, which rounds small differences away. "
                 "Compare them as they are.",
                 patch=(_DIFFER, "not torch.equal(before[name].float(), after[name].float())")),
-        Mistake("squares-underflow", "You square the difference in float32, where 1e-30 squared becomes 0. Compare "
-                "the tensors themselves.", symptom=right_but_not_on(moved, [*_COARSE, _FINE, _TURNED], [_FINEST])),
-        Mistake("numpy-of-a-parameter", "after may hold a net's own parameters. NumPy takes no tensor that requires "
-                "gradients: stay in torch.",
+        Mistake("squares-underflow", "You square the difference in float32, where 1e-30 squared becomes 0. Compare the "
+                "tensors themselves.", symptom=right_but_not_on(moved, [*_COARSE, _FINE, _TURNED], [_FINEST])),
+        Mistake("numpy-of-a-parameter", "after may hold a network's own parameters. NumPy cannot convert a tensor that "
+                "requires gradients: stay in torch.",
                 symptom=raises(RuntimeError, "Can't call numpy()", call(_EARLY, _TRAINED).run)),
-        Mistake("truth-of-many", "A comparison gives True or False for each entry, and `if` takes one. When has a "
-                "tensor changed?", symptom=raises(RuntimeError, "Boolean value of Tensor", call(_EARLY, _STEPPED).run)),
-        Mistake("still-for-moved", "You count the tensors that have stayed as they were.", patch=("not ", "")),
+        Mistake("truth-of-many", "A comparison returns True or False for each entry, and `if` needs a single value. "
+                "When has a tensor changed?",
+                symptom=raises(RuntimeError, "Boolean value of Tensor", call(_EARLY, _STEPPED).run)),
+        Mistake("still-for-moved", "You count the tensors that have not changed.", patch=("not ", "")),
         Mistake("counts-entries", "You count entries. The task asks how many tensors have changed.",
                 patch=(_DIFFER, "int((before[name] != after[name]).sum())")),
         Mistake("all-for-any", "You count a tensor only if every entry has changed. One is enough.",
                 patch=(_DIFFER, "bool((before[name] != after[name]).all())")),
-        Mistake("changes-cancel", "You add up the changes, and those of different sign cancel.",
+        Mistake("changes-cancel", "You sum the changes, so those of opposite sign cancel.",
                 patch=(_DIFFER, "bool((before[name] - after[name]).sum() != 0)")),
-        Mistake("norms-compared", "You compare the norms. A tensor can turn and keep its norm.",
+        Mistake("norms-compared", "You compare the norms. A tensor can change direction and keep its norm.",
                 patch=(_DIFFER, "bool(before[name].norm() != after[name].norm())")),
         Mistake("absolutes-compared", "A number that has only changed its sign counts as unchanged in your answer.",
                 patch=(_DIFFER, "not torch.equal(before[name].abs(), after[name].abs())")),
-        Mistake("growth-only", "You count only what has become larger.",
+        Mistake("growth-only", "You count only entries that have increased.",
                 patch=(_DIFFER, "bool((after[name] > before[name]).any())")),
-        Mistake("first-entry-only", "You look at the first entry of each tensor only.",
+        Mistake("first-entry-only", "You look only at the first entry of each tensor.",
                 patch=(_DIFFER, "bool(before[name].flatten()[0] != after[name].flatten()[0])")),
-        Mistake("objects-compared", "You ask whether they are the same objects (`is`), not whether their numbers are.",
+        Mistake("objects-compared", "You check whether they are the same objects (`is`), not whether their numbers are "
+                "equal.",
                 patch=(_DIFFER, "before[name] is not after[name]")),
-        Mistake("by-place", "You compare by the order in the dicts. Go by the names.",
+        Mistake("by-place", "You match the tensors by their order in the dicts. Match them by name.",
                 patch=("before[name], after[name]) for name in before",
                        "one, other) for one, other in zip(before.values(), after.values())")),
-        Mistake("yes-or-no", "You say whether any tensor has changed. The task asks how many.", patch=("sum(", "any(")),
-        Mistake("part-for-count", "You give the part of the tensors that have changed. The task asks how many.",
+        Mistake("yes-or-no", "You return whether any tensor has changed. The task asks how many.",
+                patch=("sum(", "any(")),
+        Mistake("part-for-count", "You return the fraction of tensors that have changed. The task asks how many.",
                 patch=("in before)", "in before) / len(before)")),
-        Mistake("names-for-count", "You give the names. The task asks how many they are.",
+        Mistake("names-for-count", "You return the names. The task asks how many there are.",
                 patch=(("sum(not", "[name for name in before if not"), (" for name in before)", "]"))),
         Mistake("stops-at-one", "You stop at the first tensor that has changed.",
                 lambda before, after: min(1, moved(before, after))),
     ),
     hints=(
-        "Go through the names. Is before[name] the same, entry by entry, as after[name]?",
-        "torch.equal(a, b) is one True or False for two whole tensors, without any tolerance.",
+        "Loop over the names. Is before[name] the same, entry by entry, as after[name]?",
+        "torch.equal(a, b) returns a single True or False for two whole tensors, without any tolerance.",
         "True counts as 1 in a sum: sum(... for name in before).",
     ),
 )  # fmt: skip

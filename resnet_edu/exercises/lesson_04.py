@@ -1,4 +1,4 @@
-"""The exercises of lesson 04: weights of the right size, batch normalization, the size of an update."""
+"""The exercises of lesson 04: weights of the right scale, batch normalization, the size of an update."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from __future__ import annotations
@@ -45,14 +45,14 @@ def _filled(answer: Any, *shape: int) -> Tensor:
     if isinstance(result, Tensor) and bool((weight == 10).all()):
         raise Fault(
             "not-in-place",
-            "it returns a tensor and leaves `weight` as it was. Nobody takes what you return: fill `weight` itself.",
+            "it returns a tensor and leaves `weight` unchanged. The returned tensor is not used: fill `weight` itself.",
         )
     if bool((weight == 10).all()):
         raise Fault(
-            "weight-unchanged", "it leaves `weight` as it was. `weight = ...` only gives a new tensor its name."
+            "weight-unchanged", "it leaves `weight` unchanged. `weight = ...` only gives a new tensor that name."
         )
     if not weight.requires_grad:
-        raise Fault("freezes-the-weight", "after it, `weight` has requires_grad=False: it cannot be trained any more.")
+        raise Fault("freezes-the-weight", "after it, `weight` has requires_grad=False, so it can no longer be trained.")
     return weight.detach()
 
 
@@ -87,7 +87,7 @@ def _rows_alike(answer: Any) -> bool:
 
 
 def _has(variance: float, shape: tuple[int, ...] = _LARGE) -> Callable[[Any], bool]:
-    """The symptom: fan_in times the variance is this, up to chance."""
+    """The symptom: fan_in times the variance has this value, up to random variation."""
     return lambda answer: abs(_variance_times_fan_in(answer, shape) / variance - 1) < 0.03
 
 
@@ -97,8 +97,8 @@ def _small(answer: Any) -> Any:
 
 HE_NORMAL = Exercise(
     reference=he_normal, difficulty=2, minutes=10,
-    task="Fill weight [out, in, ...], the weight of a convolution or a linear layer, in place with numbers of the "
-         "normal distribution with mean 0 and variance 2 / fan_in. Whether you return something does not matter.",
+    task="Fill weight [out, in, ...], the weight of a convolution or a linear layer, in place with samples from the "
+         "normal distribution with mean 0 and variance 2 / fan_in. The return value does not matter.",
     cases=(
         _size(*_LARGE), _size(64, 256, 3, 3), _size(512, 64, 1, 5), _size(512, 256),
         Case("mean of weight / its standard deviation after {name}(weight), to one digit", _mean),
@@ -106,70 +106,78 @@ HE_NORMAL = Exercise(
             "mean of (weight / its standard deviation)**4 after {name}(weight), to half a unit: 3 if it is normal",
             _fourth_moment,
         ),
-        Case("whether two filters of weight are alike after {name}(weight)", _rows_alike),
+        Case("whether two filters of weight are the same after {name}(weight)", _rows_alike),
         Case("whether {name} fills two weights with the same numbers", _alike),
     ),
     mistakes=(
-        Mistake("in-place-on-a-parameter", "weight is a Parameter: autograd follows what you do with it, and forbids "
-                "a change in place. Tell it not to look for these lines.", patch=("with torch.no_grad():", "if True:"),
+        Mistake("in-place-on-a-parameter", "weight is a Parameter: autograd tracks what you do with it and forbids "
+                "changing it in place. Turn gradient tracking off for these lines.",
+                patch=("with torch.no_grad():", "if True:"),
                 symptom=raises(RuntimeError, "a leaf Variable that requires grad", _small)),
-        Mistake("torch-takes-tensors", "torch.sqrt takes tensors, and 2 / fan_in is a plain number: `math` is for "
-                "those.", patch=("math.", "torch."), symptom=raises(TypeError, "must be Tensor", _small)),
-        Mistake("only-convolutions", "Your answer takes weights of four dimensions only. A linear layer's has two: "
-                "[out, in].", patch=("    fan_in", "    _, _, rows, columns = weight.shape\n    fan_in"),
+        Mistake("torch-takes-tensors", "torch.sqrt takes tensors, and 2 / fan_in is a plain number: use `math`.",
+                patch=("math.", "torch."), symptom=raises(TypeError, "must be Tensor", _small)),
+        Mistake("only-convolutions", "Your answer accepts only weights with four dimensions. A linear layer's weight "
+                "has two: [out, in].", patch=("    fan_in", "    _, _, rows, columns = weight.shape\n    fan_in"),
                 symptom=lambda answer: (
                     _has(2.0)(answer) and raises(Exception, "", lambda one: _filled(one, 4, 3))(answer))),
-        Mistake("only-square-kernels", "Your answer is right where the kernel is as wide as it is high, and only "
-                "there.", patch=("weight[0].numel()", "weight.shape[1] * weight.shape[-1] ** (weight.ndim - 2)"),
+        Mistake("only-square-kernels", "Your answer is correct for square kernels, but only for those.",
+                patch=("weight[0].numel()", "weight.shape[1] * weight.shape[-1] ** (weight.ndim - 2)"),
                 symptom=lambda answer: _has(2.0)(answer) and not _has(2.0, (512, 64, 1, 5))(answer)),
-        Mistake("no-random-numbers", "Every weight gets the same number: then all filters learn the same. Draw them.",
+        Mistake("no-random-numbers", "Every weight gets the same number, so all filters learn the same. Sample the "
+                "numbers at random.",
                 patch=("normal_(0, ", "fill_("),
                 symptom=lambda answer: _variance_times_fan_in(answer, (8, 4, 3, 3)) == 0),
-        Mistake("filters-alike", "You draw one filter and use it for all: then they all learn the same.",
+        Mistake("filters-alike", "You sample one filter and use it for all, so they all learn the same.",
                 patch=("fan_in))", "fan_in))\n        weight.copy_(weight[:1].expand_as(weight).clone())"),
                 symptom=_rows_alike),
-        Mistake("same-numbers-each-time", "Your generator starts anew in each call, so every layer gets the same "
-                "numbers.", patch=("fan_in))", "fan_in), generator=torch.Generator().manual_seed(0))"), symptom=_alike),
-        Mistake("adds-to-the-old", "You add to the numbers that were there. Replace them.",
+        Mistake("same-numbers-each-time", "Your generator starts from the same seed in each call, so every layer gets "
+                "the same numbers.",
+                patch=("fan_in))", "fan_in), generator=torch.Generator().manual_seed(0))"), symptom=_alike),
+        Mistake("adds-to-the-old", "You add to the existing numbers. Replace them.",
                 patch=("weight.normal_", "weight += weight.clone().normal_"),
                 symptom=lambda answer: abs(_filled(answer, *_LARGE).mean().item() - 10) < 1),
-        Mistake("multiplies-the-old", "You multiply the numbers that were there. Replace them.",
+        Mistake("multiplies-the-old", "You multiply the existing numbers. Replace them.",
                 patch=("weight.normal_", "weight *= weight.clone().normal_"), symptom=_has(200.0)),
-        Mistake("rand-for-randn", "torch.rand draws between 0 and 1, all positive. The mean has to be 0.",
+        Mistake("rand-for-randn", "torch.rand samples between 0 and 1, so all numbers are positive. The mean has to be "
+                "0.",
                 patch=("normal_", "uniform_"), symptom=lambda answer: _filled(answer, *_LARGE).min().item() >= 0),
-        Mistake("variance-for-deviation", "You use the variance, 2 / fan_in, where a standard deviation is asked for.",
+        Mistake("variance-for-deviation", "You use the variance, 2 / fan_in, where a standard deviation is required.",
                 patch=("math.sqrt", ""), symptom=_has(4 / 576)),
-        Mistake("root-twice", "You take the root twice: the standard deviation is the root of the variance, once.",
+        Mistake("root-twice", "You take the square root twice: the standard deviation is the square root of the "
+                "variance, taken once.",
                 patch=("(2 / fan_in)", "(math.sqrt(2 / fan_in))"), symptom=_has(math.sqrt(2 * 576))),
-        Mistake("fan-out-for-fan-in", "You count how many outputs each input has. The variance of a sum goes by how "
+        Mistake("fan-out-for-fan-in", "You count how many outputs each input has. The variance of a sum depends on how "
                 "many inputs each output has.", patch=("weight[0]", "weight[:, 0]"), symptom=_has(0.5)),
         Mistake("fan-out-without-kernel", "You divide by the number of output channels. How many numbers does one "
-                "output add up?", patch=("weight[0].numel()", "len(weight)"), symptom=_has(4.5)),
-        Mistake("mean-of-both-fans", "You take the mean of fan_in and fan_out. That is Xavier's initialization, not "
-                "He's.", patch=("math.sqrt(2 / fan_in)", "math.sqrt(4 / (fan_in + weight[:, 0].numel()))"),
+                "output sum?", patch=("weight[0].numel()", "len(weight)"), symptom=_has(4.5)),
+        Mistake("mean-of-both-fans", "You take the mean of fan_in and fan_out. That is Xavier initialization, not He "
+                "initialization.",
+                patch=("math.sqrt(2 / fan_in)", "math.sqrt(4 / (fan_in + weight[:, 0].numel()))"),
                 symptom=lambda answer: _has(0.8)(answer) or _has(0.4)(answer)),
-        Mistake("kernel-not-counted", "You count the input channels only. Each output adds up a whole window of each.",
+        Mistake("kernel-not-counted", "You count only the input channels. Each output sums a whole window of each "
+                "channel.",
                 patch=("weight[0].numel()", "weight.shape[1]"), symptom=_has(18.0)),
-        Mistake("one-side-of-the-kernel", "You count one side of the kernel. A window has rows and columns.",
+        Mistake("one-side-of-the-kernel", "You count only one side of the kernel. A window has rows and columns.",
                 patch=("weight[0]", "weight[0, ..., 0]"), symptom=_has(6.0)),
-        Mistake("counts-all-weights", "You divide by the number of all weights. How many of them does one output use?",
+        Mistake("counts-all-weights", "You divide by the total number of weights. How many of them does one output "
+                "use?",
                 patch=("weight[0]", "weight"), symptom=_has(2 / 256)),
-        Mistake("one-for-two", "Your variance is 1 / fan_in. ReLU lets half of it through, and that has to be made up "
-                "for.", patch=("(2 /", "(1 /"), symptom=_has(1.0)),
+        Mistake("one-for-two", "Your variance is 1 / fan_in. ReLU lets half of it through, and the weights have to "
+                "compensate for that.", patch=("(2 /", "(1 /"), symptom=_has(1.0)),
         Mistake("default-of-pytorch", "Your variance is 1 / (3 fan_in): that is PyTorch's default.",
                 patch=("(2 /", "(1 / 3 /"), symptom=_has(1 / 3)),
-        Mistake("uniform-with-that-bound", "You draw uniformly, between plus and minus the standard deviation.",
+        Mistake("uniform-with-that-bound", "You sample uniformly between plus and minus the standard deviation.",
                 patch=("normal_(0, ", "uniform_(-((2 / fan_in) ** 0.5), "), symptom=_has(2 / 3)),
-        Mistake("uniform", "Your variance is right, but your numbers are drawn uniformly. The task asks for normal "
-                "ones.", patch=("normal_(0, math.sqrt(2", "uniform_(-((6 / fan_in) ** 0.5), math.sqrt(6"),
+        Mistake("uniform", "Your variance is correct, but you sample uniformly. The task asks for a normal "
+                "distribution.", patch=("normal_(0, math.sqrt(2", "uniform_(-((6 / fan_in) ** 0.5), math.sqrt(6"),
                 symptom=lambda answer: _has(2.0)(answer) and _fourth_moment(answer) == 2.0),
     ),
     hints=(
-        "fan_in is the number of products that one output adds up: for a convolution, one number for each input "
-        "channel and each pixel of the kernel. weight[0] is the weight of one output.",
-        "The variance is 2 / fan_in; `normal_(mean, std)` and torch.randn(...) * std take the standard deviation.",
-        "A parameter may be changed in place inside of `with torch.no_grad():`. Names that end in _ change in place: "
-        "normal_, copy_.",
+        "fan_in is the number of products that one output sums: for a convolution, one per input channel and kernel "
+        "pixel. weight[0] holds the weights of one output.",
+        "The variance is 2 / fan_in; `normal_(mean, std)` and torch.randn(...) * std use the standard deviation.",
+        "A parameter can be changed in place inside `with torch.no_grad():`. Methods whose names end in _ work in "
+        "place: normal_, copy_.",
     ),
 )  # fmt: skip
 
@@ -178,7 +186,7 @@ HE_NORMAL = Exercise(
 
 
 def batch_norm(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
-    """x [N, C, H, W], the others [C] -> [N, C, H, W]. In training running_mean and running_var move, in place."""
+    """x [N, C, H, W], the others [C] -> [N, C, H, W]. Training updates running_mean and running_var in place."""
     if training:
         mean = x.mean((0, 2, 3))
         var = x.var((0, 2, 3), unbiased=False)
@@ -200,7 +208,7 @@ _IMAGES = integers(3, 2, 4, 5) + torch.tensor([1.0, -2.0]).reshape(1, 2, 1, 1)
 
 
 def _run(answer: Any, x: Tensor, gamma: Tensor, beta: Tensor, **options: Any) -> dict[str, Any]:
-    """Output and running statistics. Raises Fault where an argument is changed that should not be."""
+    """Output and running statistics. Raises Fault if an argument is changed that should not be."""
     arguments = [x.clone(), gamma.clone(), beta.clone()]
     mean, var = _MEAN.clone(), _VAR.clone()
     fits(answer, *arguments, mean, var, **options)
@@ -228,7 +236,7 @@ def _statistics_without_graph(answer: Any) -> bool:
 
 
 def _channels_along_columns(answer: Any) -> bool:
-    """It does not spread [C] over the channels, in the statistics or behind. It shows where W is C; else it raises."""
+    """[C] is not broadcast over the channels, in the statistics or after. Visible where W is C; otherwise it raises."""
     x, plain, spread = integers(3, 2, 4, 2), (-1,), (1, -1, 1, 1)
     found = _run(answer, x, _GAMMA, _BETA)["output"]
     mean, var = x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)
@@ -239,7 +247,7 @@ def _channels_along_columns(answer: Any) -> bool:
 
 
 def _output_of_running(answer: Any) -> bool:
-    """In training, the answer normalizes with the running statistics, before or after they have moved."""
+    """In training, the answer normalizes with the running statistics, before or after their update."""
     found = _run(answer, _IMAGES, _GAMMA, _BETA)
     moved = _run(batch_norm, _IMAGES, _GAMMA, _BETA)
     return any(
@@ -260,115 +268,116 @@ def _normalized_over(*dims: int) -> tuple[str, str]:
 
 BATCH_NORM = Exercise(
     reference=batch_norm, difficulty=4, minutes=20,
-    task="Write BatchNorm's forward pass for x [N, C, H, W]; all else is [C]. In training, normalize each channel by "
-         "its mean and biased variance over the batch, and move running_mean and running_var in place: a part "
-         "momentum of the way to the batch's mean and unbiased variance. In eval mode, normalize by them. Then gamma "
-         "and beta.",
+    task="Write BatchNorm's forward pass for x [N, C, H, W]; all other tensors are [C]. In training, normalize each "
+         "channel by its mean and biased variance over the batch, and update running_mean and running_var in place: "
+         "move them a fraction momentum of the way toward the batch's mean and unbiased variance. In eval mode, "
+         "normalize by the running statistics. Then apply gamma and beta.",
     cases=(
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma 1, beta 0", _SMALL, _PLAIN),
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma [2, -1], beta [0.5, 3]", _SMALL),
         _part("output", "x [3, 2, 4, 5]"),
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], eps 0.5", _SMALL, eps=0.5),
         _part("output", "x = 0 everywhere", torch.zeros(2, 2, 1, 1)),
-        _part("running_mean", "where it was [1, -1]", _SMALL),
-        _part("running_mean", "where it was [1, -1], x [3, 2, 4, 5]"),
-        _part("running_mean", "where it was [1, -1], momentum 0.5", _SMALL, momentum=0.5),
-        _part("running_var", "where it was [4, 0.25]", _SMALL),
-        _part("running_var", "where it was [4, 0.25], x [3, 2, 4, 5]"),
-        _part("running_var", "where it was [4, 0.25], momentum 0.5", momentum=0.5),
+        _part("running_mean", "where it started at [1, -1]", _SMALL),
+        _part("running_mean", "where it started at [1, -1], x [3, 2, 4, 5]"),
+        _part("running_mean", "where it started at [1, -1], momentum 0.5", _SMALL, momentum=0.5),
+        _part("running_var", "where it started at [4, 0.25]", _SMALL),
+        _part("running_var", "where it started at [4, 0.25], x [3, 2, 4, 5]"),
+        _part("running_var", "where it started at [4, 0.25], momentum 0.5", momentum=0.5),
         _part("output", "running_mean [1, -1], running_var [4, 0.25]", _SMALL, training=False),
         _part("output", "x [3, 2, 4, 5], eps 0.5", eps=0.5, training=False),
-        _part("running_mean", "where it was [1, -1]", _SMALL, training=False),
-        _part("running_var", "where it was [4, 0.25]", _SMALL, training=False),
-        Case("the gradients of a loss by x, gamma and beta, training, x [3, 2, 4, 5]", _gradients),
+        _part("running_mean", "where it started at [1, -1]", _SMALL, training=False),
+        _part("running_var", "where it started at [4, 0.25]", _SMALL, training=False),
+        Case("the gradients of a loss with respect to x, gamma, and beta, training, x [3, 2, 4, 5]", _gradients),
         Case("whether the running statistics are free of gradients after {name}, training", _statistics_without_graph),
     ),
     mistakes=(
-        Mistake("channels-along-the-columns", "gamma, beta and the statistics are [C]. Next to [N, C, H, W] torch "
-                "lines them up from the right, with the columns: give them a shape in which C is the second of four "
-                "dimensions.", symptom=_channels_along_columns),
-        Mistake("statistics-of-another-shape", "You bring batch statistics of another shape into the running ones, "
-                "which are [C]: one number a channel. Over which dimensions do you take the mean, and do you keep "
-                "them?",
+        Mistake("channels-along-the-columns", "gamma, beta, and the statistics are [C]. With [N, C, H, W], torch "
+                "broadcasts from the right and aligns them with the columns: give them a shape in which C is the "
+                "second of four dimensions.", symptom=_channels_along_columns),
+        Mistake("statistics-of-another-shape", "You combine batch statistics of a different shape with the running "
+                "ones, which are [C]: one number per channel. Over which dimensions do you take the mean, and do you "
+                "keep them?",
                 symptom=lambda answer: (
                     raises(RuntimeError, "doesn't match the broadcast shape", _first_run)(answer)
                     or raises(RuntimeError, "the number of sizes provided", _first_run)(answer))),
-        Mistake("running-statistics-in-training", "In training you normalize by the running statistics. There the "
-                "batch speaks for itself.", symptom=_output_of_running),
-        Mistake("statistics-hold-the-graph", "Your running statistics keep the graph of every batch: memory grows "
-                "from step to step. They are not trained.",
+        Mistake("running-statistics-in-training", "In training, you normalize by the running statistics. Use the "
+                "batch's own statistics there.", symptom=_output_of_running),
+        Mistake("statistics-hold-the-graph", "Your running statistics keep the graph of every batch, so memory use "
+                "grows with each step. They are not trained.",
                 symptom=lambda answer: (
                     same(_first_run(answer), _first_run(batch_norm)) and not _statistics_without_graph(answer))),
-        Mistake("variance-for-deviation", "You divide by the variance. After that the spread is not 1, but one over "
-                "what it was.", patch=("torch.sqrt(", "(")),
-        Mistake("mean-not-subtracted", "You divide by the deviation, and leave the mean where it is.",
+        Mistake("variance-for-deviation", "You divide by the variance. The result does not have standard deviation 1, "
+                "but 1 over the original standard deviation.", patch=("torch.sqrt(", "(")),
+        Mistake("mean-not-subtracted", "You divide by the standard deviation, but leave the mean where it is.",
                 patch=("(x - mean)", "x")),
-        Mistake("not-divided", "You subtract the mean, and leave the spread as it is.",
+        Mistake("not-divided", "You subtract the mean, but do not scale the spread.",
                 patch=(" / torch.sqrt(var + eps)", "")),
-        Mistake("eps-after-the-root", "You add eps after the root. It belongs to the variance.",
+        Mistake("eps-after-the-root", "You add eps after the square root. It belongs to the variance.",
                 patch=("torch.sqrt(var + eps)", "(torch.sqrt(var) + eps)")),
-        Mistake("eps-missing", "eps is missing: a channel that is the same everywhere gives 0 / 0.",
+        Mistake("eps-missing", "eps is missing: a constant channel gives 0 / 0.",
                 patch=("var + eps", "var")),
-        Mistake("ignores-eps", "You have put in a number for eps: take the one that you are given.",
+        Mistake("ignores-eps", "You have hard-coded eps: use the value that you are given.",
                 patch=("var + eps", "var + 1e-5")),
-        Mistake("unbiased-for-normalizing", "You normalize by the unbiased variance (torch's default). For the output "
-                "it is the biased one; the unbiased one is for the running statistics.",
+        Mistake("unbiased-for-normalizing", "You normalize by the unbiased variance (torch's default). The output uses "
+                "the biased one; the unbiased one is for the running statistics.",
                 patch=((", unbiased=False", ""), ("var * n / (n - 1)", "var"))),
-        Mistake("statistics-of-each-image", "You take statistics of each image for itself. That is InstanceNorm: "
-                "BatchNorm takes all images together.", patch=_normalized_over(2, 3)),
-        Mistake("statistics-over-channels", "You take statistics over the channels of each image. That is LayerNorm: "
-                "BatchNorm has one mean for each channel.", patch=_normalized_over(1, 2, 3)),
-        Mistake("statistics-of-each-pixel", "You take statistics of each pixel over the batch. All the pixels of a "
-                "channel go together.", patch=_normalized_over(0)),
-        Mistake("one-mean-for-all", "You take one mean over everything. Each channel has its own.",
+        Mistake("statistics-of-each-image", "You compute the statistics of each image separately. That is "
+                "InstanceNorm: BatchNorm takes all images together.", patch=_normalized_over(2, 3)),
+        Mistake("statistics-over-channels", "You compute statistics over the channels of each image. That is "
+                "LayerNorm: BatchNorm has one mean per channel.", patch=_normalized_over(1, 2, 3)),
+        Mistake("statistics-of-each-pixel", "You compute statistics of each pixel over the batch. All the pixels of a "
+                "channel belong together.", patch=_normalized_over(0)),
+        Mistake("one-mean-for-all", "You take a single mean over everything. Each channel has its own.",
                 patch=_normalized_over(0, 1, 2, 3)),
-        Mistake("affine-forgotten", "gamma and beta change nothing in your answer.",
+        Mistake("affine-forgotten", "gamma and beta have no effect on your answer.",
                 patch=(("return gamma * ", "return "), (" + beta", ""))),
-        Mistake("gamma-forgotten", "gamma changes nothing in your answer.", patch=("return gamma * ", "return ")),
-        Mistake("beta-forgotten", "beta changes nothing in your answer.", patch=(" + beta", "")),
-        Mistake("gamma-and-beta-swapped", "gamma and beta have changed places.",
+        Mistake("gamma-forgotten", "gamma has no effect on your answer.", patch=("return gamma * ", "return ")),
+        Mistake("beta-forgotten", "beta has no effect on your answer.", patch=(" + beta", "")),
+        Mistake("gamma-and-beta-swapped", "gamma and beta are swapped.",
                 patch=("gamma, beta =", "beta, gamma =")),
         Mistake("beta-times-gamma", "You add beta before you multiply by gamma.",
                 patch=(("gamma * (", "gamma * (("), ("+ beta", "+ beta)"))),
-        Mistake("batch-statistics-in-eval", "In eval mode you still normalize by the batch. Then an image's result "
-                "depends on its neighbors.",
+        Mistake("batch-statistics-in-eval", "In eval mode, you still normalize by the batch, so an image's result "
+                "depends on the other images in the batch.",
                 patch=("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)")),
-        Mistake("updates-in-eval", "In eval mode you still move the running statistics: looking at test images "
-                "changes the net.",
+        Mistake("updates-in-eval", "In eval mode, you still update the running statistics: evaluating test images "
+                "would change the network.",
                 patch=("= running_mean, running_var",
                        "= running_mean.clone(), running_var.clone()\n        batch_norm(x, gamma, beta, "
                        "running_mean, running_var, momentum)")),
-        Mistake("running-statistics-stay", "Your running statistics stay as they were. `running_mean = ...` names a "
-                "new tensor; change the one that you are given.",
+        Mistake("running-statistics-stay", "Your running statistics do not change. `running_mean = ...` only gives a "
+                "new tensor that name; modify the one that you are given.",
                 patch=(("running_mean +=", "running_mean = running_mean +"),
                        ("running_var +=", "running_var = running_var +"))),
-        Mistake("momentum-turned-round", "Your momentum is turned round. In PyTorch it is the part of the *new* "
-                "value; 0.1 moves slowly.", patch=("    if training", "    momentum = 1 - momentum\n    if training")),
-        Mistake("old-values-do-not-fade", "You add a part of the new value, and the old one stays whole: it grows "
-                "from step to step.", patch=(("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
-        Mistake("replaces-running-statistics", "Your running statistics are those of the last batch. They should move "
-                "toward them.", patch=("    if training", "    momentum = 1\n    if training")),
-        Mistake("ignores-momentum", "You have put in a number for the momentum: take the one that you are given.",
+        Mistake("momentum-turned-round", "Your momentum is reversed. In PyTorch it is the weight of the *new* value; "
+                "0.1 moves slowly.", patch=("    if training", "    momentum = 1 - momentum\n    if training")),
+        Mistake("old-values-do-not-fade", "You add a fraction of the new value, but keep all of the old one: the "
+                "statistic grows at every step.", patch=(("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
+        Mistake("replaces-running-statistics", "Your running statistics are those of the last batch. They should only "
+                "move toward them.", patch=("    if training", "    momentum = 1\n    if training")),
+        Mistake("ignores-momentum", "You have hard-coded the momentum: use the value that you are given.",
                 patch=("    if training", "    momentum = 0.1\n    if training")),
         Mistake("biased-running-variance", "Your running variance is the biased one. Over many batches it would stay "
-                "too small: it divides by n where n - 1 belongs.", patch=("var * n / (n - 1)", "var")),
+                "too small: it divides by n instead of n - 1.", patch=("var * n / (n - 1)", "var")),
         Mistake("correction-upside-down", "Your correction is upside down: it makes the running variance smaller.",
                 patch=("n / (n - 1)", "(n - 1) / n")),
-        Mistake("counts-only-images", "n is the number of images in your correction. How many numbers has a channel?",
+        Mistake("counts-only-images", "In your correction, n is the number of images. How many numbers does a channel "
+                "have?",
                 patch=("x.numel() / x.shape[1]", "len(x)")),
-        Mistake("running-deviation", "You keep the running deviation. The task asks for the variance.",
+        Mistake("running-deviation", "You keep a running standard deviation. The task asks for the variance.",
                 patch=("var * n / (n - 1)", "(var * n / (n - 1)).sqrt()")),
-        Mistake("detached-statistics", "Mean and variance have no gradient in your answer. They depend on x, and the "
-                "gradient has to go through them, too.",
+        Mistake("detached-statistics", "The mean and variance have no gradient in your answer. They depend on x, so "
+                "the gradient has to flow through them, too.",
                 patch=("        n =", "        mean, var = mean.detach(), var.detach()\n        n =")),
     ),
     hints=(
-        "One mean and one variance for each channel, so over which dimensions of [N, C, H, W]? `x.var(...)` is "
-        "unbiased unless you say unbiased=False.",
-        "To combine [C] with [N, C, H, W], give it the shape [1, C, 1, 1]: .view(1, -1, 1, 1).",
-        "The output: (x - mean) / sqrt(var + eps), then gamma * that + beta. In eval mode mean and var are the "
-        "running ones, and nothing moves.",
-        "In training, inside of torch.no_grad(): running_mean += momentum * (mean - running_mean); the same for the "
+        "There is one mean and one variance per channel, so over which dimensions of [N, C, H, W] do you take them? "
+        "`x.var(...)` is unbiased unless you pass unbiased=False.",
+        "To combine [C] with [N, C, H, W], reshape it to [1, C, 1, 1]: .view(1, -1, 1, 1).",
+        "The output: (x - mean) / sqrt(var + eps), then gamma * that + beta. In eval mode, mean and var are the "
+        "running ones, and nothing is updated.",
+        "In training, inside torch.no_grad(): running_mean += momentum * (mean - running_mean); the same for the "
         "variance, with var * n / (n - 1), where n = N * H * W.",
     ),
 )  # fmt: skip
@@ -378,7 +387,7 @@ BATCH_NORM = Exercise(
 
 
 def update_ratio(before, after):
-    """|after - before| / |before|: how far a step has moved a weight, as a part of the weight's own size."""
+    """|after - before| / |before|: how far a step has moved a weight, as a fraction of the weight's own norm."""
     return ((after - before).norm() / before.norm()).item()
 
 
@@ -395,14 +404,14 @@ _TABLES = (
 
 
 def _as_one_of(cases: Iterable[Case], *wrongs: Callable[..., Any]) -> Callable[[Any], bool]:
-    """The symptom: the answer gives on these cases what one of the others gives."""
+    """The symptom: on these cases, the answer returns the same as one of the others."""
     return lambda answer: any(all(agrees(answer, wrong, case) for case in cases) for wrong in wrongs)
 
 
 UPDATE_RATIO = Exercise(
     reference=update_ratio, difficulty=1, minutes=5,
-    task="Give how large an update is beside the weight: the L2 norm of the change divided by the L2 norm of the "
-         "weight before, as a float. before and after are tensors of one shape, whatever that is.",
+    task="Return the size of an update relative to the weight: the L2 norm of the change divided by the L2 norm of the "
+         "weight before it, as a float. before and after are tensors of the same shape, whatever that shape is.",
     cases=(
         call(torch.tensor([2.0]), torch.tensor([3.0])), call(torch.tensor([2.0]), torch.tensor([1.0])),
         call(torch.tensor([4.0]), torch.tensor([4.0])), *_FLAT,
@@ -411,60 +420,63 @@ UPDATE_RATIO = Exercise(
         call(integers(3, 2, 3, 3), integers(3, 2, 3, 3, seed=1)),
     ),
     mistakes=(
-        Mistake("divides-by-after", "You divide by the weight after the step. The task asks for the one before.",
+        Mistake("divides-by-after", "You divide by the weight after the step. The task asks for the weight before it.",
                 patch=("/ before", "/ after")),
-        Mistake("upside-down", "Your fraction stands on its head: a larger step must give a larger number.",
+        Mistake("upside-down", "Your fraction is upside down: a larger step must give a larger number.",
                 patch=(".item()", ".reciprocal().item()")),
-        Mistake("not-divided", "You give the size of the step alone. Beside which weight?",
+        Mistake("not-divided", "You return the size of the step alone. Relative to which weight?",
                 patch=(" / before.norm()", "")),
-        Mistake("difference-of-norms", "You subtract norms. A weight can turn and keep its norm: take the norm of the "
-                "difference.", patch=("(after - before).norm()", "(after.norm() - before.norm())")),
-        Mistake("difference-of-norms-without-sign", "You compare norms. A weight can turn and keep its norm: take the "
-                "norm of the difference.", patch=("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
+        Mistake("difference-of-norms", "You subtract norms. A weight can change direction and keep its norm: take the "
+                "norm of the difference.", patch=("(after - before).norm()", "(after.norm() - before.norm())")),
+        Mistake("difference-of-norms-without-sign", "You compare norms. A weight can change direction and keep its "
+                "norm: take the norm of the difference.",
+                patch=("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
         Mistake("ratio-of-norms", "You compare the norms of the two weights. What counts is the step between them.",
                 patch=("(after - before)", "after")),
-        Mistake("root-forgotten", "Your norms are squared: the roots are missing.",
+        Mistake("root-forgotten", "Your norms are squared: the square roots are missing.",
                 patch=(".item()", ".square().item()")),
-        Mistake("absolutes-for-squares", "You compare absolute values. The L2 norm adds up squares, and takes the "
+        Mistake("absolutes-for-squares", "You compare absolute values. The L2 norm sums squares and takes the square "
                 "root.", patch=(("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)"))),
-        Mistake("sums-for-norms", "You add up the entries, so those of different sign cancel.",
+        Mistake("sums-for-norms", "You sum the entries, so those of opposite sign cancel.",
                 patch=(("before).norm", "before).sum"), ("/ before.norm", "/ before.sum"))),
-        Mistake("largest-entries", "You compare the largest entries. The norm takes in all of them.",
+        Mistake("largest-entries", "You compare the largest entries. The norm includes all of them.",
                 patch=(("before).norm", "before).abs().max"), ("/ before.norm", "/ before.abs().max"))),
-        Mistake("mean-of-ratios", "You take a ratio for each entry, and then their mean: entries near 0 outweigh all "
-                "others.",
+        Mistake("mean-of-ratios", "You compute a ratio for each entry and then take their mean: entries near 0 "
+                "outweigh all others.",
                 symptom=_as_one_of([_FLAT[0], _TINY, _PAIR],
                     lambda before, after: ((after - before) / before).mean().item(),
                     lambda before, after: ((after - before) / before).abs().mean().item())),
-        Mistake("norm-of-ratios", "You take a ratio for each entry, and then the norm: entries near 0 outweigh all "
-                "others.", patch=(".norm() / before.norm())", " / before).norm()"), on=(_FLAT[0], _PAIR)),
-        Mistake("one-for-each-entry", "You give a ratio for each entry. The task asks for one number.",
+        Mistake("norm-of-ratios", "You compute a ratio for each entry and then take the norm: entries near 0 outweigh "
+                "all others.", patch=(".norm() / before.norm())", " / before).norm()"), on=(_FLAT[0], _PAIR)),
+        Mistake("one-for-each-entry", "You return one ratio per entry. The task asks for a single number.",
                 symptom=_as_one_of([_FLAT[0], _PAIR],
                     lambda before, after: (after - before) / before,
                     lambda before, after: ((after - before) / before).abs(),
                     lambda before, after: (after - before).abs() / before.norm(),
                     lambda before, after: (after - before) / before.norm())),
-        Mistake("deviation-for-norm", "You compare standard deviations. They subtract the mean first: a step that "
-                "moves every weight alike would count as none.",
+        Mistake("deviation-for-norm", "You compare standard deviations. They subtract the mean first, so a step that "
+                "moves every weight by the same amount would count as zero.",
                 patch=(("before).norm", "before).std"), ("/ before.norm", "/ before.std")), on=(*_FLAT, *_TABLES)),
-        Mistake("spectral-norm", "For a table torch.linalg.norm(..., 2) is another norm: the largest singular value.",
+        Mistake("spectral-norm", "For a matrix, torch.linalg.norm(..., 2) is a different norm: the largest singular "
+                "value.",
                 lambda before, after: (torch.linalg.norm(after - before, 2) / torch.linalg.norm(before, 2)).item(),
                 on=_TABLES),
-        Mistake("one-for-each-row", "You take the norm along one dimension, so each row has a ratio of its own.",
+        Mistake("one-for-each-row", "You take the norm along one dimension, so each row gets its own ratio.",
                 symptom=_as_one_of(_TABLES,
                     lambda before, after: (after - before).norm(dim=0) / before.norm(dim=0),
                     lambda before, after: (after - before).norm(dim=1) / before.norm(dim=1),
                     lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),
                     lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean())),
-        Mistake("logarithm", "You give the logarithm. The task asks for the ratio itself.",
+        Mistake("logarithm", "You return the logarithm. The task asks for the ratio itself.",
                 patch=(".item()", ".log10().item()"), on=_FLAT),
-        Mistake("percent", "You give percent. The task asks for the ratio itself.", patch=("return ", "return 100 * ")),
-        Mistake("rounded", "You round. Good updates are about a thousandth: nothing is left of them.",
+        Mistake("percent", "You return a percentage. The task asks for the ratio itself.",
+                patch=("return ", "return 100 * ")),
+        Mistake("rounded", "You round. Good updates are about a thousandth, so rounding leaves nothing of them.",
                 lambda before, after: round(update_ratio(before, after), 2)),
     ),
     hints=(
-        "The step is a tensor, after - before. How long is it, and how long is `before`?",
-        "`tensor.norm()` is the root of the sum of all squares, for a tensor of any shape.",
-        "One norm divided by another is a tensor without dimensions; .item() makes a float of it.",
+        "The step is a tensor, after - before. How large is its norm, and how large is the norm of `before`?",
+        "`tensor.norm()` is the square root of the sum of all squares, for a tensor of any shape.",
+        "One norm divided by another is a 0-dimensional tensor; .item() converts it to a float.",
     ),
 )  # fmt: skip

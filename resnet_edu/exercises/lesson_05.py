@@ -27,9 +27,11 @@ def _made(answer: Any, channels: int) -> nn.Conv2d:
     fits(answer, channels)
     conv = answer(channels)
     if isinstance(conv, Tensor):
-        raise Fault("weights-for-layer", "it gives a tensor. It should give the layer, an nn.Conv2d, with that weight.")
+        raise Fault(
+            "weights-for-layer", "it returns a tensor. It should return the layer, an nn.Conv2d with that weight."
+        )
     if not isinstance(conv, nn.Conv2d):
-        raise Fault("no-convolution", f"it should give an nn.Conv2d, and yours gives {type(conv).__name__}.")
+        raise Fault("no-convolution", f"it should return an nn.Conv2d, but yours returns {type(conv).__name__}.")
     return conv
 
 
@@ -51,47 +53,48 @@ def _output(x: Tensor) -> Case:
 def _trains(answer: Any) -> Any:
     conv = _made(answer, 2)
     if not isinstance(conv.weight, nn.Parameter) or not conv.weight.requires_grad:
-        raise Fault("frozen", "its weight cannot be trained: it has to stay a parameter that requires a gradient.")
+        raise Fault("frozen", "its weight cannot be trained: it has to remain a parameter with requires_grad=True.")
     return True
 
 
 IDENTITY_CONV = Exercise(
     reference=identity_conv, difficulty=1, minutes=5,
-    task="Give an nn.Conv2d from channels to channels with a 3 x 3 kernel, padding 1 and no bias, whose output is "
+    task="Return an nn.Conv2d from channels to channels with a 3 x 3 kernel, padding 1, and no bias, whose output is "
          "exactly its input.",
     cases=(
         _shape(1), _output(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])), _output(integers(1, 2, 3, 3)), _shape(3),
         _output(integers(2, 3, 4, 5, seed=1)), Case("{name}(2).weight.requires_grad", _trains),
     ),
     mistakes=(
-        Mistake("still-random", "Its weights are still the random ones that nn.Conv2d starts with.",
+        Mistake("still-random", "Its weights are still the random ones that nn.Conv2d is initialized with.",
                 patch=("conv.weight.zero_()", "pass"),
                 symptom=lambda answer: not torch.equal(_made(answer, 2).weight, _made(answer, 2).weight)),
-        Mistake("sums-the-channels", "Each output channel adds up all input channels. It should look at its own one "
-                "only.", patch=("[c, c, 1, 1]", "[c, :, 1, 1]")),
-        Mistake("sums-the-window", "Each output pixel adds up its whole 3 x 3 window. It should look at the pixel in "
-                "the center only.", patch=("[c, c, 1, 1]", "[c, c]")),
-        Mistake("all-ones", "All weights are 1, so everything in the window is added up, over all channels.",
+        Mistake("sums-the-channels", "Each output channel sums all input channels. It should look only at its own.",
+                patch=("[c, c, 1, 1]", "[c, :, 1, 1]")),
+        Mistake("sums-the-window", "Each output pixel sums its whole 3 x 3 window. It should look only at the pixel in "
+                "the center.", patch=("[c, c, 1, 1]", "[c, c]")),
+        Mistake("all-ones", "All weights are 1, so everything in the window is summed, over all channels.",
                 patch=("zero_()", "fill_(1.0)")),
-        Mistake("in-the-corner", "Your 1 stands in a corner of the kernel, so the picture moves by a pixel.",
+        Mistake("in-the-corner", "Your 1 is in a corner of the kernel, so the image shifts by one pixel.",
                 patch=("[c, c, 1, 1]", "[c, c, 0, 0]")),
         Mistake("all-zeros", "All weights are 0: nothing gets through. That is F = 0, the identity of a residual "
                 "block, not of a plain one.", patch=("= 1.0", "= 0.0")),
-        Mistake("mean-of-window", "Your kernel takes the mean of the window: that blurs.",
+        Mistake("mean-of-window", "Your kernel averages the window, which blurs the image.",
                 patch=("[c, c, 1, 1] = 1.0", "[c, c] = 1 / 9")),
-        Mistake("no-padding", "Without padding the output loses a border of one pixel.", patch=(", padding=1", "")),
-        Mistake("one-by-one", "Your kernel is 1 x 1. The layers of the net have 3 x 3 ones.",
+        Mistake("no-padding", "Without padding, the output loses a border of one pixel.", patch=(", padding=1", "")),
+        Mistake("one-by-one", "Your kernel is 1 x 1. The layers of the network have 3 x 3 kernels.",
                 patch=(("3, padding=1", "1"), ("[c, c, 1, 1]", "[c, c, 0, 0]"))),
-        Mistake("has-a-bias", "Your layer has a bias. In front of BatchNorm there is none.",
+        Mistake("has-a-bias", "Your layer has a bias. Before a BatchNorm, there is none.",
                 patch=("bias=False)", "bias=True)\n    nn.init.zeros_(conv.bias)")),
-        Mistake("grouped", "Your layer works on each channel alone (groups). The net's layers join all channels, and "
-                "have weights for it.", patch=(("bias=False", "bias=False, groups=channels"), ("[c, c", "[c, 0")),
+        Mistake("grouped", "Your layer processes each channel separately (groups). The network's layers connect all "
+                "channels and have weights for every pair.",
+                patch=(("bias=False", "bias=False, groups=channels"), ("[c, c", "[c, 0")),
                 symptom=lambda answer: _made(answer, 2).groups == 2),
     ),
     hints=(
         "The weight has the shape [out, in, 3, 3]. Which of its entries should be 1, and which 0?",
-        "Output channel c looks at input channel c, and there at the center, position (1, 1).",
-        "Make the layer, set its weight to zero inside of torch.no_grad(), then weight[c, c, 1, 1] = 1 for each c. Or "
+        "Output channel c looks at input channel c only, at the center, position (1, 1).",
+        "Create the layer, set its weight to zero inside torch.no_grad(), then weight[c, c, 1, 1] = 1 for each c. Or "
         "look up nn.init.dirac_.",
     ),
 )  # fmt: skip
@@ -114,51 +117,53 @@ _TINY = call(1e-24 * _A, 1e-24 * _B, words="{name}(a, b) with entries of 1e-24")
 
 GRADIENT_COSINE = Exercise(
     reference=gradient_cosine, difficulty=1, minutes=5,
-    task="Give the cosine of the angle between two gradients of the same shape, any shape, as a float: the sum of the "
-         "products of their entries over the product of their lengths. It must be right for entries of 1e-24, too.",
+    task="Return the cosine of the angle between two gradients of the same shape, whatever that is, as a float: the "
+         "sum of the products of their entries divided by the product of their norms. It must be correct for entries "
+         "of 1e-24, too.",
     cases=(
         call(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0])),
         call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])), *_FLAT, _SQUARE,
         call(integers(2, 3, 3, seed=3), integers(2, 3, 3, seed=4)), _TINY,
     ),
     mistakes=(
-        Mistake("divides-by-eps", "You divide by at least a small number (eps: 1e-8 in F.cosine_similarity). The "
-                "lengths are far smaller here, so 0 comes out. Make the entries larger first, or leave it out.",
+        Mistake("divides-by-eps", "You divide by at least a small number (eps: 1e-8 in F.cosine_similarity). The norms "
+                "are far smaller here, so the result is 0. Make the entries larger first, or leave eps out.",
                 symptom=lambda answer: (
                     all(agrees(answer, gradient_cosine, case) for case in (*_FLAT, _SQUARE))
                     and abs(float(_TINY.run(answer))) < 0.5
                 )),
-        Mistake("underflows", "You multiply in float32: 1e-24 times 1e-24 is 0 there, and 0 / 0 is nan. Lesson 03 has "
-                "the remedy.", patch=("a.double().flatten(), b.double().flatten()", "a.flatten(), b.flatten()"),
+        Mistake("underflows", "You multiply in float32: 1e-24 times 1e-24 underflows to 0, and 0 / 0 is nan. Lesson 03 "
+                "has the remedy.", patch=("a.double().flatten(), b.double().flatten()", "a.flatten(), b.flatten()"),
                 symptom=right_but_not_on(gradient_cosine, (*_FLAT, _SQUARE), [_TINY])),
-        Mistake("only-vectors", "It is right for vectors only. A gradient by an image has more dimensions, and all "
-                "its entries are one long vector.",
+        Mistake("only-vectors", "Your answer is correct only for vectors. A gradient with respect to an image has more "
+                "dimensions; treat all its entries as one long vector.",
                 patch=("a.double().flatten(), b.double().flatten()", "a.double(), b.double()"),
                 symptom=right_but_not_on(gradient_cosine, _FLAT, [_SQUARE])),
         # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
-        Mistake("not-normalized", "You give the product, not the cosine: divide by both lengths.",
+        Mistake("not-normalized", "You return the product, not the cosine: divide by both norms.",
                 patch=(" / (a.norm() * b.norm())", ""), on=_FLAT),
-        Mistake("one-length", "You divide by one of the lengths only.", patch=("(a.norm() * b.norm())", "a.norm()"),
+        Mistake("one-length", "You divide by only one of the norms.", patch=("(a.norm() * b.norm())", "a.norm()"),
                 on=_FLAT),
-        Mistake("other-length", "You divide by one of the lengths only.", patch=("(a.norm() * b.norm())", "b.norm()"),
+        Mistake("other-length", "You divide by only one of the norms.", patch=("(a.norm() * b.norm())", "b.norm()"),
                 on=_FLAT),
-        Mistake("squared-lengths", "You divide by the squares of the lengths: the roots are missing.",
+        Mistake("squared-lengths", "You divide by the squared norms: the square roots are missing.",
                 patch=("(a.norm() * b.norm())", "(a @ a * (b @ b))"), on=_FLAT),
-        Mistake("lengths-added", "You add the lengths. They are multiplied.", patch=("a.norm() * b", "a.norm() + b"),
+        Mistake("lengths-added", "You add the norms. Multiply them.", patch=("a.norm() * b", "a.norm() + b"),
                 on=_FLAT),
-        Mistake("mean-for-sum", "You take the mean of the products, and lengths that are sums.",
+        Mistake("mean-for-sum", "You take the mean of the products, but norms that use sums.",
                 patch=("a @ b", "(a * b).mean()"), on=_FLAT),
         Mistake("sign-lost", "Opposite directions have the cosine -1. Your sign is lost.",
                 patch=("a @ b", "abs(a @ b)"), on=_FLAT),
-        Mistake("angle-for-cosine", "You give the angle. The task asks for its cosine.",
+        Mistake("angle-for-cosine", "You return the angle. The task asks for its cosine.",
                 patch=(("float(", "float(torch.acos(("), ("b.norm()))", "b.norm())).clamp(-1, 1)))")), on=_FLAT),
-        Mistake("distance", "You give 1 minus the cosine.", patch=("a @ b", "1 - a @ b"), on=_FLAT),
-        Mistake("correlation", "You subtract the means first. That is the correlation of the entries, not the angle.",
+        Mistake("distance", "You return 1 minus the cosine.", patch=("a @ b", "1 - a @ b"), on=_FLAT),
+        Mistake("correlation", "You subtract the means first. That gives the correlation of the entries, not the "
+                "cosine of the angle.",
                 patch=("    return", "    a, b = a - a.mean(), b - b.mean()\n    return"), on=_FLAT),
     ),
     hints=(
         "Flatten both first: a.flatten() is one long vector, whatever the shape was.",
-        "(a * b).sum() over a.norm() times b.norm().",
-        "1e-24 squared fits into float64 but not into float32: make both .double() before you multiply.",
+        "(a * b).sum() divided by a.norm() times b.norm().",
+        "1e-24 squared fits into float64 but not into float32: convert both with .double() before you multiply.",
     ),
 )  # fmt: skip

@@ -48,7 +48,7 @@ _X = torch.tensor([1.0, -2.0])
 
 RESIDUAL_FORWARD = Exercise(
     reference=residual_forward, difficulty=1, minutes=5,
-    task="Give what a residual block gives: the ReLU of branch plus input.",
+    task="Return the output of a residual block: the ReLU of branch plus input.",
     cases=(
         call(_X, _zero, words="{name}(x, branch) with x = [1, -2] and branch(x) = 0"),
         call(_X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
@@ -56,26 +56,26 @@ RESIDUAL_FORWARD = Exercise(
         gradients(torch.tensor([1.0, 2.0, -3.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [1, 2, -3]"),
     ),
     mistakes=(
-        Mistake("branch-not-called", "branch is a function, and you use it without calling it.",
+        Mistake("branch-not-called", "branch is a function, but you use it without calling it.",
                 symptom=raises(TypeError, "function", call(_X, _zero).run)),
         Mistake("skip-forgotten", "You do not add x: this is a plain block.", patch=("branch(x) + x", "branch(x)")),
         Mistake("skip-twice", "You add x twice.", patch=("branch(x) +", "branch(x) + x +")),
-        Mistake("no-relu", "After the addition a ReLU is missing.", patch=("F.relu", "")),
-        Mistake("relu-before-addition", "Your ReLU comes before the addition, so negative numbers of x pass.",
+        Mistake("no-relu", "The ReLU after the addition is missing.", patch=("F.relu", "")),
+        Mistake("relu-before-addition", "Your ReLU comes before the addition, so negative numbers in x pass through.",
                 patch=("branch(x) + x)", "branch(x)) + x")),
-        Mistake("relu-on-both", "You take the ReLU of each part and then add; it belongs behind the sum.",
+        Mistake("relu-on-both", "You apply ReLU to each term and then add; it belongs after the sum.",
                 patch=("branch(x) + x", "branch(x)) + F.relu(x")),
-        Mistake("branch-of-the-sum", "x is added to what the branch gives, not to what it takes.",
+        Mistake("branch-of-the-sum", "You add x to the branch's input. Add it to the branch's output.",
                 patch=("branch(x) + x", "branch(x + x)")),
-        Mistake("subtracts", "x is added, not taken away.", patch=("branch(x) +", "branch(x) -")),
-        Mistake("multiplies", "Branch and input are added, not multiplied.", patch=("branch(x) +", "branch(x) *")),
-        Mistake("branch-forgotten", "The branch changes nothing in your answer.", lambda x, branch: F.relu(x)),
-        Mistake("relu-into-the-branch", "You take the ReLU of x before you use it: the block works on x as it comes.",
+        Mistake("subtracts", "You subtract; x has to be added.", patch=("branch(x) +", "branch(x) -")),
+        Mistake("multiplies", "You multiply the branch and the input. Add them.", patch=("branch(x) +", "branch(x) *")),
+        Mistake("branch-forgotten", "The branch has no effect on your answer.", lambda x, branch: F.relu(x)),
+        Mistake("relu-into-the-branch", "You apply ReLU to x before you use it: the block uses x as it is.",
                 lambda x, branch: residual_forward(F.relu(x), branch)),
     ),
     hints=(
-        "Two things are added: what the branch makes of x, and x itself. What happens to the sum?",
-        "`branch` is a function: `branch(x)` is F(x). `F.relu` takes the sum as its one argument.",
+        "Two things are added: the branch's output and x itself. What happens to the sum?",
+        "`branch` is a function: `branch(x)` is F(x). `F.relu` takes the sum as its only argument.",
         "In one line: return F.relu( ... + ... )",
     ),
 )  # fmt: skip
@@ -115,8 +115,8 @@ def _strides_the_channels(answer: Any) -> bool:
 
 PAD_SHORTCUT = Exercise(
     reference=pad_shortcut, difficulty=2, minutes=10,
-    task="Write option A, the shortcut without parameters: keep every stride-th pixel of each row and column, "
-         "beginning with the first, and append channels of zeros behind those of x until there are out_channels.",
+    task="Write option A, the shortcut without parameters: keep every stride-th pixel of each row and column, starting "
+         "with the first, and append channels of zeros after those of x until there are out_channels.",
     cases=(
         *_DOUBLED, call(_TWO, 2, 1, words="{name}(x, 2, 1) with x [1, 2, 1, 1] = 3, 4"),
         call(_channels(1.0, 2.0, 5.0), 9, 1, words="{name}(x, 9, 1) with x [1, 3, 1, 1] = 1, 2, 5"),
@@ -127,63 +127,69 @@ PAD_SHORTCUT = Exercise(
         gradients(integers(2, 2, 4, 4), 4, 2),
     ),
     mistakes=(
-        Mistake("zeros-in-front", "Your zeros stand in front of the channels of x. They belong behind them.",
+        Mistake("zeros-in-front", "Your zeros come before the channels of x. They belong after them.",
                 patch=("[x, zeros]", "[zeros, x]")),
-        Mistake("zeros-on-both-sides", "One half of your zeros stands in front of the channels of x. All of them "
-                "belong behind.", patch=("[x, zeros]", "[zeros[:, ::2], x, zeros[:, 1::2]]"), on=_DOUBLED),
-        Mistake("zeros-between", "Your zeros stand between the channels of x. They belong behind them.",
+        Mistake("zeros-on-both-sides", "Half of your zeros come before the channels of x. All of them belong after.",
+                patch=("[x, zeros]", "[zeros[:, ::2], x, zeros[:, 1::2]]"), on=_DOUBLED),
+        Mistake("zeros-between", "Your zeros are between the channels of x. They belong after them.",
                 lambda x, *_: torch.stack([x, 0 * x], 2).flatten(1, 2), on=_DOUBLED),
-        Mistake("copies-for-zeros", "Your new channels hold x once more. They have to be zero.",
+        Mistake("copies-for-zeros", "Your new channels are copies of x. They have to be zero.",
                 patch=("[x, zeros]", "[x, x]"), on=_DOUBLED),
-        Mistake("ones-for-zeros", "Your new channels hold ones. They have to be zero.",
+        Mistake("ones-for-zeros", "Your new channels are filled with ones. They have to be zero.",
                 patch=("new_zeros", "new_ones")),
-        Mistake("zeros-for-all", "Of x nothing is left: the first channels of the result are those of x.",
+        Mistake("zeros-for-all", "Nothing of x is left: the first channels of the result have to be those of x.",
                 patch=("[x, zeros]", "[0 * x, zeros]")),
-        Mistake("no-new-channels", "You add no channels: the result has to have out_channels of them.",
+        Mistake("no-new-channels", "You do not add channels: the result must have out_channels of them.",
                 patch=("[x, zeros]", "[x]")),
-        Mistake("doubles-the-channels", "You always double the channels. How many are missing to out_channels?",
+        Mistake("doubles-the-channels", "You always double the channels. How many are missing to reach out_channels?",
                 patch=("out_channels - ", "")),
-        Mistake("adds-out-channels", "You add out_channels to those that are there. How many are missing?",
+        Mistake("adds-out-channels", "You add out_channels to the existing channels. How many are missing?",
                 patch=(" - x.shape[1]", "")),
-        Mistake("pads-on-both-sides-in-full", "You add the missing channels twice: in front of those of x, and behind "
-                "them.", patch=("[x, zeros]", "[zeros, x, zeros]")),
-        Mistake("pads-columns", "Your zeros are new columns. F.pad begins with the last dimension, two numbers each.",
+        Mistake("pads-on-both-sides-in-full", "You add the missing channels twice: before those of x, and after them.",
+                patch=("[x, zeros]", "[zeros, x, zeros]")),
+        Mistake("pads-columns", "Your zeros are new columns. F.pad takes two numbers per dimension, starting with the "
+                "last one.",
                 patch=("torch.cat([x, zeros], dim=1)", "F.pad(x, (0, zeros.shape[1]))")),
-        Mistake("pads-rows", "Your zeros are new rows. F.pad begins with the last dimension, two numbers each.",
+        Mistake("pads-rows", "Your zeros are new rows. F.pad takes two numbers per dimension, starting with the last "
+                "one.",
                 patch=("torch.cat([x, zeros], dim=1)", "F.pad(x, (0, 0, 0, zeros.shape[1]))")),
-        Mistake("pads-images", "Your zeros are new images. F.pad begins with the last dimension, two numbers each.",
+        Mistake("pads-images", "Your zeros are new images. F.pad takes two numbers per dimension, starting with the "
+                "last one.",
                 patch=("torch.cat([x, zeros], dim=1)", "F.pad(x, (0,) * 7 + (zeros.shape[1],))")),
-        Mistake("appends-images", "torch.cat appends along the first dimension, the images, unless you name another.",
+        Mistake("appends-images", "torch.cat concatenates along the first dimension, the images, unless you specify "
+                "another.",
                 patch=("dim=1", "dim=0"), on=_DOUBLED),
-        Mistake("no-stride", "You keep all pixels: the shortcut has to shrink as the branch does.",
+        Mistake("no-stride", "You keep all pixels: the shortcut has to shrink the image as the branch does.",
                 patch=("[:, :, ::stride, ::stride]", "")),
-        Mistake("stride-always-two", "You always take every second pixel. The stride says which.",
+        Mistake("stride-always-two", "You always take every second pixel. Use the stride that is given.",
                 patch=("::stride, ::stride", "::2, ::2")),
-        Mistake("stride-on-rows-only", "You leave out rows, and no columns.", patch=(", ::stride]", "]")),
-        Mistake("stride-on-columns-only", "You leave out columns, and no rows.",
+        Mistake("stride-on-rows-only", "You skip rows, but not columns.", patch=(", ::stride]", "]")),
+        Mistake("stride-on-columns-only", "You skip columns, but not rows.",
                 patch=("::stride, ::stride", ":, ::stride")),
-        Mistake("starts-late", "Your first pixel is not the first of x: a convolution with a stride begins there.",
+        Mistake("starts-late", "Your first pixel is not the first pixel of x. A strided convolution starts there.",
                 patch=("::stride, ::stride", "stride - 1 :: stride, stride - 1 :: stride")),
-        Mistake("strides-the-channels", "Your stride leaves out channels. x is [N, C, H, W]: which two are the pixels?",
+        Mistake("strides-the-channels", "Your stride skips channels. x is [N, C, H, W]: which two dimensions are the "
+                "pixels?",
                 symptom=_strides_the_channels),
-        Mistake("averages", "You take the mean of each window. Option A takes one pixel of it as it is.",
+        Mistake("averages", "You average each window. Option A takes one of its pixels as it is.",
                 patch=("x[:, :, ::stride, ::stride]", "F.avg_pool2d(x, stride)"), on=_PIXELS),
         Mistake("takes-the-largest", "You take the largest pixel of each window. Option A takes the first.",
                 patch=("x[:, :, ::stride, ::stride]", "F.max_pool2d(x, stride)"), on=_PIXELS),
-        Mistake("cuts-out-a-corner", "You keep the upper left corner whole. Take pixels from all over the image.",
+        Mistake("cuts-out-a-corner", "You keep the upper left corner whole. Take pixels from the entire image.",
                 patch=("::stride, ::stride", ": x.shape[2] // stride, : x.shape[3] // stride"), on=_PIXELS),
-        Mistake("rounds-down", "With an odd side you lose the last pixel. A 3 x 3 convolution with padding keeps it.",
+        Mistake("rounds-down", "With an odd side length you lose the last pixel. A 3 x 3 convolution with padding "
+                "keeps it.",
                 lambda x, out, s: pad_shortcut(x[:, :, : x.shape[2] // s * s, : x.shape[3] // s * s], out, s)),
-        Mistake("pads-only-with-a-stride", "With stride 1 you add no channels. They can be missing there, too.",
+        Mistake("pads-only-with-a-stride", "With stride 1, you add no channels. Channels can be missing there, too.",
                 lambda x, out, stride: x if stride == 1 else pad_shortcut(x, out, stride)),
-        Mistake("strides-only-with-new-channels", "Where no channels are missing you do not shrink.",
+        Mistake("strides-only-with-new-channels", "If no channels are missing, you do not apply the stride.",
                 lambda x, out, stride: x if x.shape[1] == out else pad_shortcut(x, out, stride)),
     ),
     hints=(
-        "Two things, one after the other: leave out pixels, then append zeros. A slice with a step does the first.",
-        "x[..., ::2] is every second column. How many channels are missing? out_channels - x.shape[1].",
-        "F.pad takes two numbers for each dimension, from the last one on: columns, rows, channels. Or torch.cat with "
-        "dim=1 and a tensor of zeros.",
+        "Two steps, one after the other: skip pixels, then append zeros. A slice with a step does the first.",
+        "x[..., ::2] selects every second column. How many channels are missing? out_channels - x.shape[1].",
+        "F.pad takes two numbers per dimension, starting with the last one: columns, rows, channels. Or use torch.cat "
+        "with dim=1 and a tensor of zeros.",
     ),
 )  # fmt: skip
 
@@ -205,8 +211,8 @@ _TWO_CHANNELS = _IMAGE[:, :2]
 
 PROJECTION = Exercise(
     reference=projection, difficulty=2, minutes=10,
-    task="Write option B, the shortcut that is learned: make a module of a 1 x 1 convolution with the stride and "
-         "without bias, followed by BatchNorm. It projects in any case, also where the shape stays.",
+    task="Write option B, the learned shortcut: build a module from a 1 x 1 convolution with the given stride and no "
+         "bias, followed by BatchNorm. It always projects, even if the shape stays the same.",
     cases=(
         shape(_TWO_CHANNELS, 2, 3, 1), shape(_TWO_CHANNELS, 2, 3, 2), shape(_IMAGE, 4, 4, 1), shape(_IMAGE, 4, 8, 3),
         parameters(2, 3, 1), parameters(4, 4, 1), parameters(4, 8, 2), output(_TWO_CHANNELS, 2, 3, 1),
@@ -216,42 +222,44 @@ PROJECTION = Exercise(
     mistakes=(
         Mistake("norm-forgotten", "The convolution is not followed by BatchNorm.",
                 patch=("nn.BatchNorm2d(out_channels),", "")),
-        Mistake("bias-before-norm", "Your convolution has a bias; BatchNorm subtracts the mean, so it does nothing.",
+        Mistake("bias-before-norm", "Your convolution has a bias, which has no effect: BatchNorm subtracts the mean.",
                 patch=(", bias=False", "")),
-        Mistake("stride-forgotten", "Your convolution lacks the stride.", patch=(", stride=stride", "")),
-        Mistake("stride-always-two", "Your stride is always 2. Take the one that is given.",
+        Mistake("stride-forgotten", "Your convolution does not use the stride.", patch=(", stride=stride", "")),
+        Mistake("stride-always-two", "Your stride is always 2. Use the one that is given.",
                 patch=("stride=stride", "stride=2")),
         Mistake("kernel-of-three", "Your kernel is 3 x 3. A projection looks at one pixel at a time.",
                 patch=("kernel_size=1", "kernel_size=3, padding=1")),
-        Mistake("kernel-of-three-cuts-the-border", "Your kernel is 3 x 3, and cuts off the border.",
+        Mistake("kernel-of-three-cuts-the-border", "Your kernel is 3 x 3 and cuts off the border.",
                 patch=("kernel_size=1", "kernel_size=3")),
-        Mistake("kernel-and-stride-swapped", "Stride and kernel have changed places in your convolution.",
+        Mistake("kernel-and-stride-swapped", "Stride and kernel size are swapped in your convolution.",
                 patch=("size=1, stride=stride", "size=stride, stride=1")),
         Mistake("kernel-as-large-as-the-stride", "Your kernel grows with the stride. It stays 1 x 1.",
                 patch=("kernel_size=1", "kernel_size=stride")),
         Mistake("padding", "Your padding adds a border of zeros. A 1 x 1 kernel needs none.",
                 patch=("kernel_size=1", "kernel_size=1, padding=1")),
-        Mistake("relu-at-the-end", "Your shortcut ends in a ReLU. The only ReLU comes after the addition.",
+        Mistake("relu-at-the-end", "Your shortcut ends with a ReLU. The only ReLU comes after the addition.",
                 patch=("(out_channels),", "(out_channels), nn.ReLU(),")),
-        Mistake("norm-before-convolution", "Your BatchNorm comes before the convolution. It belongs behind.",
+        Mistake("norm-before-convolution", "Your BatchNorm comes before the convolution. It belongs after it.",
                 lambda i, o, stride: nn.Sequential(nn.BatchNorm2d(i), nn.Conv2d(i, o, 1, stride, bias=False))),
-        Mistake("norm-takes-in-channels", "Your BatchNorm has in_channels: how many does the convolution give?",
+        Mistake("norm-takes-in-channels", "Your BatchNorm has in_channels channels: how many does the convolution "
+                "output?",
                 patch=("(out_channels)", "(in_channels)")),
-        Mistake("norm-of-vectors", "BatchNorm1d takes vectors. Images take BatchNorm2d.",
+        Mistake("norm-of-vectors", "BatchNorm1d takes vectors. Use BatchNorm2d for images.",
                 patch=("BatchNorm2d", "BatchNorm1d")),
-        Mistake("norm-without-scale", "Your norm has no scale and shift to learn.",
+        Mistake("norm-without-scale", "Your BatchNorm has no learnable scale and shift.",
                 patch=("(out_channels)", "(out_channels, affine=False)")),
-        Mistake("channels-swapped", "in_channels and out_channels have changed places.",
+        Mistake("channels-swapped", "in_channels and out_channels are swapped.",
                 lambda i, o, stride: projection(o, i, stride)),
-        Mistake("pools-first", "You take means before the convolution. It takes the stride itself.",
+        Mistake("pools-first", "You average before the convolution. Let the convolution take the stride itself.",
                 lambda i, o, stride: nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True), projection(i, o, 1))),
-        Mistake("identity-where-the-shape-stays", "Where the shape stays you project nothing. Here, always project.",
+        Mistake("identity-where-the-shape-stays", "If the shape stays the same, you do not project. Here, always "
+                "project.",
                 lambda i, o, stride: nn.Identity() if (i, stride) == (o, 1) else projection(i, o, stride)),
     ),
     hints=(
-        "Two layers, one after the other: nn.Sequential makes one module of them.",
-        "nn.Conv2d(in, out, kernel_size, stride, padding) has a bias unless you say otherwise. How many channels does "
-        "the norm get?",
+        "Two layers, one after the other: nn.Sequential combines them into one module.",
+        "nn.Conv2d(in, out, kernel_size, stride, padding) has a bias by default. How many channels does the BatchNorm "
+        "take?",
         "nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(...)).",
     ),
 )  # fmt: skip
@@ -292,7 +300,7 @@ def _branch_of_zeros(answer: Any) -> Tensor:
 
 
 def _keeps_the_size(kernel: int) -> Callable[[Any], bool]:
-    """The symptom: no convolution of the block with this kernel has a stride."""
+    """The symptom: no convolution of the block with this kernel size has a stride."""
 
     def symptom(answer: Any) -> bool:
         layers = [layer for layer in answer(4, 8, 2).modules() if isinstance(layer, nn.Conv2d)]
@@ -302,7 +310,7 @@ def _keeps_the_size(kernel: int) -> Callable[[Any], bool]:
 
 
 def _makes_layers_in_forward(answer: Any) -> bool:
-    """Asked twice, in eval mode, it gives two answers."""
+    """Called twice in eval mode, it returns two different results."""
     block = answer(4, 8, 2).eval()
     return not torch.equal(block(_IMAGE), block(_IMAGE))
 
@@ -316,11 +324,11 @@ _SHAPES = (
 
 BASIC_BLOCK = Exercise(
     reference=BasicBlock, difficulty=4, minutes=25,
-    task="Write the basic block: two 3 x 3 convolutions, each followed by BatchNorm, a ReLU between them and one "
-         "after the addition. The first convolution takes the stride. Where the shape changes, the shortcut is a 1 x "
-         "1 convolution with that stride, followed by BatchNorm; else it is x itself. No convolution has a bias.",
+    task="Write the basic block: two 3 x 3 convolutions, each followed by BatchNorm, with a ReLU between them and one "
+         "after the addition. The first convolution takes the stride. If the shape changes, the shortcut is a 1 x 1 "
+         "convolution with that stride, followed by BatchNorm; otherwise it is x itself. No convolution has a bias.",
     cases=(
-        *_SHAPES, Case("{name}(2, 2)(x) with x = [1, -2] and every convolution's weights at 0", _branch_of_zeros),
+        *_SHAPES, Case("{name}(2, 2)(x) with x = [1, -2] and all convolution weights set to 0", _branch_of_zeros),
         parameters(4, 4), parameters(4, 8, stride=2), parameters(4, 8), parameters(4, 4, 2), output(_IMAGE, 4, 4),
         output(_IMAGE, 4, 8, stride=2), output(_IMAGE, 4, 8), output(_IMAGE, 4, 4, 2),
         output(_IMAGE, 4, 8, 2, mode="eval"), gradients_of(_IMAGE, 4, 8, 2),
@@ -329,28 +337,29 @@ BASIC_BLOCK = Exercise(
         Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.",
                 patch=(" + self.shortcut(x)", "")),
         Mistake("skip-twice", "The shortcut is added twice.", patch=("out + self", "out + 2 * self")),
-        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs behind it.",
+        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs after it.",
                 patch=("(out + self.shortcut(x))", "(out) + self.shortcut(x)")),
-        Mistake("relu-in-the-branch", "Your branch ends in a ReLU, so it can only add. BatchNorm is its last layer.",
+        Mistake("relu-in-the-branch", "Your branch ends with a ReLU, so it can only add positive values. BatchNorm is "
+                "its last layer.",
                 patch=("out + self", "F.relu(out) + self")),
-        Mistake("no-last-relu", "After the addition a ReLU is missing.", patch=("F.relu(out", "(out")),
-        Mistake("no-inner-relu", "Between the two convolutions a ReLU is missing.", patch=("F.relu(self", "(self")),
-        Mistake("norm-before-convolution", "The second BatchNorm comes before the second convolution, so what the "
-                "branch gives is not normalized.", patch=("self.bn2(self.conv2(out))", "self.conv2(self.bn2(out))")),
-        Mistake("stride-twice", "Both convolutions take the stride: the branch shrinks twice.",
+        Mistake("no-last-relu", "The ReLU after the addition is missing.", patch=("F.relu(out", "(out")),
+        Mistake("no-inner-relu", "The ReLU between the two convolutions is missing.", patch=("F.relu(self", "(self")),
+        Mistake("norm-before-convolution", "The second BatchNorm comes before the second convolution, so the branch's "
+                "output is not normalized.", patch=("self.bn2(self.conv2(out))", "self.conv2(self.bn2(out))")),
+        Mistake("stride-twice", "Both convolutions take the stride: the branch downsamples twice.",
                 patch=("out_channels, out_channels, 3", "out_channels, out_channels, 3, stride")),
         Mistake("stride-on-neither", "Neither convolution of the branch takes the stride.", patch=("3, stride", "3"),
                 symptom=_keeps_the_size(3)),
-        Mistake("stride-on-second", "The second convolution takes the stride; the first one should.",
+        Mistake("stride-on-second", "The second convolution takes the stride; the first one should take it.",
                 patch=(("3, stride", "3"), ("out_channels, out_channels, 3", "out_channels, out_channels, 3, stride"))),
-        Mistake("no-projection", "You add x as it is, also where the branch changes the shape. Project it there.",
+        Mistake("no-projection", "You add x as it is, even if the branch changes the shape. Project it there.",
                 patch=("stride != 1 or in_channels != out_channels", "False")),
-        Mistake("projection-made-in-forward", "Your projection is made in forward: it is new at each call, and never "
-                "learns. Make it in __init__.", symptom=_makes_layers_in_forward),
-        Mistake("option-a", "Your shortcut has no parameters: that is option A. Here the task asks for a projection.",
+        Mistake("projection-made-in-forward", "You create the projection in forward: it is new at each call and never "
+                "learns. Create it in __init__.", symptom=_makes_layers_in_forward),
+        Mistake("option-a", "Your shortcut has no parameters: that is option A. Here, the task asks for a projection.",
                 patch=(("stride != 1 or in_channels != out_channels", "False"),
                        ("self.shortcut(x)", "pad_shortcut(x, out.shape[1], self.conv1.stride[0])"))),
-        Mistake("projection-without-stride", "The 1 x 1 convolution of the shortcut lacks the stride.",
+        Mistake("projection-without-stride", "The 1 x 1 convolution of the shortcut does not use the stride.",
                 patch=("1, stride", "1"), symptom=_keeps_the_size(1)),
         Mistake("projection-without-norm", "The shortcut's convolution is not followed by BatchNorm.",
                 patch=("nn.BatchNorm2d(out_channels),", "")),
@@ -358,33 +367,36 @@ BASIC_BLOCK = Exercise(
                 patch=("1, stride", "3, stride, padding=1")),
         Mistake("projection-with-bias", "The shortcut's convolution has a bias. BatchNorm subtracts it again.",
                 patch=("1, stride, bias=False", "1, stride")),
-        Mistake("projection-with-relu", "Your projection ends in a ReLU. The only ReLU for x comes after the addition.",
+        Mistake("projection-with-relu", "Your projection ends with a ReLU. The only ReLU for x comes after the "
+                "addition.",
                 patch=("(out_channels),", "(out_channels), nn.ReLU(),")),
-        Mistake("projection-always", "Where the shape stays, the shortcut should be x itself, without weights.",
+        Mistake("projection-always", "If the shape stays the same, the shortcut should be x itself, without weights.",
                 patch=("stride != 1 or in_channels != out_channels", "True")),
-        Mistake("projects-only-for-stride", "The channels can change without a stride: the shortcut has to follow.",
+        Mistake("projects-only-for-stride", "The channels can change without a stride: the shortcut has to match.",
                 patch=(" or in_channels != out_channels", "")),
-        Mistake("projects-only-for-channels", "The size can change while the channels stay: the shortcut must follow.",
+        Mistake("projects-only-for-channels", "The size can change while the channels stay the same: the shortcut has "
+                "to match.",
                 patch=("stride != 1 or ", "")),
-        Mistake("shared-norm", "Both convolutions use one BatchNorm: each needs its own.",
+        Mistake("shared-norm", "Both convolutions share one BatchNorm: each needs its own.",
                 patch=("bn2 = nn.BatchNorm2d(out_channels)", "bn2 = self.bn1")),
-        Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
+        Mistake("bias-before-norm", "Your convolutions have biases, which have no effect: BatchNorm subtracts the "
+                "mean.",
                 patch=(("stride, padding=1, bias=False", "stride, padding=1"),
                        ("3, padding=1, bias=False", "3, padding=1")), on=(*_SHAPES, parameters(4, 4))),
         Mistake("first-norm-forgotten", "The first convolution is not followed by BatchNorm.",
                 patch=("bn1 = nn.BatchNorm2d(out_channels)", "bn1 = nn.Identity()")),
         Mistake("second-norm-forgotten", "The second convolution is not followed by BatchNorm.",
                 patch=("bn2 = nn.BatchNorm2d(out_channels)", "bn2 = nn.Identity()")),
-        Mistake("no-padding", "Your convolutions lack padding, so each one cuts off the border.",
+        Mistake("no-padding", "Your convolutions have no padding, so each one cuts off the border.",
                 patch=(("3, stride, padding=1", "3, stride"), ("3, padding=1", "3"))),
         Mistake("norm-forgotten", "The convolutions are not followed by BatchNorm.",
                 patch=(("bn1 = nn.BatchNorm2d(out_channels)", "bn1 = nn.Identity()"),
                        ("bn2 = nn.BatchNorm2d(out_channels)", "bn2 = nn.Identity()"))),
     ),
     hints=(
-        "In __init__, make the layers; in forward, use them: F(x) first, then the shortcut, then add, then ReLU.",
-        "The branch in order: conv1 (with the stride), bn1, ReLU, conv2 (without), bn2. No ReLU yet.",
-        "The shape changes if stride != 1 or in_channels != out_channels. Only then the shortcut is not x itself.",
+        "Create the layers in __init__ and use them in forward: F(x) first, then the shortcut, then add, then ReLU.",
+        "The branch in order: conv1 (with the stride), bn1, ReLU, conv2 (without), bn2. No ReLU after that yet.",
+        "The shape changes if stride != 1 or in_channels != out_channels. Only then is the shortcut not x itself.",
         "It is then nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(...)).",
     ),
 )  # fmt: skip

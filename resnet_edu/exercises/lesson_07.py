@@ -1,4 +1,4 @@
-"""The exercises of lesson 07: the size of a net, a fair start, a whole ResNet-20."""
+"""The exercises of lesson 07: the size of a network, a fair start, a whole ResNet-20."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from __future__ import annotations
@@ -45,76 +45,79 @@ def count_parameters(depth):
 
 
 def _channels(depth):
-    """Those that all convolutions give, taken together."""
+    """The mistakes of all convolutions, taken together."""
     return 16 + 2 * (16 + 32 + 64) * ((depth - 2) // 6)
 
 
 COUNT_PARAMETERS = Exercise(
     reference=count_parameters, difficulty=3, minutes=15,
-    task="Count the parameters of the plain CIFAR net with BatchNorm: a stem from 3 to 16 channels, three stages of n "
-         "blocks with 16, 32 and 64 channels, a classifier for 10 classes. The depth is 6n + 2. Each block has two 3 "
-         "x 3 convolutions without bias, each followed by a BatchNorm, as is the stem's.",
+    task="Count the parameters of the plain CIFAR network with BatchNorm: a stem from 3 to 16 channels, three stages "
+         "of n blocks with 16, 32, and 64 channels, and a classifier for 10 classes. The depth is 6n + 2. Each block "
+         "has two 3 x 3 convolutions without bias. Each of them is followed by a BatchNorm, and so is the stem's "
+         "convolution.",
     cases=tuple(call(depth) for depth in (8, 14, 20, 56, 110)),
     mistakes=(
-        Mistake("a-float", "A number of parameters is an int; `/` gives a float.",
+        Mistake("a-float", "The number of parameters is an int, but `/` returns a float.",
                 lambda depth: float(count_parameters(depth))),
-        Mistake("only-the-two-examples", "Your answer knows the two depths of the lesson. Every depth 6n + 2 has its "
-                "number.",
+        Mistake("only-the-two-examples", "Your answer works only for the two depths from the lesson. It has to work "
+                "for every depth 6n + 2.",
                 symptom=right_but_not_on(count_parameters, [call(20), call(56)], [call(8), call(14), call(110)])),
         Mistake("in-proportion-to-depth", "The stem and the first blocks of the stages do not grow with the depth.",
                 symptom=lambda answer: abs(answer(8) - 269_722 * 8 / 20) <= 1),
-        Mistake("convolutions-with-biases", "You count biases of the convolutions. In front of a BatchNorm there are "
-                "none.", lambda depth: count_parameters(depth) + _channels(depth)),
-        Mistake("norms-forgotten", "You count no BatchNorm. Each channel has a scale and a shift.",
+        Mistake("convolutions-with-biases", "You count biases of the convolutions. Before a BatchNorm, there are none.",
+                lambda depth: count_parameters(depth) + _channels(depth)),
+        Mistake("norms-forgotten", "You do not count the BatchNorms. They have a scale and a shift for each channel.",
                 lambda depth: count_parameters(depth) - 2 * _channels(depth)),
-        Mistake("one-number-for-a-norm", "You count one number for each channel of a BatchNorm, or biases in its "
-                "place.", lambda depth: count_parameters(depth) - _channels(depth)),
-        Mistake("running-statistics", "You count running mean and variance. They are measured, not learned.",
+        Mistake("one-number-for-a-norm", "You count one number per channel of a BatchNorm, or biases in its place.",
+                lambda depth: count_parameters(depth) - _channels(depth)),
+        Mistake("running-statistics", "You count the running mean and variance. They are measured, not learned.",
                 lambda depth: count_parameters(depth) + 2 * _channels(depth)),
         Mistake("stem-forgotten", "You have left out the stem, the first convolution with its BatchNorm.",
                 patch=("9 * 3 * 16 + 2 * 16", "0")),
         Mistake("norm-of-the-stem-forgotten", "The stem's convolution has a BatchNorm, too.", patch=(" + 2 * 16", "")),
-        Mistake("stem-of-one-channel", "Your stem takes one channel. Images have three.", patch=("9 * 3", "9")),
-        Mistake("stem-of-sixteen-channels", "Your stem takes 16 channels. Images have three.",
+        Mistake("stem-of-one-channel", "Your stem has one input channel. Images have three.", patch=("9 * 3", "9")),
+        Mistake("stem-of-sixteen-channels", "Your stem has 16 input channels. Images have three.",
                 patch=("9 * 3", "9 * 16")),
-        Mistake("stem-of-seven", "Your stem has a 7 x 7 kernel: that is the ImageNet net's.",
+        Mistake("stem-of-seven", "Your stem has a 7 x 7 kernel: that is the ImageNet network's.",
                 patch=("9 * 3", "49 * 3")),
         Mistake("classifier-forgotten", "You have left out the classifier.", patch=(" + 64 * 10 + 10", "")),
         Mistake("classifier-without-bias", "Your classifier has no bias. Each class has one.", patch=("10 + 10", "10")),
-        Mistake("classifier-without-pooling", "Your classifier takes every pixel. The images are averaged before it: "
-                "64 numbers are left.", patch=("64 * 10", "64 * 64 * 10")),
+        Mistake("classifier-without-pooling", "Your classifier takes every pixel. The pixels are averaged before it, "
+                "which leaves 64 numbers.", patch=("64 * 10", "64 * 64 * 10")),
         Mistake("kernel-not-counted", "A kernel has 3 x 3 numbers for each pair of channels: you count one.",
                 patch=(("9 * 3", "3"), ("9 * channels", "channels"), ("9 * width", "width"))),
         Mistake("one-side-of-the-kernel", "A kernel has 3 x 3 numbers for each pair of channels: you count three.",
                 patch=(("9 * 3", "3 * 3"), ("9 * channels", "3 * channels"), ("9 * width", "3 * width"))),
-        Mistake("one-convolution-a-block", "You count one convolution a block. It has two.",
+        Mistake("one-convolution-a-block", "You count one convolution per block. There are two.",
                 patch=("9 * width * width + 2 * width", "0")),
-        Mistake("three-convolutions-a-block", "You count three convolutions a block. It has two.",
+        Mistake("three-convolutions-a-block", "You count three convolutions per block. There are two.",
                 patch=("9 * width * width + 2 * width", "18 * width * width + 4 * width")),
-        Mistake("twice-the-blocks", "You count twice the blocks: 6n are the convolutions of three stages.",
+        Mistake("twice-the-blocks", "You count twice as many blocks: 6n is the number of convolutions in the three "
+                "stages.",
                 patch=("// 6", "// 3")),
-        Mistake("blocks-of-all-stages", "You give each stage the blocks of all three.", patch=("// 6", "// 2")),
-        Mistake("one-block-too-many", "You count one block too many in each stage.", patch=("// 6", "// 6 + 1")),
-        Mistake("one-block-too-few", "You count one block too few in each stage.", patch=("// 6", "// 6 - 1")),
+        Mistake("blocks-of-all-stages", "You give each stage the blocks of all three stages.", patch=("// 6", "// 2")),
+        Mistake("one-block-too-many", "You count one block too many per stage.", patch=("// 6", "// 6 + 1")),
+        Mistake("one-block-too-few", "You count one block too few per stage.", patch=("// 6", "// 6 - 1")),
         Mistake("one-block-a-stage", "Your number does not grow with n: a stage has n blocks.",
                 patch=("(depth - 2) // 6", "1")),
-        Mistake("stages-begin-wide", "The first convolution of a stage takes the channels of the stage before.",
+        Mistake("stages-begin-wide", "The first convolution of a stage takes the channels of the previous stage.",
                 patch=("9 * channels", "9 * width")),
-        Mistake("narrow-channels-throughout", "Only the first convolution of a stage takes the fewer channels of the "
-                "stage before.", patch=("9 * channels", "9 * max(16, width // 2)")),
-        Mistake("counts-projections-without-norm", "You count 1 x 1 convolutions. The plain net has no shortcuts, and "
-                "option A has no parameters.", lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64),
-        Mistake("counts-projections", "You count projections. The plain net has no shortcuts, and option A has no "
+        Mistake("narrow-channels-throughout", "Only the first convolution of a stage takes the smaller number of "
+                "channels of the previous stage.", patch=("9 * channels", "9 * max(16, width // 2)")),
+        Mistake("counts-projections-without-norm", "You count 1 x 1 convolutions. The plain network has no shortcuts, "
+                "and option A has no parameters.", lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64),
+        Mistake("counts-projections", "You count projections. The plain network has no shortcuts, and option A has no "
                 "parameters.", lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64 + 2 * (32 + 64)),
-        Mistake("counts-tensors", "You count the tensors. How many numbers are in each?",
+        Mistake("counts-tensors", "You count the tensors. How many numbers does each one have?",
                 lambda depth: 3 * (depth - 1) + 2),
     ),
     hints=(
-        "Go through the net from the front and add up. How many blocks has a stage, if 6n + 2 is the depth?",
-        "A 3 x 3 convolution from a to b channels has 9 a b numbers; a BatchNorm of b channels has 2 b. The "
-        "classifier has a bias.",
-        "In each stage all convolutions go from its width to its width, but one: the first takes the channels of the "
-        "stage before.",
+        "Go through the network from the input to the output and add up. If 6n + 2 is the depth, how many blocks does "
+        "a stage have?",
+        "A 3 x 3 convolution from a to b channels has 9 a b weights; a BatchNorm of b channels has 2 b. The classifier "
+        "has a bias.",
+        "In each stage, all convolutions but one go from the stage's width to the same width. The first one takes the "
+        "channels of the previous stage.",
     ),
 )  # fmt: skip
 
@@ -123,7 +126,7 @@ COUNT_PARAMETERS = Exercise(
 
 
 def same_start(net_a, net_b):
-    """True if the two nets have the same parameters: as many, of the same shapes, with the same numbers."""
+    """True if the two nets have the same parameters: equally many, of the same shapes, with the same numbers."""
     a, b = list(net_a.parameters()), list(net_b.parameters())
     return len(a) == len(b) and all(torch.equal(p, q) for p, q in zip(a, b, strict=True))
 
@@ -166,9 +169,11 @@ def _pair(words: str, make: Nets) -> Case:
         result = answer(*nets)
         after = [list(net.parameters()) for net in nets]
         if not same(after, before):
-            raise Fault("changes-input", "it changes the parameters of a net. They are still needed: only look.")
+            raise Fault(
+                "changes-input", "it changes the parameters of a network. They are still needed: only read them."
+            )
         if torch.initial_seed() == state[0] and not torch.equal(torch.get_rng_state(), state[1]):
-            raise Fault("draws", "it draws random numbers. Compare what the nets hold, not what they do.")
+            raise Fault("draws", "it uses random numbers. Compare what the networks hold, not what they compute.")
         return result
 
     return Case(f"{{name}}(a, b), where {words}", run)
@@ -196,7 +201,7 @@ _UNIT = 1.0 + torch.finfo(torch.float32).eps
 
 
 def _stops(answer: Any, case: Case) -> bool:
-    """Whether the answer itself raises there, and not with two equal nets."""
+    """Whether the answer itself raises there, but not for two equal nets."""
     _SEVERAL.run(answer)
     try:
         case.run(answer)
@@ -209,9 +214,9 @@ def _stops(answer: Any, case: Case) -> bool:
 
 SAME_START = Exercise(
     reference=same_start, difficulty=2, minutes=10,
-    task="Say whether two nets start alike: True if they have equally many parameters and each has the same shape and "
-         "exactly the same numbers as its counterpart in the other net, else False. Buffers, such as BatchNorm's "
-         "running statistics, do not count.",
+    task="Return whether two networks start from the same parameters: True if they have equally many parameters, and "
+         "each has the same shape and exactly the same numbers as its counterpart in the other network; otherwise "
+         "False. Buffers, such as BatchNorm's running statistics, do not count.",
     cases=(
         _pair("both are nn.Linear(1, 1) with weight 1", lambda: (_layer(1.0), _layer(1.0))),
         _pair("a has the weight 1, b the weight 2", lambda: (_layer(1.0), _layer(2.0))), _SEVERAL,
@@ -227,73 +232,80 @@ SAME_START = Exercise(
             "the weights have the shapes [1, 2] and [2, 1], and the same numbers",
             lambda: (_layer(1.0, 2.0, bias=None), _layer(1.0, 2.0, bias=None, out=2)),
         ),
-        _LONGER, _SHORTER, _pair("a and b are one net", lambda: (_chain(1.0, 2.0),) * 2),
+        _LONGER, _SHORTER, _pair("a and b are the same net", lambda: (_chain(1.0, 2.0),) * 2),
         _pair("one weight of 1,600 differs", lambda: (_wide(1.0), _wide(2.0))),
         _pair("both are float64, and one weight differs by 2**-50", lambda: (_layer(1.0).double(), _nearly())),
         _pair("only the running means of their BatchNorms differ", lambda: (_normed(0.0), _normed(1.0))),
-        _pair("plain and residual net have the same seed", lambda: (_cifar(residual=False), _cifar(residual=True))),
-        _pair("plain and residual net have two seeds", lambda: (_cifar(residual=False), _cifar(residual=True, seed=1))),
+        _pair("the plain and the residual net have the same seed",
+              lambda: (_cifar(residual=False), _cifar(residual=True))),
+        _pair("the plain and the residual net have different seeds",
+              lambda: (_cifar(residual=False), _cifar(residual=True, seed=1))),
     ),
     mistakes=(
-        Mistake("compares-tensors-as-numbers", "`==` between two tensors gives a tensor of answers, one for each "
-                "number. Ask for one answer about all.", patch=("torch.equal(p, q)", "p == q"),
+        Mistake("compares-tensors-as-numbers", "`==` between two tensors returns a tensor with one result per entry. "
+                "You need a single result for all of them.", patch=("torch.equal(p, q)", "p == q"),
                 symptom=raises(RuntimeError, "Boolean value", _SEVERAL.run)),
-        Mistake("broadcasts", "You do not look at the shapes: `==` and `-` stretch [1, 1] over [1, 2], and raise "
-                "where they cannot.", symptom=lambda answer: _stops(answer, _SHAPES) and bool(_STRETCHED.run(answer))),
-        Mistake("stops-at-nets-of-two-lengths", "Where one net has more parameters than the other, your answer "
-                "raises. Then they do not start alike.",
+        Mistake("broadcasts", "You ignore the shapes: `==` and `-` broadcast [1, 1] to [1, 2], and raise an error if "
+                "they cannot broadcast.",
+                symptom=lambda answer: _stops(answer, _SHAPES) and bool(_STRETCHED.run(answer))),
+        Mistake("stops-at-nets-of-two-lengths", "Your answer raises an error if one network has more parameters than "
+                "the other. In that case, they do not start alike.",
                 symptom=lambda answer: (
                     (_stops(answer, _LONGER) or _stops(answer, _SHORTER)) and _SHAPES.run(answer) is False
                 )),
-        Mistake("stops-at-two-shapes", "Where two parameters differ in shape, your answer raises. Then the nets do "
-                "not start alike.", symptom=lambda answer: _stops(answer, _SHAPES)),
-        Mistake("always-false", "You compare the objects, and two nets never hold the same ones. Compare the numbers "
-                "in them.", patch=("torch.equal(p, q)", "p is q")),
-        Mistake("always-true", "Your answer is True whatever the nets hold.", lambda net_a, net_b: True),
-        Mistake("only-the-first", "Your answer is decided at the first parameter: a `return` inside the loop ends it.",
+        Mistake("stops-at-two-shapes", "Your answer raises an error if two parameters differ in shape. In that case, "
+                "the networks do not start alike.", symptom=lambda answer: _stops(answer, _SHAPES)),
+        Mistake("always-false", "You compare the objects, and two networks never hold the same ones. Compare the "
+                "numbers in them.", patch=("torch.equal(p, q)", "p is q")),
+        Mistake("always-true", "Your answer is True whatever the networks hold.", lambda net_a, net_b: True),
+        Mistake("only-the-first", "Your answer depends on the first parameter only: a `return` inside the loop ends "
+                "it.",
                 patch=("len(a) == len(b) and all", "next")),
-        Mistake("only-the-first-of-as-many", "Where the nets have equally many parameters, your answer is decided at "
-                "the first: a `return` inside the loop ends it.", patch=("and all", "and next")),
-        Mistake("printed-text", "You compare what is printed. That leaves out digits, and of a large tensor most of "
-                "its numbers.", patch=("torch.equal(p, q)", "str(p) == str(q)")),
-        Mistake("compared-in-float32", "You make float32 of the numbers first, and that rounds float64.",
+        Mistake("only-the-first-of-as-many", "If the networks have equally many parameters, your answer depends on the "
+                "first one only: a `return` inside the loop ends it.", patch=("and all", "and next")),
+        Mistake("printed-text", "You compare the printed text. Printing leaves out digits, and most of the numbers of "
+                "a large tensor.", patch=("torch.equal(p, q)", "str(p) == str(q)")),
+        Mistake("compared-in-float32", "You convert the numbers to float32 first, which rounds float64.",
                 patch=("torch.equal(p, q)", "torch.equal(p.float(), q.float())")),
-        Mistake("only-the-last", "Each parameter overwrites what the ones before it have said.",
+        Mistake("only-the-last", "Each parameter overwrites the result of the previous ones.",
                 patch=(("net_a.parameters())", "net_a.parameters())[-1:]"),
                        ("net_b.parameters())", "net_b.parameters())[-1:]"))),
-        Mistake("any-for-all", "One equal parameter is enough for your answer. All have to be.",
+        Mistake("any-for-all", "Your answer is True if a single parameter is equal. All of them have to be.",
                 patch=("all(", "any(")),
-        Mistake("one-number-is-enough", "One equal number in each parameter is enough for your answer.",
+        Mistake("one-number-is-enough", "Your answer is True if a single number in each parameter is equal. All of "
+                "them have to be.",
                 patch=("torch.equal(p, q)", "p.shape == q.shape and (p == q).any()")),
-        Mistake("shapes-only", "You compare shapes, and not the numbers in them.",
+        Mistake("shapes-only", "You compare the shapes, but not the numbers in them.",
                 patch=("torch.equal(p, q)", "p.shape == q.shape")),
-        Mistake("counts-only", "You compare how many numbers there are, and not what they are.",
+        Mistake("counts-only", "You compare how many numbers there are, but not their values.",
                 lambda net_a, net_b: models.count_parameters(net_a) == models.count_parameters(net_b)),
-        Mistake("tensors-counted", "You compare how many parameters there are, and not what they hold.",
+        Mistake("tensors-counted", "You compare how many parameters there are, but not their values.",
                 patch=("torch.equal(p, q)", "True")),
-        Mistake("sums-only", "You compare one sum or norm of each parameter. Other numbers may have the same.",
+        Mistake("sums-only", "You compare one sum or norm per parameter. Different numbers can have the same one.",
                 patch=("torch.equal(p, q)", "p.shape == q.shape and p.sum() == q.sum()")),
-        Mistake("weights-only", "You leave out the biases. Each parameter counts.",
+        Mistake("weights-only", "You leave out the biases. Every parameter counts.",
                 patch=("torch.equal(p, q)", "p.ndim < 2 or torch.equal(p, q)")),
-        Mistake("nearly-equal", "You allow for small differences. The same start is equal in each bit.",
+        Mistake("nearly-equal", "You allow small differences. The same start is equal in every bit.",
                 patch=("torch.equal(p, q)", "p.shape == q.shape and torch.allclose(p, q)")),
-        Mistake("stops-with-the-shorter", "zip ends with the shorter net, so you never see that the other has more.",
+        Mistake("stops-with-the-shorter", "zip stops at the end of the shorter network, so you never see that the "
+                "other one has more parameters.",
                 patch=(("len(a) == len(b) and ", ""), ("strict=True", "strict=False"))),
-        Mistake("shapes-ignored", "You compare the numbers in one long row, and lose the shapes.",
+        Mistake("shapes-ignored", "You compare the numbers in one long row, so the shapes are lost.",
                 lambda *nets: torch.equal(*(nn.utils.parameters_to_vector(net.parameters()) for net in nets))),
-        Mistake("running-statistics", "You compare the whole state, with BatchNorm's running statistics. They are no "
-                "parameters.",
+        Mistake("running-statistics", "You compare the whole state, including BatchNorm's running statistics. They are "
+                "not parameters.",
                 patch=(("net_a.parameters()", "net_a.state_dict().values()"),
                        ("net_b.parameters()", "net_b.state_dict().values()"))),
-        Mistake("turned-round", "Your answer is turned round.", lambda net_a, net_b: not same_start(net_a, net_b)),
-        Mistake("a-number-for-a-bool", "Your answer is a number. Give True or False.",
+        Mistake("turned-round", "Your answer is inverted.", lambda net_a, net_b: not same_start(net_a, net_b)),
+        Mistake("a-number-for-a-bool", "Your answer is a number. Return True or False.",
                 lambda net_a, net_b: int(same_start(net_a, net_b))),
     ),
     hints=(
-        "net.parameters() gives one tensor after the other, in the same order for each net of one layout. Take them "
-        "in pairs.",
-        "torch.equal(p, q) is True if shapes and numbers are the same. All pairs have to be; `all` takes a loop.",
-        "zip ends with the shorter of two lists without a word. So compare the lengths first: list(net.parameters()).",
+        "net.parameters() yields the tensors one by one, in the same order for every network with the same layout. "
+        "Compare them in pairs.",
+        "torch.equal(p, q) is True if both shapes and numbers are the same. This has to hold for all pairs; `all` "
+        "takes a generator.",
+        "zip silently stops at the end of the shorter list. So compare the lengths first: list(net.parameters()).",
     ),
 )  # fmt: skip
 
@@ -338,82 +350,88 @@ _IMAGES = normal(2, 3, 8, 8, seed=7)
 
 RESNET20 = Exercise(
     reference=ResNet20, difficulty=5, minutes=40,
-    task="Build ResNet-20 for CIFAR: a 3 x 3 stem from 3 to 16 channels with BatchNorm and ReLU; three stages of "
-         "three basic blocks with 16, 32 and 64 channels; the mean over all pixels; a linear layer. The first blocks "
-         "of stages two and three have stride 2 in their first convolution, and shortcuts of option A, the zeros "
-         "behind. It takes square images of any size from 4 on and gives logits.",
+    task="Build ResNet-20 for CIFAR: a 3 x 3 stem from 3 to 16 channels with BatchNorm and ReLU; three stages of three "
+         "basic blocks with 16, 32, and 64 channels; the mean over all pixels; a linear layer. In the first blocks of "
+         "stages two and three, the first convolution has stride 2 and the shortcut is option A, with the zeros after "
+         "the channels of x. The network takes square images of any size from 4 up and returns logits.",
     cases=(
         shape(_IMAGES), parameters(), shape(_IMAGES, num_classes=3), output(_IMAGES), output(_IMAGES, mode="eval"),
         gradients_of(_IMAGES),
     ),
     mistakes=(
-        Mistake("pools-a-fixed-size", "Your pooling has a fixed window, so your net takes images of one size only. "
-                "Take the mean of all pixels that are there.",
+        Mistake("pools-a-fixed-size", "Your pooling has a fixed window, so your network accepts images of only one "
+                "size. Take the mean over all the pixels that there are.",
                 patch=("x.mean((2, 3))", "F.avg_pool2d(x, 8).flatten(1)"),
                 symptom=raises(RuntimeError, "Output size is too small", shape(_IMAGES).run)),
-        Mistake("no-pooling", "Your classifier gets every pixel. Take the mean over the pixels first: 64 numbers are "
-                "left.", patch=(("(64,", "(4096,"), ("x.mean((2, 3))", "x.flatten(1)")),
+        Mistake("no-pooling", "Your classifier gets every pixel. Take the mean over the pixels first, which leaves 64 "
+                "numbers.", patch=(("(64,", "(4096,"), ("x.mean((2, 3))", "x.flatten(1)")),
                 symptom=lambda answer: any(p.ndim == 2 and p.shape[1] > 64 for p in answer().parameters())),
-        Mistake("stem-of-imagenet", "Your stem has a 7 x 7 kernel: that is the net for ImageNet.",
+        Mistake("stem-of-imagenet", "Your stem has a 7 x 7 kernel: that is the network for ImageNet.",
                 patch=("= conv_norm(3, 16)", "= nn.Sequential(nn.Conv2d(3, 16, 7, padding=3), nn.BatchNorm2d(16))"),
                 symptom=lambda answer: next(p for p in answer().parameters() if p.ndim == 4).shape[2] == 7),
-        Mistake("skip-forgotten", "No shortcut is added: this is plain-20.", patch=("out + x", "out")),
-        Mistake("skip-only-where-the-shape-stays", "Where the shape changes, your block has no shortcut.",
+        Mistake("skip-forgotten", "You do not add a shortcut: this is plain-20.", patch=("out + x", "out")),
+        Mistake("skip-only-where-the-shape-stays", "If the shape changes, your block has no shortcut.",
                 patch=("x[:, :, ::2, ::2]", "0 * out")),
-        Mistake("projections", "Your shortcuts have parameters: that is option B. The task asks for A.",
+        Mistake("projections", "Your shortcuts have parameters: that is option B. The task asks for option A.",
                 lambda num_classes=10: models.CifarNet(20, residual=True, shortcut="B", num_classes=num_classes)),
-        Mistake("projections-without-norm", "Your shortcuts have parameters, and no norm. The task asks for option A.",
+        Mistake("projections-without-norm", "Your shortcuts have parameters, and no BatchNorm. The task asks for "
+                "option A.",
                 symptom=lambda answer: models.count_parameters(answer()) == 269_722 + 16 * 32 + 32 * 64),
-        Mistake("zeros-in-front", "Your shortcut's zeros stand in front of the channels of x, not behind.",
+        Mistake("zeros-in-front", "Your shortcut's zeros come before the channels of x, not after them.",
                 patch=("0, out.shape[1] - x.shape[1]", "out.shape[1] - x.shape[1], 0")),
-        Mistake("zeros-on-both-sides", "Half of your shortcut's zeros stand in front of the channels of x.",
+        Mistake("zeros-on-both-sides", "Half of your shortcut's zeros come before the channels of x.",
                 patch=("0, out.shape[1] - x.shape[1]", "x.shape[1] // 2, x.shape[1] // 2")),
-        Mistake("copies-for-zeros", "Your shortcut's new channels hold x once more, not zeros.",
+        Mistake("copies-for-zeros", "Your shortcut's new channels are copies of x, not zeros.",
                 patch=(", ::2]", ", ::2].repeat(1, 2, 1, 1)")),
-        Mistake("averages-in-the-shortcut", "Your shortcut takes means. Option A takes every second pixel as it is.",
+        Mistake("averages-in-the-shortcut", "Your shortcut averages pixels. Option A takes every second pixel as it "
+                "is.",
                 patch=("x[:, :, ::2, ::2]", "F.avg_pool2d(x, 2)")),
-        Mistake("relu-before-addition", "A block's last ReLU comes before the addition. It belongs behind it.",
+        Mistake("relu-before-addition", "A block's last ReLU comes before the addition. It belongs after it.",
                 patch=("(out + x)", "(out) + x")),
-        Mistake("no-last-relu", "After the addition a ReLU is missing.", patch=("F.relu(out + x)", "out + x")),
-        Mistake("no-inner-relu", "Between the two convolutions of a block a ReLU is missing.",
+        Mistake("no-last-relu", "The ReLU after the addition is missing.", patch=("F.relu(out + x)", "out + x")),
+        Mistake("no-inner-relu", "The ReLU between the two convolutions of a block is missing.",
                 patch=(" nn.ReLU(),", "")),
-        Mistake("no-relu-in-the-stem", "The stem lacks its ReLU.", patch=("F.relu(self", "(self")),
-        Mistake("no-norm-in-the-stem", "The stem lacks its BatchNorm.",
+        Mistake("no-relu-in-the-stem", "The stem's ReLU is missing.", patch=("F.relu(self", "(self")),
+        Mistake("no-norm-in-the-stem", "The stem's BatchNorm is missing.",
                 patch=("conv_norm(3, 16)", "conv_norm(3, 16)[0]")),
         Mistake("norms-forgotten", "The convolutions are not followed by BatchNorm.",
                 patch=("conv, nn.BatchNorm2d(out_channels)", "conv")),
-        Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
+        Mistake("bias-before-norm", "Your convolutions have biases, which have no effect: BatchNorm subtracts the "
+                "mean.",
                 patch=(", bias=False", "")),
-        Mistake("two-blocks-a-stage", "You have two blocks in each stage: 14 layers.", patch=("range(3)", "range(2)")),
-        Mistake("four-blocks-a-stage", "You have four blocks in each stage: 26 layers.",
+        Mistake("two-blocks-a-stage", "You have two blocks per stage: 14 layers.", patch=("range(3)", "range(2)")),
+        Mistake("four-blocks-a-stage", "You have four blocks per stage: 26 layers.",
                 patch=("range(3)", "range(4)")),
-        Mistake("shared-blocks", "The same block stands in a stage more than once: `[block] * n` makes no new ones.",
+        Mistake("shared-blocks", "A stage contains the same block more than once: `[block] * n` does not create new "
+                "blocks.",
                 patch=("append(branch)", "append(branch if _ < 2 else self.branches[-1])")),
-        Mistake("strides-forgotten", "Your images stay as large as they are: stages two and three begin with stride 2.",
+        Mistake("strides-forgotten", "Your images keep their size: stages two and three start with stride 2.",
                 patch=(("1 if width == channels else 2", "1"), ("[:, :, ::2, ::2]", ""))),
-        Mistake("stride-in-every-block", "Every block of stages two and three has stride 2. Only the first should.",
+        Mistake("stride-in-every-block", "Every block of stages two and three has stride 2. Only the first one should.",
                 patch=("width == channels", "width == 16")),
-        Mistake("stride-in-the-first-stage", "Your first stage shrinks the image, too.",
+        Mistake("stride-in-the-first-stage", "Your first stage downsamples the image, too.",
                 patch=("1 if width == channels else 2", "1 if _ else 2")),
-        Mistake("stride-on-second", "The second convolution of a block takes the stride; the first should.",
+        Mistake("stride-on-second", "The second convolution of a block takes the stride; the first one should take it.",
                 patch=(("width, stride)", "width)"), ("(width, width)", "(width, width, stride)"))),
         Mistake("largest-for-mean", "You take the largest pixel of each channel at the end. Take the mean.",
                 patch=("x.mean", "x.amax")),
-        Mistake("softmax-at-the-end", "Your net ends in a softmax. The loss takes logits and does that itself.",
+        Mistake("softmax-at-the-end", "Your network ends with a softmax. The loss takes logits and applies softmax "
+                "itself.",
                 patch=("(2, 3)))", "(2, 3))).softmax(1)")),
-        Mistake("log-softmax-at-the-end", "Your net ends in log_softmax. The loss takes logits and does that itself.",
+        Mistake("log-softmax-at-the-end", "Your network ends with log_softmax. The loss takes logits and applies it "
+                "itself.",
                 patch=("(2, 3)))", "(2, 3))).log_softmax(1)")),
-        Mistake("relu-at-the-end", "Your logits go through a ReLU: half of them are lost.",
+        Mistake("relu-at-the-end", "Your logits go through a ReLU, which discards half of them.",
                 patch=("(2, 3)))", "(2, 3))).relu()")),
-        Mistake("classes-ignored", "Your net always has ten classes. Take num_classes.",
+        Mistake("classes-ignored", "Your network always has ten classes. Use num_classes.",
                 patch=("64, num_classes", "64, 10")),
         Mistake("classifier-without-bias", "Your classifier has no bias.",
                 patch=("64, num_classes", "64, num_classes, bias=False")),
     ),
     hints=(
-        "Write the basic block of lesson 06 first, with pad_shortcut as its shortcut, then stack nine of them.",
-        "Keep the channels of the last block in a variable. Where the next width differs, the stride is 2, else 1. "
-        "Put the blocks into nn.Sequential or nn.ModuleList.",
+        "First write the basic block of lesson 06 with pad_shortcut as its shortcut, then stack nine of them.",
+        "Keep the number of channels of the previous block in a variable. If the next width differs, the stride is 2, "
+        "otherwise 1. Put the blocks into nn.Sequential or nn.ModuleList.",
         "At the end x is [N, 64, H / 4, W / 4]: x.mean((2, 3)) is [N, 64], whatever the size.",
         "sum(p.numel() for p in net.parameters()) has to be 269,722. Option A has no parameters.",
     ),

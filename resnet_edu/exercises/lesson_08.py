@@ -33,53 +33,57 @@ from resnet_edu.exercises.writing import (
 
 
 def multiply_adds(in_channels, out_channels, kernel, size, stride=1, padding=0):
-    """Products with a weight that a convolution takes for one image of size x size pixels."""
+    """Products with a weight that a convolution computes for one image of size x size pixels."""
     side = (size + 2 * padding - kernel) // stride + 1  # of what comes out: lesson 01
     return side**2 * out_channels * kernel**2 * in_channels
 
 
 MULTIPLY_ADDS = Exercise(
     reference=multiply_adds, difficulty=2, minutes=6,
-    task="A convolution takes in_channels maps of size x size pixels and gives out_channels maps; its kernels are "
-         "kernel x kernel, and it has no bias. How many products of a pixel and a weight does it take for one image? "
-         "A product with a padded zero counts.",
+    task="A convolution takes in_channels maps of size x size pixels and outputs out_channels maps; its kernels are "
+         "kernel x kernel, and it has no bias. How many products of a pixel and a weight does it compute for one "
+         "image? Products with padded zeros count.",
     cases=(
         call(1, 1, 1, 1), call(1, 1, 1, 4), call(2, 3, 1, 1), call(2, 3, 1, 4), call(1, 1, 3, 4), call(2, 3, 3, 5),
         call(2, 3, 3, 5, 1, 1), call(2, 3, 3, 6, 2, 1), call(4, 2, 1, 7, 2), call(2, 5, 3, 8, 3),
         call(3, 64, kernel=7, size=224, stride=2, padding=3), call(64, 64, 3, 56, 1, 1),
     ),
     mistakes=(
-        Mistake("counts-weights", "You count the weights. Each of them is used once for every pixel that comes out.",
+        Mistake("counts-weights", "You count the weights. Each weight is used once per output pixel.",
                 patch=("side**2 * ", "")),
-        Mistake("side-of-the-input", "You count the pixels that go in. A product is taken for each that comes out.",
+        Mistake("side-of-the-input", "You count the input pixels. Products are computed for each output pixel.",
                 patch=("side**2", "size**2")),
-        Mistake("ignores-kernel-and-padding", "Your side is size // stride. The kernel and the padding change it, too.",
+        Mistake("ignores-kernel-and-padding", "Your side length is size // stride. The kernel and the padding change "
+                "it, too.",
                 patch=(" + 2 * padding - kernel) // stride + 1", ") // stride")),
-        Mistake("ignores-stride", "You leave out the stride: fewer pixels come out with it.", patch=(" // stride", "")),
-        Mistake("ignores-padding", "You leave out the padding: more pixels come out with it.",
+        Mistake("ignores-stride", "You leave out the stride: with it, there are fewer output pixels.",
+                patch=(" // stride", "")),
+        Mistake("ignores-padding", "You leave out the padding: with it, there are more output pixels.",
                 patch=(" + 2 * padding", "")),
-        Mistake("pads-one-side", "You pad one side only. There are two.", patch=("2 * padding", "padding")),
-        Mistake("rounds-up", "Your side is rounded up. A window that does not fit is left out.",
+        Mistake("pads-one-side", "You pad only one side. There are two.", patch=("2 * padding", "padding")),
+        Mistake("rounds-up", "Your side length is rounded up. A window that does not fit is left out.",
                 patch=("kernel) //", "kernel + stride - 1) //")),
-        Mistake("side-without-one", "Your output is one pixel short: the window stands at its first place, too.",
+        Mistake("side-without-one", "Your output is one pixel short: the window fits at its starting position, too.",
                 patch=(" + 1", "")),
-        Mistake("one-row", "You count one row of pixels. The maps have rows and columns.", patch=("side**2", "side")),
-        Mistake("kernel-not-squared", "Your kernel has one row. It is kernel x kernel.", patch=("kernel**2", "kernel")),
-        Mistake("one-input-channel", "A kernel has a layer for every channel that goes in: you count one of them.",
+        Mistake("one-row", "You count only one row of pixels. The maps have rows and columns.",
+                patch=("side**2", "side")),
+        Mistake("kernel-not-squared", "Your kernel has only one row. It is kernel x kernel.",
+                patch=("kernel**2", "kernel")),
+        Mistake("one-input-channel", "A kernel has one slice per input channel: you count only one of them.",
                 patch=(" * in_channels", "")),
         Mistake("kernel-forgotten", "You count one product for each pair of channels: the kernel has more weights.",
                 patch=(" * kernel**2", "")),
-        Mistake("counts-additions-too", "You count the additions, too: that is twice as many. One product with its "
+        Mistake("counts-additions-too", "You count the additions, too, which doubles the number. One product with its "
                 "addition is one multiply-add.", patch=("return", "return 2 *")),
-        Mistake("counts-a-bias", "You count a bias for each number that comes out. There is none here, and it would "
-                "be no product.", patch=("kernel**2 * in_channels", "(kernel**2 * in_channels + 1)")),
-        Mistake("one-output-channel", "You count one map that comes out. There are out_channels of them.",
+        Mistake("counts-a-bias", "You count a bias for each output number. There is none here, and it would not be a "
+                "product.", patch=("kernel**2 * in_channels", "(kernel**2 * in_channels + 1)")),
+        Mistake("one-output-channel", "You count only one output map. There are out_channels of them.",
                 patch=(" * out_channels", "")),
     ),
     hints=(
-        "How many numbers come out? That is the side, squared, times the channels.",
-        "How many products go into one of them? As many as one kernel has weights.",
-        "Lesson 01: the side that comes out is (size + 2 * padding - kernel) // stride + 1.",
+        "How many numbers does the output have? The side length, squared, times the channels.",
+        "How many products does one of them need? As many as one kernel has weights.",
+        "Lesson 01: the output's side length is (size + 2 * padding - kernel) // stride + 1.",
     ),
 )  # fmt: skip
 
@@ -127,14 +131,14 @@ def _shapes(answer: Any) -> list[list[int]]:
 
 
 def _has_biases(answer: Any) -> bool:
-    """Some convolution has a bias, in branch or shortcut, and the shapes are right."""
+    """A convolution in the branch or the shortcut has a bias, and the shapes are correct."""
     layers = [module for arguments in ((8, 2), (4, 2)) for module in answer(*arguments).modules()]
     biased = any(isinstance(layer, nn.Conv2d) and layer.bias is not None for layer in layers)
     return biased and all(agrees(answer, Bottleneck, case) for case in _SHAPES)
 
 
 def _ordered_otherwise(answer: Any) -> bool:
-    """It computes what it should, of the same tensors, made in another order."""
+    """It computes the right result from the same tensors, created in a different order."""
     theirs, ours = _shapes(answer), _shapes(Bottleneck)
     computes = all(agrees(answer, Bottleneck, case) for case in (output(_X, 8, 2), output(_X, 8, 3, 2)))
     return theirs != ours and sorted(theirs) == sorted(ours) and computes
@@ -143,11 +147,11 @@ def _ordered_otherwise(answer: Any) -> bool:
 BOTTLENECK = Exercise(
     reference=Bottleneck, difficulty=4, minutes=20,
     task="Write torchvision's bottleneck: a 1 x 1 convolution to `channels`, a 3 x 3 convolution that takes the "
-         "stride, a 1 x 1 convolution to 4 * channels. Each is followed by BatchNorm; a ReLU stands behind the first "
-         "two, and one after the addition. Where the shape changes, the shortcut is a 1 x 1 convolution with the "
-         "stride, followed by BatchNorm; else it is x itself. No convolution has a bias. Make the layers in the order "
-         "in which data meets them, each norm next to its convolution, the shortcut last: the next exercise needs "
-         "that.",
+         "stride, and a 1 x 1 convolution to 4 * channels. Each is followed by BatchNorm, with a ReLU after the first "
+         "two and one after the addition. If the shape changes, the shortcut is a 1 x 1 convolution with the stride, "
+         "followed by BatchNorm; otherwise it is x itself. No convolution has a bias. Create the layers in the order "
+         "in which the data passes through them, each BatchNorm right after its convolution, the shortcut last: the "
+         "next exercise needs that.",
     cases=(
         *_SHAPES, parameters(8, 2), parameters(4, 2), parameters(8, 3, 2), parameters(8, 2, 2), output(_X, 8, 2),
         output(_NARROW, 4, 2), output(_X, 8, 3, 2), output(_X, 8, 2, 2), output(_X, 8, 3, 2, mode="eval"),
@@ -157,69 +161,79 @@ BOTTLENECK = Exercise(
         Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.",
                 patch=(" + self.shortcut(x)", "")),
         Mistake("skip-twice", "The shortcut is added twice.", patch=("out + self", "out + 2 * self")),
-        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs behind it.",
+        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs after it.",
                 patch=("(out + self.shortcut(x))", "(out) + self.shortcut(x)")),
-        Mistake("relu-on-both", "There is a ReLU before the addition, too: what the branch adds cannot be negative.",
+        Mistake("relu-on-both", "There is a ReLU before the addition, too, so what the branch adds cannot be "
+                "negative.",
                 patch=("(out + ", "(F.relu(out) + ")),
-        Mistake("no-last-relu", "After the addition a ReLU is missing.", patch=("F.relu(out + ", "(out + ")),
-        Mistake("no-first-relu", "Behind the first norm a ReLU is missing.", patch=("F.relu(self.bn1", "(self.bn1")),
-        Mistake("no-second-relu", "Behind the second norm a ReLU is missing.", patch=("F.relu(self.bn2", "(self.bn2")),
-        Mistake("no-inner-relu", "Inside of the branch there is no ReLU: three convolutions in a row are one.",
+        Mistake("no-last-relu", "The ReLU after the addition is missing.", patch=("F.relu(out + ", "(out + ")),
+        Mistake("no-first-relu", "The ReLU after the first BatchNorm is missing.",
+                patch=("F.relu(self.bn1", "(self.bn1")),
+        Mistake("no-second-relu", "The ReLU after the second BatchNorm is missing.",
+                patch=("F.relu(self.bn2", "(self.bn2")),
+        Mistake("no-inner-relu", "There is no ReLU inside the branch: three convolutions in a row are equivalent to "
+                "one.",
                 patch=(("F.relu(self.bn1", "(self.bn1"), ("F.relu(self.bn2", "(self.bn2"))),
         Mistake("stride-on-first", "Your first convolution takes the stride, as in the paper (v1). The task asks for "
                 "torchvision's block.",
                 patch=(("(in_channels, channels, 1", "(in_channels, channels, 1, stride"), ("3, stride", "3"))),
-        Mistake("stride-on-last", "Your last convolution takes the stride. The 3 x 3 one should.",
+        Mistake("stride-on-last", "Your last convolution takes the stride. The 3 x 3 convolution should take it.",
                 patch=(("4 * channels, 1, bias", "4 * channels, 1, stride, bias"), ("3, stride", "3"))),
-        Mistake("stride-twice", "Two convolutions of the branch take the stride, so it shrinks twice.",
+        Mistake("stride-twice", "Two convolutions of the branch take the stride, so it downsamples twice.",
                 patch=("(in_channels, channels, 1", "(in_channels, channels, 1, stride")),
-        Mistake("stride-on-one-path", "Only one of branch and shortcut takes the stride. What is added has one size.",
+        Mistake("stride-on-one-path", "Only one of branch and shortcut takes the stride. Both terms of the sum need "
+                "the same size.",
                 patch=("1, stride", "1")),
         Mistake("projection-without-norm", "The shortcut's convolution is not followed by BatchNorm.",
                 patch=("nn.BatchNorm2d(4 * channels),", "")),
-        Mistake("projection-always", "Where the shape stays, the shortcut should be x itself, without weights: "
-                "compare in_channels with the number that the block gives.",
+        Mistake("projection-always", "If the shape stays the same, the shortcut should be x itself, without weights: "
+                "compare in_channels with the number of channels that the block outputs.",
                 patch=("stride != 1 or in_channels != 4 * channels", "True")),
-        Mistake("projects-only-for-stride", "The channels change without a stride, too: in the first block of the "
-                "first stage.", patch=(" or in_channels != 4 * channels", "")),
-        Mistake("projects-only-for-channels", "The size can change while the channels stay: the shortcut must follow.",
+        Mistake("projects-only-for-stride", "The channels can change without a stride, too, as in the first block of "
+                "the first stage.", patch=(" or in_channels != 4 * channels", "")),
+        Mistake("projects-only-for-channels", "The size can change while the channels stay the same: the shortcut has "
+                "to match.",
                 patch=("stride != 1 or ", "")),
-        Mistake("never-projects", "Where the shape changes, x cannot be added as it is.",
+        Mistake("never-projects", "If the shape changes, x cannot be added as it is.",
                 patch=("stride != 1 or in_channels != 4 * channels", "False")),
-        Mistake("no-expansion", "Your last convolution gives `channels`. A bottleneck opens again: four times as many.",
+        Mistake("no-expansion", "Your last convolution outputs `channels` channels. A bottleneck widens again, to "
+                "four times as many.",
                 patch=(("(channels, 4 * ", "(channels, "), ("bn3 = nn.BatchNorm2d(4 * ", "bn3 = nn.BatchNorm2d("),
                        ("!= 4 * ", "!= "), ("(in_channels, 4 * ", "(in_channels, "), ("2d(4 * ", "2d("))),
-        Mistake("expands-early", "Your 3 x 3 convolution gives 4 * channels already. It works on the narrow part.",
+        Mistake("expands-early", "Your 3 x 3 convolution already outputs 4 * channels. It should work on the narrow "
+                "part.",
                 patch=(("(channels, 4", "(4 * channels, 4"), ("channels, 3", "4 * channels, 3"),
                        ("bn2 = nn.BatchNorm2d(", "bn2 = nn.BatchNorm2d(4 * "))),
         Mistake("not-narrowed", "Your 3 x 3 convolution works on 4 * channels, so nothing is saved.",
                 patch=(("super().__init__()", "super().__init__()\n        channels *= 4"),
                        ("(channels, 4 * ", "(channels, "), ("self.bn3 =", "channels //= 4\n        self.bn3 ="))),
-        Mistake("all-three-by-three", "All your kernels are 3 x 3. The first and the last are 1 x 1.",
+        Mistake("all-three-by-three", "All your kernels are 3 x 3. The first and the last should be 1 x 1.",
                 patch=(("(in_channels, channels, 1", "(in_channels, channels, 3, padding=1"),
                        ("4 * channels, 1, bias", "4 * channels, 3, padding=1, bias"))),
         Mistake("all-one-by-one", "All your kernels are 1 x 1: no pixel sees its neighbor.",
                 patch=("3, stride, padding=1", "1, stride")),
-        Mistake("bias-before-norm", "Your convolutions have biases; BatchNorm subtracts the mean, so they do nothing.",
+        Mistake("bias-before-norm", "Your convolutions have biases, which have no effect: BatchNorm subtracts the "
+                "mean.",
                 patch=("stride, padding=1, bias=False", "stride, padding=1"), symptom=_has_biases),
         Mistake("norm-forgotten", "The convolutions are not followed by BatchNorm.",
                 patch=("shortcut = nn.Identity()", "bn1 = self.bn2 = self.bn3 = self.shortcut = nn.Identity()")),
         Mistake("no-last-norm", "The last convolution is not followed by BatchNorm.",
                 patch=("shortcut = nn.Identity()", "bn3 = self.shortcut = nn.Identity()")),
-        Mistake("shared-norm", "Two convolutions use one BatchNorm: each needs its own.",
+        Mistake("shared-norm", "Two convolutions share one BatchNorm: each needs its own.",
                 patch=("bn2 = nn.BatchNorm2d(channels)", "bn2 = self.bn1")),
-        Mistake("no-padding", "Your 3 x 3 convolution lacks padding, so it cuts off the border.",
+        Mistake("no-padding", "Your 3 x 3 convolution has no padding, so it cuts off the border.",
                 patch=(", padding=1", "")),
-        Mistake("pads-one-by-one", "Your 1 x 1 convolutions pad, so a border of zeros grows.",
+        Mistake("pads-one-by-one", "Your 1 x 1 convolutions have padding, so a border of zeros grows.",
                 patch=(("(in_channels, channels, 1", "(in_channels, channels, 1, padding=1"),
                        ("4 * channels, 1, bias", "4 * channels, 1, padding=1, bias"))),
-        Mistake("made-in-another-order", "What your block computes is right. Only make its layers in the order in "
-                "which data meets them: convolution, norm, convolution, norm, convolution, norm, shortcut.",
+        Mistake("made-in-another-order", "Your block computes the right result. Only create its layers in the order "
+                "in which the data passes through them: convolution, BatchNorm, convolution, BatchNorm, convolution, "
+                "BatchNorm, shortcut.",
                 patch=("self.conv1 =", "self.bn2 = nn.BatchNorm2d(channels)\n        self.conv1 ="),
                 symptom=_ordered_otherwise),
     ),
     hints=(
-        "It is the basic block of lesson 06 with another branch. How many channels does that branch give?",
+        "It is the basic block of lesson 06 with a different branch. How many channels does that branch output?",
         "conv1: 1 x 1, in_channels to channels. conv2: 3 x 3 with the stride and padding=1. conv3: 1 x 1, to 4 * "
         "channels. Each has its own BatchNorm2d.",
         "The shape changes if stride != 1 or in_channels != 4 * channels.",
@@ -231,13 +245,13 @@ BOTTLENECK = Exercise(
 
 
 def load_torchvision(block, state):
-    """Fill block with the tensors of state, torchvision's state dict of a block: same order, other names."""
+    """Fill block with the tensors of state, torchvision's state dict of a block: same order, different names."""
     renamed = dict(zip(block.state_dict(), state.values(), strict=True))
     block.load_state_dict(renamed)
 
 
 class _Other(nn.Module):
-    """A bottleneck whose layers have other names."""
+    """A bottleneck whose layers have different names."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -279,12 +293,12 @@ def _loads(mode: str, *case: int) -> Case:
         block, _ = _loaded(answer, *case)
         return block.train(mode == "train")(_X[:, : case[0]]).detach()
 
-    words = f"what a bottleneck({', '.join(map(str, case))}) gives in {mode} mode, once {{name}}(block, state) is done"
+    words = f"what a bottleneck({', '.join(map(str, case))}) outputs in {mode} mode, after {{name}}(block, state)"
     return Case(words, run)
 
 
 def _independent(answer: Any) -> bool:
-    """The block, trained on, leaves the state dict alone."""
+    """Training the block further leaves the state dict alone."""
     block, state = built(_Other, 8, 2, 1), _state(8, 2, 1)
     before = {name: tensor.clone() for name, tensor in state.items()}
     answer(block, state)
@@ -294,7 +308,7 @@ def _independent(answer: Any) -> bool:
     return all(torch.equal(state[name], before[name]) for name in before)
 
 
-_INDEPENDENT = Case("whether `state` stays as it was when the block is trained afterwards", _independent)
+_INDEPENDENT = Case("whether `state` stays as it was when the block is trained afterward", _independent)
 
 
 def _every(answer: Any) -> dict[str, Any]:
@@ -312,38 +326,39 @@ def _only(condition: str) -> tuple[str, str]:
 LOAD_TORCHVISION = Exercise(
     reference=load_torchvision, difficulty=3, minutes=8,
     task="`state` is torchvision's state dict of a bottleneck: {'conv1.weight': tensor, 'bn1.weight': ...}. `block` "
-         "is a bottleneck whose layers were made in the same order, under other names. Copy every tensor of `state` "
-         "into `block`, in place.",
+         "is a bottleneck whose layers were created in the same order, but have different names. Copy every tensor of "
+         "`state` into `block`, in place.",
     cases=(
         _loads("train", 8, 2, 1), _loads("eval", 8, 2, 1), _loads("train", 4, 2, 1), _loads("eval", 4, 2, 1),
         _loads("eval", 8, 3, 2),
-        Case("the sums of block's tensors, once {name}(block, state) is done", _every), _INDEPENDENT,
+        Case("the sums of block's tensors, after {name}(block, state)", _every), _INDEPENDENT,
     ),
     mistakes=(
-        Mistake("nothing-loaded", "The block is as it was before. (load_state_dict with strict=False passes over "
-                "every name that it does not know, and says nothing. A new dict, or a loop's variable that is given "
-                "another tensor, does not reach the block.)", patch=("(renamed)", "(state, strict=False)")),
+        Mistake("nothing-loaded", "The block has not changed. (load_state_dict with strict=False silently skips every "
+                "name that it does not know. Creating a new dict, or assigning a different tensor to a loop variable, "
+                "has no effect on the block.)", patch=("(renamed)", "(state, strict=False)")),
         Mistake("statistics-forgotten", "BatchNorm's running statistics are not loaded. They are in the state dict, "
-                "and not among the parameters.", patch=_only('"running" not in name and tensor.ndim')),
-        Mistake("counter-forgotten", "num_batches_tracked, BatchNorm's counter of batches, is not loaded.",
+                "but not among the parameters.", patch=_only('"running" not in name and tensor.ndim')),
+        Mistake("counter-forgotten", "num_batches_tracked, BatchNorm's batch counter, is not loaded.",
                 patch=_only("tensor.ndim")),
-        Mistake("convolutions-only", "You load the convolutions only. The norms have weights, too.",
+        Mistake("convolutions-only", "You load only the convolutions. The BatchNorms have weights, too.",
                 patch=_only("tensor.ndim == 4")),
-        Mistake("norms-only", "You load the norms only. The convolutions stay as they were.",
+        Mistake("norms-only", "You load only the BatchNorms. The convolutions stay as they were.",
                 patch=_only("tensor.ndim < 4")),
         Mistake("shortcut-forgotten", "The shortcut's weights are not loaded.", patch=_only('"around" not in name')),
-        Mistake("goes-by-shape", "You go by the shapes. Several tensors have the same one.",
+        Mistake("goes-by-shape", "You match tensors by shape. Several tensors have the same one.",
                 patch=("(renamed)",
                        "({n: next(t for t in renamed.values() if t.shape == renamed[n].shape) for n in renamed})")),
-        Mistake("goes-by-sorted-names", "You sort the names. Other names sort otherwise: keep the order they have.",
+        Mistake("goes-by-sorted-names", "You sort the names. Different names sort differently: keep their original "
+                "order.",
                 patch=("(zip(block.state_dict(), state.values(),",
                        "(zip(sorted(block.state_dict()), (state[name] for name in sorted(state)),"),
                 symptom=raises(RuntimeError, "size mismatch", lambda answer: _loaded(answer, 4, 2, 1))),
-        Mistake("names-not-changed", "The names of torchvision are not those of this block. Which of them belong "
+        Mistake("names-not-changed", "torchvision's names are not the names in this block. Which of them belong "
                 "together?", patch=("(renamed)", "(state)"),
                 symptom=raises(RuntimeError, "Missing key(s)", lambda answer: _loaded(answer, 8, 2, 1))),
-        Mistake("lists-not-aligned", "You pair tensors of different kinds: a state dict holds BatchNorm's statistics, "
-                "parameters() does not.",
+        Mistake("lists-not-aligned", "You pair tensors of different kinds: a state dict includes BatchNorm's "
+                "statistics, parameters() does not.",
                 patch=("    block.load_state_dict(renamed)",
                        "    for p, tensor in zip(block.parameters(), renamed.values()):\n        "
                        "p.data.copy_(tensor)"),
@@ -353,8 +368,8 @@ LOAD_TORCHVISION = Exercise(
                 symptom=right_but_not_on(load_torchvision, [_loads("train", 8, 2, 1)], [_INDEPENDENT])),
     ),
     hints=(
-        "block.state_dict() has the block's names in their order, state.values() the tensors in theirs.",
-        "zip(names, tensors) makes pairs, and dict(...) of pairs a state dict under the block's own names.",
-        "block.load_state_dict(renamed) copies, and complains where a name or a shape does not fit.",
+        "block.state_dict() has the block's names in order, and state.values() has the tensors in order.",
+        "zip(names, tensors) makes pairs, and dict(...) turns them into a state dict with the block's own names.",
+        "block.load_state_dict(renamed) copies the tensors, and raises an error if a name or a shape does not fit.",
     ),
 )  # fmt: skip

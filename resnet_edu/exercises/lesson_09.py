@@ -22,35 +22,35 @@ def path_lengths(n):
 
 PATH_LENGTHS = Exercise(
     reference=path_lengths, difficulty=1, minutes=3,
-    task="A net of n blocks has 2**n paths: at each block the branch, or the way around it. Give a list of n + 1 "
-         "whole numbers: how many paths go through exactly 0, 1, ... n branches.",
+    task="A network of n blocks has 2**n paths: at each block, a path takes the branch or bypasses it. Return a list "
+         "of n + 1 whole numbers: how many paths go through exactly 0, 1, ... n branches.",
     cases=(call(1), call(2), call(3), call(4), call(9), call(27)),
     mistakes=(
         Mistake("ends-too-early", "Your list ends too early. There is one more length: through every branch.",
                 patch=("range(n + 1)", "range(n)")),
         Mistake("starts-at-one", "Your list starts at length 1. One path goes through no branch at all.",
                 patch=("range(n", "range(1, n")),
-        Mistake("one-of-each", "You count one path of each length. At which blocks the branch is taken makes a path, "
-                "too.", patch=("math.comb(n, k)", "1")),
-        Mistake("powers-of-two", "Your numbers double from length to length. All of them together have to be 2**n.",
+        Mistake("one-of-each", "You count one path per length. Which blocks a path takes the branch at matters, too.",
+                patch=("math.comb(n, k)", "1")),
+        Mistake("powers-of-two", "Your numbers double from length to length. Their sum has to be 2**n.",
                 patch=("math.comb(n, k)", "2**k")),
         Mistake("order-counts", "You count the same choice of branches several times, once for each order. A path "
-                "takes them in the order of the net.", patch=("comb", "perm")),
-        Mistake("parts-for-numbers", "You give parts of the whole. The task asks how many paths there are.",
+                "takes them in the order of the network.", patch=("comb", "perm")),
+        Mistake("parts-for-numbers", "You return fractions of the total. The task asks how many paths there are.",
                 patch=("math.comb(n, k)", "math.comb(n, k) / 2**n")),
-        Mistake("whole-but-floats", "Your numbers are right, but they are floats. Paths are counted in ints.",
+        Mistake("whole-but-floats", "Your numbers are correct, but they are floats. Paths are counted with ints.",
                 patch=("math.comb(n, k)", "float(math.comb(n, k))")),
         Mistake("adds-up", "You count the paths of at most this length. The task asks for exactly this length.",
                 lambda n: list(accumulate(path_lengths(n)))),
-        Mistake("lengths-for-numbers", "You give the lengths. The task asks how many paths have each of them.",
+        Mistake("lengths-for-numbers", "You return the lengths. The task asks how many paths have each of them.",
                 patch=("math.comb(n, k)", "k")),
-        Mistake("one-number", "You give one number for all the paths. The task asks for one for each length.",
+        Mistake("one-number", "You return one number for all the paths. The task asks for one per length.",
                 lambda n: 2**n),
     ),
     hints=(
-        "Write the four paths of two blocks down. How many have length 0, 1, 2?",
+        "Write down the four paths of two blocks. How many have length 0, 1, 2?",
         "A path of length k is a choice of k blocks out of n.",
-        "The module math counts such choices for you: math.comb.",
+        "The math module counts such choices for you: math.comb.",
     ),
 )  # fmt: skip
 
@@ -59,7 +59,7 @@ PATH_LENGTHS = Exercise(
 
 
 def filter_normalize(direction, weights):
-    """direction, weights [O, ...] -> the direction, each filter as long as the filter of weights in its place."""
+    """direction, weights [O, ...] -> the direction, each filter scaled to the norm of the same filter of weights."""
     sizes = [len(weights)] + [1] * (weights.ndim - 1)
     length = weights.flatten(1).norm(dim=1) / direction.flatten(1).norm(dim=1)
     return direction * length.view(sizes)
@@ -77,43 +77,46 @@ _D4, _W4 = (torch.randn(3, 2, 2, 2, generator=_DRAW) for _ in range(2))
 
 FILTER_NORMALIZE = Exercise(
     reference=filter_normalize, difficulty=2, minutes=5,
-    task="direction and weights have one shape, [O, ...]: O filters, of any number of dimensions. Give the direction "
-         "with each filter scaled so that its L2 norm is that of the filter of weights in the same place.",
+    task="direction and weights have the same shape, [O, ...]: O filters with any number of dimensions. Return the "
+         "direction with each filter scaled so that its L2 norm equals that of the corresponding filter of weights.",
     cases=(
         call(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 10.0]])), call(_D, _W),
         call(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 0.0], [3.0, -4.0]])),
         call(_D4, _W4, words="{name}(direction, weights) of the shape [3, 2, 2, 2]"),
     ),
     mistakes=(
-        Mistake("whole-tensor", "You scale the whole tensor by one number. Each filter has a length of its own.",
+        Mistake("whole-tensor", "You scale the whole tensor by one number. Each filter has its own norm.",
                 lambda d, w: d * (w.norm() / d.norm())),
-        Mistake("unit-length", "You give each filter the length 1. It is to have the length of the net's filter.",
+        Mistake("unit-length", "You scale each filter to norm 1. It should have the norm of the network's filter.",
                 patch=("weights.flatten(1).norm(dim=1) /", "1 /")),
-        Mistake("upside-down", "Your factor stands on its head: a longer filter of the net gets a shorter step.",
+        Mistake("upside-down", "Your factor is upside down: a filter with a larger norm in the network gets a smaller "
+                "step.",
                 patch=("* length", "/ length")),
-        Mistake("not-divided", "You multiply by the length of the net's filter, and keep the length that chance gave.",
+        Mistake("not-divided", "You multiply by the norm of the network's filter, but keep the direction's own random "
+                "norm.",
                 patch=(" / direction.flatten(1).norm(dim=1)", "")),
-        Mistake("squares-for-norms", "Your lengths are squared: the root is missing.",
+        Mistake("squares-for-norms", "Your norms are squared: the square root is missing.",
                 patch=("length.view", "length.square().view")),
-        Mistake("absolute-sums", "You measure by sums of absolute values. The task asks for the L2 norm.",
+        Mistake("absolute-sums", "You use sums of absolute values. The task asks for the L2 norm.",
                 patch=(("norm(dim=1) /", "norm(1, dim=1) /"), ("norm(dim=1)\n", "norm(1, dim=1)\n"))),
-        Mistake("inputs-for-outputs", "You go by the second dimension, the inputs. A filter is all the weights of one "
+        Mistake("inputs-for-outputs", "You use the second dimension, the inputs. A filter is all the weights of one "
                 "output: the first dimension.",
                 lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim))),
-        Mistake("kernels-for-filters", "You scale each kernel by itself. A filter is all the kernels of one output.",
+        Mistake("kernels-for-filters", "You scale each kernel separately. A filter is all the kernels of one output.",
                 lambda d, w: d * _norms(w, -2, -1) / _norms(d, -2, -1) if d.ndim > 2 else filter_normalize(d, w)),
-        Mistake("last-dimension", "You take the norm along the last dimension only. A filter has all but the first.",
+        Mistake("last-dimension", "You take the norm along the last dimension only. A filter includes all dimensions "
+                "but the first.",
                 lambda d, w: d * _norms(w, -1) / _norms(d, -1)),
-        Mistake("weights-returned", "You return the weights. The direction is what is to be scaled.", lambda d, w: w),
-        Mistake("factors-not-shaped", "There is one factor for each filter, and it does not fit the direction: give "
-                "it dimensions of size 1.", patch=(".view(sizes)", ""),
+        Mistake("weights-returned", "You return the weights. The direction is what has to be scaled.", lambda d, w: w),
+        Mistake("factors-not-shaped", "There is one factor per filter, but its shape does not match the direction: "
+                "give it dimensions of size 1.", patch=(".view(sizes)", ""),
                 symptom=raises(RuntimeError, "must match the size of tensor", call(_D4, _W4).run)),
     ),
     hints=(
-        "What is the length of one filter? It has all the dimensions but the first.",
-        "x.flatten(1) makes [O, everything else] of x; norm(dim=1) is then one length for each filter.",
-        "Divide the one length by the other, and shape the O factors to [O, 1, ...]: view(-1, 1, 1, 1) for four "
-        "dimensions. Of how many dimensions is yours?",
+        "What is the norm of one filter? It has all the dimensions but the first.",
+        "x.flatten(1) turns x into [O, everything else]; norm(dim=1) is then one norm per filter.",
+        "Divide one norm by the other, and reshape the O factors to [O, 1, ...]: view(-1, 1, 1, 1) for four "
+        "dimensions. How many dimensions does yours have?",
     ),
 )  # fmt: skip
 
@@ -122,7 +125,7 @@ FILTER_NORMALIZE = Exercise(
 
 
 def drop_path(x, branch, p, training):
-    """x + F(x), [N, ...]; while training, F is left out for each image with probability p, and else scaled."""
+    """x + F(x), [N, ...]; in training, F is dropped for each image with probability p, and otherwise scaled."""
     out = branch(x)
     if training:
         kept = torch.rand(len(x), *[1] * (x.ndim - 1)) >= p
@@ -145,7 +148,7 @@ def _factors(answer: Any, p: float) -> Tensor:
 
 
 def _drawn(p: float) -> Case:
-    """Which factors occur, whether one image has one of them, and about which part of the images has the first."""
+    """Which factors occur, whether one image has one of them, and about what fraction of the images has the first."""
 
     def run(answer: Any) -> Any:
         factors = _factors(answer, p)
@@ -153,16 +156,16 @@ def _drawn(p: float) -> Case:
         one_each = bool((factors == factors[..., :1]).all())
         return {
             "what F is multiplied by": occur,
-            "all of an image alike": one_each,
-            "other images each time": bool((factors != factors[0]).any()),
-            "part of the lowest, to 0.1": round(float((factors == factors.min()).double().mean()), 1),
+            "the same for all of an image": one_each,
+            "different images each time": bool((factors != factors[0]).any()),
+            "fraction of the lowest, to 0.1": round(float((factors == factors.min()).double().mean()), 1),
         }
 
-    return Case(f"{{name}}(x, F, {p}, True), drawn 4,000 times", run)
+    return Case(f"{{name}}(x, F, {p}, True), sampled 4,000 times", run)
 
 
 def _all_alike(answer: Any) -> bool:
-    """In each batch all images share one factor, and not all batches do."""
+    """In each batch, all images share one factor, and not all batches do."""
     batches = _factors(answer, 0.3).flatten(1)
     return bool((batches == batches[:, :1]).all()) and bool((batches != batches[0, 0]).any())
 
@@ -173,7 +176,7 @@ def _each_entry(answer: Any) -> bool:
 
 
 def _same_images(answer: Any) -> bool:
-    """Images part, and no batch differs from another."""
+    """Images differ, but no batch differs from another."""
     factors = _factors(answer, 0.3)
     return bool((factors == factors[0]).all()) and bool((factors[0, :, 0] != factors[0, 0, 0]).any())
 
@@ -186,9 +189,9 @@ def _drops(answer: Any, training: bool) -> bool:
 
 DROP_PATH = Exercise(
     reference=drop_path, difficulty=3, minutes=8,
-    task="Give x + branch(x). While training, leave the branch out for each image, x being [N, ...], with probability "
-         "p; where it stays, scale it so that the expected output is x + branch(x). When not training, nothing is "
-         "left out and nothing scaled.",
+    task="Return x + branch(x). In training, drop the branch for each image (x is [N, ...]) with probability p; where "
+         "it is kept, scale it so that the expected output is x + branch(x). When not training, nothing is dropped "
+         "and nothing is scaled.",
     cases=(
         call(_X, Once(_double), 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
         call(_X, Once(_double), 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
@@ -196,41 +199,42 @@ DROP_PATH = Exercise(
         _drawn(0.7),
     ),
     mistakes=(
-        Mistake("not-rescaled", "You do not scale the branch where it stays, so on average it is too small.",
+        Mistake("not-rescaled", "You do not scale the branch where it is kept, so on average it is too small.",
                 patch=(" / (1 - p)", "")),
-        Mistake("paper-s-scaling", "You scale when not training, as the paper does. The task asks for it while "
-                "training, so that the net in use needs no change.",
+        Mistake("paper-s-scaling", "You scale when not training, as the paper does. The task asks you to scale during "
+                "training, so that the network needs no change at inference.",
                 patch=(" / (1 - p)", "\n    else:\n        out = out * (1 - p)")),
-        Mistake("divides-by-p", "You divide by the probability of leaving it out. How often does it stay?",
+        Mistake("divides-by-p", "You divide by the probability of dropping the branch. How often is it kept?",
                 patch=("(1 - p)", "(p or 1)")),
-        Mistake("times-for-divided", "You make the branch smaller where it stays. To be the same on average it has to "
-                "be larger.", patch=("/ (1", "* (1")),
-        Mistake("keeps-with-p", "You keep the branch with probability p. That is the probability of leaving it out.",
+        Mistake("times-for-divided", "You make the branch smaller where it is kept. To be the same on average, it has "
+                "to be larger.", patch=("/ (1", "* (1")),
+        Mistake("keeps-with-p", "You keep the branch with probability p. That is the probability of dropping it.",
                 patch=((">= p", "< p"), ("(1 - p)", "(p or 1)"))),
-        Mistake("drops-when-in-use", "You leave the branch out when not training, too.",
+        Mistake("drops-when-in-use", "You drop the branch when not training, too.",
                 patch=("if training", "if True"),
                 symptom=lambda answer: _drops(answer, False) and _drops(answer, True)),
-        Mistake("drops-only-in-use", "Your cases are exchanged: you leave the branch out when not training.",
+        Mistake("drops-only-in-use", "Your cases are swapped: you drop the branch when not training.",
                 patch=("if training", "if not training"),
                 symptom=lambda answer: _drops(answer, False) and not _drops(answer, True)),
-        Mistake("drops-x-too", "Where you leave the branch out, x is gone, too. x always stays.",
+        Mistake("drops-x-too", "Where you drop the branch, x is gone, too. x is always kept.",
                 patch=("out = out *", "return (x + out) *")),
-        Mistake("skip-forgotten", "Your output lacks x: only the branch is in it.",
+        Mistake("skip-forgotten", "x is missing from your output: it contains only the branch.",
                 patch=("return x + out", "return out")),
         Mistake("shortcut-detached", "You detach x, so no gradient flows through the shortcut.",
                 patch=("return x +", "return x.detach() +")),
-        Mistake("never-drops", "You never leave the branch out.", patch=("if training", "if False")),
-        Mistake("whole-batch", "You decide once for all the images. The task asks for each image by itself.",
+        Mistake("never-drops", "You never drop the branch.", patch=("if training", "if False")),
+        Mistake("whole-batch", "You decide once for the whole batch. The task asks for a decision per image.",
                 patch=("rand(len(x)", "rand(1"), symptom=_all_alike),
-        Mistake("same-images", "You leave out the same images in every batch. Draw anew each time.",
+        Mistake("same-images", "You drop the branch for the same images in every batch. Sample again each time.",
                 patch=("torch.rand(len(x), ", "torch.linspace(0, 1, len(x)).view(-1, "), symptom=_same_images),
-        Mistake("each-entry", "You drop single numbers inside of an image, as dropout does. The task asks for the "
-                "branch of a whole image.", patch=("torch.rand(len(x), *[1] * (x.ndim - 1))", "torch.rand_like(x)"),
+        Mistake("each-entry", "You drop single numbers within an image, as dropout does. The task asks you to drop "
+                "the branch of a whole image.",
+                patch=("torch.rand(len(x), *[1] * (x.ndim - 1))", "torch.rand_like(x)"),
                 symptom=_each_entry),
     ),
     hints=(
-        "Draw one number between 0 and 1 for each image. For which of them does the branch stay?",
-        "torch.rand(len(x)) draws N numbers; give them dimensions of size 1, so that they fit x.",
-        "The branch stays with probability 1 - p. What do you have to divide it by, for the mean to be branch(x)?",
+        "Sample one number between 0 and 1 for each image. For which of them is the branch kept?",
+        "torch.rand(len(x)) samples N numbers; add dimensions of size 1, so that they broadcast with x.",
+        "The branch is kept with probability 1 - p. What do you have to divide it by, for the mean to be branch(x)?",
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The exercises of lesson 10: the paper's learning rate with warm-up, a batch shared out, a batch in small pieces."""
+"""The exercises of lesson 10: the paper's learning rate with warm-up, a batch split across processes or into pieces."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _remembers(answer):
 
 PAPER_RATE = Exercise(
     reference=paper_rate, difficulty=1, minutes=4,
-    task="Give the learning rate at a step, counted from 0: 0.01 for the first 400 steps, then 0.1, divided by 10 "
+    task="Return the learning rate at a step, counted from 0: 0.01 for the first 400 steps, then 0.1, divided by 10 "
          "from step 32,000 on, and by 10 once more from step 48,000 on.",
     cases=(
         *(call(step) for step in (1_000, 0, 399, 400, 31_999, 32_000, 47_999, 48_000, 63_999)),
@@ -43,32 +43,34 @@ PAPER_RATE = Exercise(
         ),
     ),
     mistakes=(
-        Mistake("ramps", "Your rate rises little by little. In the paper the warm-up is one level, 0.01, and then a "
-                "jump.", symptom=_ramps),
-        Mistake("remembers", "Your function remembers how often it was called: the same step has another rate the "
-                "next time. A run that resumes would go on with the wrong one.", symptom=_remembers),
-        Mistake("in-epochs", "You go by epochs. What you are given is a step, and the levels end in the middle of an "
+        Mistake("ramps", "Your rate increases gradually. In the paper, the warm-up has one constant rate, 0.01, "
+                "followed by a jump.", symptom=_ramps),
+        Mistake("remembers", "Your function remembers how often it was called: the same step returns a different rate "
+                "the next time. A resumed run would continue with the wrong rate.", symptom=_remembers),
+        Mistake("in-epochs", "You count in epochs. The argument is a step, and the rate changes in the middle of an "
                 "epoch: 82 epochs of 391 steps are 32,062.", patch=(("400", "1"), ("32_000", "82"), ("48_000", "123")),
                 symptom=lambda answer: answer(1_000) == 0.001 or [answer(32_061), answer(32_062)] == [0.1, 0.01]),
-        Mistake("no-warm-up", "Your first 400 steps have the full rate. They take a tenth of it.",
+        Mistake("no-warm-up", "Your first 400 steps use the full rate. They should use a tenth of it.",
                 patch=("step < 400", "step < 0")),
-        Mistake("one-late", "Your levels end one step late: steps count from 0, so that the first 400 are 0 to 399.",
+        Mistake("one-late", "Your rate changes one step late: steps count from 0, so the first 400 are 0 to 399.",
                 lambda step: paper_rate(step - 1)),
-        Mistake("one-early", "Your levels end one step early: steps count from 0, so that the first 400 are 0 to 399.",
+        Mistake("one-early", "Your rate changes one step early: steps count from 0, so the first 400 are 0 to 399.",
                 lambda step: paper_rate(step + 1)),
         Mistake("shifted", "You count 32,000 and 48,000 from the end of the warm-up. They count from step 0.",
                 patch=(("32_000", "32_400"), ("48_000", "48_400"))),
-        Mistake("one-drop", "Your rate is divided once. From step 48,000 on it is divided by 10 again.",
+        Mistake("one-drop", "You divide the rate only once. From step 48,000 on, it is divided by 10 again.",
                 patch=("0.001", "0.01")),
-        Mistake("drops-too-far", "Your second division is by 100. It is by 10 once more.", patch=("0.001", "0.0001")),
-        Mistake("factor-for-rate", "You give what the rate is multiplied by. The task asks for the rate itself.",
+        Mistake("drops-too-far", "Your second division is by 100. It should be by 10 once more.",
+                patch=("0.001", "0.0001")),
+        Mistake("factor-for-rate", "You return the factor that the rate is multiplied by. The task asks for the rate "
+                "itself.",
                 lambda step: 10 * paper_rate(step)),
-        Mistake("stays-small", "After the warm-up your rate stays at 0.01. From step 400 on it is 0.1.",
+        Mistake("stays-small", "After the warm-up, your rate stays at 0.01. From step 400 on, it is 0.1.",
                 patch=("return 0.1\n", "return 0.01\n")),
     ),
     hints=(
-        "There are four levels, and three steps at which one ends. Write them on a line.",
-        "Ask in the order of the line: `if step < 400: return ...`, then the next bound.",
+        "There are four rates, and three steps at which one ends. Write them on a line.",
+        "Test them in the order of that line: `if step < 400: return ...`, then the next bound.",
         "`step < 400` is true for 0 to 399: those are 400 steps.",
     ),
 )  # fmt: skip
@@ -78,7 +80,7 @@ PAPER_RATE = Exercise(
 
 
 def shard(order, rank, world):
-    """int64 [n] -> int64 [n // world]: every world-th entry from number `rank` on, as many for each rank."""
+    """int64 [n] -> int64 [n // world]: every world-th entry starting at index `rank`, equally many for each rank."""
     equal = len(order) // world * world
     return order[rank:equal:world]
 
@@ -89,7 +91,7 @@ _EIGHT = torch.tensor([7, 2, 4, 0, 5, 1, 3, 6])
 
 
 def _overlaps(answer):
-    """As many as there should be for each rank, out of the order, but some of them twice."""
+    """The right number for each rank, and out of the order, but some of them twice."""
     overlap = False
     for order, world in ((_SIX, 2), (_SIX, 3), (_EIGHT, 2)):
         shares = [called(answer, order, rank, world).tolist() for rank in range(world)]
@@ -103,49 +105,51 @@ def _overlaps(answer):
 
 SHARD = Exercise(
     reference=shard, difficulty=2, minutes=5,
-    task="order is a batch, int64 [n]: the same permutation in every process. Give the share of the process `rank` of "
-         "`world`, counted from 0: every world-th entry from number rank on, in their order. All shares have the same "
-         "length; what is left over at the end belongs to nobody.",
+    task="order is a batch, int64 [n]: the same permutation in every process. Return the share of process `rank` of "
+         "`world`, counted from 0: every world-th entry starting at index rank, in order. All shares have the same "
+         "length; what is left over at the end is not used.",
     cases=(
         call(_SIX, 0, 2), call(_SIX, 1, 2), call(_SIX, 2, 3), call(_SIX, 0, 1), call(_EIGHT, 1, 4), call(_SEVEN, 0, 2),
         call(_SEVEN, 0, 3), call(_SEVEN, 2, 3), call(_EIGHT, 1, 3),
     ),
     mistakes=(
-        Mistake("blocks", "You cut the batch into blocks. They are disjoint, too; but the task asks for every "
+        Mistake("blocks", "You split the batch into blocks. They are disjoint, too, but the task asks for every "
                 "world-th entry.", patch=("rank:equal:world]", ":equal].chunk(world)[rank]")),
-        Mistake("uneven", "Some of your shares are longer than others. Each step would wait for a process that has no "
-                "image left.", patch=(":equal:", "::")),
-        Mistake("front-left-out", "What is left over stands at the end; you leave out the front.",
+        Mistake("uneven", "Some of your shares are longer than others. At each step, the other processes would wait "
+                "for one that has no image left.", patch=(":equal:", "::")),
+        Mistake("front-left-out", "The leftover entries are at the end; you leave out the front.",
                 patch=("rank:equal:world", "len(order) - equal + rank :: world")),
         Mistake("everything", "You give every process the whole batch.", lambda order, rank, world: order),
-        Mistake("all-the-same", "You give every process the same share: the rank does not matter to you.",
+        Mistake("all-the-same", "You give every process the same share: your answer ignores the rank.",
                 patch=("[rank:", "[0:")),
-        Mistake("the-same-front", "You give every process the front of the batch: the rank does not matter to you.",
+        Mistake("the-same-front", "You give every process the front of the batch: your answer ignores the rank.",
                 patch=("rank:equal:world", ": equal // world")),
         Mistake("counts-from-one", "You count the ranks from 1. They count from 0.",
                 patch=("rank:equal:world", ":equal][rank - 1 :: world")),
-        Mistake("leaves-rank-out", "You begin one entry too late: rank 0 begins at entry 0.",
+        Mistake("leaves-rank-out", "You start one entry too late: rank 0 starts at entry 0.",
                 patch=("[rank:", "[rank + 1 :")),
-        Mistake("step-of-rank", "Your step depends on the rank. Everybody goes on by `world` entries.",
+        Mistake("step-of-rank", "Your step depends on the rank. Every process advances by `world` entries.",
                 patch=(":equal:world", ":: rank + 1")),
-        Mistake("positions", "You give the places in the batch. The task asks for what stands there.",
+        Mistake("positions", "You return the positions in the batch. The task asks for the entries at these "
+                "positions.",
                 patch=("return order", "return torch.arange(len(order))")),
-        Mistake("sorts", "You sort the share. The order of the permutation stays.",
+        Mistake("sorts", "You sort the share. Keep the order of the permutation.",
                 patch=(":world]", ":world].sort().values")),
-        Mistake("values-for-places", "You go by the numbers in the batch, not by their places: whether a number "
-                "leaves the remainder `rank`.", patch=("rank:equal:world", "order % world == rank")),
-        Mistake("a-list", "You give a list. Images on a device are picked by a tensor on it: slice `order` itself.",
+        Mistake("values-for-places", "You select by the numbers in the batch, not by their positions: you check "
+                "whether a number leaves the remainder `rank`.", patch=("rank:equal:world", "order % world == rank")),
+        Mistake("a-list", "You return a list. Images on a device are selected with a tensor on that device: slice "
+                "`order` itself.",
                 patch=(":world]", ":world].tolist()")),
-        Mistake("exchanged", "You begin at `world` and go on by `rank`: exchange the two.",
+        Mistake("exchanged", "You start at `world` and advance by `rank`: swap the two.",
                 patch=("rank:equal:world", "world:equal:rank"),
                 symptom=raises(ValueError, "slice step cannot be zero", call(_SIX, 0, 2).run)),
-        Mistake("shuffles-again", "Some images are in two of your shares, and others in none: each process has "
-                "another permutation. All of them have to go by the order that they are given.", symptom=_overlaps),
+        Mistake("shuffles-again", "Some images are in two of your shares, and others in none: each process has a "
+                "different permutation. All of them must use the order that they are given.", symptom=_overlaps),
     ),
     hints=(
-        "Write down a batch of six and two processes. Which entries does rank 0 get, which rank 1?",
+        "Write down a batch of six and two processes. Which entries does rank 0 get, and which does rank 1 get?",
         "A slice can have a step: order[begin:end:step].",
-        "For shares of one length, cut the order first: how many entries can be shared out equally?",
+        "For shares of the same length, truncate the order first: how many entries can be split equally?",
     ),
 )  # fmt: skip
 
@@ -162,7 +166,7 @@ def accumulate(net, x, y, size):
 
 
 class _Watched(nn.Linear):
-    """A tiny net that remembers how many images it was given at once."""
+    """A tiny net that remembers how many images it received at once."""
 
     def __init__(self):
         super().__init__(3, 2)
@@ -177,7 +181,7 @@ class _Watched(nn.Linear):
 
 
 def _gradient(count, size):
-    """The case that lets the answer go over `count` images in pieces of `size`, and reads .grad."""
+    """The case that lets the answer process `count` images in pieces of `size`, and reads .grad."""
     x, y = normal(count, 3, seed=count), torch.arange(count) % 3 % 2
 
     def run(answer):
@@ -189,21 +193,22 @@ def _gradient(count, size):
             raise Fault("net-not-used", "it never calls net(...).")
         if max(net.sizes) > size:
             raise Fault(
-                "too-large", f"it gives the net {max(net.sizes)} images at once, and only {size} fit into the memory."
+                "too-large",
+                f"it passes {max(net.sizes)} images to the network at once, but only {size} fit into memory.",
             )
         if not torch.equal(net.weight, before):
             raise Fault(
                 "takes-steps", "it changes the weights. The step is taken later, once, with the whole gradient."
             )
         if net.weight.grad is None:
-            raise Fault("no-gradient", "there is nothing in .grad afterwards: nobody has called backward().")
+            raise Fault("no-gradient", ".grad is empty afterward: backward() was not called.")
         return {"net.weight.grad": net.weight.grad.clone(), "net.bias.grad": net.bias.grad.clone()}
 
     return Case(f"{{name}}(net, x, y, {size}) with {count} images", run)
 
 
 def _only_the_last(answer):
-    """What the first piece is does not show in the gradient."""
+    """Which piece is first does not show in the gradient."""
     x, y = normal(6, 3, seed=6), torch.tensor([0, 1, 0, 1, 0, 1])
     found = []
     for first in (x[:2], 5 - x[:2]):
@@ -216,32 +221,34 @@ def _only_the_last(answer):
 ACCUMULATE = Exercise(
     reference=accumulate, difficulty=3, minutes=8,
     task="Leave in the .grad of each parameter what one backward pass through the mean cross-entropy over all N "
-         "images would leave there, but give the net at most `size` images at a time. The last piece may be shorter. "
-         "The gradients are None at the start; return nothing.",
+         "images would leave there, but pass the network at most `size` images at a time. The last piece may be "
+         "shorter. The gradients are None at the start; return nothing.",
     cases=(_gradient(4, 4), _gradient(4, 2), _gradient(6, 2), _gradient(5, 2), _gradient(7, 3)),
     mistakes=(
-        Mistake("sum-of-means", "You add up the means of the pieces: with k pieces the gradient is k times too long.",
+        Mistake("sum-of-means", "You add the means of the pieces: with k pieces, the gradient is k times too large.",
                 patch=(', reduction="sum") / len(x)', ")")),
-        Mistake("mean-of-means", "Your pieces count alike. The last one is shorter: its images weigh more than others.",
+        Mistake("mean-of-means", "You weight all pieces equally. The last one is shorter, so its images get more "
+                "weight than the others.",
                 patch=(', reduction="sum") / len(x)', ") / -(-len(x) // size)")),
-        Mistake("whole-pieces-counted", "You divide by the number of whole pieces, and forget the shorter one.",
+        Mistake("whole-pieces-counted", "You divide by the number of full pieces, and forget the shorter one.",
                 patch=(', reduction="sum") / len(x)', ") / (len(x) // size)")),
-        Mistake("sum-for-mean", "You add up the losses of all images. The task asks for their mean.",
+        Mistake("sum-for-mean", "You sum the losses of all images. The task asks for their mean.",
                 patch=(" / len(x)", "")),
         Mistake("divided-by-size", "You divide by the size of a piece. The mean is over all N images.",
                 patch=("/ len(x)", "/ size")),
-        Mistake("mean-divided-by-n", "You divide a mean by N: it was divided by the length of the piece already.",
+        Mistake("mean-divided-by-n", "You divide a mean by N, but it was already divided by the length of the piece.",
                 patch=(', reduction="sum"', "")),
-        Mistake("only-the-last", "You clear the gradient before every piece: only the last one is left in it.",
+        Mistake("only-the-last", "You clear the gradient before every piece, so it holds only the last one.",
                 patch=("loss.backward", "net.zero_grad()\n        loss.backward"), symptom=_only_the_last),
-        Mistake("only-the-first", "You stop after the first piece. Is there a `return` inside of the loop?",
+        Mistake("only-the-first", "You stop after the first piece. Is there a `return` inside the loop?",
                 patch=("backward()", "backward()\n        return")),
         Mistake("last-left-out", "You leave out the last, shorter piece.",
                 patch=("len(x), size", "len(x) - size + 1, size")),
     ),
     hints=(
-        "backward() adds to what is in .grad. What has to be added, so that the sum is the mean over N images?",
-        "Each image has the weight 1 / N, whatever piece it is in.",
-        'F.cross_entropy(..., reduction="sum") gives the sum of a piece. Divide it by N, not by its length.',
+        "backward() adds to what is in .grad. What do you have to add, so that the sum is the mean over N images?",
+        "Each image has the weight 1 / N, whichever piece it is in.",
+        "F.cross_entropy(..., reduction=\"sum\") returns the sum over a piece. Divide it by N, not by the piece's "
+        "length.",
     ),
 )  # fmt: skip

@@ -23,7 +23,7 @@ def replace_head(net, classes):
 
 
 class _Net(nn.Module):
-    """Convolution and BatchNorm, the same inside of a block, and a head: small enough to be looked at whole."""
+    """Convolution and BatchNorm, the same inside a block, and a head: small enough to be inspected completely."""
 
     def __init__(self, features: int = 6, classes: int = 3) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class _Net(nn.Module):
 
 
 def _trained(features: int = 6) -> _Net:
-    """One whose body is no fresh one any more."""
+    """One whose body is no longer a fresh one."""
     net = _Net(features)
     with torch.no_grad():
         net.conv.weight.mul_(1.5)
@@ -69,21 +69,24 @@ def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
         fits(answer, net, classes)
         made = answer(net, classes)
         if not isinstance(made, nn.Module):
-            raise Fault("no-module", f"it should give a net, and yours gives a {type(made).__name__}.")
+            raise Fault("no-module", f"it should return a network, but yours returns a {type(made).__name__}.")
         if isinstance(made, nn.Sequential):
             if any(isinstance(part, _Net) for part in made):
                 raise Fault(
-                    "head-on-head", "it puts a layer behind the net. The old head has to go, not to be built upon."
+                    "head-on-head", "it adds a layer after the network. The old head has to be replaced, not extended."
                 )
             raise Fault(
                 "loses-forward",
-                "it strings the layers in an nn.Sequential. What the net's forward does between them is lost.",
+                "it chains the layers in an nn.Sequential. What the network's forward does between them is lost.",
             )
         head = getattr(made, "fc", None)
         if isinstance(head, nn.Sequential):
-            raise Fault("head-on-head", "fc is a chain of layers in the net that it gives. One linear layer is wanted.")
+            raise Fault(
+                "head-on-head",
+                "in the network that it returns, fc is a chain of layers. It should be a single linear layer.",
+            )
         if not isinstance(head, nn.Linear):
-            raise Fault("no-fc", "the net that it gives has no linear layer named fc.")
+            raise Fault("no-fc", "the network that it returns has no linear layer named fc.")
         theirs = {parameter.data_ptr() for parameter in net.parameters()}
         rows = min(len(head.weight), len(weight))
         known = head.weight.shape[1:] == weight.shape[1:] and torch.equal(head.weight[:rows], weight[:rows])
@@ -92,7 +95,7 @@ def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
             "the head has a bias": head.bias is not None,
             "net keeps its own head": torch.equal(net.fc.weight, weight) if net.fc.out_features == 3 else False,
             "all but the head is as in net": _equal(_body(made), body),
-            "net and copy are in the mode in which net came": _modes(net) == _modes(made) == modes,
+            "net and copy are in the mode net was in": _modes(net) == _modes(made) == modes,
             "the head is new": not known,
             "parameters shared with net": sum(p.data_ptr() in theirs for p in made.parameters()),
             "parameters that take no gradient": sum(not p.requires_grad for p in made.parameters()),
@@ -110,43 +113,47 @@ def _exchanges_the_head_of_net(answer: Any) -> bool:
 
 
 def _changes_the_body(answer: Any) -> bool:
-    """The same layers, and other numbers in them."""
+    """The same layers, with different numbers in them."""
     body, theirs = _body(_trained()), _body(answer(_trained(), 3))
     return body.keys() == theirs.keys() and not _equal(body, theirs)
 
 
 REPLACE_HEAD = Exercise(
     reference=replace_head, difficulty=2, minutes=4,
-    task="net ends in a linear layer `net.fc`. Give a copy of net in which fc is a fresh linear layer for `classes` "
-         "classes, with a bias, and all else as in net. net itself stays as it is.",
+    task="net ends with a linear layer `net.fc`. Return a copy of net in which fc is a fresh linear layer for "
+         "`classes` classes, with a bias, and everything else is as in net. net itself must not change.",
     cases=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5, training=False)),
     mistakes=(
-        Mistake("changes-net", "You exchange the head of net itself. Then the six classes are gone: work on a copy.",
+        Mistake("changes-net", "You replace the head of net itself, so its six classes are gone: work on a copy.",
                 patch=("copy.deepcopy(net)", "net"), symptom=_exchanges_the_head_of_net),
-        Mistake("features-fixed", "You write 64 features. How many there are, the old head can tell you.",
+        Mistake("features-fixed", "You hard-code 64 features. The old head knows how many there are.",
                 patch=("net.fc.in_features", "64"), symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
-        Mistake("old-rows", "Your head begins with rows of the old one. Class 0 is no airplane any more: start anew.",
+        Mistake("old-rows", "Your head starts with rows of the old one. Class 0 is no longer airplane: start from "
+                "scratch.",
                 patch=("    return",
                        "    copied.fc.weight.data[: len(net.fc.weight)] = net.fc.weight.data[:classes]\n    "
                        "return")),
-        Mistake("fresh-net", "All the weights are new, not the head's alone. What the net has learned is lost.",
+        Mistake("fresh-net", "All the weights are new, not just the head's. What the network has learned is lost.",
                 symptom=_changes_the_body),
-        Mistake("shares-weights", "Your copy shares its layers with net: to train one is to train both. Copy deeply.",
+        Mistake("shares-weights", "Your copy shares its layers with net, so training one trains both. Make a deep "
+                "copy.",
                 patch=("deepcopy(net)", "copy(net)\n    copied._modules = dict(net._modules)")),
-        Mistake("frozen", "You freeze the rest. That is a matter for later: here all weights go on taking gradients.",
+        Mistake("frozen", "You freeze the rest. That comes later: here, all weights still take gradients.",
                 patch=("deepcopy(net)", "deepcopy(net).requires_grad_(False)")),
-        Mistake("number-only", "You change the number `out_features`, which is a label. The weights stay as they were.",
+        Mistake("number-only", "You change the attribute `out_features`, which is only a label. The weights stay as "
+                "they were.",
                 patch=("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes")),
         Mistake("no-bias", "Your head has no bias.", patch=("classes)\n", "classes, bias=False)\n")),
-        Mistake("the-wrong-way-round", "Features and classes are exchanged: first what goes in, then what comes out.",
+        Mistake("the-wrong-way-round", "Features and classes are swapped: first the inputs, then the outputs.",
                 patch=("net.fc.in_features, classes", "classes, net.fc.in_features"),
                 symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 4),
-        Mistake("classes-of-net", "Your head has as many classes as the old one. How many it should have is an input.",
+        Mistake("classes-of-net", "Your head has as many classes as the old one. The number it should have is an "
+                "argument.",
                 patch=("features, classes", "features, net.fc.out_features")),
     ),
     hints=(
-        "Copy first, then exchange one layer of the copy. What does copy.copy share that copy.deepcopy does not?",
-        "A layer is exchanged by assigning to its name: copied.fc = ...",
+        "Copy first, then replace one layer of the copy. What does copy.copy share that copy.deepcopy does not?",
+        "To replace a layer, assign to its name: copied.fc = ...",
         "nn.Linear takes the number of features, then the number of classes. The old head knows its in_features.",
     ),
 )  # fmt: skip
@@ -156,7 +163,7 @@ REPLACE_HEAD = Exercise(
 
 
 def freeze(net):
-    """Before each step of a linear probe: only net.fc learns, and BatchNorm keeps to what it has stored."""
+    """Before each step of a linear probe: only net.fc learns, and BatchNorm keeps its stored statistics."""
     net.requires_grad_(False)
     net.fc.requires_grad_(True)
     net.eval()
@@ -164,7 +171,7 @@ def freeze(net):
 
 
 def _step(fresh: Callable[[], nn.Module], words: str) -> Case:
-    """What one step of SGD on the parameters that the answer returns changes in the net."""
+    """What one SGD step on the parameters that the answer returns changes in the net."""
 
     def run(answer: Any) -> Any:
         net = fresh()
@@ -176,9 +183,9 @@ def _step(fresh: Callable[[], nn.Module], words: str) -> Case:
             raise Fault("returns-nothing", "it returns nothing (None). The optimizer needs the parameters to train.")
         if not isinstance(returned, list | tuple):  # a generator is empty once it has been read
             kind = type(returned).__name__
-            raise Fault("no-list", f"it should give a list of parameters, and yours gives a {kind}. Use list(...).")
+            raise Fault("no-list", f"it should return a list of parameters, but yours returns a {kind}. Use list(...).")
         if returned and isinstance(returned[0], tuple | str):
-            raise Fault("names-too", "there are names in what it gives. SGD takes the parameters alone.")
+            raise Fault("names-too", "it returns names as well. SGD takes only the parameters.")
         taking = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
         with torch.no_grad():
             alone, among = net(_IMAGES[:1])[0], net(_IMAGES)[0]
@@ -215,45 +222,50 @@ def _trusts_the_head(answer: Any) -> bool:
 
 FREEZE = Exercise(
     reference=freeze, difficulty=3, minutes=6,
-    task="Prepare a net for a step of a linear probe, whatever was done to it before. Only the parameters of net.fc "
-         "take gradients, and BatchNorm uses and keeps its running statistics. Return a list of the parameters to be "
-         "trained.",
-    cases=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where all was frozen, and one step of SGD")),
+    task="Prepare a network for a step of a linear probe, whatever was done to it before. Only the parameters of "
+         "net.fc take gradients, and BatchNorm uses its running statistics and does not change them. Return a list of "
+         "the parameters to be trained.",
+    cases=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where everything was frozen, and one step of "
+                                                         "SGD")),
     mistakes=(
-        Mistake("statistics-move", "No weight of the body moves, but its BatchNorm does: in train mode it normalizes "
-                "by the batch and moves its running statistics.", patch=("    net.eval()\n", "")),
-        Mistake("batch-statistics", "The running statistics stay, but the body does not use them: it still normalizes "
-                "by the batch.", patch=("net.eval()", "net.norm.momentum = net.block[1].momentum = 0.0")),
-        Mistake("outer-norms-only", "A BatchNorm inside of a block still normalizes by the batch: net.children() are "
-                "the outermost layers only. Which method of the net reaches all of them?",
+        Mistake("statistics-move", "The body's weights do not change, but its BatchNorms do: in train mode, they "
+                "normalize by the batch and update their running statistics.", patch=("    net.eval()\n", "")),
+        Mistake("batch-statistics", "The running statistics do not change, but the body does not use them: it still "
+                "normalizes by the batch.", patch=("net.eval()", "net.norm.momentum = net.block[1].momentum = 0.0")),
+        Mistake("outer-norms-only", "A BatchNorm inside a block still normalizes by the batch: net.children() yields "
+                "only the outermost layers. Which method of the network reaches all of them?",
                 patch=("net.eval()", "net.norm.eval()")),
-        Mistake("body-takes-gradients", "The modes are right, but the body still takes gradients. (On a net, the line "
-                "`net.requires_grad = False` sets a name that nobody reads.)",
+        Mistake("body-takes-gradients", "The modes are correct, but the body still takes gradients. (On a network, "
+                "`net.requires_grad = False` only sets an attribute that nothing reads.)",
                 patch=("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
-        Mistake("nothing-frozen", "Nothing is frozen: the body takes gradients, and its BatchNorm is in train mode.",
+        Mistake("nothing-frozen", "Nothing is frozen: the body takes gradients, and its BatchNorms are in train mode.",
                 lambda net: list(net.fc.parameters())),
-        Mistake("head-frozen-too", "The head is frozen, too: nothing is left that could learn.",
+        Mistake("head-frozen-too", "The head is frozen, too: nothing is left that can learn.",
                 patch=("True", "False")),
-        Mistake("body-for-head", "You freeze the head and let the body learn. It is the other way round.",
+        Mistake("body-for-head", "You freeze the head and let the body learn. It should be the other way around.",
                 symptom=lambda answer: "conv.weight" in (takes := _STEP.run(answer)["take a gradient"])
                 and "fc.weight" not in takes),
-        Mistake("norm-still-learns", "The convolutions are frozen, but the scales and shifts of BatchNorm are "
-                "parameters, too, and still take gradients.",
+        Mistake("norm-still-learns", "The convolutions are frozen, but BatchNorm's scales and shifts are parameters, "
+                "too, and still take gradients.",
                 patch=("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
                        "for conv in (net.conv, net.block[0]):\n        conv.requires_grad_(False)")),
-        Mistake("returns-all", "You return all the parameters. The task asks for those that are to be trained.",
+        Mistake("returns-all", "You return all the parameters. The task asks only for those to be trained.",
                 patch=("net.fc.parameters", "net.parameters")),
-        Mistake("freezes-a-copy", "You prepare a copy. The net that was handed in is the one that will be trained.",
+        Mistake("freezes-a-copy", "You prepare a copy. The network that is passed in is the one that will be trained.",
                 symptom=lambda answer: "not of this net" in _STEP.run(answer)["returned"]),
-        Mistake("trusts-the-head", "You freeze the body, and leave the head as you find it. Here it was found frozen.",
+        Mistake("trusts-the-head", "You freeze the body, but leave the head as you find it. Here, it was already "
+                "frozen.",
                 patch=("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
                        "for part in (net.conv, net.norm, net.block):\n        part.requires_grad_(False)"),
                 symptom=_trusts_the_head),
     ),
     hints=(
-        "Two things in a body can move: its parameters, by gradients; and its buffers, without any. What moves those?",
-        "net.requires_grad_(False) is for all the parameters of a net; net.fc has the same method for its own.",
-        "In train mode BatchNorm updates its running statistics, whatever requires_grad says. Which mode does not?",
+        "Two things in a body can change: its parameters, through gradients, and its buffers, without any. What "
+        "changes those?",
+        "net.requires_grad_(False) applies to all the parameters of a network; net.fc has the same method for its "
+        "own.",
+        "In train mode, BatchNorm updates its running statistics, regardless of requires_grad. In which mode does it "
+        "not?",
     ),
 )  # fmt: skip
 
@@ -262,7 +274,7 @@ FREEZE = Exercise(
 
 
 def grad_cam(activations, gradients):
-    """activations and the logit's gradients by them, [N, C, H, W] each -> the maps [N, H, W], none below 0."""
+    """activations and the logit's gradients with respect to them, [N, C, H, W] each -> maps [N, H, W], none below 0."""
     alpha = gradients.mean((2, 3), keepdim=True)
     return (alpha * activations).sum(1).relu()
 
@@ -274,46 +286,47 @@ _A2, _G2 = integers(2, 3, 4, 2, low=0, seed=1), integers(2, 3, 4, 2, seed=2)
 
 GRAD_CAM = Exercise(
     reference=grad_cam, difficulty=2, minutes=5,
-    task="activations are those of one layer, [N, C, H, W]; gradients those of one class's logit by them, of the same "
-         "shape. Weight each channel by the mean of its gradients over all positions, add the channels up, and set "
-         "what is negative to 0. Give the maps, [N, H, W].",
+    task="activations are those of one layer, [N, C, H, W]; gradients are those of one class's logit with respect to "
+         "them, of the same shape. Weight each channel by the mean of its gradients over all positions, sum over the "
+         "channels, and set negative values to 0. Return the maps, [N, H, W].",
     cases=(
         call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])), call(_A, _G), call(_A, -_G),
         call(_A2, _G2), call(_A2[:, :, :, :1], _G2[:, :, :, :1]),
     ),
     mistakes=(
-        Mistake("no-relu", "You keep what is negative. The task asks for what speaks for the class.",
+        Mistake("no-relu", "You keep negative values. The task asks for evidence in favor of the class.",
                 patch=(".relu()", "")),
-        Mistake("relu-too-early", "You drop what speaks against the class, channel by channel. The ReLU stands behind "
+        Mistake("relu-too-early", "You drop the evidence against the class channel by channel. The ReLU belongs after "
                 "the sum.", patch=(".sum(1).relu()", ".relu().sum(1)")),
-        Mistake("gradients-cut", "You cut the gradients before you average them. Only the finished map is cut.",
+        Mistake("gradients-cut", "You clip the gradients at 0 before you average them. Clip only the finished map.",
                 patch=("gradients.mean", "gradients.relu().mean")),
         Mistake("not-averaged", "You multiply entry by entry. Grad-CAM gives each channel one weight, the mean of its "
-                "gradients. (Yours has a name of its own, HiResCAM.)", patch=(".mean((2, 3), keepdim=True)", "")),
+                "gradients. (Your version has its own name, HiResCAM.)", patch=(".mean((2, 3), keepdim=True)", "")),
         Mistake("summed-weights", "Your weights are sums over the positions. The task asks for means.",
                 patch=("mean(", "sum(")),
         Mistake("channels-averaged", "You take the mean over the channels. The task asks for their sum.",
                 patch=("sum(1)", "mean(1)")),
-        Mistake("absolute-values", "You turn the negative into the positive. Set it to 0.", patch=("relu", "abs")),
+        Mistake("absolute-values", "You take the absolute values of negative numbers. Set them to 0.",
+                patch=("relu", "abs")),
         Mistake("largest-gradient", "Your weights are the largest gradients of the channels. The task asks for means.",
                 patch=("mean(", "amax(")),
-        Mistake("averages-the-activations", "You average the activations, and lose where they were. Average the "
+        Mistake("averages-the-activations", "You average the activations, which loses their positions. Average the "
                 "gradients.", lambda a, g: grad_cam(g, a)),
-        Mistake("gradients-alone", "The activations do not enter your map.", lambda a, g: g.sum(1).relu()),
-        Mistake("mean-over-the-batch", "You average over the images as well. Each image has weights of its own.",
+        Mistake("gradients-alone", "Your map does not use the activations.", lambda a, g: g.sum(1).relu()),
+        Mistake("mean-over-the-batch", "You average over the images as well. Each image has its own weights.",
                 patch=("(2, 3)", "(0, 2, 3)")),
-        Mistake("divided-by-the-largest", "You scale the map to a largest value of 1. The task does not ask for that, "
-                "and it hides how strong a map is.", lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(),
+        Mistake("divided-by-the-largest", "You scale the map to a maximum of 1. The task does not ask for that, and "
+                "it hides how strong a map is.", lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(),
                 on=(call(_A2[:1], _G2[:1]),)),
-        Mistake("weights-not-shaped", "There is one weight for each channel of each image, and it does not fit the "
-                "activations: keep dimensions of size 1 in place of the height and the width.",
+        Mistake("weights-not-shaped", "There is one weight per channel and image, and its shape does not match the "
+                "activations: keep dimensions of size 1 for the height and the width.",
                 patch=(", keepdim=True", ""),
                 symptom=raises(RuntimeError, "must match the size of tensor", call(_A2, _G2).run)),
     ),
     hints=(
-        "How many weights are there for one image? As many as channels.",
-        "gradients.mean((2, 3), keepdim=True) has the shape [N, C, 1, 1], and fits the activations.",
-        "Multiply, add over the channels (dimension 1), and only then relu().",
+        "How many weights are there for one image? As many as it has channels.",
+        "gradients.mean((2, 3), keepdim=True) has the shape [N, C, 1, 1], which broadcasts with the activations.",
+        "Multiply, sum over the channels (dimension 1), and only then apply relu().",
     ),
 )  # fmt: skip
 
@@ -322,7 +335,7 @@ GRAD_CAM = Exercise(
 
 
 def calibration_error(confidence, right, bins=10):
-    """confidence [N] from 0 to 1, right [N] of truth values -> the expected calibration error, one number."""
+    """confidence [N] from 0 to 1, right [N] of booleans -> the expected calibration error, one number."""
     place = (confidence * bins).long().clamp_max(bins - 1)
     error = 0.0
     for number in range(bins):
@@ -347,10 +360,10 @@ _MANY = (
 
 CALIBRATION_ERROR = Exercise(
     reference=calibration_error, difficulty=3, minutes=8,
-    task="confidence [N] holds a net's largest probability for each image, right [N] whether it was right (True or "
-         "False). Cut 0 to 1 into `bins` equal parts. For each part with images in it: how far is the mean confidence "
-         "from the accuracy there? Give the mean of these distances, each weighted by its share of the images; 1 is "
-         "in the last part.",
+    task="confidence [N] holds a network's largest probability for each image, right [N] whether it was right (True "
+         "or False). Split the range from 0 to 1 into `bins` equal bins. For each bin that contains images, how far "
+         "is their mean confidence from their accuracy? Return the mean of these distances, each weighted by the "
+         "bin's share of the images; 1 belongs to the last bin.",
     cases=(
         _answers((0.85, 1), (0.85, 1), (0.85, 0), (0.85, 0)), _FEW, _answers((1.0, 1), (1.0, 0), (0.95, 1), (0.75, 0)),
         _answers((0.55, 1), (0.58, 1), (0.75, 1)),
@@ -358,37 +371,39 @@ CALIBRATION_ERROR = Exercise(
         call(*_MANY, 5, words="{name}(confidence, right, 5) of 60 images"),
     ),
     mistakes=(
-        Mistake("unweighted", "You take the plain mean of the parts. A part with one image counts there as much as "
-                "one with a thousand.", patch=("chosen.double().mean() * gap.abs()", "gap.abs() / len(place.unique())"),
+        Mistake("unweighted", "You take the unweighted mean of the bins. A bin with one image counts as much as one "
+                "with a thousand.", patch=("chosen.double().mean() * gap.abs()", "gap.abs() / len(place.unique())"),
                 on=(_FEW,)),
-        Mistake("divided-by-all-bins", "You divide by the number of parts, the empty ones among them. Weight each by "
+        Mistake("divided-by-all-bins", "You divide by the number of bins, including the empty ones. Weight each by "
                 "its share of the images.", patch=("chosen.double().mean() * gap.abs()", "gap.abs() / bins"),
                 on=(_FEW,)),
-        Mistake("gaps-added-up", "You add the distances up and do not weight them: your error can be above 1.",
+        Mistake("gaps-added-up", "You sum the distances without weighting them: your error can exceed 1.",
                 patch=("chosen.double().mean() * ", ""), on=(_FEW,)),
-        Mistake("signs-cancel", "You add gaps with their signs: too sure in one part and too modest in another then "
+        Mistake("signs-cancel", "You add signed gaps: overconfidence in one bin and underconfidence in another then "
                 "cancel.", patch=(".abs()", "")),
-        Mistake("signs-cancel-within", "You take all the images as one part: too sure here and too modest there then "
-                "cancel. Cut first.", patch=("    place", "    bins = 1\n    place")),
-        Mistake("largest-gap", "You give the largest distance. The task asks for the weighted mean.",
+        Mistake("signs-cancel-within", "You treat all the images as one bin: overconfidence in one place and "
+                "underconfidence in another then cancel. Split them first.",
+                patch=("    place", "    bins = 1\n    place")),
+        Mistake("largest-gap", "You return the largest distance. The task asks for the weighted mean.",
                 patch=("error += chosen.double().mean() * gap.abs()", "error = max(error, gap.abs())")),
-        Mistake("loses-the-certain", "The images with a confidence of exactly 1 are in none of your parts.",
+        Mistake("loses-the-certain", "Images with a confidence of exactly 1 are not in any of your bins.",
                 patch=(".clamp_max(bins - 1)", "")),
-        Mistake("middle-of-the-bin", "You take the middle of a part for its confidence. Take the mean of the "
+        Mistake("middle-of-the-bin", "You use the midpoint of a bin as its confidence. Use the mean of the "
                 "confidences in it.", patch=("confidence[chosen].mean()", "(number + 0.5) / bins")),
         Mistake("squares", "You square the distances. The task asks for the distances.", patch=("abs()", "square()")),
-        Mistake("image-by-image", "You measure how far each image's confidence is from 0 or 1, and never form parts. "
-                "A confidence of 0.7 is fine if 7 of 10 such images are right.",
+        Mistake("image-by-image", "You measure how far each image's confidence is from 0 or 1, and never form bins. A "
+                "confidence of 0.7 is fine if 7 of 10 such images are right.",
                 patch=("(error)", "((confidence - right.double()).abs().mean())")),
-        Mistake("percent", "You give a percentage. Give it as a part of 1.", patch=("(error)", "(100 * error)")),
-        Mistake("always-ten", "You cut into ten parts, whatever `bins` says.",
+        Mistake("percent", "You return a percentage. Return it as a fraction of 1.",
+                patch=("(error)", "(100 * error)")),
+        Mistake("always-ten", "You always use ten bins, regardless of `bins`.",
                 patch=("    place", "    bins = 10\n    place")),
-        Mistake("empty-bins", "An empty part has no mean: yours becomes NaN, and so does the sum. Leave it out.",
+        Mistake("empty-bins", "An empty bin has no mean: yours becomes NaN, and so does the sum. Leave it out.",
                 patch=("chosen.any()", "True")),
     ),
     hints=(
-        "In which part does an image fall? (confidence * bins) rounded down; and 1 belongs to the last one.",
-        "For each part choose its images by a mask. What if there are none?",
-        "Mean confidence minus part of the right answers, without its sign, times the share of the images.",
+        "Which bin does an image fall into? (confidence * bins) rounded down; and 1 belongs to the last one.",
+        "For each bin, select its images with a mask. What if there are none?",
+        "Mean confidence minus accuracy, without its sign, times the share of the images.",
     ),
 )  # fmt: skip

@@ -26,7 +26,7 @@ from resnet_edu.exercises.writing import (
 
 
 def top_down(coarse, fine, lateral):
-    """coarse [N, D, H, W], fine [N, C, 2H, 2W], lateral: C -> D channels. Gives [N, D, 2H, 2W]."""
+    """coarse [N, D, H, W], fine [N, C, 2H, 2W], lateral: C -> D channels. Returns [N, D, 2H, 2W]."""
     return F.interpolate(coarse, scale_factor=2, mode="nearest") + lateral(fine)
 
 
@@ -51,32 +51,35 @@ _LARGER = call(*_MAPS, words=_WORDS)
 
 TOP_DOWN = Exercise(
     reference=top_down, difficulty=1, minutes=5,
-    task="Make the coarse map twice as high and as wide, each value repeated in a square of 2 x 2, and add the fine "
-         "map after `lateral`, which gives it the coarse map's channels. Change neither input.",
+    task="Upsample the coarse map to twice its height and width, repeating each value in a 2 x 2 square, and add the "
+         "fine map after passing it through `lateral`, which gives it the coarse map's channels. Do not change the "
+         "inputs.",
     cases=(_SMALL, _LARGER, gradients(*_MAPS, words=_WORDS)),
     mistakes=(
-        Mistake("lateral-forgotten", "You add the fine map as it is. It has to go through `lateral` first.",
+        Mistake("lateral-forgotten", "You add the fine map as it is. Pass it through `lateral` first.",
                 patch=("lateral(fine)", "fine"), on=(_SMALL,)),
         Mistake("lateral-on-the-sum", "You apply `lateral` to the sum. Only the fine map goes through it.",
                 patch=(("F.inter", "lateral(F.inter"), ("lateral(fine)", "fine)")), on=(_SMALL,)),
         Mistake("lateral-on-coarse", "You apply `lateral` to the coarse map. It is the fine map that goes through it.",
                 patch=(("interpolate(coarse", "interpolate(lateral(coarse)"), ("lateral(fine)", "fine")), on=(_SMALL,)),
-        Mistake("bilinear", "You blend neighboring values (bilinear). The task asks for each value to be repeated.",
+        Mistake("bilinear", "You interpolate between neighboring values (bilinear). The task asks you to repeat each "
+                "value.",
                 patch=("nearest", "bilinear")),
-        Mistake("bilinear-corners", "You blend neighboring values (bilinear). The task asks for each value to be "
-                "repeated.", patch=('"nearest"', '"bilinear", align_corners=True')),
-        Mistake("tiled", "You put copies of the whole map side by side. Each value is to be repeated where it stands.",
+        Mistake("bilinear-corners", "You interpolate between neighboring values (bilinear). The task asks you to "
+                "repeat each value.", patch=('"nearest"', '"bilinear", align_corners=True')),
+        Mistake("tiled", "You tile copies of the whole map. Repeat each value where it is.",
                 lambda c, f, g: c.repeat(1, 1, 2, 2) + g(f)),
-        Mistake("concatenated", "You put the channels of both behind each other. The task asks for their sum.",
+        Mistake("concatenated", "You concatenate the channels of both maps. The task asks for their sum.",
                 lambda c, f, g: torch.cat([F.interpolate(c, scale_factor=2), g(f)], 1)),
-        Mistake("coarse-only", "Your result is the coarse map alone. The fine one is missing.",
+        Mistake("coarse-only", "Your result is only the coarse map. The fine one is missing.",
                 patch=(" + lateral(fine)", "")),
-        Mistake("fine-only", "Your result is the fine map alone. The coarse one is missing.", lambda c, f, g: g(f)),
-        Mistake("shrinks-the-fine", "You make the fine map small. It is the coarse one that has to grow.",
+        Mistake("fine-only", "Your result is only the fine map. The coarse one is missing.", lambda c, f, g: g(f)),
+        Mistake("shrinks-the-fine", "You downsample the fine map. Upsample the coarse one instead.",
                 lambda c, f, g: c + F.avg_pool2d(g(f), 2)),
-        Mistake("takes-every-second", "You take every second pixel of the fine map. It is the coarse one that has to "
-                "grow.", lambda c, f, g: c + g(f)[..., ::2, ::2]),
-        Mistake("not-enlarged", "The two maps do not fit: first make the coarse one twice as high and as wide.",
+        Mistake("takes-every-second", "You take every second pixel of the fine map. Upsample the coarse one instead.",
+                lambda c, f, g: c + g(f)[..., ::2, ::2]),
+        Mistake("not-enlarged", "The two maps have different sizes: first make the coarse one twice as high and as "
+                "wide.",
                 patch=("F.interpolate(coarse, scale_factor=2, mode=\"nearest\")", "coarse"),
                 symptom=lambda answer: any(
                     raises(RuntimeError, f"at non-singleton dimension {d}", _LARGER.run)(answer)
@@ -86,8 +89,8 @@ TOP_DOWN = Exercise(
                 lambda c, f, g: F.relu(top_down(c, f, g))),
     ),
     hints=(
-        "Three steps: enlarge the coarse map, send the fine one through lateral, add.",
-        "F.interpolate enlarges a map. What is its mode that repeats each value?",
+        "Three steps: upsample the coarse map, pass the fine one through lateral, add.",
+        "F.interpolate upsamples a map. Which of its modes repeats each value?",
         'F.interpolate(coarse, scale_factor=2, mode="nearest") has the size of lateral(fine).',
     ),
 )  # fmt: skip
@@ -116,31 +119,31 @@ _needs_equal_numbers = raises(RuntimeError, "must match the size of tensor", cal
 
 BOX_IOU = Exercise(
     reference=box_iou, difficulty=2, minutes=10,
-    task="a [N, 4] and b [M, 4] hold boxes as x1, y1, x2, y2: two corners, the second one right of and below the "
-         "first. Give the intersection over union of each box of a with each of b, [N, M].",
+    task="a [N, 4] and b [M, 4] hold boxes as x1, y1, x2, y2: two corners, the second one to the right of and below "
+         "the first. Return the intersection over union of each box of a with each box of b, [N, M].",
     cases=(
         call(_A, _A), call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])), call(_A, _INSIDE), call(_INSIDE, _A), _APART,
         call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"),
     ),
     mistakes=(
-        Mistake("negative-sides", "Where two boxes lie apart, your intersection has negative sides, and their product "
-                "is positive. A side is at least 0.", patch=(".clamp(min=0)", ""), on=(_APART,)),
-        Mistake("union-counts-twice", "Your union is the sum of both areas. What they share is in it twice.",
+        Mistake("negative-sides", "Where two boxes do not overlap, your intersection has negative sides, and their "
+                "product is positive. A side is at least 0.", patch=(".clamp(min=0)", ""), on=(_APART,)),
+        Mistake("union-counts-twice", "Your union is the sum of both areas. It counts the shared area twice.",
                 patch=(" - shared", "")),
         Mistake("dice", "You divide twice the intersection by the sum of the areas. That is the Dice coefficient.",
                 patch=(("shared / ", "2 * shared / "), (" - shared", ""))),
-        Mistake("over-first-area", "You divide by the area of the box of a. It is the union that is asked for.",
+        Mistake("over-first-area", "You divide by the area of the box of a. Divide by the union.",
                 patch=(" + area_b - shared", "")),
-        Mistake("over-second-area", "You divide by the area of the box of b. It is the union that is asked for.",
+        Mistake("over-second-area", "You divide by the area of the box of b. Divide by the union.",
                 patch=("area_a[:, None] + area_b - shared", "area_b")),
-        Mistake("over-smaller-area", "You divide by the smaller area. A small box inside of a large one is no perfect "
+        Mistake("over-smaller-area", "You divide by the smaller area. A small box inside a large one is not a perfect "
                 "match.", patch=("(area_a[:, None] + area_b - shared)", "torch.minimum(area_a[:, None], area_b)")),
-        Mistake("over-larger-area", "You divide by the larger area. The union is larger than that, unless one box "
-                "lies inside of the other.",
+        Mistake("over-larger-area", "You divide by the larger area. The union is larger than that, unless one box is "
+                "inside the other.",
                 patch=("(area_a[:, None] + area_b - shared)", "torch.maximum(area_a[:, None], area_b)")),
-        Mistake("intersection-only", "You give the area of the intersection. Divide it by that of the union.",
+        Mistake("intersection-only", "You return the area of the intersection. Divide it by that of the union.",
                 patch=(" / (area_a[:, None] + area_b - shared)", "")),
-        Mistake("counts-pixels", "You add 1 to each side, as for corners that are whole pixels. Here a side is x2 - "
+        Mistake("counts-pixels", "You add 1 to each side, as for corners that are whole pixels. Here, a side is x2 - "
                 "x1.", patch=(("last - first", "last - first + 1"), ("boxes[:, :2]", "boxes[:, :2] + 1"))),
         Mistake("center-and-size", "You read the four numbers as a center and a size. They are two corners.",
                 patch=("first =",
@@ -149,22 +152,22 @@ BOX_IOU = Exercise(
         Mistake("corner-and-size", "You read the four numbers as a corner and a size. They are two corners.",
                 patch=("first =",
                        "a, b = (torch.cat((c[:, :2], c[:, :2] + c[:, 2:]), 1) for c in (a, b))\n    first =")),
-        Mistake("transposed", "Your table has a row for each box of b. The task asks for a row for each box of a.",
+        Mistake("transposed", "Your matrix has one row per box of b. The task asks for one row per box of a.",
                 lambda a, b: box_iou(b, a)),
-        Mistake("hull-for-intersection", "You take the box around both, in place of what they share: minimum and "
-                "maximum are exchanged.",
+        Mistake("hull-for-intersection", "You use the bounding box of both instead of what they share: minimum and "
+                "maximum are swapped.",
                 patch=(("first = torch.maximum", "first = torch.minimum"),
                        ("last = torch.minimum", "last = torch.maximum"))),
-        Mistake("row-by-row", "You compare box number i with box number i. The task asks for each with each: [N, M].",
+        Mistake("row-by-row", "You compare box i only with box i. The task asks for every pair: [N, M].",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape != (3, 3)),
-        Mistake("areas-row-by-row", "The corners meet each with each, but something else, the areas perhaps, is taken "
-                "as number i with number i. It has to give [N, M], too.",
+        Mistake("areas-row-by-row", "The corners are compared for every pair, but something else, perhaps the areas, "
+                "only for box i with box i. It has to be [N, M], too.",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape == (3, 3)),
     ),
     hints=(
-        "What two boxes share is a box again. Where does it begin, where does it end?",
-        "It begins at the larger of both x1 and y1, and ends at the smaller of both x2 and y2. Where they lie apart, "
-        "it has no area: clamp(min=0).",
+        "What two boxes share is also a box. Where does it begin, and where does it end?",
+        "It begins at the larger of both x1 and y1, and ends at the smaller of both x2 and y2. If the boxes do not "
+        "overlap, its area is 0: clamp(min=0).",
         "a[:, None] is [N, 1, 4] and b[None] is [1, M, 4]: torch.maximum of the two is [N, M, 4]. The union is the "
         "sum of the areas minus what they share.",
     ),
@@ -183,8 +186,8 @@ def average_precision(scores, hits, positives):
 
 AVERAGE_PRECISION = Exercise(
     reference=average_precision, difficulty=3, minutes=10,
-    task="Go through the boxes from the highest score down. At each hit note the precision so far: the hits up to "
-         "here, divided by the boxes up to here. Give the sum of these numbers, divided by how many objects there are.",
+    task="Go through the boxes from the highest score down. At each hit, note the precision so far: the hits up to "
+         "here, divided by the boxes up to here. Return the sum of these numbers, divided by the number of objects.",
     cases=(
         call(torch.tensor([0.9]), torch.tensor([True]), 1),
         call(torch.tensor([0.3, 0.9, 0.6, 0.1]), torch.tensor([True, True, False, False]), 2),
@@ -193,32 +196,34 @@ AVERAGE_PRECISION = Exercise(
         call(torch.tensor([0.5, 0.4]), torch.tensor([False, False]), 3),
     ),
     mistakes=(
-        Mistake("not-sorted", "You take the hits as they come. They have to be in the order of their scores, the "
-                "highest first.", patch=("[scores.argsort(descending=True)]", "")),
-        Mistake("sorted-upwards", "You begin with the lowest score.", patch=("descending=True", "")),
-        Mistake("missed-not-counted", "You divide by the objects that were found. A missed one counts as 0.",
+        Mistake("not-sorted", "You take the hits in the given order. Sort them by score first, highest first.",
+                patch=("[scores.argsort(descending=True)]", "")),
+        Mistake("sorted-upwards", "You start with the lowest score.", patch=("descending=True", "")),
+        Mistake("missed-not-counted", "You divide by the number of objects that were found. A missed object counts as "
+                "0.",
                 patch=("/ positives", "/ max(hits.sum().item(), 1)")),
-        Mistake("over-boxes", "You divide by the number of boxes. It is the number of objects that is asked for.",
+        Mistake("over-boxes", "You divide by the number of boxes. Divide by the number of objects.",
                 patch=("/ positives", "/ len(hits)")),
         Mistake("every-rank", "You add the precision at each box. Only those at the hits count.",
                 patch=(" * hits", "")),
         Mistake("mean-over-ranks", "You take the mean of the precision at each box. Only those at the hits count, and "
                 "the divisor is the number of objects.", patch=((" * hits", ""), ("/ positives", "/ len(hits)"))),
-        Mistake("smoothed", "You raise each precision to the highest one behind it, as some benchmarks do. The task "
-                "asks for the precision as it is.", patch=("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
-        Mistake("precision-only", "You give the precision of all boxes together. Where in the order the hits stand "
-                "does not count in it.", lambda s, h, p: h.double().mean().item()),
-        Mistake("recall-only", "You give the recall: hits divided by objects. Fault boxes do not count in it.",
+        Mistake("smoothed", "You raise each precision to the highest one that follows it, as some benchmarks do. The "
+                "task asks for the precision as it is.",
+                patch=("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
+        Mistake("precision-only", "You return the precision of all boxes together. It ignores where in the order the "
+                "hits are.", lambda s, h, p: h.double().mean().item()),
+        Mistake("recall-only", "You return the recall: hits divided by objects. It ignores false positives.",
                 patch=("precision * ", "")),
-        Mistake("scores-averaged", "You average the scores of the hits. How sure the net is does not count, only the "
-                "order.", lambda s, h, p: (s.double() * h).sum().item() / p),
-        Mistake("ranks-from-zero", "Your count of boxes begins at 0, and something is divided by 0. The first box is "
+        Mistake("scores-averaged", "You average the scores of the hits. The network's confidence does not count, only "
+                "the order.", lambda s, h, p: (s.double() * h).sum().item() / p),
+        Mistake("ranks-from-zero", "Your count of boxes starts at 0, so something is divided by 0. The first box is "
                 "box 1.", patch=("1, len(hits) + 1", "len(hits)")),
     ),
     hints=(
-        "Sort the hits by their scores, the highest first: scores.argsort(descending=True).",
-        "hits.cumsum(0) is the number of hits up to each place; torch.arange(1, n + 1) the number of boxes.",
-        "Multiply the precision by the hits: what is no hit becomes 0. Sum, and divide by positives.",
+        "Sort the hits by their scores, highest first: scores.argsort(descending=True).",
+        "hits.cumsum(0) is the number of hits up to each position; torch.arange(1, n + 1) is the number of boxes.",
+        "Multiply the precision by the hits: whatever is not a hit becomes 0. Sum, and divide by positives.",
     ),
 )  # fmt: skip
 
@@ -245,14 +250,15 @@ _SIGNAL = integers(3, 4, 12)
 
 
 def _has(number, kind):
-    """A symptom: a block has so many layers of this kind."""
+    """A symptom: a block has this many layers of this kind."""
     return lambda answer: sum(isinstance(module, kind) for module in answer(4, 1).modules()) == number
 
 
 SIGNAL_BLOCK = Exercise(
     reference=SignalBlock, difficulty=2, minutes=10,
     task="Write the basic residual block for signals [N, C, T]: convolution, BatchNorm, ReLU, convolution, BatchNorm, "
-         "plus x, ReLU. Both convolutions are 1-D, have 3 taps `dilation` apart and no bias, and keep the length T.",
+         "plus x, ReLU. Both convolutions are 1-D, have 3 taps spaced `dilation` apart and no bias, and keep the "
+         "length T.",
     cases=(
         shape(_SIGNAL, 4, 1), shape(_SIGNAL, 4, 3), parameters(4, 2), output(_SIGNAL, 4, 1), output(_SIGNAL, 4, 2),
         output(_SIGNAL, 4, 2, mode="eval"), gradients_of(normal(3, 4, 12), 4, 2),
@@ -264,39 +270,40 @@ SIGNAL_BLOCK = Exercise(
         Mistake("no-last-relu", "There is no ReLU after your addition.", patch=("F.relu(self.bn2", "(self.bn2")),
         Mistake("no-inner-relu", "There is no ReLU between your two convolutions: together they are one linear map.",
                 patch=("F.relu(self.bn1", "(self.bn1")),
-        Mistake("norm-after-addition", "Your second BatchNorm comes after the addition, so x is normalized, too. The "
-                "way around has to be free.", patch=("(out)) + x", "(out) + x)")),
-        Mistake("not-dilated", "Your taps lie side by side. They are to be `dilation` apart.",
+        Mistake("norm-after-addition", "Your second BatchNorm comes after the addition, so it normalizes x, too. The "
+                "identity path has to stay clear.", patch=("(out)) + x", "(out) + x)")),
+        Mistake("not-dilated", "Your taps are adjacent. They should be `dilation` apart.",
                 patch=("super().__init__()", "super().__init__()\n        dilation = 1")),
-        Mistake("second-not-dilated", "The taps of your second convolution lie side by side. Both are dilated.",
+        Mistake("second-not-dilated", "The taps of your second convolution are adjacent. Both convolutions are "
+                "dilated.",
                 patch=("self.conv2 =", "dilation = 1\n        self.conv2 =")),
-        Mistake("causal", "You pad in front only, so each output looks back, and none ahead. Pad both ends alike.",
+        Mistake("causal", "You pad only at the start, so each output looks only backward. Pad both ends equally.",
                 patch=(("self.bn2 =", "self.conv1.padding = self.conv2.padding = (2 * dilation,)\n        self.bn2 ="),
                        ("conv1(x)", "conv1(x)[..., : x.shape[2]]"),
                        ("conv2(out)", "conv2(out)[..., : x.shape[2]]"))),
-        Mistake("bias", "Your convolutions have biases. BatchNorm takes a constant away at once: bias=False.",
+        Mistake("bias", "Your convolutions have biases. BatchNorm subtracts a constant right away: bias=False.",
                 patch=(("False)\n        self.bn1", "True)\n        self.bn1"),
                        ("False)\n        self.bn2", "True)\n        self.bn2")), on=(parameters(4, 2),)),
-        Mistake("two-dimensional", "A signal [N, C, T] has one dimension to move along: Conv1d and BatchNorm1d.",
+        Mistake("two-dimensional", "A signal [N, C, T] has one dimension to slide along: use Conv1d and BatchNorm1d.",
                 patch=(("bn1 = nn.BatchNorm1d", "bn1 = nn.BatchNorm2d"),
                        ("bn2 = nn.BatchNorm1d", "bn2 = nn.BatchNorm2d")),
                 symptom=lambda answer: any(isinstance(m, nn.Conv2d | nn.BatchNorm2d) for m in answer(4, 1).modules())),
-        Mistake("shared-weights", "You use one convolution twice. The block has two, with weights of their own.",
+        Mistake("shared-weights", "You use one convolution twice. The block has two, each with its own weights.",
                 patch=("self.bn2 =", "self.conv2 = self.conv1\n        self.bn2 ="), symptom=_has(1, nn.Conv1d)),
-        Mistake("shared-norm", "You use one BatchNorm twice. Each convolution has one behind it that is its own.",
+        Mistake("shared-norm", "You use one BatchNorm twice. Each convolution is followed by its own.",
                 patch=("bn2 = nn.BatchNorm1d(channels)", "bn2 = self.bn1"), symptom=_has(1, nn.BatchNorm1d)),
         Mistake("no-norm", "There is no BatchNorm in your block.",
                 patch=(("bn1 = nn.BatchNorm1d(channels)", "bn1 = nn.Identity()"),
                        ("bn2 = nn.BatchNorm1d(channels)", "bn2 = nn.Identity()")),
                 symptom=lambda answer: _has(2, nn.Conv1d)(answer) and _has(0, nn.BatchNorm1d)(answer)),
-        Mistake("length-changes", "Your branch is shorter than x, and the two cannot be added. How many zeros does a "
-                "kernel of 3 taps, `dilation` apart, need at each end?",
+        Mistake("length-changes", "Your branch's output is shorter than x, so the two cannot be added. How many zeros "
+                "does a kernel of 3 taps, `dilation` apart, need at each end?",
                 symptom=raises(RuntimeError, "must match the size of tensor",
                                lambda answer: answer(4, 3)(normal(3, 4, 40)))),
     ),
     hints=(
-        "It is the basic block of lesson 06 with Conv1d and BatchNorm1d in place of Conv2d and BatchNorm2d.",
-        "With dilation d, a kernel of 3 taps covers 2 d + 1 samples. To keep the length, pad d zeros at each end.",
+        "It is the basic block of lesson 06 with Conv1d and BatchNorm1d instead of Conv2d and BatchNorm2d.",
+        "With dilation d, a kernel of 3 taps spans 2 d + 1 samples. To keep the length, pad d zeros at each end.",
         "nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False), twice.",
     ),
 )  # fmt: skip

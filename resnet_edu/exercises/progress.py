@@ -1,6 +1,6 @@
 """What a reader has solved so far: one small JSON file, {"solved": ["output_size", ...]}, in the user's own folder.
 
-A file that is missing or damaged counts as nothing solved; one that cannot be written changes nothing in the lesson.
+A missing or damaged file means that nothing is solved; a file that cannot be written does not affect the lesson.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PATIENCE = 5.0  # seconds for another kernel to write its own
 
 
 def place() -> Path:
-    """progress.json in $RESNET_EDU_CACHE if that is set, else in the user's data folder, which no cleaner empties."""
+    """progress.json in $RESNET_EDU_CACHE if that is set, else in the user's data folder, which no cleanup deletes."""
     return own_folder("data") / "progress.json"
 
 
@@ -30,7 +30,7 @@ def solved() -> set[str]:
 
 
 def add(name: str) -> str:
-    """Note that an exercise is solved; returns "", or why that could not be written down."""
+    """Record that an exercise is solved; returns "", or why it could not be saved."""
     path = place()
     if name in solved():
         return ""

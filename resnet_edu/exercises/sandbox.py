@@ -1,13 +1,13 @@
-"""Run somebody's code and tell what happened; the learner's session stays as it was.
+"""Run a learner's code and report what happened; the learner's session stays as it was.
 
     >>> attempt(lambda: 1 / 0).trouble
     Trouble(slug='raises', sentence='it raises ZeroDivisionError: division by zero.')
 
-`attempt`, at the end, is the whole story; above it stand its parts. They guard against accidents (loops without end,
+`attempt`, at the end, ties everything together; its parts come before it. They guard against accidents (endless loops,
 too much memory, seeds and settings that are left changed, printed output, `input` and `exit`), not against attackers.
 
-The memory limit works on Linux only. On Windows, and on any thread but the main one, code that sleeps goes on; a loop
-inside one C call goes on everywhere.
+The memory limit works on Linux only. On Windows, and on any thread but the main one, sleeping code is not interrupted;
+a loop inside a single C call is not interrupted anywhere.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PRINTED = 2_000  # characters that are kept of what the code prints
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of running some code: a value, or the trouble."""
+    """The outcome of running some code: a value, or what went wrong."""
 
     value: Any = None
     trouble: Trouble | None = None
@@ -73,15 +73,15 @@ SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     "torch.is_anomaly_enabled()": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
     "numpy.get_printoptions()": (np.get_printoptions, lambda before: np.set_printoptions(**before)),
 }
-GRADIENTS = "switches-gradients", "`with torch.no_grad():` switches gradients off for its own lines only."
-SEEDS = "reseeds", "Everybody's random numbers would repeat from here on: leave the seed to who calls you."
+GRADIENTS = "switches-gradients", "`with torch.no_grad():` disables gradients only for the lines inside it."
+SEEDS = "reseeds", "All random numbers would repeat from here on: leave seeding to the caller."
 #: Slug and advice, where they are not the usual ones.
 ADVICE = {"torch.is_grad_enabled()": GRADIENTS, "torch.initial_seed()": SEEDS}
 
 
 @contextmanager
 def settings_restored() -> Iterator[Callable[[], Trouble | None]]:
-    """All SETTINGS are afterwards as they were. Gives a function that tells the first that has changed so far."""
+    """Restores all SETTINGS afterward. Yields a function that names the first one that has changed so far."""
     before = {name: read() for name, (read, _) in SETTINGS.items()}
 
     def changed() -> list[str]:
@@ -90,7 +90,7 @@ def settings_restored() -> Iterator[Callable[[], Trouble | None]]:
     def tell() -> Trouble | None:
         for name in changed():
             slug, advice = ADVICE.get(name, ("changes-settings", "Leave it as it is."))
-            values = f"is {SETTINGS[name][0]()!s:.60}, and it was {before[name]!s:.60}"
+            values = f"is {SETTINGS[name][0]()!s:.60}, but it was {before[name]!s:.60}"
             return Trouble(slug, f"after it, {name} {values}, for the whole notebook. {advice}")
         return None
 
@@ -103,7 +103,7 @@ def settings_restored() -> Iterator[Callable[[], Trouble | None]]:
 
 @contextmanager
 def randomness_restored() -> Iterator[None]:
-    """The generators of torch, NumPy and Python go on afterwards where they were; torch's starts at SEED."""
+    """The generators of torch, NumPy, and Python continue afterward from where they were; torch's starts at SEED."""
     numpys, pythons = np.random.get_state(), random.getstate()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     try:
@@ -117,7 +117,7 @@ def randomness_restored() -> Iterator[None]:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """No warnings, and the filters afterwards as they were."""
+    """No warnings, and the filters are restored afterward."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -125,7 +125,7 @@ def silence() -> Iterator[None]:
 
 @contextmanager
 def once_a_check() -> Iterator[None]:
-    """One thread, which is much faster on a busy machine; matplotlib's rcParams too, too slow for each case."""
+    """One thread, much faster on a busy machine; also restores matplotlib's rcParams, too slow for each case."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -140,7 +140,7 @@ def once_a_check() -> Iterator[None]:
 
 @contextmanager
 def memory_limit(extra: int = MEMORY) -> Iterator[None]:
-    """At most `extra` bytes more than now, where the system can hold a process to that (Linux)."""
+    """At most `extra` bytes more than now, where the system can limit a process to that (Linux)."""
     try:
         import resource
 
@@ -158,16 +158,16 @@ def memory_limit(extra: int = MEMORY) -> Iterator[None]:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeUp in this thread after so many seconds of computing, or PATIENCE times as many by the clock.
+    """Raise TimeUp in this thread after this many seconds of computing, or PATIENCE times as many of wall-clock time.
 
-    What the code imports takes its time without counting, and is not interrupted: a module imported by half would stay
-    broken. On the main thread of Linux and macOS a signal does it, which also wakes code that sleeps; elsewhere another
-    thread, which cannot do that.
+    Imports do not count and are not interrupted: a module that is only half imported would stay broken. On the main
+    thread of Linux and macOS, a signal interrupts the code, even if it is sleeping; elsewhere another thread does,
+    which cannot interrupt sleeping code.
     """
     before, clock, used, late = (time.perf_counter(), time.process_time()), 0.0, 0.0, 0
 
     def is_up(frame: FrameType | None) -> bool:
-        """Asked every now and then. Time counts from one question to the next."""
+        """Called periodically. Time counts from one call to the next."""
         nonlocal before, clock, used, late
         now = time.perf_counter(), time.process_time()
         running, importing = _state(frame)
@@ -210,7 +210,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _inside(code: Callable[[], Any]) -> Any:
-    """Runs the code; that its frame is on the stack tells that the code is running, and not what cleans up after it."""
+    """Runs the code; its frame on the stack shows that the code itself is running, and not the cleanup after it."""
     return code()
 
 
@@ -228,11 +228,11 @@ def _state(frame: FrameType | None) -> tuple[bool, bool]:
 
 class Paper(io.StringIO):
     def close(self) -> None:
-        """It stays open: what was printed is still to be read."""
+        """It stays open: what was printed has yet to be read."""
 
 
 def asks(*_: object, **__: object) -> Any:
-    raise Fault("asks", "it waits for somebody to type something. Take what it needs from its arguments.")
+    raise Fault("asks", "it waits for input. Use only its arguments.")
 
 
 def ends(*_: object, **__: object) -> Any:
@@ -241,7 +241,7 @@ def ends(*_: object, **__: object) -> Any:
 
 @contextmanager
 def stand_ins(paper: Paper) -> Iterator[None]:
-    """Nobody to talk to, no way out, no warnings. (A recursion that is deep enough would end Python itself.)"""
+    """No input, no exit, no warnings. (A recursion that is deep enough would crash Python itself.)"""
     with (
         mock.patch.multiple(sys, stdout=paper, stderr=paper, breakpointhook=asks, setrecursionlimit=lambda limit: None),
         mock.patch.multiple(builtins, create=True, input=asks, exit=ends, quit=ends),
@@ -254,9 +254,9 @@ def stand_ins(paper: Paper) -> Iterator[None]:
 
 
 def attempt(code: Callable[[], Any], *, seconds: float = SECONDS) -> Outcome:
-    """Run `code` within limits, with nobody to talk to; then set back what it has changed around it.
+    """Run `code` within limits and without input; then restore what it has changed around it.
 
-    seconds: of computing. Raises nothing that the code raises.
+    seconds: of computing. Exceptions that the code raises are not passed on.
     """
     value, trouble, line, function, paper = None, None, "", "", Paper()
     started = time.perf_counter()

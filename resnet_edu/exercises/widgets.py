@@ -1,4 +1,4 @@
-"""An exercise in the notebook: its verdict, its buttons, and what the lesson goes on with.
+"""An exercise in the notebook: its verdict, its buttons, and what the lesson continues with.
 
     from resnet_edu.exercises.widgets import exercise, progress
 
@@ -6,7 +6,7 @@
     progress()                                             # what is solved so far, in all lessons
 
 Only widgets that ipywidgets 7 and 8 share are used. A reader without a kernel sees the verdict of the stored run, and
-hints and solution to unfold.
+can unfold the hints and the solution.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from resnet_edu.lesson import as_html, put_widget
 
 
 def exercise(name: str, answer: Any) -> Any:
-    """Check an answer, show the verdict and the buttons, and return what the lesson goes on with.
+    """Check an answer, show the verdict and the buttons, and return what the lesson continues with.
 
     That is the answer if it is correct, else the course's own solution.
     """
@@ -39,7 +39,7 @@ def exercise(name: str, answer: Any) -> Any:
 
 
 def progress() -> None:
-    """Show which exercises are solved, lesson by lesson; kept from one day to the next."""
+    """Show which exercises are solved, lesson by lesson; kept between sessions."""
     import ipywidgets as widgets
 
     panel = widgets.HTML(progress_table(record.solved()))
@@ -59,7 +59,7 @@ def progress_table(solved: set[str]) -> str:
 class Panel:
     """One exercise on the page: the verdict as text, three buttons, and below them what they were asked for.
 
-    `judge` comes before all else: it takes an answer and keeps the verdict.
+    Call `judge` first: it takes an answer and keeps the verdict.
     """
 
     handed_in: ClassVar[dict[str, Any]] = {}  # the latest answer to each exercise
@@ -73,21 +73,21 @@ class Panel:
 
     @property
     def choice(self) -> Any:
-        """What the lesson goes on with."""
+        """What the lesson continues with."""
         return self.handed_in[self.exercise.name] if self.verdict.status == CORRECT else self.exercise.reference
 
     @property
     def text(self) -> str:
-        """The verdict, and what the lesson goes on with."""
+        """The verdict, and what the lesson continues with."""
         whose = "your" if self.verdict.status == CORRECT else "the course's"
-        paragraphs = [says(self.verdict), f"The lesson goes on with {whose} {self.exercise.name}."]
+        paragraphs = [says(self.verdict), f"The lesson continues with {whose} {self.exercise.name}."]
         if self.unsaved:
-            remedy = "Set RESNET_EDU_CACHE to a folder in which you may write."
-            paragraphs.append(f"That you solved it cannot be kept ({self.unsaved}). {remedy}")
+            remedy = "Set RESNET_EDU_CACHE to a folder that you can write to."
+            paragraphs.append(f"Your progress could not be saved ({self.unsaved}). {remedy}")
         return "\n".join(textwrap.fill(paragraph, width=92) for paragraph in paragraphs)
 
     def judge(self, answer: Any) -> None:
-        """Check an answer; a solved exercise is noted."""
+        """Check an answer; record the exercise if it is solved."""
         if answer is self.exercise.reference:  # what an earlier check has put in the answer's place
             answer = self.handed_in.get(self.exercise.name, answer)
         self.handed_in[self.exercise.name] = answer
@@ -113,11 +113,11 @@ class Panel:
         put_widget(widgets.VBox([widgets.HBox(row), self.below]), self._unfolding())
 
     def check(self) -> None:
-        """Judge what the notebook now calls by the exercise's name, and let the notebook go on with the right one."""
+        """Judge what the notebook now calls by the exercise's name; let the notebook continue with the right one."""
         variables = get_ipython().user_ns
         answer = variables.get(self.exercise.name)
         if answer is None or answer is self.exercise.reference:  # what the last check has put there
-            self.below.value = "<p>Nothing new to check: run the cell above first, the one with your answer.</p>"
+            self.below.value = "<p>Nothing new to check: first run the cell above, which contains your answer.</p>"
             return
         self.judge(answer)
         variables[self.exercise.name] = self.choice
@@ -162,7 +162,7 @@ def solution_html(exercise: Exercise) -> str:
 
 @contextmanager
 def no_way_out() -> Iterator[None]:
-    """`exit()` and `quit()` in a cell end the kernel, even when they only stand in a function that is checked."""
+    """`exit()` and `quit()` in a cell end the kernel, even if they are only inside a function that is checked."""
     shell = get_ipython()
     variables = shell.user_ns if shell else {}
     before = {name: variables[name] for name in ("exit", "quit") if name in variables}

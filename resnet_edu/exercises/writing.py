@@ -1,27 +1,27 @@
 """How an exercise is written, and the tools for it. lesson_05.py is the model.
 
 For each exercise, in this order: the reference, what its cases need, and one `Exercise(...)  # fmt: skip` with
-reference, difficulty, minutes, task, cases from the smallest on, mistakes, hints. A mistake is the first of these that
-does:
+reference, difficulty, minutes, task, cases (smallest first), mistakes, hints. Write a mistake as the first of these
+that works:
 
-1. A patch of the reference, where that is shorter than a function:
+1. A patch of the reference, if that is shorter than a function:
    `Mistake("sign", "Your sign is lost.", patch=("a @ b", "abs(a @ b)"))`, or several pairs, applied one after another.
-   The old text stands in the source exactly once, docstring included.
-2. A function, best by way of the reference: `lambda net: list(layer_norms(net).values())`.
-3. A symptom, where many different lines make the mistake, each failing in its own way elsewhere:
-   `symptom=right_but_not_on(reference, SQUARES, RECTANGLES)`. Without a patch as an example beside it, it needs an
-   answer in `tests/exercise_bank`.
+   The old text must occur in the source exactly once, docstring included.
+2. A function, preferably one that calls the reference: `lambda net: list(layer_norms(net).values())`.
+3. A symptom, if many different lines make the mistake, each failing in its own way elsewhere:
+   `symptom=right_but_not_on(reference, SQUARES, RECTANGLES)`. Without a patch as an example, it needs an answer in
+   `tests/exercise_bank`.
 
-A mistake of kind 1 or 2 is named if an answer gives the same in all cases, so nothing else may be wrong with it; with
-`on=CASES`, if it gives the same in these. The first in the tuple wins: `on` and `symptom` stand before what they must
-not be mistaken for.
+A mistake of kind 1 or 2 is reported if an answer returns the same in all cases, so nothing else may be wrong with the
+answer; with `on=CASES`, if it returns the same in these. The first in the tuple wins: put `on` and `symptom` before the
+mistakes that they must not be confused with.
 
-Cases are made by `call(x, stride=2)` (what does the answer give for these arguments?), by `gradients(x)`, by `shape`,
+Cases are made by `call(x, stride=2)` (what does the answer return for these arguments?), by `gradients(x)`, by `shape`,
 `parameters`, `output` and `gradients_of` for a module, or by `Case("the running mean", run)` with a function of the
-answer. They call by keyword what a lesson calls by keyword. Numbers come from `integers` and `normal`.
+answer. They pass by keyword what a lesson passes by keyword. Numbers come from `integers` and `normal`.
 
-The bank keeps right answers in other styles. It keeps a wrong one only for a symptom, or for a diagnosis that is no
-mistake's own.
+The bank keeps correct answers in other styles. It keeps a wrong one only for a symptom, or for a diagnosis that does
+not belong to a mistake.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ __all__ = [
 Answer = Callable[..., Any]
 Symptom = Callable[[Answer], bool]
 
-NO_SUPER = "its __init__ does not call super().__init__(), which has to stand before any layer."
+NO_SUPER = "its __init__ does not call super().__init__(), which has to come before any layer."
 
 # --- cases for a function ---------------------------------------------------------------------------------------------
 
 
 def call(*arguments: Any, words: str | None = None, **keywords: Any) -> Case:
-    """The case that calls the answer with these arguments and compares what comes back."""
+    """The case that calls the answer with these arguments and compares what it returns."""
     return Case(words or _written(*arguments, **keywords), lambda answer: called(answer, *arguments, **keywords))
 
 
@@ -66,13 +66,13 @@ def gradients(*arguments: Any, words: str | None = None) -> Case:
         _backward(called(answer, *inputs))
         for number, one in enumerate(inputs, start=1):
             if _is_float(one) and one.grad is None:
-                raise Fault("cuts-the-gradient", f"no gradient reaches input number {number}: {CUT}.")
+                raise Fault("cuts-the-gradient", f"no gradient reaches input {number}: {CUT}.")
         return [one.grad for one in inputs if _is_float(one)]
 
     return Case(f"the gradients of a loss that follows {words or _written(*arguments)}", run)
 
 
-CUT = "detach, .data, NumPy or no_grad has cut it off"
+CUT = "detach, .data, NumPy, or no_grad has cut the graph"
 
 
 def _is_float(value: Any) -> bool:
@@ -80,7 +80,7 @@ def _is_float(value: Any) -> bool:
 
 
 def _backward(result: Any) -> None:
-    """Backward from a sum of the result with fixed weights. Raises Fault where something has cut the graph."""
+    """Backward from a sum of the result with fixed weights. Raises Fault if something has cut the graph."""
     if not isinstance(result, Tensor) or not result.requires_grad:
         raise Fault("cuts-the-gradient", f"the result has no gradient: {CUT}.")
     (normal(*result.shape) * result).sum().backward()
@@ -88,7 +88,7 @@ def _backward(result: Any) -> None:
 
 @dataclass
 class Once:
-    """A function as an argument, which the answer is to call once and no more."""
+    """A function as an argument, which the answer is to call exactly once."""
 
     function: Callable[..., Any]
     calls: int = field(default=0, compare=False)
@@ -96,15 +96,15 @@ class Once:
     def __call__(self, *arguments: Any) -> Any:
         self.calls += 1
         if self.calls > 1:
-            raise Fault("calls-twice", "it calls that function more than once. Call it once, and keep what it gives.")
+            raise Fault("calls-twice", "it calls that function more than once. Call it once, and keep the result.")
         return self.function(*arguments)
 
 
 def called(answer: Any, *arguments: Any, **keywords: Any) -> Any:
-    """answer(*arguments, **keywords), with copies of them. Raises Fault where it takes others, or changes them.
+    """answer(*arguments, **keywords), with copies of them. Raises Fault if it takes others, or changes them.
 
-    A module is handed over itself. Where the answer is one, no module inside of it may return None or use a parameter
-    that it does not know.
+    A module is passed itself, not as a copy. If the answer is a module, no module inside it may return None or use an
+    unregistered parameter.
     """
     fits(answer, *arguments, **keywords)
     copies = [argument if isinstance(argument, nn.Module) else _copied(argument) for argument in arguments]
@@ -117,17 +117,17 @@ def called(answer: Any, *arguments: Any, **keywords: Any) -> Any:
     for number, (before, after) in enumerate(zip(arguments, copies, strict=True), start=1):
         if not isinstance(before, nn.Module) and not same(after, before):
             was, became = differing(before, after)
-            now = f"has become {became}" if became != was else "has other numbers afterwards"
+            now = f"has become {became}" if became != was else "has different numbers afterward"
             raise Fault(
                 "changes-input",
-                f"it changes its input number {number} in place: {was} {now}. "
-                "Whoever calls it still needs that. (`+=`, `x[...] =` and names that end in _ do so.)",
+                f"it changes input {number} in place: {was} {now}. The caller still needs the original. (`+=`, "
+                "`x[...] =`, and methods whose names end in _ work in place.)",
             )
     return result
 
 
 def _copied(argument: Any) -> Any:
-    """A copy; of a tensor that takes a gradient one that passes the gradient on to it."""
+    """A copy; for a tensor that takes a gradient, one that passes the gradient on to the original."""
     return argument.clone() if isinstance(argument, Tensor) else copy.deepcopy(argument)
 
 
@@ -142,7 +142,7 @@ def fits(answer: Any, *arguments: Any, **keywords: Any) -> None:
     except TypeError as error:
         listed = ", ".join(map(str, signature.parameters.values())) or "nothing"
         how = ", ".join([f"{len(arguments)} by position", *(f"{name}=..." for name in keywords)])
-        raise Fault("arguments", f"it takes ({listed}), and is called with {how}: {error}.") from None
+        raise Fault("arguments", f"it takes ({listed}), but is called with {how}: {error}.") from None
 
 
 def _written(*arguments: Any, **keywords: Any) -> str:
@@ -155,7 +155,7 @@ def _written(*arguments: Any, **keywords: Any) -> str:
 
 
 def shape(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
-    """The case that compares the shape of what the module built with these arguments makes of x."""
+    """The case that compares the shape of the output for x of the module built with these arguments."""
     words = f"the shape of {_written(*arguments, **keywords)}(x) with x {list(x.shape)}"
     return Case(words, lambda answer: list(called(built(answer, *arguments, **keywords), x).shape))
 
@@ -167,7 +167,7 @@ def parameters(*arguments: Any, **keywords: Any) -> Case:
 
 
 def output(x: Tensor, *arguments: Any, mode: str = "train", **keywords: Any) -> Case:
-    """The case that compares what the module makes of x, in eval mode after one batch in train mode."""
+    """The case that compares the module's output for x, in eval mode after one batch in train mode."""
 
     def run(answer: Any) -> Tensor:
         module = built(answer, *arguments, **keywords)
@@ -178,7 +178,7 @@ def output(x: Tensor, *arguments: Any, mode: str = "train", **keywords: Any) -> 
 
 
 def gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
-    """The case that compares the gradient of a loss by x, and how many parameters get none."""
+    """The case that compares the gradient of a loss with respect to x, and how many parameters get none."""
 
     def run(answer: Any) -> dict[str, Any]:
         module, by = built(answer, *arguments, **keywords), x.clone().requires_grad_()
@@ -186,13 +186,13 @@ def gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
         if by.grad is None:
             raise Fault("cuts-the-gradient", f"no gradient reaches x: {CUT}.")
         missing = sum(p.grad is None for p in module.parameters())
-        return {"the gradient by x": by.grad, "parameters without a gradient": missing}
+        return {"the gradient with respect to x": by.grad, "parameters without a gradient": missing}
 
     return Case(f"the gradients of a loss that follows {_written(*arguments, **keywords)}(x), x {list(x.shape)}", run)
 
 
 def built(answer: Any, *arguments: Any, **keywords: Any) -> nn.Module:
-    """The module that a class or a builder makes of these arguments, every parameter filled anew (see `fill`)."""
+    """The module that a class or a builder makes of these arguments, every parameter refilled (see `fill`)."""
     fits(answer, *arguments, **keywords)
     try:
         module = answer(*arguments, **keywords)
@@ -201,9 +201,9 @@ def built(answer: Any, *arguments: Any, **keywords: Any) -> nn.Module:
             raise Fault("no-super", NO_SUPER) from None
         raise
     if module is None:
-        raise Fault("no-module", "it should make an nn.Module, and yours returns nothing (None).")
+        raise Fault("no-module", "it should return an nn.Module, but yours returns nothing (None).")
     if not isinstance(module, nn.Module):
-        raise Fault("no-module", f"it should make an nn.Module, and yours makes {shown(module)}.")
+        raise Fault("no-module", f"it should return an nn.Module, but yours returns {shown(module)}.")
     if not hasattr(module, "_parameters"):
         raise Fault("no-super", NO_SUPER)
     fill(module)
@@ -211,10 +211,10 @@ def built(answer: Any, *arguments: Any, **keywords: Any) -> nn.Module:
 
 
 def fill(module: nn.Module) -> None:
-    """Give weights of 2 or more dimensions numbers that depend on their shape alone, scaled by fan-in.
+    """Fill weights of 2 or more dimensions with numbers that depend only on their shape, scaled by fan-in.
 
-    So two modules with the same layers compute the same, whatever their layers are called, in which order they were
-    made, and how they start. Scales of normalization become 1, biases 0.
+    Two modules with the same layers then compute the same, regardless of the layers' names, the order in which they
+    were created, and their initialization. Normalization scales become 1, biases 0.
     """
     with torch.no_grad():
         for name, parameter in module.named_parameters():
@@ -229,7 +229,7 @@ def fill(module: nn.Module) -> None:
 
 @contextmanager
 def _forgotten_returns_told() -> Iterator[None]:
-    """Raises Fault where the forward of a module, however deep inside, returns None."""
+    """Raises Fault if the forward of a module, however deeply nested, returns None."""
 
     def told(module: nn.Module, _: Any, result: Any) -> None:
         if result is None:
@@ -245,7 +245,7 @@ def _forgotten_returns_told() -> Iterator[None]:
 
 
 def _no_hidden_layers(module: nn.Module, arguments: tuple[Any, ...], result: Any) -> None:
-    """Raises Fault where the result depends on something to train that the module does not know."""
+    """Raises Fault if the result depends on a trainable tensor that the module has not registered."""
     known = {id(one) for one in (*module.parameters(), *arguments)}
     todo, seen = [getattr(result, "grad_fn", None)], set()
     while todo:
@@ -265,13 +265,13 @@ def _no_hidden_layers(module: nn.Module, arguments: tuple[Any, ...], result: Any
 
 
 def integers(*shape: int, low: int = -3, high: int = 3, seed: int = 0) -> Tensor:
-    """Small whole numbers as floats, the same in each run: easy to read, and sums of them have no rounding error."""
+    """Small whole numbers as floats, the same in each run: easy to read, and their sums have no rounding error."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(low, high + 1, shape, generator=generator).float()
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
-    """Numbers of N(0, 1), the same in each run."""
+    """Samples from N(0, 1), the same in each run."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
@@ -279,7 +279,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def right_but_not_on(reference: Answer, good: Iterable[Case], bad: Iterable[Case]) -> Symptom:
-    """The answer is right on all the good cases, and wrong on all the bad ones."""
+    """The answer is correct on all the good cases, and wrong on all the bad ones."""
     good, bad = tuple(good), tuple(bad)
     return lambda answer: (
         all(agrees(answer, reference, case) for case in good)
@@ -301,7 +301,7 @@ def raises(kind: type[Exception], words: str, run: Callable[[Answer], Any]) -> S
 
 
 def agrees(answer: Answer, other: Answer, case: Case) -> bool:
-    """Whether the answer gives what the other one gives; not where it raises."""
+    """Whether the answer returns what the other one returns; false where it raises."""
     try:
         return same(case.run(answer), case.run(other))
     except Exception:
