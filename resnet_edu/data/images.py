@@ -1,7 +1,7 @@
 """Images on the device: what `data.load` returns, and everything that happens between it and a network.
 
 The usual loader decodes, crops and normalizes one image at a time, in worker processes. CIFAR-10 (180 MB
-as bytes) is small enough to fit on the device, so a batch takes three tensor operations: index, normalize, crop and flip.
+as bytes) is small enough to fit on the device, so a batch takes three tensor operations: index, normalize, augment.
 That is faster on a CPU, much faster on a GPU, and there are no worker processes that could hang a notebook.
 
 Read `normalize` and `crop_and_flip` first: tensors in, tensors out. `Images` is a thin wrapper around them.

@@ -70,7 +70,7 @@ def conv1x1(in_channels: int, out_channels: int, stride: int = 1, bias: bool = F
 
 
 def make_norm(norm: str | None, channels: int) -> nn.Module:
-    """One of `NORMS`, [N, C, H, W] -> [N, C, H, W]: over the batch, over groups of channels, over all channels, or none.
+    """One of `NORMS`, [N, C, H, W] -> [N, C, H, W]: over the batch, channel groups, all channels, or none.
 
     "group" makes 8 groups, or as many of 8, 4, 2, 1 as divide the channels; "layer" is one group.
     """
@@ -131,7 +131,7 @@ def make_branch(
 
 
 class PadShortcut(nn.Module):
-    """Option A: x itself; where the branch halves the size and adds channels, every second pixel, padded with zero channels.
+    """Option A: x itself, or, where the shape changes, every second pixel of x padded with zero channels.
 
     It has no parameters, so a residual network has exactly as many as the plain one.
     [N, in, H, W] -> [N, out, H / stride, W / stride].
@@ -165,7 +165,7 @@ def make_shortcut(
     return nn.Sequential(layers)
 
 
-# --- the block and the network --------------------------------------------------------------------------------------------
+# --- the block and the network ----------------------------------------------------------------------------------------
 
 
 class Block(nn.Module):
@@ -222,10 +222,11 @@ class CifarNet(nn.Module):
     init: "he" (He et al. 2015, arXiv 1502.01852, fan-in), "xavier", "default" (PyTorch's own), or a callable that
         fills a weight tensor in place, such as `torch.nn.init.orthogonal_`. All but "default" set biases to zero.
     skip_scale: the a in F(x) + a x.
-    zero_init_residual: start with F = 0: zero the scale of the last norm, or, if F does not end in one, the last convolution.
-    stochastic_depth_prob: probability of dropping the last block's branch; it grows linearly from the first block to the last.
+    zero_init_residual: start with F = 0, by zeroing the scale of F's last norm, or its last convolution if F does not
+        end in a norm.
+    stochastic_depth_prob: probability of dropping the last block's branch; it grows linearly over the blocks.
 
-    Raises ValueError or TypeError with the possible values.
+    Raises ValueError or TypeError listing the possible values.
     """
 
     def __init__(

@@ -73,8 +73,8 @@ def with_sorted_facts(data: bytes) -> bytes:
 def load(net: nn.Module, name: str | os.PathLike[str]) -> dict[str, str]:
     """Fill `net` with stored weights and return the facts stored with them.
 
-    name: a file written by `save` or `torch.save` (.pt, .pth, .th), or the name of one in the course's `data/weights/` or
-        in the cache folder.
+    name: a file written by `save` or `torch.save` (.pt, .pth, .th), or the name of one in the course's
+        `data/weights/` or in the cache folder.
     Raises FileNotFoundError, or ValueError when the file is damaged or belongs to another network.
     """
     path = _find(name)
