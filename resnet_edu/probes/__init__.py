@@ -10,14 +10,14 @@ of networks.
     >>> norms = probes.GradientNorms(net)
     >>> net(torch.randn(8, 3, 32, 32)).logsumexp(1).mean().backward()
     >>> norms.record()
-    >>> norms.numpy().shape                                  # one row a step, one column a weight
+    >>> norms.numpy().shape                                  # one row per step, one column per weight
     (1, 20)
 
 `GradientNorms` records the gradient of the loss with respect to the *weights* at every step, and costs almost nothing.
 `signal` measures the *activations* and the gradient of the loss with respect to them, once, on one batch.
 The two can disagree; lesson 03 shows when.
 `UpdateRatio` records how far each step moves each weight; `unit_health` counts the units that pass no gradient.
-`layer_table` and `receptive_field` describe the network itself: its layers, and the pixels that affect one of its outputs.
+`layer_table` and `receptive_field` describe the network itself: its layers, and the pixels that affect an output.
 
 Read it in this order:
 

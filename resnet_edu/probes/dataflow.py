@@ -36,7 +36,7 @@ class Step:
     kind: the layer's class, or the function's name: "Conv2d", "add", "relu".
     label: its text in a drawing.
     sources: positions of the steps whose outputs it takes; -1 is the module's input.
-    out_shape: the shape of its output without the batch dimension; if there are several outputs, as from chunk, of the first.
+    out_shape: the shape of its output without the batch dimension; of several outputs (as from chunk), the first's.
     rms: root mean square of that output.
     parameters: the number of its own parameters.
     """
@@ -51,7 +51,7 @@ class Step:
 
 
 def dataflow(module: nn.Module, batch: Tensor) -> list[Step]:
-    """Run one batch in train mode and list each step that the output depends on, in order; the last produces the output.
+    """Run one batch in train mode and list the steps that the output depends on; the last one produces it.
 
     The list reflects what ran, not what the layers are called: a layer that is never called is missing, one that is
     called too early is listed too early, and an addition in `forward` is a step of its own. A layer that returns its

@@ -29,9 +29,10 @@ class GradientNorms(Recorder):
     Call `record()` after `backward()`, or pass the object to `training.fit(..., callbacks=[norms])`. With a gradient
     scaler, call `scaler.unscale_(optimizer)` first; when accumulating, record at the last micro-step.
 
-    Norms are taken in float64: in a deep plain network the entries are about 1e-24; their squares are below the smallest
-    float32, so a float32 norm would be 0. On a device without float64, the tensor is first scaled by its largest entry.
-    A row stays on the device until `numpy()`, so that recording never waits for a GPU. A gradient of None is recorded as NaN.
+    Norms are taken in float64: in a deep plain network the entries are about 1e-24, so their squares are below the
+    smallest float32, and a float32 norm would be 0. On a device without float64, the tensor is
+    first scaled by its largest entry.
+    A row stays on the device until `numpy()`, so that recording never waits for a GPU. A gradient of None gives NaN.
     """
 
     def __init__(
@@ -75,12 +76,12 @@ class GradientNorms(Recorder):
             if state[key] != getattr(self, key):
                 raise ValueError(
                     f"The checkpoint holds gradient norms with {key}={state[key]!r:.80}, this recorder has "
-                    f"{key}={getattr(self, key)!r:.80}: resume with a recorder with the arguments that the run started with."
+                    f"{key}={getattr(self, key)!r:.80}: resume with a recorder like the original one."
                 )
         self._rows = list(state["rows"])
 
     def ratio(self, first: str | int | None = None, last: str | int | None = None, step: int = -1) -> float:
-        """Norm of `first` over norm of `last` at one recorded step: below 1, the gradient shrinks on its way to the input.
+        """Norm of `first` over norm of `last` at one recorded step: below 1, it shrinks on its way to the input.
 
         first, last: names or positions. By default the first and the last convolution, or, if there are fewer than two,
         the first and the last weight of a layer; class tokens and position embeddings do not count. 0 / 0 is NaN.

@@ -102,7 +102,5 @@ def _derivative(layer: nn.Module, x: Tensor) -> Tensor:
     """The activation's derivative at every entry of x, from autograd, in the shape of x."""
     with torch.enable_grad():
         x = x.detach().clone().requires_grad_()
-        y = layer.forward(
-            x.clone()
-        )  # not layer(x), which would fire the hooks; a clone, as the layer may work in place
+        y = layer.forward(x.clone())  # layer(x) would fire the hooks; cloned because the layer may work in place
         return torch.autograd.grad(y.sum(), x)[0]

@@ -81,7 +81,7 @@ def landscape(
 
 @contextmanager
 def moved(module: nn.Module, directions: Sequence[Direction], steps: Sequence[float]) -> Iterator[nn.Module]:
-    """Context manager: inside it, the weights are weights + steps[0] * directions[0] + steps[1] * directions[1] + ..."""
+    """Within a `with` block, set the weights to weights + steps[0] * directions[0] + steps[1] * directions[1] + ..."""
     module = ready("moved", module)
     parameters = dict(module.named_parameters())
     for toward in directions:

@@ -27,7 +27,7 @@ Score = Callable[[nn.Module], float]
 
 @dataclass(frozen=True)
 class Lesions:
-    """names: the blocks. intact: the score of the whole network. scores: float64 [blocks], each with one block removed."""
+    """names: the blocks. intact: the score of the whole network. scores: float64 [blocks], each without one block."""
 
     names: list[str]
     intact: float
@@ -37,8 +37,8 @@ class Lesions:
 class PassOn(nn.Module):
     """Replaces a block: returns its first input, and has no parameters.
 
-    Where the block changed the shape: every second (third, ...) pixel, and zeros for the new channels, option A of He et
-    al. 2015. The first time it runs, it runs the block itself once, outside the graph, to learn the shape.
+    Where the block changed the shape, every second (third, ...) pixel is kept and new channels are zero: option A of
+    He et al. 2015. The first time it runs, it runs the block itself once, outside the graph, to learn the shape.
     """
 
     def __init__(self, block: nn.Module) -> None:

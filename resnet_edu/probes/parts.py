@@ -51,7 +51,7 @@ def own_parameters(part: nn.Module) -> Iterator[nn.Parameter]:
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight of a network: a parameter, or the direction and gain of weight norm, w = gain * direction / |direction|.
+    """A weight of a network: a parameter, or weight norm's direction and gain, w = gain * direction / |direction|.
 
     layer: the module that holds it, None if unknown.
     """

@@ -1,4 +1,4 @@
-"""Does the gradient with respect to the input point the same way at nearby points? (Balduzzi et al. 2017, 1702.08591)"""
+"""Does the gradient with respect to the input agree at nearby points? (Balduzzi et al. 2017, 1702.08591)"""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Shattering:
 
     @property
     def cosine(self) -> np.ndarray:
-        """float64 [points - 1], cosine between each point and the next: near 1 for a smooth gradient, near 0 for noise."""
+        """float64 [points - 1], cosine between each point and the next: near 1 if smooth, near 0 if noisy."""
         return self.matrix.diagonal(1).copy()
 
     def __repr__(self) -> str:

@@ -22,7 +22,7 @@ class Signal:
 
     names: the layers; a layer that ran twice has " (2)" appended to its name the second time.
     activation: float64 [layers], root mean square of the layer's output, before any in-place change.
-    gradient: float64 [layers], L2 norm of the gradient of the loss with respect to that output; NaN where the loss ignores it.
+    gradient: float64 [layers], L2 norm of dLoss/doutput; NaN where the loss ignores that output.
     """
 
     names: list[str]

@@ -104,7 +104,7 @@ def listening(
     *,
     entering: Callable[..., Any] | None = None,
 ) -> Iterator[None]:
-    """Call entering(name, layer, inputs) and leaving(name, layer, inputs, output) around each layer; remove all hooks."""
+    """Call entering(name, layer, inputs) and leaving(name, layer, inputs, output) around each layer; no hook stays."""
     handles = []
     for name, layer in layers:
         if entering is not None:
@@ -131,7 +131,7 @@ def _as_written(module: nn.Module) -> Iterator[None]:
             if "Expected more than 1" not in str(error):
                 raise
             raise ValueError(
-                f"In train mode a norm layer needs more than one value per channel: give more examples. PyTorch says: {error}."
+                f"In train mode a norm needs more than one value per channel: give more examples. PyTorch: {error}."
             ) from error
 
 

@@ -16,7 +16,7 @@ class UpdateRatio(Recorder):
 
     module, params, batch: as for `GradientNorms`.
 
-    In a loop of your own, around the optimizer's step; in `training.fit`, as a callback:
+    In your own loop, around the optimizer's step; in `training.fit`, as a callback:
 
         ratios.start()
         optimizer.step()
