@@ -8,7 +8,7 @@ No plot depends on torch modules, notebooks or pyplot's global state. What is co
 from residual; line style and marker tell networks of one kind apart, so a figure also reads in grayscale. A label that
 starts with "plain" is a plain network's, one that starts with "residual" or "ResNet" a residual one's; for other
 labels, plots take `colors`: {"56 layers with skip": "residual", "control": plots.GREEN}.
-Colors: after Okabe and Ito 2008, "Color Universal Design", each with a contrast of at least 3:1 on white; heatmaps: viridis.
+Colors: after Okabe and Ito 2008, "Color Universal Design", contrast at least 3:1 on white; heatmaps: viridis.
 
 Read it in this order:
 

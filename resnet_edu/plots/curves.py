@@ -83,10 +83,10 @@ def error_by_depth(
     live: Mapping[str, Mapping[int, float]] | None = None,
     colors: Colors = None,
 ) -> Figure:
-    """Training error by depth, one line per kind of network: the mean of its runs with error bars of one standard deviation.
+    """Training error by depth, one line per kind of network: the mean of its runs, with bars of one standard deviation.
 
-    errors: {label: {depth: errors from 0 to 1, one per run}}. Each run is drawn as a ring. live: {label: {depth: error}}, single
-    runs drawn as stars, such as those just trained by the reader.
+    errors: {label: {depth: errors from 0 to 1, one per run}}. Each run is drawn as a ring. live:
+    {label: {depth: error}}, single runs drawn as stars, such as those just trained by the reader.
     """
     table = style.each(lambda label, of: {d: 100 * style.parts(f"{label}-{d}", of[d]) for d in sorted(of)}, errors)
     figure, (ax,) = style.new_figure(3.8)

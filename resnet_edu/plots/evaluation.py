@@ -128,10 +128,10 @@ def spread(
     chance: float | None = None,
     colors: Colors = None,
 ) -> Figure:
-    """Results of several runs by a setting on a log axis: a dot per run, a line through the means, bars of one SD.
+    """Results of several runs by a setting on a log axis: a dot per run, a line through the means, error bars.
 
-    results: {label: {setting: the result of each run}}, settings above 0. Bars (one standard deviation) need two runs or more. chance: a thin
-    line at this result.
+    results: {label: {setting: the result of each run}}, settings above 0. Bars show one standard deviation and need two
+    runs or more. chance: a thin line at this result.
     """
     lines = style.each(
         lambda label, of: (by_setting(label, of), [style.array(label, of[x]) for x in sorted(of)]), results
@@ -159,7 +159,7 @@ def spread(
 
 @course_look
 def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10, colors: Colors = None) -> Figure:
-    """Accuracy by confidence, and below it the fraction of images with that confidence (after Guo et al. 2017, figure 1).
+    """Accuracy by confidence, and below it the fraction of images at it (after Guo et al. 2017, figure 1).
 
     answers: {label: (confidence [N] from 0 to 1, right [N] of booleans)}. bins: number of equal intervals of 0 to 1; a
     bin without images has no point. On the dashed line a network is perfectly calibrated: accuracy equals confidence.

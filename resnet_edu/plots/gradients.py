@@ -34,7 +34,7 @@ def gradient_norms(
     title: str = "",
     colors: Colors = None,
 ) -> Figure:
-    """Norm by layer, one line per network, on a log scale; zeros, infinities and NaN are marked at the ends of the axis.
+    """Norm by layer, one line per network, on a log scale; zeros, infinities and NaN are marked at its ends.
 
     profiles: {label: norms}. Norms are a `probes.GradientNorms` (its row `step` is drawn) or one number per layer,
     starting next to the image. colors: see `line_styles`.
@@ -52,8 +52,8 @@ def accuracy_and_gradients(
 ) -> Figure:
     """The same networks in two panels: training accuracy by epoch, and the late gradient norm by layer on a log scale.
 
-    histories: {label: History, or one accuracy per epoch}. profiles: {label: one norm per convolution, from the image on},
-    with the same labels.
+    histories: {label: History, or one accuracy per epoch}. profiles: {label: one norm per convolution, from the image
+    on}, with the same labels.
     """
     if list(histories) != list(profiles):
         raise ValueError(f"histories and profiles need the same labels: {list(histories)} and {list(profiles)} differ.")

@@ -96,7 +96,7 @@ class _Detour:
 
 @course_look
 def blocks(flows: Mapping[str, Any], *, numbers: str = "shape") -> Figure:
-    """Each block as data flows through it: the longest path from x to y in a row, and every other path above it, in blue.
+    """Each block as data flows through it: the longest path from x to y in a row, all other paths above it, in blue.
 
     flows: {title: steps}; steps as `probes.dataflow` lists them, with label, kind, sources, out_shape and rms.
     numbers: the text below a box: the "shape" of its output (channels × height × width), its "rms", or "none".
