@@ -54,7 +54,7 @@ def warm_up(step: int, total: int) -> float:
 
 
 RECIPES = {
-    # Exactly as published: batch 128, momentum 0.9, weight decay 1e-4, 0.1 divided by 10 at 32k and 48k, crop and flip, the
+    # As published: batch 128, momentum 0.9, weight decay 1e-4, 0.1 divided by 10 at 32k and 48k, crop and flip, the
     # mean of each pixel subtracted. (The paper does not state the pixel scale; here full brightness is 1.)
     "paper": Recipe(
         lr=0.1, batch_size=128, schedule=training.paper, weight_decay=1e-4, precision="fp32",
@@ -254,7 +254,7 @@ def recorded_norms(name: str) -> RecordedNorms:
 
 
 def recorded() -> dict[str, dict[str, Any]]:
-    """The runs stored with the course, by name: the contents of `run.json`, and "history", lists of one number per epoch.
+    """The runs stored with the course, by name: the contents of `run.json` and "history", one number per epoch.
 
     >>> run = recipes.recorded()["resnet20_cifar10"]
     >>> run["test_error"], run["epochs"], run["machine"], run["history"]["val_accuracy"]

@@ -45,7 +45,9 @@ def reproduce(
     for earlier in results(out):
         asked = {"recipe": recipe, "data": data, **({} if epochs is None else {"epochs": epochs})}
         if odd := [f"{key} {earlier[key]}" for key, value in asked.items() if earlier[key] != value]:
-            raise ValueError(f"{out} holds runs with {', '.join(odd)}: choose another folder, or ask for the same.")
+            raise ValueError(
+                f"{out} holds runs with {', '.join(odd)}: choose another folder, or use the same settings."
+            )
     for seed, depth, net in product(seeds, sorted(depths), nets):
         folder = out / f"{net}{depth}_seed{seed}"
         if recipes.result_of(folder) is None:
