@@ -232,7 +232,7 @@ def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: 
 
 
 def own_copy(path: Path, folder: Path | None) -> Path:
-    """The lesson in the learner's own folder, which is created or updated; if that is impossible, the published lesson."""
+    """The lesson in the learner's own folder, created or updated; if that is impossible, the published lesson."""
     from resnet_edu.authoring.workbook import update
 
     target = folder or path.parents[1] / "my_course"

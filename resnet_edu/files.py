@@ -71,7 +71,7 @@ def cache_folder() -> Path:
 
 
 def own_folder(kind: str) -> Path:
-    """$RESNET_EDU_CACHE if set, else the user's "cache" or "data" folder; without a home folder, one in the temporary folder."""
+    """$RESNET_EDU_CACHE if set, else the user's "cache" or "data" folder; without a home, a temporary folder."""
     import platformdirs
 
     try:

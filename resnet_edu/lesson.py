@@ -78,7 +78,7 @@ def budget(
 
 
 def seed(base: int = 0) -> int:
-    """`base`, shifted by RESNET_EDU_SEED: the same lesson with other random numbers. Lessons take all seeds from here."""
+    """`base`, shifted by RESNET_EDU_SEED: the same lesson with other random numbers. Lessons use it for all seeds."""
     shift = os.environ.get("RESNET_EDU_SEED") or "0"
     if not shift.isdecimal():
         raise ValueError(f"RESNET_EDU_SEED={shift!r}: give an integer of at least 0.")

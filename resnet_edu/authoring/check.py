@@ -275,13 +275,13 @@ def prints_no_address(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for output, where in outputs(notebook):
         for text in output_texts(output):
             for found in ADDRESS.findall(text):
-                yield f"{where}: its output contains an object's address ({found}), which changes in each run. Print only what you need."
+                yield f"{where}: its output has an object's address ({found}), new in each run. Print what you need."
 
 
 def ends_in_no_bare_call(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for cell, where in code_cells(notebook):
         if name := bare_call(cell.source):
-            yield f"{where}: its last line displays what {name}() returns. End it with a semicolon, or end the cell with a result."
+            yield f"{where}: its last line displays what {name}() returns. End it with a semicolon, or a result."
 
 
 def bare_call(source: str) -> str | None:

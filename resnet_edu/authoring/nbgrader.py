@@ -59,7 +59,7 @@ def write_assignments(folder: Path) -> list[Path]:
 
 
 def assignment(exercises: list[Exercise]) -> NotebookNode:
-    """One lesson's notebook: for each exercise its card, the solution to be cleared, and the test that awards points."""
+    """One lesson's notebook: for each exercise its card, the solution to clear, and the test that awards points."""
     title = f"# Exercises of lesson {exercises[0].lesson:02d}\n\nWrite your code where indicated, and run every cell."
     cells = [graded(new_markdown_cell(title), "title"), graded(new_code_cell(SETUP), "setup")]
     for one in exercises:

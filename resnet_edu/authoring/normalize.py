@@ -26,7 +26,7 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
             "cells": notebook.cells,
             "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
             "nbformat": 4,
-            "nbformat_minor": 5,  # the first with cell ids
+            "nbformat_minor": 5,  # the first version with cell ids
         }
     )
     count = 0

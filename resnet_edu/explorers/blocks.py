@@ -30,7 +30,7 @@ def _skip_net(strength: float, depth: int, norm: str | None, device: torch.devic
 def skip_profile(
     images: Tensor, labels: Tensor, *, strength: float, depth: int, norm: str | None, seed: int = 0
 ) -> tuple[np.ndarray, float]:
-    """Gradient norm of every weight of an untrained network with blocks F(x) + a x, and its loss: (float64 [depth], loss).
+    """Gradient norm per weight of an untrained network with blocks F(x) + a x, and its loss: (float64 [depth], loss).
 
     images: float [N, 3, H, W]; labels: int64 [N]. The random state is left unchanged.
     """

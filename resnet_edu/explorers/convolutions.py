@@ -100,7 +100,7 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
 def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) -> Explorer:
     """A kernel, chosen or typed in, applied to one of the images: image, kernel and result side by side.
 
-    images: `data.Images`, from which the slider picks one. kernel, image: the initial choice, `kernel` a key of `KERNELS`.
+    images: `data.Images`, from which the slider picks one. kernel (a key of `KERNELS`), image: initial choice.
     """
     last = len(images) - 1
     controls = {
@@ -134,7 +134,7 @@ def _kernel_picture(images: Images) -> Picture:
     return figure, draw
 
 
-# --- an activation and its derivative-----------------------------------------------------------------------------------
+# --- an activation and its derivative ---------------------------------------------------------------------------------
 
 
 def activation_and_slope(name: str, x: Any) -> tuple[np.ndarray, np.ndarray]:

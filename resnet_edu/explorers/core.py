@@ -53,7 +53,7 @@ class Explorer:
         self._redraw(None)
 
     def settings(self) -> dict[str, Any]:
-        """The values of the controls, as keywords for `draw`: "none" means None, which a menu cannot show as selected."""
+        """The values of the controls, as keywords for `draw`: "none" is None, which a menu cannot show as selected."""
         return {name: None if control.value == "none" else control.value for name, control in self.controls.items()}
 
     @plots.course_look  # wraps the rendering, too: some ticks are created only then
@@ -162,7 +162,7 @@ def in_words(settings: Mapping[str, Any]) -> str:
     )
 
 
-# --- untrained networks -----------------------------------------------------------------------------------------------------
+# --- untrained networks -----------------------------------------------------------------------------------------------
 
 
 @contextmanager

@@ -34,9 +34,9 @@ def class_map_of(
 
 
 def class_maps(net: nn.Module, class_map: ClassMap, images: data.Images, layers: Sequence[str]) -> Explorer:
-    """A slider for the image, menus for the layer and the class: the map over the image, and the network's probabilities.
+    """A slider for the image, menus for the layer and the class: the map over the image, and the probabilities.
 
-    class_map: computes the map; see `ClassMap`. images: images of the network's own classes. layers: names of its modules.
+    class_map: computes the map; see `ClassMap`. images: of the network's own classes. layers: names of its modules.
     """
     controls = {
         "image": slider("image", 1, 1, len(images)),

@@ -1,4 +1,4 @@
-"""The scale of activations and gradients by layer: of an untrained network, by the scale of its weights and its norm."""
+"""The scale of activations and gradients by layer: of an untrained network, by weight scale and norm."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Nets = Mapping[str, tuple[nn.Module, Sequence[str]]]
 def lesion_answers(
     net: nn.Module, blocks: Sequence[str], images: Tensor, labels: Tensor, *, first: int, count: int
 ) -> tuple[float, np.ndarray]:
-    """Accuracy without `count` blocks starting at block `first` (counted from 1), and how often each class is predicted.
+    """Accuracy without `count` blocks from block `first` (counted from 1) on, and how often each class is chosen.
 
     Returns (0 to 1, float64 [10], whose sum is 1). Blocks beyond the last one are ignored. The network runs in eval
     mode and is left unchanged.

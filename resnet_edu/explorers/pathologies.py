@@ -38,8 +38,8 @@ def pathology(
     """The chosen view of an untrained `CifarNet`, and its loss on the batch. The random state is left unchanged.
 
     images: float [N, 3, H, W], at least two; labels: int64 [N]. setting: a key of `SETTINGS`. view: "norms" gives the
-    gradient norm of every weight, float64 [depth]; "cosines" compares the gradient with respect to the input at neighboring points
-    of the line between the first two images, float64 [POINTS - 1], with BatchNorm calibrated on the batch.
+    gradient norm of every weight, float64 [depth]; "cosines" compares the gradient with respect to the input at
+    neighboring points of the line between the first two images, float64 [POINTS - 1], with calibrated BatchNorm.
     """
     options = SETTINGS[checks.choice("setting", setting, SETTINGS)]
     checks.choice("view", view, VIEWS.values())

@@ -29,7 +29,7 @@ def rounded_path(update: float, dtype: torch.dtype, steps: int = STEPS) -> np.nd
 
 
 def rounding_error(sizes: Any, dtype: torch.dtype, *, scale: float = 1.0) -> np.ndarray:
-    """Relative error of numbers multiplied by `scale`, stored in `dtype` and divided again: float64, shaped like `sizes`.
+    """Relative error of numbers multiplied by `scale`, stored in `dtype` and divided again: float64, like `sizes`.
 
     1 where the number became 0; infinite where it overflowed.
     """
@@ -41,7 +41,7 @@ def rounding_error(sizes: Any, dtype: torch.dtype, *, scale: float = 1.0) -> np.
 
 
 def precision() -> Explorer:
-    """Left: a weight that gets equal updates, stored in 32 and 16 bits. Right: the relative error of gradients by size."""
+    """Left: a weight that gets equal updates, in 32 and 16 bits. Right: the relative error of gradients by size."""
     layout = {"width": "420px"}
     controls = {
         "update": log_slider("update / weight", 1e-3, (-5, -1), 10, ".1e", layout=layout),

@@ -17,7 +17,7 @@ DEPTHS = (2, 8)  # blocks per stage: minimum and maximum
 def block_profile(
     images: Tensor, labels: Tensor, *, block: str, blocks: int, width: int = 16, seed: int = 0
 ) -> tuple[np.ndarray, int]:
-    """Norm of dL/dh after every block of an untrained skeleton, and its number of parameters: (float64 [2 blocks], number).
+    """Norm of dL/dh after every block of an untrained skeleton, and its parameter count: (float64 [2 blocks], count).
 
     images: float [N, 3, H, W]; labels: int64 [N]. block: a key of `relatives.BLOCKS`. blocks: per stage, of two stages.
     The random state is left unchanged.

@@ -16,10 +16,7 @@ STEPS = 48
 BATCH = 64
 LAST = 12  # a single batch's loss fluctuates: compare the mean of the last ones
 MOMENTA = (0.0, 0.5, 0.9, 0.99)
-BOTTOM, TOP = (
-    1.2,
-    3.2,
-)  # of the axis for ten classes: guessing has a loss of ln 10 = 2.3; above that, it is worse than guessing
+BOTTOM, TOP = 1.2, 3.2  # of the axis for ten classes: guessing has a loss of ln 10 = 2.3
 
 
 def sgd_losses(

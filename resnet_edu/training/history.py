@@ -116,7 +116,7 @@ class Callbacks:
                     self.on_epoch.append(callback)
                     continue
                 raise TypeError(
-                    f"callbacks contains {callback!r}: pass functions of the history or objects with on_gradients(step) "
-                    "or on_epoch(history), such as probes.GradientNorms(net)."
+                    f"callbacks contains {callback!r}: pass functions of the history or objects with "
+                    "on_gradients(step) or on_epoch(history), such as probes.GradientNorms(net)."
                 )
         self.stateful: list[Any] = [c for c in callbacks if hasattr(c, "state_dict") and hasattr(c, "load_state_dict")]

@@ -64,7 +64,7 @@ def tf32(allowed: bool) -> Iterator[None]:
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Channels last where it is faster and correct. On MPS it gives wrong BatchNorm gradients (PyTorch issue 175189)."""
+    """Channels last where faster and correct. On MPS it gives wrong BatchNorm gradients (PyTorch issue 175189)."""
     return torch.channels_last if device.type in ("cpu", "cuda") else torch.contiguous_format
 
 
