@@ -359,7 +359,7 @@ def test_a_split_is_complete_disjoint_in_order_and_fair(n, fraction, seed, class
     images = numbered(n, size=1, classes=classes)
     count = round(fraction * n)
     if count in (0, n):
-        with pytest.raises(ValueError, match="leaves one part empty"):
+        with pytest.raises(ValueError, match="one part would be empty"):
             images.split(fraction, seed)
         return
     rest, held_out = images.split(fraction, seed)

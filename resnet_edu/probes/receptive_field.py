@@ -67,7 +67,7 @@ def receptive_field(
         if len(place) != len(sides) or not all(0 <= i < side for i, side in zip(place, sides, strict=True)):
             raise ValueError(f"position={position!r}: the output's size is {list(sides)}; give a position inside it.")
         here = output.permute(*range(2, output.ndim), 0, 1)[place]  # [N, channels]
-        # Random weights on the channels, so that their contributions do not cancel.
+        # Different weights on the channels, so that their contributions do not cancel.
         total = (here * torch.linspace(1, 2, here.shape[1], dtype=here.dtype, device=here.device)).sum()
         (gradient,) = torch.autograd.grad(differentiable("receptive_field: the output", total), x, allow_unused=True)
     if gradient is None or not bool(gradient.count_nonzero()):

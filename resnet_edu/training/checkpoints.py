@@ -31,9 +31,7 @@ def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
     """Write tensors and plain values to `path`, completely or not at all; create the folder if it is missing."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    buffer = (
-        io.BytesIO()
-    )  # writing to a file directly, torch.save reports a full disk as "unexpected pos 90624 vs 90520"
+    buffer = io.BytesIO()  # when writing to a file, torch.save reports a full disk as "unexpected pos 90624 vs 90520"
     torch.save({"format": FORMAT, **state}, buffer)
     with files.whole(path) as file:
         file.write(buffer.getbuffer())
