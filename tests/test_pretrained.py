@@ -60,7 +60,7 @@ def test_without_a_network_the_net_stays_as_it_is(download, places, capsys):
     assert time.perf_counter() - started < 10
     assert all(torch.equal(net.state_dict()[key], tensor) for key, tensor in before.items())
     said = capsys.readouterr().out
-    assert "keeps the random ones" in said and "resnet18-f37072fd.pth" in said
+    assert "keeps its random ones" in said and "resnet18-f37072fd.pth" in said
     assert ("refused" in said) == download
 
 
