@@ -87,7 +87,7 @@ def moved(module: nn.Module, directions: Sequence[Direction], steps: Sequence[fl
     for toward in directions:
         for name, change in toward.items():
             if name not in parameters or change.shape != parameters[name].shape:  # add_ would broadcast
-                needed = f"has the shape {list(parameters[name].shape)}" if name in parameters else "is no parameter"
+                needed = f"has the shape {list(parameters[name].shape)}" if name in parameters else "is not a parameter"
                 raise ValueError(f"The direction does not fit: {name!r} {needed}; it holds {list(change.shape)}.")
     with weights_as_they_were(module):
         with torch.no_grad():
