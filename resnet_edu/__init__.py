@@ -11,10 +11,10 @@ A lesson reads like this:
     norms = probes.GradientNorms(resid)
     history = training.fit(resid, train, epochs=5, callbacks=[norms])
 
-Read it in this order; each module may use those before it, never those after it:
+Read it in this order; each module uses only those before it:
 checks, files, data, models, probes, plots, training, lesson, exercises, explorers, doctor, authoring.
 
-Importing `resnet_edu` alone imports nothing else, so `python -m resnet_edu` answers at once.
+Importing `resnet_edu` by itself imports nothing else, so `python -m resnet_edu` responds at once.
 """
 
 __version__ = "0.1.0"

@@ -3,14 +3,14 @@
     python -m resnet_edu open                  # lesson 1, in JupyterLab on this machine
     python -m resnet_edu open 3                # lesson 03
     python -m resnet_edu doctor                # what this machine has and lacks
-    python -m resnet_edu data cifar10          # fetch the full CIFAR-10
+    python -m resnet_edu data cifar10          # download the full CIFAR-10
     python -m resnet_edu train --out runs/1    # train a ResNet-20 on the full CIFAR-10
     python -m resnet_edu reproduce --out runs  # the paper's table and Figure 6
     python -m resnet_edu authoring check       # for instructors: see resnet_edu/authoring
 
-It exits with 0 when all went well, with 1 and a sentence when something was in the way, with 2 when the command itself
-was not understood, and with 130 when `train` or `reproduce` was stopped and can go on. Each command imports what it
-needs, so that help and errors come at once.
+The exit code is 0 on success, 1 (with an explanation) if something prevented the command, 2 if the command itself was
+not understood, and 130 if `train` or `reproduce` was stopped and can resume. Each command imports only what it needs,
+so that help and errors appear at once.
 """
 
 import argparse
@@ -40,11 +40,11 @@ from resnet_edu.authoring.lessons import NOTEBOOKS, ROOT, Refusal, find_lesson, 
 
 FIRST_PORT = 8888  # JupyterLab's usual one; the next free one is taken
 START_TIMEOUT = 120.0  # seconds
-STOPPED = 130  # exit code: the same command goes on
+STOPPED = 130  # exit code: the same command resumes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    if hasattr(sys.stdout, "reconfigure"):  # a pipe on Windows may have no ✓: it gets \u2713, as stderr does anyway
+    if hasattr(sys.stdout, "reconfigure"):  # a pipe on Windows may not encode ✓: it gets \u2713, as stderr does anyway
         sys.stdout.reconfigure(errors="backslashreplace")
     options = vars(parser().parse_args(argv))
     run = options.pop("run")
@@ -62,33 +62,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def stand_somewhere() -> None:
-    """Raises Refusal in a folder that was removed: there torch's libraries end the process without a word of ours."""
+    """Raise Refusal in a deleted folder: there, torch's libraries would end the process without an explanation."""
     try:
         os.getcwd()
     except OSError:
-        raise Refusal("The current folder is gone: `cd` to one that is there, and give the command again.") from None
+        raise Refusal(
+            "The current folder no longer exists: `cd` to one that does, and run the command again."
+        ) from None
 
 
 def in_the_way(error: OSError) -> str:
-    """A sentence about a file or a connection, and what to do."""
+    """Explain an error about a file or a connection, and say what to do."""
     place = error.filename or "A file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{place}: the disk is full. Make room, and give the command again."
+        return f"{place}: the disk is full. Free some space, and run the command again."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-        return f"{place} cannot be written: {error.strerror}. Choose a folder in which you may write."
+        return f"{place} cannot be written: {error.strerror}. Choose a folder that you can write to."
     return str(error)
 
 
 @contextmanager
 def refusing(*kinds: type[Exception]) -> Iterator[None]:
-    """An error of these kinds says in a sentence what is in the way, and becomes a Refusal."""
+    """Turn errors of these kinds, whose messages explain themselves, into a Refusal."""
     try:
         yield
     except kinds as error:
         raise Refusal(str(error)) from error
 
 
-# ---- The commands and their options: each name is that of an argument of the function behind the command -------------
+# ---- The commands and their options: each is named like an argument of the command's function -----------------------
 
 
 def parser() -> argparse.ArgumentParser:
@@ -97,61 +99,68 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     option = add(commands, "open", open_course, "open the course in JupyterLab on this machine")
-    option("lesson", nargs="?", metavar="LESSON", help="its number or name (default: the first)")
-    option("--port", type=whole(1, 65535), help=f"default: the first free one from {FIRST_PORT} on")
+    option("lesson", nargs="?", metavar="LESSON", help="number or name of the lesson (default: the first)")
+    option("--port", type=whole(1, 65535), help=f"default: the first free port from {FIRST_PORT} on")
     option("--no-browser", action="store_true", help="only print the address")
-    option("--folder", type=Path, help="your own copy of the lessons (default: my_course, beside the notebooks)")
-    option("--published", action="store_true", help="the lessons as published, with the outputs that they store")
+    option("--folder", type=Path, help="your own copy of the lessons (default: my_course, next to the notebooks)")
+    option("--published", action="store_true", help="the lessons as published, with their stored outputs")
 
     add(commands, "doctor", examine_machine, "what this machine has and lacks, and what to do about it")
 
     data = commands.add_parser("data", help="build or fetch the images").add_subparsers(metavar="WHAT", required=True)
-    option = add(data, "cifar10", fetch_cifar10, "fetch the full CIFAR-10, 170 MB, unless it is on this machine")
-    option("--root", metavar="DIR", type=Path, help="look here first; a download is kept here")
-    option = add(data, "sample", build_sample, "build the bundled sample again from the full CIFAR-10")
+    option = add(data, "cifar10", fetch_cifar10, "download the full CIFAR-10 (170 MB) unless it is on this machine")
+    option("--root", metavar="DIR", type=Path, help="look here first; store a download here")
+    option = add(data, "sample", build_sample, "rebuild the bundled sample from the full CIFAR-10")
     option("--root", metavar="DIR", type=Path, help="look here first for the full set")
-    option("--out", metavar="DIR", type=Path, help="write here (default: over the bundled sample)")
+    option("--out", metavar="DIR", type=Path, help="write here (default: overwrite the bundled sample)")
 
-    option = add(commands, "train", train_net, "train a net for real; under torchrun, with several processes")
+    option = add(
+        commands, "train", train_net, "train a network on a full recipe; under torchrun, with several processes"
+    )
     add_run_options(option, "_name", recipe="fast", out="the folder that the run writes")
     option("--net", dest="net_name", choices=("resnet", "plain"), default="resnet", help="default: resnet")
     option("--depth", type=net_depth, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
     option(
-        "--width", type=whole(1), default=16, help="channels of the first stage; two and four times as many after it"
+        "--width",
+        type=whole(1),
+        default=16,
+        help="channels of the first stage; the later stages have 2 and 4 times as many",
     )
     option("--classes", metavar="NAME", nargs="+", default=[], help="only these classes (default: all)")
-    option("--precision", choices=("fp32", "bf16", "fp16", "auto"), help="in place of the recipe's arithmetic")
+    option("--precision", choices=("fp32", "bf16", "fp16", "auto"), help="instead of the recipe's precision")
     option("--seed", type=whole(0, 2**32 - 1), default=0, help="default: 0")
-    option("--resume", action="store_true", help="go on from the checkpoint in DIR, if there is one")
-    option("--tensorboard", action="store_true", help="write events for TensorBoard, too")
+    option("--resume", action="store_true", help="resume from the checkpoint in DIR, if there is one")
+    option("--tensorboard", action="store_true", help="also write events for TensorBoard")
     norms = "record each layer's gradient norm at every N-th step"
     option("--norms", dest="norms_every", metavar="N", type=whole(1), default=0, help=norms)
 
     option = add(
-        commands, "reproduce", reproduce_table, "the paper's table and Figure 6, in as many sittings as needed"
+        commands, "reproduce", reproduce_table, "the paper's table and Figure 6, in as many sessions as needed"
     )
     add_run_options(option, "", recipe="paper", out="the folder of the runs, table and figure")
     option("--nets", choices=("resnet", "plain"), nargs="+", default=["plain", "resnet"], help="default: both")
     option("--depths", type=net_depth, nargs="+", default=[20, 32, 44, 56], help="default: 20 32 44 56")
-    option("--seeds", type=whole(1), default=1, help="how many runs of each net (default: 1)")
+    option("--seeds", type=whole(1), default=1, help="number of runs per network (default: 1)")
 
     authoring = commands.add_parser("authoring", help="for instructors").add_subparsers(metavar="WHAT", required=True)
     option = add(authoring, "render", render_lessons, "run lessons from top to bottom and store their outputs")
     option("names", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
     option("--budget", choices=("smoke", "laptop", "gpu"), default="laptop", help="default: laptop")
-    seeds = "first record what each claim measures with N seeds"
+    seeds = "first record the value of each claim with N seeds"
     option("--seeds", metavar="N", type=whole(1), default=0, help=seeds)
-    option("--record", action="store_true", help="run the long experiments that a lesson keeps on record")
-    option = add(authoring, "check", check_lessons, "see that lessons keep the rules, without running them")
+    option("--record", action="store_true", help="run the long experiments whose results a lesson keeps on record")
+    option = add(authoring, "check", check_lessons, "check that lessons follow the rules, without running them")
     option("names", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
-    option = add(authoring, "address", stamp_address, "write where the course is published into every lesson")
+    option = add(authoring, "address", stamp_address, "write the address of the published course into every lesson")
     option("address", metavar="URL", nargs="?", help="such as https://github.com/owner/course")
     option("--branch", default="main", help="the branch that Colab opens (default: main)")
-    option("--remove", action="store_true", help="take the address out again")
-    option = add(authoring, "new", begin_lesson, "begin a lesson of your own")
-    option("number", metavar="NN", help="its number, such as 14")
-    option("name", help="its name in small letters, such as my_topic")
-    option = add(authoring, "keep", keep_run, "keep a run that has ended: data/runs/NAME.json and its weights")
+    option("--remove", action="store_true", help="remove the address again")
+    option = add(authoring, "new", begin_lesson, "start a lesson of your own")
+    option("number", metavar="NN", help="number of the lesson, such as 15")
+    option("name", help="name in lowercase, such as my_topic")
+    option = add(
+        authoring, "keep", keep_run, "store a finished run with the course: data/runs/NAME.json and its weights"
+    )
     option("run_folder", metavar="DIR", type=Path, help="the --out of `train`")
     option("name", metavar="NAME", help="such as resnet20_cifar10")
     option = add(authoring, "nbgrader", write_assignments, "write the exercises as assignments for nbgrader")
@@ -160,7 +169,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add(commands: Any, name: str, run: Callable[..., int | None], help: str) -> Callable[..., Any]:
-    """Add a command, which calls `run` with its options; returns the function that adds these."""
+    """Add a command that calls `run` with its options; return the function that adds options."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=help)
     command.set_defaults(run=run)
     return command.add_argument
@@ -171,18 +180,18 @@ def add_run_options(option: Callable[..., Any], suffix: str, *, recipe: str, out
     option("--data", dest=f"data{suffix}", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
     recipes = ("paper", "short", "fast")
     option("--recipe", dest=f"recipe{suffix}", choices=recipes, default=recipe, help=f"default: {recipe}")
-    option("--epochs", type=whole(1), help="in place of the recipe's length")
+    option("--epochs", type=whole(1), help="instead of the recipe's length")
     option("--out", metavar="DIR", type=Path, required=True, help=out)
     option("--compile", action="store_true", help="torch.compile, on a GPU with CUDA graphs")
 
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:
-    """The type of an option that is a whole number within bounds."""
+    """The type of an integer option within bounds."""
 
     def parse(text: str) -> int:
         if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
             bounds = f"from {low} on" if high is None else f"from {low} to {high}"
-            raise argparse.ArgumentTypeError(f"{text!r}: give a whole number {bounds}")
+            raise argparse.ArgumentTypeError(f"{text!r}: give an integer {bounds}")
         return int(text)
 
     return parse
@@ -198,7 +207,7 @@ def net_depth(text: str) -> int:
 
 
 def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: Path | None, published: bool) -> int:
-    """Start JupyterLab, print its address, and stay until it ends or Ctrl-C is pressed."""
+    """Start JupyterLab, print its address, and wait until it ends or Ctrl-C is pressed."""
     path = find_lesson(lesson) if lesson else lessons()[0]
     if not published:
         path = own_copy(path, folder)
@@ -208,29 +217,29 @@ def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: 
     token = secrets.token_hex(16)
     address = f"http://127.0.0.1:{port}/lab/tree/{path.name}?token={token}"
 
-    for request in (signal.SIGINT, signal.SIGTERM):  # a polite kill is a Ctrl-C, also where a shell ignores Ctrl-C
+    for request in (signal.SIGINT, signal.SIGTERM):  # SIGTERM acts like Ctrl-C, even where a shell ignores Ctrl-C
         signal.signal(request, signal.default_int_handler)
-    # The token goes through the environment, where other users of the machine do not see it.
+    # Pass the token in the environment, where other users of the machine cannot see it.
     environment = {**os.environ, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1"}
     with ExitStack() as stack:
         if reason := no_home():
-            print(f"There is no home folder that can be written ({reason}): JupyterLab gets one for this session.")
-            print("What is kept there is deleted at the end: settings, and, unless RESNET_EDU_CACHE names a folder,")
-            print("which exercises you have solved.", flush=True)
+            print(f"Your home folder is not writable ({reason}): JupyterLab gets a temporary one for this session.")
+            print("It is deleted at the end, with your settings and, unless RESNET_EDU_CACHE names a folder,")
+            print("the record of the exercises that you have solved.", flush=True)
             environment["HOME"] = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-            environment["PYTHONUSERBASE"] = site.getuserbase()  # what the user has installed is found as before
+            environment["PYTHONUSERBASE"] = site.getuserbase()  # user-installed packages are still found
         return serve(jupyter_command(path.parent, port), environment, address, not no_browser)
 
 
 def own_copy(path: Path, folder: Path | None) -> Path:
-    """The lesson in the learner's own folder, which is made or updated; where that cannot be, the published lesson."""
+    """The lesson in the learner's own folder, created or updated; if that is impossible, the published lesson."""
     from resnet_edu.authoring.workbook import update
 
     target = folder or path.parents[1] / "my_course"
     try:
         messages = update(path.parent, target)
     except OSError as error:
-        print(f"{target} cannot be written ({error.strerror}): here are the published lessons.")
+        print(f"{target} cannot be written ({error.strerror}): opening the published lessons instead.")
         return path
     print(*messages, f"Your own copy of the lessons is in {target}.", sep="\n", flush=True)
     return target / path.name
@@ -256,7 +265,7 @@ def serve(command: list[str], environment: dict[str, str], address: str, browser
         if has_display() and browser:
             webbrowser.open(address)
         if server.wait() != 0:
-            raise Refusal(f"JupyterLab stopped with exit code {server.returncode}; its own messages stand above.")
+            raise Refusal(f"JupyterLab stopped with exit code {server.returncode}; see its messages above.")
     except KeyboardInterrupt:
         print("\nThe course is closed.", flush=True)
     finally:
@@ -269,7 +278,7 @@ def jupyter_command(folder: Path, port: int) -> list[str]:
     command += ["--ServerApp.port_retries=0", "--ServerApp.answer_yes=True", "--log-level=WARN"]
     command += [f"--ServerApp.root_dir={folder}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command += ["--allow-root"]  # in a container one often is root, and JupyterLab refuses to run without it
+        command += ["--allow-root"]  # containers often run as root, and JupyterLab refuses that without this option
     return command
 
 
@@ -282,7 +291,7 @@ def free_port(wanted: int | None) -> int:
                 continue
             return port
     taken = f"Port {wanted} is" if wanted else f"The ports from {FIRST_PORT} to {FIRST_PORT + 99} are"
-    raise Refusal(f"{taken} in use or not allowed. Choose another one with --port.")
+    raise Refusal(f"{taken} in use or not allowed. Choose another port with --port.")
 
 
 def wait_until_it_answers(server: subprocess.Popen[bytes], port: int | None) -> None:
@@ -290,7 +299,7 @@ def wait_until_it_answers(server: subprocess.Popen[bytes], port: int | None) -> 
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise Refusal(f"JupyterLab did not start (exit code {server.returncode}); its own messages stand above.")
+            raise Refusal(f"JupyterLab did not start (exit code {server.returncode}); see its messages above.")
         try:
             direct.open(f"http://127.0.0.1:{port}/api", timeout=5).close()
             return
@@ -300,7 +309,7 @@ def wait_until_it_answers(server: subprocess.Popen[bytes], port: int | None) -> 
 
 
 def has_display() -> bool:
-    """Whether a browser could show itself: not in CI, and on Linux only with a graphical session."""
+    """Whether a browser can open: not in CI, and on Linux only with a graphical session."""
     if os.environ.get("CI"):
         return False
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
@@ -333,9 +342,9 @@ def fetch_cifar10(root: Path | None) -> None:
     from resnet_edu import data
 
     with refusing(ValueError, UserWarning), warnings.catch_warnings():
-        warnings.filterwarnings("error", "CIFAR-10 could not be kept")  # a lesson could go on without that
+        warnings.filterwarnings("error", "CIFAR-10 could not be saved")  # only a warning in a lesson
         train, test = data.load("cifar10", device="cpu", root=root)
-    print(f"CIFAR-10 is here: {len(train):,} training and {len(test):,} test images.")
+    print(f"CIFAR-10 is on this machine: {len(train):,} training and {len(test):,} test images.")
 
 
 def build_sample(root: Path | None, out: Path | None) -> None:
@@ -350,11 +359,11 @@ def build_sample(root: Path | None, out: Path | None) -> None:
 
 
 def train_net(*, out: Path, **options: Any) -> int:
-    """Train one net; exit code 130 when it was stopped and can be resumed."""
+    """Train one network; exit code 130 if it was stopped and can resume."""
     if options["tensorboard"] and importlib.util.find_spec("tensorboard") is None:
-        raise Refusal("TensorBoard is not installed: `pip install tensorboard`, or go on without --tensorboard.")
+        raise Refusal("TensorBoard is not installed: `pip install tensorboard`, or omit --tensorboard.")
     if len(options["classes"]) == 1:
-        raise Refusal("With one class there is nothing to tell apart: name two or more after --classes.")
+        raise Refusal("With one class there is nothing to classify: name two or more after --classes.")
     from resnet_edu.training import DivergenceError, distributed, recipes
 
     try:
@@ -362,16 +371,16 @@ def train_net(*, out: Path, **options: Any) -> int:
             group = stack.enter_context(distributed.ProcessGroup()) if distributed.launched() else None
             history = recipes.train(**options, out=out, group=group)
     except FileExistsError as error:
-        if error.errno:  # `--out` is a file, or lies in one
+        if error.errno:  # `--out` is a file, or a path inside one
             raise
-        raise Refusal(f"{out} holds a run already: --resume goes on with it; or choose another --out.") from error
-    except (RuntimeError, TypeError) as error:  # torch has a class of its own for a GPU only
+        raise Refusal(f"{out} already holds a run: continue it with --resume, or choose another --out.") from error
+    except (RuntimeError, TypeError) as error:  # torch has a dedicated class only for GPUs
         if not re.search("(allocate|enough|out of) memory|[Oo]verflow", str(error)):
             raise
         net = f"depth {options['depth']} and width {options['width']}"
-        raise Refusal(f"For {net} there is not enough memory. Choose a smaller --width or --depth.") from error
+        raise Refusal(f"There is not enough memory for {net}. Choose a smaller --width or --depth.") from error
     if history.interrupted:
-        print(f"stopped in epoch {len(history.train_loss) + 1}; --resume goes on from the last whole epoch.")
+        print(f"stopped in epoch {len(history.train_loss) + 1}; --resume continues from the last complete epoch.")
         return STOPPED
     return 0
 
@@ -383,7 +392,7 @@ def reproduce_table(*, out: Path, seeds: int, **options: Any) -> int:
         with refusing(ValueError, DivergenceError):
             reproduce.reproduce(out, seeds=range(seeds), **options)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last whole epoch.")
+        print("stopped; the same command continues from the last complete epoch.")
         return STOPPED
     print((out / "table.md").read_text(encoding="utf-8"))
     print(f"The table, the numbers and Figure 6 are in {out}.")
@@ -413,7 +422,7 @@ def check_lessons(names: list[str]) -> int:
     found = [warning for path in paths for warning in warnings(path)]
     for warning in found:
         print(f"warning: {warning}")
-    kept = "1 lesson keeps" if len(paths) == 1 else f"{len(paths)} lessons keep"
+    kept = "1 lesson follows" if len(paths) == 1 else f"{len(paths)} lessons follow"
     print(f"{kept} every rule{f'; {len(found)} warnings' if found else ''}.")
     return 0
 
@@ -428,16 +437,16 @@ def stamp_address(address: str | None, branch: str, remove: bool) -> None:
     from resnet_edu.authoring.address import stamp
 
     if bool(address) == remove:
-        raise Refusal("Give an address, or --remove to take the present one out.")
+        raise Refusal("Give an address, or --remove to remove the current one.")
     changed = stamp(address or "", ROOT, branch)
-    print(f"{len(changed)} files changed; `git diff` shows how.")
+    print(f"{len(changed)} files changed; `git diff` shows the changes.")
 
 
 def begin_lesson(number: str, name: str) -> None:
     from resnet_edu.authoring.new import new
 
     path = new(number, name, NOTEBOOKS)
-    print(f"{path} is there. Write, and run it: python -m resnet_edu authoring render {path.name[:2]}")
+    print(f"Created {path}. Write your lesson, then run it: python -m resnet_edu authoring render {path.name[:2]}")
 
 
 def write_assignments(out: Path) -> None:

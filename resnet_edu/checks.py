@@ -1,10 +1,10 @@
-"""Input checks that every room shares. Each returns the checked value, as a plain Python number where it is one.
+"""Input checks shared by all modules. Each returns the checked value, numbers as plain Python numbers.
 
     epochs = whole("epochs", epochs, at_least=1)
 
-They stand at the public signatures of the course, and wherever a wrong value would give a wrong result without a word.
-Everything else fails as Python and PyTorch fail. TypeError is for a value of the wrong kind, ValueError for one that is
-out of range; the message says what was given and what is possible.
+They guard the course's public functions, and every place where a wrong value would silently give a wrong result.
+Everything else fails as Python and PyTorch fail. A value of the wrong kind raises TypeError, one that is out of range
+ValueError; the message says what was given and what is possible.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-#: The largest seed that torch, numpy and Python's random all take.
+#: The largest seed that torch, NumPy and Python's random all accept.
 LARGEST_SEED = 2**32 - 1
 
 
 def whole(name: str, value: Any, *, at_least: int = 0, at_most: int | None = None) -> int:
-    """An int, numpy's among them, within bounds. True and False are none."""
+    """An int, or a NumPy integer, within bounds. True and False are rejected."""
     possible = f"at least {at_least}" + ("" if at_most is None else f" and at most {at_most}")
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name}={value!r:.60}: give a whole number, {possible}.")
+        raise TypeError(f"{name}={value!r:.60}: give an integer, {possible}.")
     value = int(value)
     if value < at_least or (at_most is not None and value > at_most):
         raise ValueError(f"{name}={value!r:.60}: give {possible}.")
@@ -34,14 +34,14 @@ def whole(name: str, value: Any, *, at_least: int = 0, at_most: int | None = Non
 
 
 def seed(value: Any) -> int:
-    """A seed that torch, numpy and Python's random all take."""
+    """A seed that torch, NumPy and Python's random all accept."""
     return whole("seed", value, at_least=0, at_most=LARGEST_SEED)
 
 
 def number(
     name: str, value: Any, *, at_least: float = -math.inf, above: float = -math.inf, below: float = math.inf
 ) -> float:
-    """A finite float within bounds, from any real number or tensor of one element. True and False are none."""
+    """A finite float within bounds, from any real number or one-element tensor. True and False are rejected."""
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -58,14 +58,14 @@ def number(
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False, and nothing that merely counts as one of them."""
+    """True or False; other truthy or falsy values are rejected."""
     if not isinstance(value, bool):
         raise TypeError(f"{name}={value!r:.60}: give True or False.")
     return value
 
 
 def choice(name: str, value: Any, choices: Iterable[Any], otherwise: str = "") -> Any:
-    """One of the choices. `otherwise` says what else the caller takes, such as "a function of the step"."""
+    """One of the choices. `otherwise` says what else the caller accepts, such as "a function of the step"."""
     choices = list(choices)
     if not any(type(value) is type(possible) and value == possible for possible in choices):
         listed = ", ".join(map(repr, choices))
@@ -74,10 +74,10 @@ def choice(name: str, value: Any, choices: Iterable[Any], otherwise: str = "") -
 
 
 def module(caller: str, value: Any) -> nn.Module:
-    """An `nn.Module`; a class in place of one of its objects is told apart."""
+    """An `nn.Module`; a class instead of an instance gets its own message."""
     if not isinstance(value, nn.Module):
-        what = f"the class {value.__name__}, not an object of it" if isinstance(value, type) else type(value).__name__
-        raise TypeError(f"{caller} takes an nn.Module; it was given {what}.")
+        what = f"the class {value.__name__}, not an instance of it" if isinstance(value, type) else type(value).__name__
+        raise TypeError(f"{caller} takes an nn.Module; it got {what}.")
     return value
 
 

@@ -3,8 +3,8 @@
     ✓ PyTorch      2.15.0 with torchvision 0.29.2
     – CIFAR-10     not here. The sample is enough for every lesson; ...
 
-One small function a line. It returns what it found, or raises Lack: something that a lesson needs (✗), or that one can
-do without (–). Whatever else goes wrong in one of them becomes a line too: the doctor always answers to the end.
+One small function per line. It returns what it found, or raises Lack: for something that lessons need (✗) or something
+optional (–). Any other error in a check becomes a line too, so the doctor always finishes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ INSTALL = "`pip install -r requirements.txt` in the course's folder, in a fresh 
 
 
 class Lack(Exception):
-    """What is not as it should be, and what to do about it."""
+    """A problem, and what to do about it."""
 
     def __init__(self, what: str, remedy: str, *, needed: bool = True) -> None:
         super().__init__(f"{what} {remedy}")
@@ -46,7 +46,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Every check, in order."""
+    """Run every check, in order."""
     return [_finding(name, check) for name, check in CHECKS.items()]
 
 
@@ -76,10 +76,10 @@ def pytorch() -> str:
 
         ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([1.0]), 0.5)
         installed = version("torchvision")
-    except Exception as error:  # a pair that does not match fails while it is imported, in several ways
+    except Exception as error:  # mismatched versions fail on import, in several ways
         raise Lack(
-            f"torch {torch.__version__} works, torchvision does not ({' '.join(str(error).split())[:80]}).",
-            "They have to be a pair: `pip install --upgrade --force-reinstall torch torchvision`.",
+            f"torch {torch.__version__} works, but torchvision does not ({' '.join(str(error).split())[:80]}).",
+            "Their versions must match: `pip install --upgrade --force-reinstall torch torchvision`.",
         ) from None
     return f"{torch.__version__} with torchvision {installed}"
 
@@ -94,8 +94,8 @@ def device() -> str:
     kind = precision_name("auto", chosen)
     if chosen.type == "cuda":
         memory = torch.cuda.get_device_properties(chosen).total_memory / 2**30
-        return f"{torch.cuda.get_device_name(chosen)}, {memory:.0f} GiB; the fastest precision there is {kind}"
-    return f"no GPU that PyTorch can use; CPU with {torch.get_num_threads()} threads, fastest precision {kind}"
+        return f"{torch.cuda.get_device_name(chosen)}, {memory:.0f} GiB; fastest precision: {kind}"
+    return f"no GPU that PyTorch can use; CPU with {torch.get_num_threads()} threads, fastest precision: {kind}"
 
 
 def notebooks() -> str:
@@ -108,7 +108,7 @@ def notebooks() -> str:
     if int(found["ipywidgets"].split(".")[0]) < 8 and int(found["jupyterlab"].split(".")[0]) >= 4:
         raise Lack(
             f"ipywidgets {found['ipywidgets']} has no front end for JupyterLab {found['jupyterlab']}.",
-            "`pip install 'ipywidgets>=8.1'`, and start JupyterLab again.",
+            "`pip install 'ipywidgets>=8.1'`, and restart JupyterLab.",
         )
     return ", ".join(f"{name} {number}" for name, number in found.items())
 
@@ -117,7 +117,7 @@ def sample() -> str:
     from resnet_edu import data
 
     train, test = data.load("sample", device="cpu")
-    return f"{len(train):,} training and {len(test):,} test images, every pixel as published"
+    return f"{len(train):,} training and {len(test):,} test images, all pixels verified"
 
 
 def full_set() -> str:
@@ -129,7 +129,7 @@ def full_set() -> str:
             return str(Path(*file))
     raise Lack(
         "not here. The sample is enough for every lesson;",
-        "`python -m resnet_edu data cifar10` fetches the full set (170 MB).",
+        "`python -m resnet_edu data cifar10` downloads the full set (170 MB).",
         needed=False,
     )
 
@@ -145,8 +145,8 @@ def weights() -> str:
         file = folder / name.strip()
         if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
             state = "damaged" if file.is_file() else "missing"
-            raise Lack(f"{file.name} is {state}.", "`git checkout data/weights` brings it back, in a clone.")
-    return f"{len(lines)} trained nets, checksums right"
+            raise Lack(f"{file.name} is {state}.", "`git checkout data/weights` restores it in a clone.")
+    return f"{len(lines)} trained networks, checksums correct"
 
 
 def disk() -> str:
@@ -154,8 +154,8 @@ def disk() -> str:
     free = shutil.disk_usage(place).free
     if free < FREE:
         raise Lack(
-            f"{free / 1e9:.1f} GB are free in {place}, long runs and the full set want {FREE / 1e9:.0f}.",
-            "Make room, or set RESNET_EDU_CACHE to a folder on another disk.",
+            f"only {free / 1e9:.1f} GB free in {place}; long runs and the full set need {FREE / 1e9:.0f}.",
+            "Free some space, or set RESNET_EDU_CACHE to a folder on another disk.",
             needed=False,
         )
     return f"{free / 1e9:.0f} GB free in {place}"
@@ -164,15 +164,15 @@ def disk() -> str:
 def write_access() -> str:
     from resnet_edu import files
 
-    here = "Notebooks that you change cannot be saved here: copy the course to a folder of yours."
-    cache = "Set RESNET_EDU_CACHE to a folder of yours: nets that you train are stored there."
+    here = "You cannot save changed notebooks here: copy the course to a folder that you can write to."
+    cache = "Set RESNET_EDU_CACHE to a folder that you can write to: networks that you train are stored there."
     places = (files.cache_folder(), _cache(), cache), (Path.cwd(), Path.cwd(), here)
     for folder, nearest, remedy in places:
         try:
             with tempfile.TemporaryFile(dir=nearest):
                 pass
         except OSError as error:
-            raise Lack(f"{folder} cannot be written ({error.strerror}).", remedy, needed=False) from None
+            raise Lack(f"{folder} is not writable ({error.strerror}).", remedy, needed=False) from None
     return f"yes, in {files.cache_folder()} and here"
 
 
@@ -183,14 +183,14 @@ def budget() -> str:
         budget_name()
         seed()
     except ValueError as error:
-        raise Lack(str(error), "Every lesson stops at it.") from None
+        raise Lack(str(error), "No lesson runs until you fix it.") from None
     chosen, moved = (os.environ.get(name) for name in ("RESNET_EDU_BUDGET", "RESNET_EDU_SEED"))
-    told = f"RESNET_EDU_BUDGET={chosen}" if chosen else "not set: gpu where there is one, else laptop"
+    told = f"RESNET_EDU_BUDGET={chosen}" if chosen else "not set: gpu if there is a GPU, else laptop"
     return f"{told}; RESNET_EDU_SEED={moved}" if moved else told
 
 
 def _cache() -> Path:
-    """The cache folder, or the nearest one above it that is there already."""
+    """The cache folder, or its nearest existing parent."""
     from resnet_edu import files
 
     folder = files.cache_folder().absolute()

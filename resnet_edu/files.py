@@ -1,8 +1,8 @@
-"""Files that are whole or not there, folders that are tried before hours of work rely on them, and where they lie.
+"""Atomic writes, write-access checks before long runs, and the course's and the user's folders.
 
->>> files.check_folder("runs/1")                      # made if need be; OSError where nothing can be written
+>>> files.check_folder("runs/1")                      # created if needed; OSError if it is not writable
 >>> with files.whole("runs/1/figure.png") as file:
-...     figure.savefig(file)                          # a reader sees the old picture or the new one, never half
+...     figure.savefig(file)                          # a reader sees the old figure or the new one, never half of it
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import IO
 
 PACKAGE = Path(__file__).resolve().parent
-PROBE = 64 * 1024  # bytes: on a full disk an empty file can still be made
+PROBE = 64 * 1024  # bytes: on a full disk an empty file can still be created
 
 
 @contextmanager
 def whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A binary file that takes the name `path` once all is written and on the disk. Raises OSError, with that name."""
+    """Open a binary file that is renamed to `path` once it is completely on disk. Raises OSError naming `path`."""
     path = Path(path)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # its own for each process and thread
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # unique per process and thread
     with told_of(path):
         try:
             with draft.open("wb") as file:
@@ -32,18 +32,18 @@ def whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
                 os.fsync(file.fileno())
             os.replace(draft, path)
         finally:
-            with suppress(OSError):  # a read-only disk refuses to remove what is not there
+            with suppress(OSError):  # on a read-only disk, removing even a missing file fails
                 draft.unlink(missing_ok=True)
 
 
 def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write the file in one step: whoever reads it meanwhile sees all of the old text or all of the new."""
+    """Write the file in one step: concurrent readers see either the complete old text or the complete new one."""
     with whole(path) as file:
         file.write(text.encode())
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:
-    """Make the folder where it is missing, and try to write there. Raises OSError that names it."""
+    """Create the folder if it is missing, and test writing there. Raises OSError naming it."""
     with told_of(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -52,7 +52,7 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def told_of(path: str | os.PathLike[str]) -> Iterator[None]:
-    """An OSError in here names `path`, whatever file it was about."""
+    """Context manager that makes any OSError inside it name `path`."""
     try:
         yield
     except OSError as error:
@@ -60,7 +60,7 @@ def told_of(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def course_folder() -> Path:
-    """The course's own `data/`: inside an installed wheel `resnet_edu/_data`, in a clone the folder at the top."""
+    """The course's own `data/`: in an installed wheel `resnet_edu/_data`, in a clone the top-level folder."""
     inside = PACKAGE / "_data"
     return inside if inside.is_dir() else PACKAGE.parent / "data"
 
@@ -71,15 +71,15 @@ def cache_folder() -> Path:
 
 
 def own_folder(kind: str) -> Path:
-    """$RESNET_EDU_CACHE if set, else the user's "cache" or "data" folder; without a home, one among temporary files."""
+    """$RESNET_EDU_CACHE if set, else the user's "cache" or "data" folder; without a home, a temporary folder."""
     import platformdirs
 
     try:
         if chosen := os.environ.get("RESNET_EDU_CACHE"):
             return Path(chosen).expanduser()
         folder = Path(getattr(platformdirs, f"user_{kind}_dir")("resnet_edu"))
-    except RuntimeError:  # in a container the user may have no name and no home
+    except RuntimeError:  # in a container, the user may have neither a name nor a home folder
         folder = Path("~")
-    if folder.is_absolute():  # an older platformdirs leaves "~" as it is
+    if folder.is_absolute():  # an older platformdirs does not expand "~"
         return folder
     return Path(tempfile.gettempdir()) / f"resnet_edu-{os.getuid() if hasattr(os, 'getuid') else 'user'}"

@@ -1,4 +1,4 @@
-"""What a notebook needs to teach: a budget for its machine, checked claims, figures that everyone can read, a quiz.
+"""Tools for lessons: a budget for the machine, claims (checked statements), accessible figures, quizzes.
 
     from resnet_edu.lesson import budget, claim, seed, show
 
@@ -10,7 +10,7 @@
     quiz("Is 7 prime?", right={"yes": "Only 1 and 7 divide it."}, wrong={"no": "Which number divides it?"})
 
 A lesson runs on three budgets: "smoke" (seconds, for tests), "laptop" (two cores, two minutes) and "gpu".
-Two variables of the environment steer it: RESNET_EDU_BUDGET names the budget, RESNET_EDU_SEED moves every seed.
+Two environment variables control it: RESNET_EDU_BUDGET names the budget, RESNET_EDU_SEED shifts every seed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BUDGETS = ("smoke", "laptop", "gpu")
 
 
 def budget_name() -> str:
-    """RESNET_EDU_BUDGET if it is set, else "gpu" where there is CUDA, else "laptop"."""
+    """RESNET_EDU_BUDGET if it is set, else "gpu" if CUDA is available, else "laptop"."""
     name = os.environ.get("RESNET_EDU_BUDGET") or ("gpu" if torch.cuda.is_available() else "laptop")
     if name not in BUDGETS:
         raise ValueError(f"RESNET_EDU_BUDGET={name!r}: choose one of {', '.join(BUDGETS)}, or unset it.")
@@ -58,7 +58,7 @@ def budget(
 ) -> SimpleNamespace:
     """The settings for this machine, as attributes: `budget(smoke={"epochs": 1}, laptop={"epochs": 8}).epochs`.
 
-    All budgets name the same settings. Without `gpu`, a GPU gets the laptop's. `.name` is the budget's name.
+    All budgets have the same keys. Without `gpu`, a GPU uses the laptop settings. `.name` is the budget's name.
     """
     table = {"laptop": laptop, "smoke": smoke, "gpu": laptop if gpu is None else gpu}
     for name, settings in table.items():
@@ -66,9 +66,11 @@ def budget(
             raise TypeError(f"budget({name}={settings!r}): give a dict of settings, such as {{'epochs': 8}}.")
         if odd := set(settings) ^ set(laptop):
             odd_names = ", ".join(sorted(map(str, odd)))
-            raise ValueError(f"budget: {name} and laptop have to name the same settings; they differ in {odd_names}.")
+            raise ValueError(f"budget: {name} and laptop must have the same settings; they differ in {odd_names}.")
     if wrong := [key for key in laptop if not str(key).isidentifier() or key == "name"]:
-        raise ValueError(f"budget: {wrong[0]!r} cannot name a setting; .name is the name of the budget.")
+        raise ValueError(
+            f"budget: {wrong[0]!r} cannot be a setting: use another name, as .name is the name of the budget."
+        )
     name = budget_name()
     settings = dict(table[name])
     print(f"Budget '{name}': " + ", ".join(f"{key} {value}" for key, value in settings.items()))
@@ -76,10 +78,10 @@ def budget(
 
 
 def seed(base: int = 0) -> int:
-    """`base`, moved by RESNET_EDU_SEED: the same lesson with other random numbers. Every seed of a lesson is one."""
+    """`base`, shifted by RESNET_EDU_SEED: the same lesson with other random numbers. Lessons use it for all seeds."""
     shift = os.environ.get("RESNET_EDU_SEED") or "0"
     if not shift.isdecimal():
-        raise ValueError(f"RESNET_EDU_SEED={shift!r}: give a whole number of at least 0.")
+        raise ValueError(f"RESNET_EDU_SEED={shift!r}: give an integer of at least 0.")
     return checks.whole("seed", base) + 100 * int(shift)
 
 
@@ -87,7 +89,7 @@ def seed(base: int = 0) -> int:
 
 
 class ClaimError(AssertionError):
-    """A sentence of the lesson did not hold in this run."""
+    """A claim of the lesson did not hold in this run."""
 
 
 def claim(
@@ -100,40 +102,40 @@ def claim(
     equals: float | None = None,
     since: str = "smoke",
 ) -> None:
-    """Print a sentence and the measured value behind it; raise ClaimError where the value is not as claimed.
+    """Print a sentence and its measured value; raise ClaimError if the value is out of bounds.
 
     value: a number, or a tensor or array with one element.
-    within=(low, high), both included; or at_least=, at_most=, equals=: exactly one of the four.
-    since: the smallest budget at which the claim counts; below it the value is printed and nothing is raised.
+    within=(low, high), inclusive; or at_least=, at_most=, equals=: exactly one of the four.
+    since: the smallest budget at which the claim is checked; below it, the value is only printed.
 
-    Where the course has recorded the same claim with other seeds (`authoring render --seeds`), their range is printed
-    beside the bound.
+    If the course has recorded the same claim with other seeds (`authoring render --seeds`), their range is printed
+    next to the bound.
     """
     if not isinstance(sentence, str) or not sentence.strip():
-        raise TypeError(f"claim({sentence!r}, ...): the first argument is the sentence that is claimed.")
+        raise TypeError(f"claim({sentence!r}, ...): the first argument must be the claimed sentence.")
     checks.choice("since", since, BUDGETS)
     number = _as_number(value)
     low, high, bounds = bounds_of(within, at_least, at_most, equals)
-    holds = low <= number <= high  # NaN never does
+    holds = low <= number <= high  # False for NaN
     if path := os.environ.get("RESNET_EDU_CLAIMS"):  # `authoring render --seeds` collects the values of this run
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps([sentence, number]) + "\n")
         print(f"recorded: {sentence}: {_written(number)}")
         return
     if BUDGETS.index(budget_name()) < BUDGETS.index(since):
-        print(f"– {sentence}: {_written(number)} (counts from the budget '{since}' on)")
+        print(f"– {sentence}: {_written(number)} (checked from the budget '{since}' on)")
         return
     if not holds:
         raise ClaimError(
             f"{sentence}: measured {_written(number)}, expected {bounds}{_recorded_range(sentence)}. If you changed "
-            "something above, this is what your change did. If a cell was stopped or run twice, run the lesson again "
+            "something above, this is the effect of your change. If a cell was stopped or run twice, rerun the lesson "
             "from the top. Otherwise please report it with your versions: the lesson is wrong on your machine."
         )
     print(f"✓ {sentence}: {_written(number)} ({bounds}{_recorded_range(sentence)})")
 
 
 def _recorded_range(sentence: str) -> str:
-    """What the recorded runs of this claim gave: "; 5 recorded runs: 0.26 to 0.29"; "" where there are none."""
+    """The values of this claim's recorded runs: "; 5 recorded runs: 0.26 to 0.29", or "" if there are none."""
     values = _recorded_claims().get(sentence, []) if budget_name() == "laptop" else []
     if len(set(values)) < 2:
         return ""
@@ -142,31 +144,31 @@ def _recorded_range(sentence: str) -> str:
 
 @lru_cache
 def _recorded_claims() -> dict[str, list[float]]:
-    """{sentence: its values}, of all lessons together, from `data/runs/claims.json`."""
+    """{sentence: its values}, for all lessons, from `data/runs/claims.json`."""
     path = files.course_folder() / "runs" / "claims.json"
     lessons = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {sentence: values for lesson in lessons.values() for sentence, values in lesson["values"].items()}
 
 
 def _written(number: float) -> str:
-    """Four significant digits; a count in full, such as the 24,234 parameters of a net."""
+    """Four significant digits; counts in full, such as the 24,234 parameters of a network."""
     return f"{number:,.0f}" if number.is_integer() and 1e4 <= abs(number) < 1e7 else f"{number:.4g}"
 
 
 def _as_number(value: Any) -> float:
     try:
         number = value.item() if hasattr(value, "item") else value
-    except (RuntimeError, ValueError, TypeError):  # several elements, none, or a device without numbers
+    except (RuntimeError, ValueError, TypeError):  # several elements, none, or a device without values
         number = None
     if not isinstance(number, Real):
-        raise TypeError(f"claim: the value has to be one number; it is {value!r:.80}.")
+        raise TypeError(f"claim: the value must be one number; it is {value!r:.80}.")
     return float(number)
 
 
 def bounds_of(
     within: Any = None, at_least: Any = None, at_most: Any = None, equals: Any = None
 ) -> tuple[float, float, str]:
-    """What a claim's bounds come to: (low, high, in words)."""
+    """A claim's bounds as (low, high, in words)."""
     given = {"within": within, "at_least": at_least, "at_most": at_most, "equals": equals}
     given = {name: bound for name, bound in given.items() if bound is not None}
     if len(given) != 1:
@@ -181,9 +183,9 @@ def bounds_of(
     except (TypeError, ValueError):
         raise TypeError(f"claim(within={within!r:.80}): give a pair of numbers (low, high).") from None
     if not low <= high:
-        raise ValueError(f"claim(within={within!r}): the low bound comes first.")
+        raise ValueError(f"claim(within={within!r}): the lower bound comes first.")
     if math.isinf(low) and math.isinf(high):
-        raise ValueError(f"claim(within={within!r}): every number is within these bounds, so nothing is claimed.")
+        raise ValueError(f"claim(within={within!r}): every number is within these bounds, so they claim nothing.")
     if math.isinf(low) or math.isinf(high):
         return low, high, f"at most {_written(high)}" if math.isinf(low) else f"at least {_written(low)}"
     return low, high, f"from {_written(low)} to {_written(high)}"
@@ -195,9 +197,9 @@ def bounds_of(
 def recorded(name: str, experiment: Callable[[], Any] | None = None) -> Any:
     """What `experiment()` returned when the course recorded it: lists, dicts, strings and numbers.
 
-    The result is in `data/runs/NAME.json`, with commit, machine and versions beside it. With RESNET_EDU_RECORD=1, as in
-    `authoring render --record`, the experiment runs, for as long as it takes, and its result is stored there. Without
-    `experiment` the result of another lesson's is read.
+    The result is stored in `data/runs/NAME.json`, with commit, machine and versions. With RESNET_EDU_RECORD=1, as in
+    `authoring render --record`, the experiment runs, however long it takes, and its result is stored there. Without
+    `experiment`, read the result of another lesson's experiment.
     """
     path = files.course_folder() / "runs" / f"{name}.json"
     if experiment is not None and os.environ.get("RESNET_EDU_RECORD") == "1":
@@ -222,7 +224,7 @@ def recorded(name: str, experiment: Callable[[], Any] | None = None) -> Any:
 
 
 def show(figure: Figure, *, alt: str, sentence: str | None = None) -> None:
-    """Display a figure with its alt text stored, and print the sentence below it for everyone.
+    """Display a figure, store its alt text, and print the sentence below it for everyone.
 
     JupyterLab does not show the alt text of an output image, so `sentence` (by default the alt text) is printed.
     """
@@ -232,7 +234,7 @@ def show(figure: Figure, *, alt: str, sentence: str | None = None) -> None:
 
 
 class LivePlot:
-    """A figure that is drawn again at the end of every epoch, in place; the last one stays in the notebook.
+    """A figure that is redrawn in place after every epoch; the last one stays in the notebook.
 
     draw: a function of {label: History} that returns a Figure, such as `plots.training_curves`.
 
@@ -247,7 +249,7 @@ class LivePlot:
         self._handle: DisplayHandle | None = None
 
     def watch(self, label: str) -> Callable[[Any], None]:
-        """The callback for one net's `fit`."""
+        """The callback for one network's `fit`."""
 
         def on_epoch(history: Any) -> None:
             self.histories[label] = history
@@ -260,12 +262,12 @@ class LivePlot:
 
 
 def put(figure: Figure, alt: str, handle: DisplayHandle | None = None) -> DisplayHandle:
-    """Display a figure, or replace the one that `handle` shows; an ordinary picture for a reader without a kernel.
+    """Display a figure, or replace the one that `handle` shows; without a kernel, readers see an ordinary picture.
 
-    In plain Python there is no page to put it on, and nothing happens.
+    In plain Python, without a notebook, nothing happens.
     """
     if not isinstance(figure, Figure):
-        raise TypeError(f"show takes a matplotlib Figure; it was given {type(figure).__name__}.")
+        raise TypeError(f"show takes a matplotlib Figure; it got {type(figure).__name__}.")
     if get_ipython() is None:
         return handle or DisplayHandle()
     buffer = io.BytesIO()
@@ -289,33 +291,35 @@ def _check_alt(alt: object) -> None:
 
 
 def quiz(question: str, *, right: Mapping[str, str], wrong: Mapping[str, str]) -> None:
-    """One question with a button for each option; whichever is picked, its reason is shown.
+    """One question with a button for each option; picking one shows its reason.
 
-    right, wrong: {option: the reason why it is right, or wrong}. The order of the options depends on their words alone.
-    `backticks` set code, $dollars$ a formula. A reader without a kernel can unfold the answers.
+    right, wrong: {option: the reason why it is right, or wrong}. The order of the options depends only on their text.
+    `backticks` mark code, $dollars$ a formula. Without a kernel, readers can unfold the answers.
     """
     Quiz(question, right, wrong).show()
 
 
 class Quiz:
-    """`options`: as they are listed. `pick(option)` shows its reason and returns whether it is right.
+    """`options`: in displayed order. `pick(option)` shows its reason and returns whether it is right.
 
-    Where the quiz is not shown, as in plain Python, the reason is printed.
+    If the quiz is not displayed, as in plain Python, the reason is printed.
     """
 
     reason: Any = None  # the widget below the buttons
 
     def __init__(self, question: str, right: Mapping[str, str], wrong: Mapping[str, str]) -> None:
         if not isinstance(question, str) or not question.strip():
-            raise TypeError(f"quiz({question!r:.60}): the first argument is the question.")
+            raise TypeError(f"quiz({question!r:.60}): the first argument must be the question.")
         for name, options in {"right": right, "wrong": wrong}.items():
             if not isinstance(options, Mapping) or not options:
-                raise TypeError(f"quiz({name}={options!r:.60}): give a dict {{option: reason}} of at least one option.")
+                raise TypeError(
+                    f"quiz({name}={options!r:.60}): give a dict {{option: reason}} with at least one option."
+                )
             for text in (*options, *options.values()):
                 if not isinstance(text, str) or not text.strip():
-                    raise TypeError(f"quiz({name}=...): options and reasons are sentences; {text!r} is none.")
+                    raise TypeError(f"quiz({name}=...): options and reasons must be sentences, not {text!r}.")
         if both := set(right) & set(wrong):
-            raise ValueError(f"quiz: {sorted(both)[0]!r} cannot be right and wrong.")
+            raise ValueError(f"quiz: {sorted(both)[0]!r} cannot be both right and wrong.")
         self.question, self.right, self.reasons = question, set(right), {**right, **wrong}
         self.options = sorted(self.reasons, key=lambda option: hashlib.sha256(f"{question}{option}".encode()).digest())
         self.letters = dict(zip(self.options, string.ascii_uppercase, strict=False))
@@ -350,14 +354,14 @@ class Quiz:
 
 
 def put_widget(widget: Any, instead: str) -> None:
-    """Display a widget; a page without a kernel, which cannot show it, gets the HTML `instead`."""
+    """Display a widget; a page without a kernel, which cannot show it, shows the HTML `instead`."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     output = {"application/vnd.jupyter.widget-view+json": view, "text/html": instead, "text/plain": as_text(instead)}
     display(output, raw=True)
 
 
 def as_html(text: str) -> str:
-    """Text for a page: `code` in backticks and a word between *stars* are set as such, and all else means itself."""
+    """Text for a page: formats `code` in backticks and words between *stars*; everything else is literal."""
     text = re.sub(r"(?<![\w*])\*(\w+)\*(?![\w*])", r"<em>\1</em>", html.escape(text, quote=False))
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
 
@@ -370,22 +374,22 @@ def as_text(page: str) -> str:
 
 
 class Stopped(KeyboardInterrupt):
-    """The reader stopped a training, and with it the cell; shown as one sentence, without a traceback."""
+    """The reader stopped training, and with it the cell; shown as one sentence, without a traceback."""
 
-    def _render_traceback_(self) -> list[str]:  # IPython asks for this name
+    def _render_traceback_(self) -> list[str]:  # IPython looks for this name
         return [str(self)]
 
 
 def _end_the_cell(history: training.History, epochs: int) -> None:
     if get_ipython() is not None:
         raise Stopped(
-            f"You stopped the training after {len(history.train_loss)} of {epochs} epochs, and this cell with it. What "
-            "the cell makes is not complete: run it again from its beginning before you go on."
+            f"You stopped the training after {len(history.train_loss)} of {epochs} epochs, and this cell with it. Its "
+            "results are incomplete: rerun the whole cell before you continue."
         )
 
 
 def _after_cell(result: Any) -> None:
-    """Where a cell fails, say whether an earlier one that was stopped, or not run, may be the cause."""
+    """If a cell fails, say whether an earlier cell that was stopped, or not run, may be the cause."""
     source, error = getattr(result.info, "raw_cell", ""), result.error_in_exec
     if isinstance(error, KeyboardInterrupt):
         _stopped.append(source)
@@ -393,7 +397,7 @@ def _after_cell(result: Any) -> None:
         _stopped[:] = [other for other in _stopped if other != source]
     elif _stopped:
         first = next(iter(_stopped[-1].strip().splitlines()), "")
-        print(f"The cell that begins with `{first}` was stopped before its end: run it again first.")
+        print(f"The cell that begins with `{first}` was stopped before it finished: run it again first.")
     elif isinstance(error, NameError):
         print("A cell above has not been run yet. In JupyterLab: Run > Run All Above Selected Cell.")
 

@@ -61,7 +61,7 @@ def test_elsewhere_there_is_no_badge(fork):
 @pytest.mark.parametrize("address", ["github.com/ada/course", LOCAL, 'https://x.org/"', "ftp://x.org/c", "course"])
 def test_what_is_no_address_is_refused_and_nothing_is_written(fork, address):
     before = files(fork)
-    with pytest.raises(Refusal, match="is no address of a git repository"):
+    with pytest.raises(Refusal, match="is not the address of a git repository"):
         stamp(address, fork)
     assert files(fork) == before
 
@@ -70,7 +70,7 @@ def test_a_lesson_with_a_setup_cell_of_its_own_stops_the_stamp(fork):
     path = course.lessons(fork / "notebooks")[1]
     path.write_text(path.read_text(encoding="utf-8").replace("--no-deps", "--upgrade"), encoding="utf-8")
     before = files(fork)
-    with pytest.raises(Refusal, match=f"{path.name}: it has no setup cell like the other lessons"):
+    with pytest.raises(Refusal, match=f"{path.name}: its setup cell is missing or differs"):
         stamp(GITHUB, fork)
     assert files(fork) == before
 
@@ -105,5 +105,5 @@ def test_a_lesson_needs_a_number_and_a_name(fork, number, name):
 
 
 def test_a_number_that_is_taken_is_refused(fork):
-    with pytest.raises(Refusal, match="There is a lesson 03 already: 03_vanishing_gradients"):
+    with pytest.raises(Refusal, match="There is already a lesson 03: 03_vanishing_gradients"):
         new("3", "other", fork / "notebooks")

@@ -201,7 +201,7 @@ def plain(probe):
 PROBES = (gradient_norms, update_ratio, signal, unit_health, layer_table, receptive_field, shattering, dataflow, paths,
           lesions, landscape, first_nonfinite_layer)  # fmt: skip
 
-LOGITS, NUMBERS, LISTEN = "needs logits", "give more examples", "cannot listen"
+LOGITS, NUMBERS, LISTEN = "needs logits", "give more examples", "cannot hook into"
 SENTENCES = {
     **{("lazy", probe): "has no shape yet" for probe in PROBES},
     **{
@@ -211,7 +211,7 @@ SENTENCES = {
     **{("headless", probe): LOGITS for probe in (signal, paths)},
     **{("several outputs", probe): LOGITS for probe in (signal, paths)},
     ("several outputs", receptive_field): "needs an output",
-    ("several outputs", shattering): "one row a point",
+    ("several outputs", shattering): "one row per point",
     ("several outputs", dataflow): "follows one tensor",
     **{
         ("scripted part", probe): LISTEN

@@ -69,7 +69,7 @@ def test_every_lesson_s_exercises_are_written_with_points(tmp_path, capsys):
 def test_nothing_is_overwritten(tmp_path, capsys):
     write_assignments(tmp_path / "course")
     assert cli.main(["authoring", "nbgrader", str(tmp_path / "course")]) == 1
-    assert "has assignments already" in capsys.readouterr().err
+    assert "already contains assignments" in capsys.readouterr().err
     (tmp_path / "file").touch()
     assert cli.main(["authoring", "nbgrader", str(tmp_path / "file")]) == 1
     assert "cannot be written" in capsys.readouterr().err

@@ -106,7 +106,7 @@ BREAKS = [
     ("stores_what_nbval_compares", "no output to compare", tag("nbval-check-output")),
     ("has_one_title", "has 2 headings of level 1", edit(5, source="# Papers")),
     ("has_one_title", "has 0 headings of level 1", edit(0, source="## Objectives")),
-    ("skips_no_heading_level", "'In detail' is of level 4", edit(0, source=TITLE.replace("###", "####"))),
+    ("skips_no_heading_level", "'In detail' has level 4", edit(0, source=TITLE.replace("###", "####"))),
     ("has_its_sections", "no section 'Papers'", edit(5, source="## Literature")),
     ("describes_images_in_text", "image curve.png", edit(5, source="## Papers\n![](curve.png)")),
     ("describes_images_in_text", "<img", edit(5, source='## Papers\n<img src="curve.png" alt="">')),
@@ -237,7 +237,7 @@ def test_a_bound_may_lie_outside_the_recorded_range_by_its_width(bound, log_scal
 
 LINES = (
     "✓ A: loss: 2.3 (from 2.2 to 2.4; 5 recorded runs: 2.29 to 2.31)\n✓ counted: 24,234 (equals 24,234)\n"
-    "– later: 3 (counts from the budget 'laptop' on)\n✓ small: 1e-07 (at most 1e-06)\n✓ large (x): 3 (at least 2)\n"
+    "– later: 3 (checked from the budget 'laptop' on)\n✓ small: 1e-07 (at most 1e-06)\n✓ large (x): 3 (at least 2)\n"
 )
 
 
@@ -409,7 +409,7 @@ def test_what_claims_measure_is_recorded_by_seed_and_none_of_them_fails(reposito
     assert {"budget", "commit", "machine", "versions"} <= set(kept)
 
     path = write_sources(repository, code, "if seed():\n    claim('sometimes', 1, equals=1)")
-    with pytest.raises(Refusal, match="does not make this claim once with each seed: sometimes"):
+    with pytest.raises(Refusal, match="does not make this claim exactly once with each seed: sometimes"):
         record_claims(path, 2, "smoke", repository)
 
 
@@ -425,7 +425,7 @@ def test_a_failing_cell_is_named_and_leaves_the_file_alone(repository):
 def test_a_seed_that_is_none_is_said_before_the_lesson_runs(repository, monkeypatch):
     monkeypatch.setenv("RESNET_EDU_SEED", "abc")
     path = write_sources(repository, "open('ran', 'w')")
-    with pytest.raises(Refusal, match="RESNET_EDU_SEED='abc': give a whole number"):
+    with pytest.raises(Refusal, match="RESNET_EDU_SEED='abc': give an integer"):
         render(path, "smoke", repository)
     assert not (path.parent / "ran").exists()
 
@@ -467,7 +467,7 @@ def test_a_file_elsewhere_is_not_taken_for_the_lesson_of_its_name(repository):
     path = write(repository, good_lesson())
     assert find_lesson(str(path), path.parent) == path
     for elsewhere in ("elsewhere/03_a_lesson.ipynb", "./03_a_lesson.ipynb", str(repository / path.name)):
-        with pytest.raises(Refusal, match=r"03_a_lesson\.ipynb is none of the lessons in .*notebooks\."):
+        with pytest.raises(Refusal, match=r"03_a_lesson\.ipynb is not one of the lessons in .*notebooks\."):
             find_lesson(elsewhere, path.parent)
 
 

@@ -99,7 +99,7 @@ def test_max_steps_ends_schedule_and_run(train):
 
 def test_an_existing_checkpoint_is_not_written_over(train, tmp_path):
     training.fit(ready_net(), train, epochs=1, progress=False, checkpoint=tmp_path / "c")
-    with pytest.raises(FileExistsError, match="resume=True goes on with it"):
+    with pytest.raises(FileExistsError, match="resume it with resume=True"):
         training.fit(ready_net(), train, epochs=1, progress=False, checkpoint=tmp_path / "c")
 
 
@@ -160,13 +160,13 @@ def test_a_damaged_truncated_or_foreign_file_gets_a_sentence(tmp_path):
     }
     for name, what in files.items():
         (tmp_path / name).write_bytes(what)
-        with pytest.raises(ValueError, match=f"{name} is no whole checkpoint"):
+        with pytest.raises(ValueError, match=f"{name} is not a complete checkpoint"):
             checkpoints.read(tmp_path / name)
     torch.save({"model": {}}, tmp_path / "foreign")
-    with pytest.raises(ValueError, match="holds something else than a run"):
+    with pytest.raises(ValueError, match="is not a checkpoint of this package"):
         checkpoints.read(tmp_path / "foreign")
     torch.save(Stop(), tmp_path / "code")  # a pickled object is code that would run
-    with pytest.raises(ValueError, match="no whole checkpoint"):
+    with pytest.raises(ValueError, match="not a complete checkpoint"):
         checkpoints.read(tmp_path / "code")
     with pytest.raises(FileNotFoundError, match="There is no checkpoint"):
         checkpoints.read(tmp_path / "none")
@@ -227,7 +227,7 @@ def test_a_net_is_filled_whole_or_not_at_all():
             self.a, self.z = nn.Parameter(torch.tensor(0.0)), nn.Parameter(torch.tensor(0.0))
 
     pair = Pair()
-    with pytest.raises(ValueError, match="z is a tensor in the net only"):
+    with pytest.raises(ValueError, match="z is a tensor only in the network"):
         weights.fill(pair, {"a": torch.tensor(3.0), "z": "abc"})
     assert pair.a.item() == 0
     lazy = net_with_dropout()

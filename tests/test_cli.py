@@ -210,7 +210,7 @@ def test_data_sample_builds_where_it_is_told(tmp_path, monkeypatch, capsys):
 def test_data_cifar10_counts_the_images(monkeypatch, capsys):
     monkeypatch.setattr("resnet_edu.data.load", lambda name, device, root: (range(50_000), range(10_000)))
     assert cli.main(["data", "cifar10"]) == 0
-    assert capsys.readouterr().out == "CIFAR-10 is here: 50,000 training and 10,000 test images.\n"
+    assert capsys.readouterr().out == "CIFAR-10 is on this machine: 50,000 training and 10,000 test images.\n"
 
 
 def test_data_cifar10_that_could_not_be_kept_is_not_here(monkeypatch, refused, capsys):
@@ -221,26 +221,26 @@ def test_data_cifar10_that_could_not_be_kept_is_not_here(monkeypatch, refused, c
         return range(50_000), range(10_000)
 
     monkeypatch.setattr(data, "load", load)
-    assert refused(["data", "cifar10"]).startswith("CIFAR-10 could not be kept in ")
+    assert refused(["data", "cifar10"]).startswith("CIFAR-10 could not be saved in ")
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("what", ["cifar10", "sample"])
 def test_a_folder_that_is_not_there_is_one_sentence(what, refused):
-    assert "is not a folder" in refused(["data", what, "--root", "/no/such/folder"])
+    assert "is not an existing folder" in refused(["data", what, "--root", "/no/such/folder"])
 
 
 def test_check_lists_each_problem_and_exits_with_1(notebooks, capsys):
     assert cli.main(["authoring", "check", "2"]) == 1
     said = capsys.readouterr().out
-    assert "02_second.ipynb has no section 'Recap'. Add a heading that begins with this word.\n" in said
+    assert "02_second.ipynb has no section 'Recap'. Add a heading that starts with this word.\n" in said
     assert "01_first" not in said
 
 
 def test_check_counts_the_lessons_that_keep_the_rules(notebooks, monkeypatch, capsys):
     monkeypatch.setattr("resnet_edu.authoring.check.RULES", ())
     assert cli.main(["authoring", "check", "2"]) == cli.main(["authoring", "check"]) == 0
-    assert capsys.readouterr().out == "1 lesson keeps every rule.\n2 lessons keep every rule.\n"
+    assert capsys.readouterr().out == "1 lesson follows every rule.\n2 lessons follow every rule.\n"
 
 
 def test_a_pipe_without_a_check_mark_gets_its_number(monkeypatch):
@@ -256,7 +256,7 @@ def test_in_a_folder_that_was_removed_the_command_says_so(tmp_path, monkeypatch,
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    assert refused(["doctor"]).startswith("The current folder is gone: `cd` to one that is there")
+    assert refused(["doctor"]).startswith("The current folder no longer exists")
 
 
 MEMORY = (

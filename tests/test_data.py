@@ -242,9 +242,9 @@ def test_pictures_of_any_mode_become_colors_of_the_same_brightness(tmp_path, mod
 
 
 @pytest.mark.parametrize(("wrong", "words"), [
-    (lambda folder: (folder / "rose" / "notes.txt").write_text("no picture"), "notes.txt is no picture"),
+    (lambda folder: (folder / "rose" / "notes.txt").write_text("no picture"), "notes.txt cannot be read as a picture"),
     (lambda folder: (folder / "rose" / "2.png").write_bytes((folder / "rose" / "1.png").read_bytes()[:60]), "2.png"),
-    (lambda folder: (folder / "tulip").mkdir(), "tulip holds no picture"),
+    (lambda folder: (folder / "tulip").mkdir(), "tulip contains no pictures"),
     (lambda folder: shutil.rmtree(folder / "rose"), "two or more classes"),
 ])  # fmt: skip
 def test_a_folder_that_holds_something_else_is_refused_in_a_sentence(flowers, wrong, words):
@@ -359,7 +359,7 @@ def test_a_split_is_complete_disjoint_in_order_and_fair(n, fraction, seed, class
     images = numbered(n, size=1, classes=classes)
     count = round(fraction * n)
     if count in (0, n):
-        with pytest.raises(ValueError, match="leaves one part empty"):
+        with pytest.raises(ValueError, match="one part would be empty"):
             images.split(fraction, seed)
         return
     rest, held_out = images.split(fraction, seed)

@@ -140,12 +140,12 @@ def test_ranks_drop_other_units_and_refuse_to_go_on_from_different_epochs(tmp_pa
     masks = [set((tmp_path / f"masks{rank}").read_text().splitlines()) for rank in (0, 1)]
     assert len(masks[0]) == len(masks[1]) == 2
     assert not masks[0] & masks[1]
-    assert "ValueError: The processes would go on from different epochs, [0, 2]" in result.stderr
+    assert "ValueError: The processes would resume from different epochs, [0, 2]" in result.stderr
 
 
 def test_outside_torchrun_a_group_says_how_to_start_one(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
-    with pytest.raises(RuntimeError, match="start them with torchrun"):
+    with pytest.raises(RuntimeError, match="start the command with torchrun"):
         ProcessGroup()
 
 

@@ -317,7 +317,7 @@ def test_what_cannot_be_kept_leaves_nothing_and_the_images_are_there(tiny, sourc
     expected = (
         pytest.raises(KeyboardInterrupt)
         if failure == "ctrl-c"
-        else pytest.warns(UserWarning, match=r"could not be kept .*RESNET_EDU_CACHE")
+        else pytest.warns(UserWarning, match=r"could not be saved .*RESNET_EDU_CACHE")
     )
     with expected:
         assert_is(tiny, *data.load("cifar10"))
@@ -373,7 +373,7 @@ def test_a_damaged_file_is_passed_over_with_a_warning_and_replaced(tiny, sources
     if damage in ("half", "empty"):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     sources("good")
-    with pytest.warns(UserWarning, match=r"cifar10\.npz is passed over and can be deleted"):
+    with pytest.warns(UserWarning, match=r"cifar10\.npz is damaged and was skipped"):
         train, test = data.load("cifar10")
     assert_is(tiny, train, test)
     assert_is(tiny, *data.load("cifar10"))  # without a warning now
@@ -415,7 +415,7 @@ def test_a_pickle_that_asks_for_more_than_numpy_needs_is_refused(tiny, tmp_path,
     mark = tmp_path / "mark"
     archive = tar_gz({**tiny.members, "cifar-10-batches-py/data_batch_1": HARM[name](str(mark))})
     tiny.promise(monkeypatch, archive)  # even when the checksum is right
-    with pytest.raises(pickle.UnpicklingError, match="which no CIFAR-10 file does"):
+    with pytest.raises(pickle.UnpicklingError, match="which no CIFAR-10 file needs"):
         cifar10.read_archive(archive)
     assert not mark.exists()
 
@@ -424,7 +424,7 @@ def test_a_pickle_inside_an_npz_is_not_loaded(tiny, tmp_path):
     harm = np.array([Call(open, str(tmp_path / "mark"), "w")], dtype=object)
     (tmp_path / "cache").mkdir()
     np.savez(tmp_path / "cache" / "cifar10.npz", **{**tiny.arrays, "y_test": harm})
-    with pytest.warns(UserWarning, match="passed over"), pytest.raises(ConnectionError):
+    with pytest.warns(UserWarning, match="was skipped"), pytest.raises(ConnectionError):
         data.load("cifar10")
     assert not (tmp_path / "mark").exists()
 

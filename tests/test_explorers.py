@@ -81,7 +81,7 @@ def test_every_control_moves_the_picture(name, page):
     explorer.controls[name].value = CHANGES[name]
     after, _ = explorers.gradient_profile(X, Y, **{**START, name: CHANGES[name]})
     np.testing.assert_array_equal(list(curve(explorer, "this setting"))[1], after)
-    np.testing.assert_array_equal(list(curve(explorer, "setting before"))[1], before)  # it stays as a gray line
+    np.testing.assert_array_equal(list(curve(explorer, "previous setting"))[1], before)  # it stays as a gray line
     assert len(page) == shown + 1
     assert page[-1]["update"] and page[-1]["transient"] == page[-2]["transient"]  # in place
     assert page[-1]["data"]["image/png"] != page[-2]["data"]["image/png"]
@@ -121,12 +121,12 @@ def test_an_explosion_is_marked_at_the_top_until_it_is_over(monkeypatch):
     monkeypatch.setattr(explorers.gradients, "gradient_profile", lambda *_, **__: (profile, 1.0))
     explorer.controls["skip"].value = True
     assert [list(of) for of in curve(explorer, "infinite")] == [[1], [ax.get_ylim()[1]]]
-    assert [list(of) for of in curve(explorer, "no number (NaN)")] == [[2], [ax.get_ylim()[1]]]
-    assert {"infinite", "no number (NaN)"} <= {text.get_text() for text in ax.get_legend().get_texts()}
+    assert [list(of) for of in curve(explorer, "NaN")] == [[2], [ax.get_ylim()[1]]]
+    assert {"infinite", "NaN"} <= {text.get_text() for text in ax.get_legend().get_texts()}
     profile = np.ones(4)
     monkeypatch.setattr(explorers.gradients, "gradient_profile", lambda *_, **__: (profile, 1.0))
     explorer.controls["skip"].value = False
-    assert set(lines(ax)) == {"this setting", "setting before"}
+    assert set(lines(ax)) == {"this setting", "previous setting"}
 
 
 def test_the_page_gets_the_controls_and_then_the_picture(page):
@@ -221,7 +221,7 @@ def test_every_control_of_initialization_moves_both_pictures(name, page):
     expected = explorers.scale_profile(X, Y, seed=2, **settings)
     for side, values in enumerate((expected.activation, expected.gradient)):
         np.testing.assert_array_equal(panel(explorer, side, "this setting"), values)
-        np.testing.assert_array_equal(panel(explorer, side, "setting before"), before[side])
+        np.testing.assert_array_equal(panel(explorer, side, "previous setting"), before[side])
         low, high = explorer.figure.axes[side].get_ylim()
         assert low <= values.min() and values.max() <= high
     assert len(page) == shown + 1 and page[-1]["update"]

@@ -63,7 +63,7 @@ def test_every_control_moves_the_picture(name, page):
     explorer.controls[name].value = CHANGES[name]
     after, loss = explorers.skip_profile(X, Y, **START | {name: CHANGES[name]})
     np.testing.assert_array_equal(curve(explorer, "this setting")[1], after)
-    np.testing.assert_array_equal(curve(explorer, "setting before")[1], before)
+    np.testing.assert_array_equal(curve(explorer, "previous setting")[1], before)
     assert f"{loss:.3g}" in explorer.figure.axes[0].get_title()
     assert page[-1]["update"] and in_words({name: CHANGES[name]}) in page[-1]["metadata"]["image/png"]["alt"]
 
@@ -85,7 +85,7 @@ def test_the_button_trains_and_its_curves_stay(page, monkeypatch):
         assert f"a = {strength:g}, 8 layers, no norm" in page[-1]["metadata"]["image/png"]["alt"]
     legend = [text.get_text() for text in explorer.figure.axes[1].get_legend().get_texts()]
     assert legend == [f"a = {a}, 8 layers, no norm: {end}" for a, end in
-                      [("2", "breaks off"), ("0.5", "2.00"), ("0", "2.00"), ("-1", "2.00")]]  # fmt: skip
+                      [("2", "not finite"), ("0.5", "2.00"), ("0", "2.00"), ("-1", "2.00")]]  # fmt: skip
     steps, losses = curve(explorer, "a = 2", panel=1)
     assert list(steps) == [1, 2] and list(losses) == [3.0, 2.0]  # a running mean
 

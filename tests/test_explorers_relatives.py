@@ -48,7 +48,7 @@ def test_every_control_moves_the_picture(change, page):
     explorer.controls[name].value = value
     found, parameters = explorers.block_profile(X, Y, **{"block": "residual", "blocks": 6, **change})
     np.testing.assert_array_equal(curve(explorer, "this block"), found)
-    np.testing.assert_array_equal(curve(explorer, "choice before"), before)
+    np.testing.assert_array_equal(curve(explorer, "previous choice"), before)
     says = page[-1]["metadata"]["image/png"]["alt"]
     assert f"{parameters:,} parameters" in says and page[-1]["update"]
 

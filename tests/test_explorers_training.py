@@ -70,7 +70,7 @@ def test_every_control_trains_anew_and_keeps_what_was_tried(train, name, page):
     explorer.controls[name].value = CHANGES[name]
     after = explorers.sgd_losses(train, seed=3, **{**START, name: explorer.controls[name].value})
     np.testing.assert_array_equal(curve(explorer, "this setting"), after)
-    np.testing.assert_array_equal(curve(explorer, "setting before"), before)
+    np.testing.assert_array_equal(curve(explorer, "previous setting"), before)
     rates = [START["lr"], explorer.controls["lr"].value]
     ends = [before[-12:], after[-12:]]
     expected = [(rate, float(np.mean(end))) for rate, end in zip(rates, ends, strict=True)]

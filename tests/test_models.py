@@ -368,5 +368,5 @@ def test_what_needs_the_shortcut_is_refused_in_a_plain_net(option):
 @pytest.mark.parametrize("made", [net, lambda: models.resnet18(width=4), lambda: relatives.Skeleton(relatives.Plain)])
 @pytest.mark.parametrize("wrong", [images().to(torch.uint8), images()[0], images().permute(0, 2, 3, 1), [1, 2]])
 def test_images_as_they_are_before_normalize_are_refused(made, wrong):
-    with pytest.raises(ValueError, match=r"takes float images \[N, 3, H, W\]; it was given .*normalize"):
+    with pytest.raises(ValueError, match=r"takes float images \[N, 3, H, W\]; it got .*normalize"):
         made()(wrong)

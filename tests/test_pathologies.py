@@ -188,7 +188,7 @@ A = torch.zeros(3, 16, 16)
         ((cifar(), A, A), {"calibrate": [A]}, "list"),
         ((cifar(), A, A), {"calibrate": torch.zeros(0, 3, 16, 16)}, "at least one example"),
         ((nn.BatchNorm2d(3, track_running_stats=False), A, A), {}, "mixes the points"),
-        ((nn.Flatten(0), A, A), {}, "one row a point"),
+        ((nn.Flatten(0), A, A), {}, "one row per point"),
     ],
 )
 def test_shattering_refuses_what_it_cannot_take(arguments, options, message):
@@ -318,7 +318,7 @@ def test_every_control_moves_the_picture(name, page):
     settings = explorer.settings()
     expected, loss = explorers.pathology(images(), labels(), **settings)
     np.testing.assert_array_equal(line_of(explorer, "this setting"), expected)
-    kept = line_of(explorer, "setting before")
+    kept = line_of(explorer, "previous setting")
     np.testing.assert_array_equal(kept, [] if name == "view" else before)  # another view has another scale
     assert len(page) == shown + 1 and page[-1]["update"]
     assert page[-1]["data"]["image/png"] != page[-2]["data"]["image/png"]

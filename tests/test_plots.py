@@ -153,7 +153,7 @@ def test_without_a_zero_no_cross_and_no_word_of_it():
 
 
 ODD = [0.0, 1.0, np.inf, np.nan, 2.0]
-WORDS = ["exactly 0", "infinite", "no number (NaN)"]
+WORDS = ["exactly 0", "infinite", "NaN"]
 BY_LAYER = {
     "gradient_norms": lambda: plots.gradient_norms({"plain": ODD}),
     "accuracy_and_gradients": lambda: plots.accuracy_and_gradients({"plain": [0.5]}, {"plain": ODD}),

@@ -60,7 +60,7 @@ def test_without_a_network_the_net_stays_as_it_is(download, places, capsys):
     assert time.perf_counter() - started < 10
     assert all(torch.equal(net.state_dict()[key], tensor) for key, tensor in before.items())
     said = capsys.readouterr().out
-    assert "keeps the random ones" in said and "resnet18-f37072fd.pth" in said
+    assert "keeps its random ones" in said and "resnet18-f37072fd.pth" in said
     assert ("refused" in said) == download
 
 
@@ -69,7 +69,7 @@ def test_a_download_is_verified_and_kept(places, official, monkeypatch, capsys):
     torch.save(file_of(official), file)
     monkeypatch.setattr(weights, "fetch", lambda url, patience, slowest: file.getvalue())
     assert not weights.pretrained(models.resnet18(width=4), "resnet18")
-    assert "its SHA-256 does not begin with f37072fd" in capsys.readouterr().out
+    assert "its SHA-256 does not start with f37072fd" in capsys.readouterr().out
     assert not list(places[1].rglob("*.pth"))
 
     right = f"resnet18-{hashlib.sha256(file.getvalue()).hexdigest()[:8]}.pth"
@@ -90,7 +90,7 @@ def test_a_damaged_file_and_another_net_are_refused(places, official):
     torch.save(file_of(official), path)
     smaller = models.resnet18(10)
     before = copy.deepcopy(smaller.state_dict())
-    with pytest.raises(ValueError, match=r"does not fit this ResNet: .* in the net and .* in the file"):
+    with pytest.raises(ValueError, match=r"does not fit this ResNet: .* in the network and .* in the file"):
         weights.pretrained(smaller, "resnet18")
     assert all(torch.equal(tensor, before[name]) for name, tensor in smaller.state_dict().items())
     with pytest.raises(ValueError, match="resnet19"):

@@ -348,7 +348,7 @@ def test_its_rows_go_through_a_state_dict_to_the_same_weights_only():
     again.load_state_dict(norms.state_dict())
     np.testing.assert_array_equal(again.numpy(), norms.numpy())
     for other in (probes.GradientNorms(cifar(), every=2), probes.GradientNorms(nn.Linear(2, 2))):
-        with pytest.raises(ValueError, match="resume with the recorder that the run started with"):
+        with pytest.raises(ValueError, match="resume with a recorder like the original one"):
             other.load_state_dict(norms.state_dict())
 
 
@@ -362,9 +362,9 @@ def test_a_net_that_moves_between_steps_keeps_its_rows():
     ("params", "message"),
     [
         (["fc.wieght"], "fc.wieght"),
-        ([5], "params holds 5"),
-        ([("fc.weight", "fc.weight")], "params holds"),
-        ([("a", torch.ones(2, requires_grad=True) * 2)], "params holds"),
+        ([5], "params contains 5"),
+        ([("fc.weight", "fc.weight")], "params contains"),
+        ([("a", torch.ones(2, requires_grad=True) * 2)], "params contains"),
         ([], "params="),
     ],
 )

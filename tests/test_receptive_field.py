@@ -141,7 +141,7 @@ def test_places_outside_the_output_and_outputs_that_see_nothing_are_refused():
             probes.receptive_field(stack((3, 1)), (1, 8, 8), position=position)
     blind = stack((3, 1))
     nn.init.zeros_(blind[0].weight)
-    with pytest.raises(ValueError, match="No pixel of the input has any influence"):
+    with pytest.raises(ValueError, match="No input pixel has any influence"):
         probes.receptive_field(blind, (1, 8, 8))
 
 

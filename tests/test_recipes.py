@@ -86,7 +86,7 @@ def test_a_run_leaves_weights_history_and_facts(small, tmp_path, capsys):
     assert result["error_on_the_sample"] == pytest.approx(sample, abs=0.005)
 
     assert main([*COMMAND, "--epochs", "2", "--out", str(out)]) == 1
-    assert "--resume goes on with it" in capsys.readouterr().err
+    assert "continue it with --resume" in capsys.readouterr().err
     assert main([*COMMAND, "--epochs", "3", "--seed", "1", "--resume", "--out", str(out)]) == 1
     assert "another run: epochs 2, now 3" in capsys.readouterr().err
 

@@ -55,7 +55,7 @@ def test_runs_of_two_kinds_are_not_mixed(grid, option, value, capsys):
     command = [*SMALL, "--out", str(grid)]
     command[command.index(option) + 1] = value
     assert main(command) == 1
-    assert "choose another folder, or ask for the same" in capsys.readouterr().err
+    assert "choose another folder, or use the same settings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("history", "run"), [("{}", "{}"), ("[]", "{}"), ("{", "{}"), (None, "{}"), (None, "[]")])
@@ -66,7 +66,7 @@ def test_a_folder_with_other_files_is_named(tmp_path, history, run, capsys):
     (folder / "history.json").write_text(lists if history is None else history)
     (folder / "run.json").write_text(run)
     assert main([*SMALL, "--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith(f"resnet_edu: {folder}: run.json and history.json are not those of a run")
+    assert capsys.readouterr().err.startswith(f"resnet_edu: {folder}: run.json and history.json do not describe a run")
 
 
 def test_a_grid_that_is_stopped_goes_on_from_the_last_whole_epoch(small, tmp_path, monkeypatch, capsys):  # noqa: F811
@@ -79,7 +79,7 @@ def test_a_grid_that_is_stopped_goes_on_from_the_last_whole_epoch(small, tmp_pat
 
     monkeypatch.setattr(recipes, "print_epoch", stop_once)
     assert main([*SMALL, "--out", str(stopped)]) == 130
-    assert "goes on from the last whole epoch" in capsys.readouterr().out
+    assert "continues from the last complete epoch" in capsys.readouterr().out
     assert main([*SMALL, "--out", str(stopped)]) == 0
     a, b = (reproduce.results(folder) for folder in (whole, stopped))
     assert [run["history"]["val_loss"] for run in a] == [run["history"]["val_loss"] for run in b]
@@ -154,13 +154,13 @@ def test_a_run_that_has_ended_is_kept_with_the_course(small, course, tmp_path, c
 @pytest.mark.parametrize("name", ["../up", "Resnet", "a b", "", "lessons", "claims"])
 def test_a_run_is_kept_under_a_plain_name(course, tmp_path, name, capsys):
     assert main(["authoring", "keep", str(tmp_path), name]) == 1
-    assert "is no name for a run" in capsys.readouterr().err
+    assert "cannot be the name of a run" in capsys.readouterr().err
     assert "01_convolutional_networks" in (course / "runs" / "lessons.json").read_text()
 
 
 def test_what_has_not_ended_is_not_kept(course, tmp_path, capsys):
     assert main(["authoring", "keep", str(tmp_path), "resnet8"]) == 1
-    assert "no run that has ended" in capsys.readouterr().err
+    assert "has no finished run" in capsys.readouterr().err
     (tmp_path / "run.json").write_text("{")
     (tmp_path / "history.json").write_text("{}")
     assert main(["authoring", "keep", str(tmp_path), "resnet8"]) == 1

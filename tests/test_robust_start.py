@@ -80,7 +80,7 @@ def test_jupyterlab_gets_a_home_where_there_is_none(place, request, monkeypatch,
     monkeypatch.setattr(cli, "jupyter_command", lambda folder, port: [sys.executable, "-c", look])
     monkeypatch.setattr(cli, "wait_until_it_answers", lambda server, port: None)
     assert cli.main(["open", "--no-browser"]) == 0
-    assert "no home folder that can be written" in capsys.readouterr().out
+    assert "home folder is not writable" in capsys.readouterr().out
     assert Path("seen").read_text() and not Path(Path("seen").read_text()).exists()
 
 
@@ -180,7 +180,7 @@ def test_a_folder_without_the_right_to_write_is_said(tmp_path, capsys):
         assert cli.main(["train", "--data", "sample", "--out", str(tmp_path / "run")]) == 1
     finally:
         tmp_path.chmod(0o755)
-    assert "Permission denied. Choose a folder in which you may write." in capsys.readouterr().err
+    assert "Permission denied. Choose a folder that you can write to." in capsys.readouterr().err
 
 
 # ---- A proxy that blocks ---------------------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ def test_a_schedule_is_asked_once_a_step_for_a_number():
     fit(linear(), epochs=2, schedule=lambda step, total: asked.append((step, total)) or 1.0)
     assert asked == [(step, 6) for step in range(6)]
     for wrong in (None, -1.0, math.nan, math.inf, "1", torch.tensor(1.0)):
-        with pytest.raises(ValueError, match=r"schedule\(0, 3\) returned .*: it has to return a number from 0 up"):
+        with pytest.raises(ValueError, match=r"schedule\(0, 3\) returned .*: it must return a nonnegative number"):
             fit(linear(), schedule=lambda step, total, wrong=wrong: wrong)
 
 
@@ -519,7 +519,7 @@ def elsewhere(given):
         ({"net": nn.Conv2d(3, 10, 1)}, r"returned \[8, 10, 8, 8\]"),
         ({"train": torch.zeros(4, 3, 8, 8)}, "train.*given Tensor"),
         ({"train": (images(), images())}, "given tuple. data.load returns a pair"),
-        ({"train": images()[:0]}, "train holds no image"),
+        ({"train": images()[:0]}, "train contains no images"),
         ({"val": [1]}, "val.*given list"),
         ({"val": elsewhere(images())}, "cpu, .* meta"),
         ({"schedule": "cosine"}, "schedule='cosine'"),
@@ -528,7 +528,7 @@ def elsewhere(given):
         ({"precision": "fp16"}, "precision='fp16' needs a GPU"),
         ({"callbacks": Spy()}, "callbacks="),
         ({"callbacks": None}, "callbacks=None"),
-        ({"callbacks": [1]}, "callbacks holds 1"),
+        ({"callbacks": [1]}, "callbacks contains 1"),
     ],
 )
 def test_wrong_settings_say_what_is_possible(options, message):

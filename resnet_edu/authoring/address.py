@@ -1,11 +1,11 @@
-"""Where the course was published: written into every lesson and the README, and taken out again.
+"""The address of the published course: write it into every lesson and the README, or remove it.
 
     python -m resnet_edu authoring address https://github.com/owner/course
     python -m resnet_edu authoring address --remove
 
-The cell `setup` is the same in all lessons (`SETUP`), but for one line: the address that the package can be
-installed from when the notebook lies alone in a folder, as in Colab. Colab opens notebooks from GitHub, so only an
-address there also gives a badge. Nothing is made up: the course as it is written has neither.
+The cell `setup` is the same in all lessons (`SETUP`), except for one line: the address to install the package from
+when the notebook is opened without the rest of the course, as in Colab. Colab opens notebooks from GitHub, so only an
+address there also gets a badge. The course itself has neither address nor badge.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ PICTURE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
 def stamp(address: str, root: Path, branch: str = "main") -> list[Path]:
-    """Write the address into every lesson and the README below `root`; "" takes it out. Returns the changed files.
+    """Write the address into every lesson and the README below `root`; "" removes it. Returns the changed files.
 
-    Raises Refusal for what pip could not install from, and for a lesson whose setup cell is not the course's.
+    Raises Refusal for an address that pip cannot install from, and for a lesson whose setup cell was changed.
     """
     if address and not re.fullmatch(r"(https?|ssh|file)://[^\s\"'\\]+", address):
-        raise Refusal(f"{address!r} is no address of a git repository: give https://..., ssh://... or file:///...")
+        raise Refusal(f"{address!r} is not the address of a git repository: give https://..., ssh://... or file:///...")
     paths = lessons(root / "notebooks")
     texts = {path: stamped(path, address, branch) for path in paths}
     readme = root / "README.md"
@@ -72,7 +72,9 @@ def stamped(path: Path, address: str, branch: str) -> str:
     """The lesson's text with this address."""
     notebook = read(path)
     if setup_address(notebook) is None:
-        raise Refusal(f"{path.name}: it has no setup cell like the other lessons, so no address fits into it.")
+        raise Refusal(
+            f"{path.name}: its setup cell is missing or differs from the other lessons', so it cannot take an address."
+        )
     cell = setup_cell(notebook)
     cell.source = LINE.sub(lambda _: f'ADDRESS = "{address}"', cell.source)
     title = notebook.cells[0]
@@ -81,7 +83,7 @@ def stamped(path: Path, address: str, branch: str) -> str:
 
 
 def setup_address(notebook: NotebookNode) -> str | None:
-    """The address in the lesson's setup cell; None where that is not the course's."""
+    """The address in the lesson's setup cell; None if that cell is not the course's."""
     cell = setup_cell(notebook)
     found = LINE.search(cell.source)
     if found is None or LINE.sub('ADDRESS = ""', cell.source) != SETUP:
@@ -105,6 +107,6 @@ def badge(address: str, branch: str, lesson: str) -> str:
 
 
 def with_badge(text: str, new: str) -> str:
-    """The text with this badge below its first line, in place of one that is there; "" takes it out."""
+    """The text with this badge below its first line, replacing any badge there; "" removes it."""
     first, line_end, rest = BADGE.sub("", text, count=1).partition("\n")
     return first + (f"\n\n{new}" if new else "") + line_end + rest

@@ -1,4 +1,4 @@
-"""The rules that every lesson keeps, checked on its file without running it.
+"""The rules that every lesson follows, checked on its file without running it.
 
     from resnet_edu.authoring.check import check
 
@@ -6,8 +6,8 @@
         print(problem)          # 03_vanishing_gradients.ipynb cell [5] (norms.record()): it ends in an error. ...
 
 A rule is a function of a notebook and its path that yields its problems. To add one, write it and put it into RULES,
-or into WARNINGS for what the course has not yet reached everywhere. That the lessons also run, and that their claims
-hold, is seen by pytest: an unexecuted notebook passes nbval.
+or into WARNINGS if not every lesson follows it yet. That the lessons also run, and that their claims
+hold, is checked by pytest: an unexecuted notebook passes nbval.
 """
 
 import ast
@@ -32,7 +32,7 @@ MAX_BYTES = 1_000_000
 SECTIONS = ("Objectives", "Recap", "Papers")
 RENDER = "Run `python -m resnet_edu authoring render`."
 
-# Their value is nothing to read: as the last line of a cell they print an object and its address.
+# Calls with a useless return value: as the last line of a cell they print an object and its address.
 BARE = {"annotate", "axhline", "axvline", "bar", "barh", "fill_between", "hist", "imshow", "legend", "loglog",
         "manual_seed", "plot", "scatter", "semilogx", "semilogy", "set_title", "set_xlabel", "set_ylabel"}  # fmt: skip
 
@@ -42,7 +42,7 @@ LOCAL_PATH = re.compile(
 
 
 def below(folder: PurePath) -> re.Pattern[str]:
-    """What leads into the folder, with the separators of any system, doubled where a string is shown as code."""
+    """A pattern for paths into the folder, with any system's separators, possibly escaped."""
     return re.compile(r"[\\/]+".join(re.escape(part.rstrip("\\/")) for part in (*folder.parts, "")))
 
 
@@ -52,24 +52,24 @@ INSTALL = re.compile(r"^\s*[%!]+\s*(?:\S*python\S*\s+-m\s+)?(?:pip|conda|mamba|u
 
 
 def check(path: Path) -> list[str]:
-    """Every problem of the lesson, as sentences that begin with its file name. None means that it keeps the rules."""
+    """Every problem of the lesson, as sentences that start with its file name; empty if it follows the rules."""
     try:
         read(path)
     except Refusal as refusal:
         return [str(refusal)]
-    notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))  # as it stands: `read` has mended it
+    notebook = nbformat.reader.reads(path.read_text(encoding="utf-8"))  # as stored: `read` repairs it
     if notebook.get("nbformat") != 4:
         return [f"{path.name} has the notebook format {notebook.get('nbformat')}. Open and save it in JupyterLab."]
     return [f"{path.name} {problem}" for rule in RULES for problem in rule(notebook, path)]
 
 
 def warnings(path: Path) -> list[str]:
-    """What should be better, though no rule forbids it, in the same form."""
+    """What should be improved though no rule forbids it, in the same form."""
     notebook = read(path)
     return [f"{path.name} {warning}" for rule in WARNINGS for warning in rule(notebook, path)]
 
 
-# ---- A notebook, piece by piece, each with the name of its cell ------------------------------------------------------
+# ---- The pieces of a notebook, each with the name of its cell --------------------------------------------------------
 
 
 def cells(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
@@ -78,7 +78,7 @@ def cells(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
 
 
 def code_cells(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
-    """The code cells with something in them: Jupyter does not run an empty one."""
+    """The non-empty code cells: Jupyter does not run empty ones."""
     return ((cell, where) for cell, where in cells(notebook) if cell.cell_type == "code" and cell.source.strip())
 
 
@@ -87,7 +87,7 @@ def outputs(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, str]]:
 
 
 def prose(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
-    """The text cells without the code in them, where a `#` is a comment and a `[0](x)` is no link."""
+    """The text cells without their code, where a `#` is a comment and a `[0](x)` is not a link."""
     for cell, where in cells(notebook):
         if cell.cell_type == "markdown":
             text = re.sub(r"^(```+|~~~+).*?^\1", "", cell.source, flags=re.MULTILINE | re.DOTALL)
@@ -118,7 +118,7 @@ def tags(cell: NotebookNode) -> list[str]:
 
 def is_named_like_a_lesson(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if not re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name):
-        yield "has no lesson's name. Name it by number and topic, such as 03_vanishing_gradients.ipynb."
+        yield "is not named like a lesson. Name it by number and topic, such as 03_vanishing_gradients.ipynb."
 
 
 def is_small(notebook: NotebookNode, path: Path) -> Iterator[str]:
@@ -128,17 +128,17 @@ def is_small(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 def runs_on_python3(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if notebook.metadata.get("kernelspec", {}).get("name") != KERNELSPEC["name"]:
-        yield f"does not ask for the kernel python3, which every Jupyter has. {RENDER}"
+        yield f"does not use the kernel python3, which every Jupyter has. {RENDER}"
 
 
 def stores_no_widget_state(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if "widgets" in notebook.metadata:
-        yield f"stores widget state, which does not show anywhere. {RENDER}"
+        yield f"stores widget state, which is never displayed. {RENDER}"
 
 
 def sets_itself_up(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if setup_address(notebook) is None:
-        yield "has no cell with the id setup like the other lessons. Copy it from resnet_edu.authoring.address.SETUP."
+        yield "has no cell with the id setup, or a different one. Copy it from resnet_edu.authoring.address.SETUP."
 
 
 def has_cell_ids(notebook: NotebookNode, path: Path) -> Iterator[str]:
@@ -147,7 +147,7 @@ def has_cell_ids(notebook: NotebookNode, path: Path) -> Iterator[str]:
         if not cell.get("id"):
             yield f"{where}: it has no id. {RENDER}"
         elif cell.id in seen:
-            yield f"{where}: its id {cell.id} is another cell's too. Give it one of its own."
+            yield f"{where}: its id {cell.id} is also another cell's. Give it a unique one."
         seen.add(cell.get("id"))
 
 
@@ -158,7 +158,7 @@ def is_executed_in_order(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for number, (cell, where) in enumerate(code_cells(notebook), start=1):
         if cell.execution_count != number:
             was = f"was run as [{cell.execution_count}]" if cell.execution_count else "was not run"
-            yield f"{where}: it {was}, not as [{number}], from top to bottom. {RENDER}"
+            yield f"{where}: it {was}, not as [{number}]. Cells must be run from top to bottom. {RENDER}"
             return
 
 
@@ -167,13 +167,13 @@ def ends_in_no_error(notebook: NotebookNode, path: Path) -> Iterator[str]:
         failed = any(output.output_type == "error" for output in cell.outputs)
         meant = "raises-exception" in tags(cell)
         if failed and not meant:
-            yield f"{where}: it ends in an error. Fix it, or tag it raises-exception if the error is meant."
+            yield f"{where}: it ends in an error. Fix it, or tag it raises-exception if the error is intended."
         if meant and not failed:
             yield f"{where}: it is tagged raises-exception but stores no error. Remove the tag, or render it."
 
 
 def tells_the_time_that_it_took(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """The README's last column is what `render` measured, and that was with the budget that readers have."""
+    """The README's last column must be the time that `render` measured, at the budget that readers have."""
     root = path.resolve().parents[1]
     try:
         run = json.loads((root / "data" / "runs" / "lessons.json").read_text(encoding="utf-8"))[path.stem]
@@ -183,24 +183,24 @@ def tells_the_time_that_it_took(notebook: NotebookNode, path: Path) -> Iterator[
         return
     row = readme_row(path.stem).search((root / "README.md").read_text(encoding="utf-8"))
     if budget == "smoke":
-        yield f"has the outputs of the budget smoke, which is for tests. {RENDER}"
+        yield f"has the outputs of the budget smoke, which is only for tests. {RENDER}"
     elif row and row[2] != f"{seconds} s":
-        yield f"takes {row[2]} by the README, but data/runs/lessons.json has {seconds} s. {RENDER}"
+        yield f"takes {row[2]} according to the README, but {seconds} s according to data/runs/lessons.json. {RENDER}"
 
 
 def says_where_time_is_measured(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    """All other outputs are the same, byte by byte, whenever the lesson is rendered."""
+    """All other outputs are byte-identical each time the lesson is rendered."""
     for cell, where in code_cells(notebook):
         printed = "\n".join(output.get("text", "") for output in cell.outputs)
         if "timing" not in tags(cell) and re.search(r"^\d+ epochs?, [\d.]+ s: ", printed, re.MULTILINE):
-            yield f'{where}: its output tells how long training took, new in each run. Give the cell the tag "timing".'
+            yield f'{where}: its output says how long training took, which varies. Give the cell the tag "timing".'
 
 
 def prints_nothing_to_stderr(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for output, where in outputs(notebook):
         if output.output_type == "stream" and output.name == "stderr":
             first = next(iter(output.text.strip().splitlines()), "")
-            yield f"{where}: it prints to stderr ({first}). Fix what it warns of."
+            yield f"{where}: it prints to stderr ({first}). Fix the cause."
 
 
 def stores_what_nbval_compares(notebook: NotebookNode, path: Path) -> Iterator[str]:
@@ -215,14 +215,14 @@ def stores_what_nbval_compares(notebook: NotebookNode, path: Path) -> Iterator[s
 def has_one_title(notebook: NotebookNode, path: Path) -> Iterator[str]:
     titles = [text for level, text, _ in headings(notebook) if level == 1]
     if len(titles) != 1:
-        yield f"has {len(titles)} headings of level 1. Give it one, its title."
+        yield f"has {len(titles)} headings of level 1. Give it exactly one, its title."
 
 
 def skips_no_heading_level(notebook: NotebookNode, path: Path) -> Iterator[str]:
     before = 1
     for level, text, where in headings(notebook):
         if level > before + 1:
-            yield f"{where}: heading '{text}' is of level {level} below one of level {before}. Skip no level."
+            yield f"{where}: heading '{text}' has level {level} below one of level {before}. Do not skip a level."
         before = level
 
 
@@ -230,7 +230,7 @@ def has_its_sections(notebook: NotebookNode, path: Path) -> Iterator[str]:
     found = [text.lower() for _, text, _ in headings(notebook)]
     for section in SECTIONS:
         if not any(text.startswith(section.lower()) for text in found):
-            yield f"has no section '{section}'. Add a heading that begins with this word."
+            yield f"has no section '{section}'. Add a heading that starts with this word."
 
 
 def describes_images_in_text(notebook: NotebookNode, path: Path) -> Iterator[str]:
@@ -253,11 +253,11 @@ def links_to_what_is_there(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for text, where in prose(notebook):
         for link in re.findall(r"\]\(\s*<?([^)\s>]+)", text) + re.findall(r"\b(?:href|src)=[\"']([^\"']+)", text):
             target = unquote(link.partition("#")[0])
-            if not target or re.match(r"[a-z][a-z0-9+.-]*:", target, re.IGNORECASE):  # a place in this page, or a URL
+            if not target or re.match(r"[a-z][a-z0-9+.-]*:", target, re.IGNORECASE):  # an anchor on this page, or a URL
                 continue
             file = (path.parent / target).resolve()
             if not file.exists() or not file.is_relative_to(path.resolve().parents[1]):
-                yield f"{where}: the link to {link} leads nowhere in the repository. Correct it."
+                yield f"{where}: the link to {link} points to nothing in the repository. Correct it."
 
 
 # ---- What must not be in it -----------------------------------------------------------------------------------------
@@ -268,27 +268,27 @@ def names_no_local_path(notebook: NotebookNode, path: Path) -> Iterator[str]:
     texts += [(text, where) for output, where in outputs(notebook) for text in output_texts(output)]
     for text, where in texts:
         for found in dict.fromkeys(LOCAL_PATH.findall(text) + OWN_PATH.findall(text)):
-            yield f"{where}: {found} is a path of one machine. Use a relative path, or keep it out of the output."
+            yield f"{where}: {found} is a path on one machine. Use a relative path, or keep it out of the output."
 
 
 def prints_no_address(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for output, where in outputs(notebook):
         for text in output_texts(output):
             for found in ADDRESS.findall(text):
-                yield f"{where}: its output holds an object's address ({found}), new in each run. Print what is needed."
+                yield f"{where}: its output has an object's address ({found}), new in each run. Print what you need."
 
 
 def ends_in_no_bare_call(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for cell, where in code_cells(notebook):
         if name := bare_call(cell.source):
-            yield f"{where}: its last line shows what {name}() returns. End it with a semicolon, or with a result."
+            yield f"{where}: its last line displays what {name}() returns. End it with a semicolon, or a result."
 
 
 def bare_call(source: str) -> str | None:
     """The name of the call in BARE whose value the cell would show, as in `ax.plot(x)` or `torch.manual_seed(0)`."""
     try:
         last = ast.parse(source).body[-1:]
-    except SyntaxError:  # magics, or a mistake that is meant
+    except SyntaxError:  # magics, or an intended mistake
         return None
     if source.rstrip().endswith(";") or not last or not isinstance(last[0], ast.Expr):
         return None
@@ -301,7 +301,7 @@ def bare_call(source: str) -> str | None:
 def installs_nothing_by_magic(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for cell, where in code_cells(notebook):
         for found in INSTALL.findall(cell.source):
-            yield f"{where}: it installs by `{found}`. What a lesson needs stands in requirements.txt."
+            yield f"{where}: it installs with `{found}`. Put what a lesson needs into requirements.txt."
 
 
 RULES: tuple[Rule, ...] = (

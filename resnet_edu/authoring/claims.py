@@ -1,7 +1,7 @@
-"""The claims of a lesson, from its stored outputs, and whether their bounds are close enough to fail.
+"""The claims of a lesson, from its stored outputs, and whether their bounds are tight enough to fail.
 
-A bound may lie outside the recorded range (`data/runs/claims.json`) by that range's own width, or by a factor of 3
-where the quantity is read on a log scale. Comments beside the bound say so, and give the reason of a wider one:
+A bound may lie outside the recorded range (`data/runs/claims.json`) by up to that range's own width, or by a factor of
+3 if the quantity is read on a log scale. Comments next to the bound say so, and give the reason for a wider one:
 
     claim("F: first over last norm", ratio, at_most=1e-11)  # log scale
     claim("A: loss", loss, within=(2.2, 2.4))  # wide: ln 10 = 2.303, whatever the data
@@ -24,12 +24,12 @@ FACTOR = 3.0
 
 
 def sentences(cell: NotebookNode) -> list[str]:
-    """What the cell claims, whether it counted at the budget of the stored run or not."""
+    """The cell's claims, whether or not they were checked at the budget of the stored run."""
     return [found for output in cell.get("outputs", []) for found in SENTENCE.findall(output.get("text", ""))]
 
 
 def bounds(cell: NotebookNode) -> dict[str, tuple[float, float]]:
-    """{sentence: (low, high)} of the claims that counted."""
+    """{sentence: (low, high)} of the claims that were checked."""
     found = {}
     for output in cell.get("outputs", []):
         for sentence, kind, first, last in BOUNDS.findall(output.get("text", "")):
@@ -39,7 +39,7 @@ def bounds(cell: NotebookNode) -> dict[str, tuple[float, float]]:
 
 
 def is_wide(low: float, high: float, values: Sequence[float], *, log_scale: bool = False) -> bool:
-    """Whether a bound lies farther outside the range of the values than it may; an infinite one is no bound."""
+    """Whether a bound lies farther outside the range of the values than allowed; infinite bounds do not count."""
     least, most = min(values), max(values)
     if log_scale and least > 0:
         return 0 < low < least / FACTOR or most * FACTOR < high < math.inf
@@ -48,7 +48,7 @@ def is_wide(low: float, high: float, values: Sequence[float], *, log_scale: bool
 
 
 def wide_claims(notebook: NotebookNode, path: Path) -> list[str]:
-    """The claims whose bound is wide without a reason; one that was never recorded is left alone."""
+    """The claims whose bounds are wide without a reason; claims that were never recorded are skipped."""
     record = path.resolve().parents[1] / "data" / "runs" / "claims.json"
     lessons = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     values = lessons.get(path.stem, {}).get("values", {})
@@ -60,7 +60,7 @@ def wide_claims(notebook: NotebookNode, path: Path) -> list[str]:
             if runs and "# wide: " not in beside and is_wide(low, high, runs, log_scale="# log scale" in beside):
                 problems.append(
                     f"claim '{sentence}' has the bounds {low:.4g} and {high:.4g}, far outside the recorded "
-                    f"{min(runs):.4g} to {max(runs):.4g}. Tighten them, or give the reason beside them: # wide: ..."
+                    f"{min(runs):.4g} to {max(runs):.4g}. Tighten them, or give the reason next to them: # wide: ..."
                 )
     return problems
 
@@ -76,7 +76,7 @@ def comments(source: str, sentence: str) -> str:
 
 
 def pattern(expression: ast.expr) -> str:
-    """A regular expression for the strings that the expression may give."""
+    """A regular expression for the strings that the expression may evaluate to."""
     match expression:
         case ast.Constant(value=str(text)):
             return re.escape(text)

@@ -1,9 +1,9 @@
-"""`authoring keep`: a run that has ended, kept with the course: its record, and its weights.
+"""`authoring keep`: store a finished run with the course: its record and its weights.
 
     python -m resnet_edu train --data cifar10 --out runs/resnet20
     python -m resnet_edu authoring keep runs/resnet20 resnet20_cifar10
 
-writes `data/runs/NAME.json`, which `recipes.recorded` reads, and `data/weights/NAME.safetensors`; where it recorded
+writes `data/runs/NAME.json`, which `recipes.recorded` reads, and `data/weights/NAME.safetensors`; if it recorded
 its gradient norms (`train --norms N`), also `data/runs/NAME.npz`.
 """
 
@@ -22,17 +22,19 @@ from resnet_edu.training import recipes
 
 
 def keep_run(folder: Path, name: str) -> list[Path]:
-    """The files that were written. Raises Refusal for a folder without a run that has ended, or for a bad name."""
+    """Return the written files. Raises Refusal for a folder without a finished run, or for a bad name."""
     if name in ("lessons", "claims"):
-        raise Refusal(f"{name!r} is no name for a run: data/runs/{name}.json holds something else.")
+        raise Refusal(f"{name!r} cannot be the name of a run: data/runs/{name}.json holds something else.")
     if not re.fullmatch(r"[a-z0-9_]+", name):
-        raise Refusal(f"{name!r} is no name for a run: use small letters, digits and _, such as resnet20_cifar10.")
+        raise Refusal(
+            f"{name!r} cannot be the name of a run: use lowercase letters, digits and _, such as resnet20_cifar10."
+        )
     try:
         result = recipes.result_of(folder)
     except (OSError, ValueError) as error:
         raise Refusal(str(error)) from None
     if result is None:
-        raise Refusal(f"{folder} holds no run that has ended: there is no run.json in it.")
+        raise Refusal(f"{folder} has no finished run: it contains no run.json.")
     runs, weights = (files.course_folder() / part for part in ("runs", "weights"))
     shutil.copyfile(folder / "weights.safetensors", weights / f"{name}.safetensors")
     write_checksums(weights)
@@ -45,7 +47,7 @@ def keep_run(folder: Path, name: str) -> list[Path]:
 
 
 def write_checksums(folder: Path) -> None:
-    """Keep `SHA256SUMS` beside the weights, in the form that `sha256sum -c` reads."""
+    """Write `SHA256SUMS` next to the weights, in the form that `sha256sum -c` reads."""
     weights = sorted(folder.glob("*.safetensors"))
     if weights:
         lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in weights]

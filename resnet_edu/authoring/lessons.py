@@ -1,11 +1,11 @@
-"""Where the lessons are, and how one of them, or a cell of it, is named.
+"""Where the lessons are, and how to name a lesson or one of its cells.
 
     from resnet_edu.authoring.lessons import find_lesson, lessons
 
     lessons()                      # [.../01_convolutional_networks.ipynb, ...]
-    find_lesson("3")               # .../03_vanishing_gradients.ipynb; so do "03" and "vanishing_gradients"
+    find_lesson("3")               # .../03_vanishing_gradients.ipynb; also "03" or "vanishing_gradients"
 
-The lessons belong to a clone of the course, beside the package. An install without a clone has none, and says so.
+The lessons are in a clone of the course, next to the package. An install without a clone has none, and says so.
 """
 
 import json
@@ -21,25 +21,25 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 class Refusal(Exception):
-    """Something that can be expected to go wrong. Its text is the sentence that the user reads."""
+    """An expected error. Its text is the message that the user reads."""
 
 
 def lessons(folder: Path | None = None) -> list[Path]:
-    """Every lesson in the folder (by default the course's own), in the order of their numbers."""
+    """Every lesson in the folder (by default the course's own), ordered by number."""
     folder = folder or NOTEBOOKS
     if not folder.is_dir():
         raise Refusal(
-            "This resnet_edu was installed without its lessons. Clone the course's repository, and run "
-            "`python -m pip install -r requirements.txt` and then this command in the clone."
+            "This resnet_edu was installed without its lessons. Clone the course's repository, run "
+            "`python -m pip install -r requirements.txt` in it, and then this command."
         )
     found = sorted(path for path in folder.glob("*.ipynb") if path.name[0] != ".")  # macOS leaves ._03_name.ipynb
     if not found:
-        raise Refusal(f"There are no lessons in {folder}. `git status` in that folder says which are missing.")
+        raise Refusal(f"There are no lessons in {folder}. `git status` in that folder shows which are missing.")
     return found
 
 
 def find_lesson(name: str, folder: Path | None = None) -> Path:
-    """The lesson that is called by its number ("3", "03"), its name, or its file, with or without a folder."""
+    """Find a lesson by its number ("3", "03"), its name, or its file, with or without a folder."""
     wanted = name.removesuffix(".ipynb")
     found = lessons(folder)
     if "/" in name or os.sep in name:
@@ -47,29 +47,29 @@ def find_lesson(name: str, folder: Path | None = None) -> Path:
         for path in found:
             if path.resolve() == file:
                 return path
-        raise Refusal(f"{name} is none of the lessons in {folder or NOTEBOOKS}.")
+        raise Refusal(f"{name} is not one of the lessons in {folder or NOTEBOOKS}.")
     for path in found:
         number, _, title = path.stem.partition("_")
         if wanted in (path.stem, title, number, number.lstrip("0")):
             return path
-    raise Refusal(f'There is no lesson "{name}". There are: {", ".join(path.stem for path in found)}.')
+    raise Refusal(f'There is no lesson "{name}". Available: {", ".join(path.stem for path in found)}.')
 
 
 def find_lessons(names: Iterable[str], folder: Path | None = None) -> list[Path]:
-    """The lessons of these names; all of them if no name is given."""
+    """The lessons with these names; all of them if no name is given."""
     return [find_lesson(name, folder) for name in names] or lessons(folder)
 
 
 def read(path: Path) -> Any:
-    """The notebook, mended as nbformat does it, which gives each cell an id. Raises Refusal for what is none."""
-    import nbformat  # here, for the command line imports this module, and starts at once
+    """The notebook, repaired by nbformat, which gives each cell an id. Raises Refusal if it is not a notebook."""
+    import nbformat  # imported here, as the command line imports this module and must start at once
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what it mends is `check`'s affair
+            warnings.simplefilter("ignore")  # what nbformat repairs is reported by `check`
             text = path.read_text(encoding="utf-8")
             if not isinstance(json.loads(text), dict):
-                raise ValueError("there are no cells in it")
+                raise ValueError("it has no cells")
             notebook = nbformat.convert(nbformat.reader.reads(text), to_version=4)
             nbformat.validate(notebook, relax_add_props=True)
     except OSError:
@@ -81,12 +81,12 @@ def read(path: Path) -> Any:
 
 
 def readme_row(lesson: str) -> re.Pattern[str]:
-    """The lesson's row in the README's table: all before its time, the time, and what ends the row."""
+    """The lesson's row in the README's table: the part before its time, the time, and the end of the row."""
     return re.compile(rf"^(\|.*\(notebooks/{lesson}\.ipynb\).*\| )([^|]*)( \|)$", re.MULTILINE)
 
 
 def cell_name(notebook: Any, index: int) -> str:
-    """A cell as a reader finds it: `cell [5] (net = CifarNet(56))`, with the number that Jupyter shows beside it."""
+    """A cell as readers see it: `cell [5] (net = CifarNet(56))`, with the number that Jupyter shows."""
     cell = notebook.cells[index]
     first_line = next(iter(cell.source.strip().splitlines()), "")
     if cell.cell_type != "code":

@@ -1,12 +1,12 @@
-"""The exercises as assignments for nbgrader: one notebook a lesson, with solutions, tests and points.
+"""The exercises as assignments for nbgrader: one notebook per lesson, with solutions, tests and points.
 
     python -m resnet_edu authoring nbgrader course        # course/source/lesson_06/lesson_06.ipynb and so on
     cd course
     nbgrader generate_assignment lesson_06                # course/release/lesson_06: what students get
-    nbgrader autograde lesson_06                          # what they handed in to course/submitted/NAME/lesson_06
+    nbgrader autograde lesson_06                          # what they submitted to course/submitted/NAME/lesson_06
     nbgrader generate_feedback lesson_06
 
-Points are the exercise's difficulty. A wrong answer gets none, and in its feedback the sentence that the lesson gives.
+Points are the exercise's difficulty. A wrong answer gets none, and the feedback contains the lesson's message.
 Students have the course's package, and with it the solutions: see notebooks/FOR_INSTRUCTORS.md.
 """
 
@@ -40,12 +40,12 @@ c.ExecutePreprocessor.timeout = 120  # seconds a cell
 
 
 def write_assignments(folder: Path) -> list[Path]:
-    """Write nbgrader's course folder with the source of every assignment; returns the notebooks.
+    """Write nbgrader's course folder with the source of every assignment; return the notebooks.
 
-    Raises Refusal if there are assignments in it already.
+    Raises Refusal if it already contains assignments.
     """
     if (folder / "source").exists():
-        raise Refusal(f"{folder} has assignments already. Name a new folder, or remove its folder source.")
+        raise Refusal(f"{folder} already contains assignments. Give a new folder, or delete its subfolder source.")
     every = all_exercises()
     written = []
     for number in sorted({exercise.lesson for exercise in every}):
@@ -59,8 +59,8 @@ def write_assignments(folder: Path) -> list[Path]:
 
 
 def assignment(exercises: list[Exercise]) -> NotebookNode:
-    """One lesson's notebook: for each exercise its card, the solution to be cleared, and the test that gives points."""
-    title = f"# Exercises of lesson {exercises[0].lesson:02d}\n\nWrite your lines where it says so, and run every cell."
+    """One lesson's notebook: for each exercise its card, the solution to clear, and the test that awards points."""
+    title = f"# Exercises of lesson {exercises[0].lesson:02d}\n\nWrite your code where indicated, and run every cell."
     cells = [graded(new_markdown_cell(title), "title"), graded(new_code_cell(SETUP), "setup")]
     for one in exercises:
         points = "1 point" if one.difficulty == 1 else f"{one.difficulty} points"
@@ -79,7 +79,7 @@ def assignment(exercises: list[Exercise]) -> NotebookNode:
 
 
 def graded(cell: NotebookNode, name: str, *, solution: bool = False, points: int | None = None) -> NotebookNode:
-    """The cell with nbgrader's metadata, version 3: to be read, to be written, or to give points."""
+    """The cell with nbgrader's metadata, version 3: read-only, solution, or graded test."""
     cell.id = name
     cell.metadata.nbgrader = {
         "schema_version": 3,
@@ -94,7 +94,7 @@ def graded(cell: NotebookNode, name: str, *, solution: bool = False, points: int
 
 
 def with_regions(source: str) -> str:
-    """The source with nbgrader's marks around the body of each function and method, below its docstring."""
+    """The source with nbgrader's markers around the body of each function and method, below its docstring."""
     lines = source.rstrip("\n").split("\n")
     for function in reversed(functions(ast.parse(source).body)):
         first, last = function.body[0], function.body[-1].end_lineno
@@ -102,7 +102,7 @@ def with_regions(source: str) -> str:
             begin = first.end_lineno
         else:
             begin = first.lineno - 1
-            while lines[begin - 1].lstrip()[:1] in ("", "#"):  # a comment above the first line belongs to it
+            while lines[begin - 1].lstrip()[:1] in ("", "#"):  # a comment above the first line belongs to the body
                 begin -= 1
         indent = " " * first.col_offset
         lines.insert(last or 0, f"{indent}### END SOLUTION")
@@ -111,7 +111,7 @@ def with_regions(source: str) -> str:
 
 
 def functions(body: list[ast.stmt]) -> list[ast.FunctionDef]:
-    """The functions, and the methods of classes, in the order in which they stand."""
+    """The functions, and the methods of classes, in source order."""
     found: list[ast.FunctionDef] = []
     for statement in body:
         if isinstance(statement, ast.FunctionDef):

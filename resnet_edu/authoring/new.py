@@ -1,6 +1,6 @@
-"""`authoring new 15 my_topic`: a lesson of one's own, in the form of the others and ready to run.
+"""`authoring new 15 my_topic`: start a lesson of your own, structured like the others and ready to run.
 
-It has every section that `authoring check` asks for, a budget, a seed, a question, a prediction, one claim and one
+It has every section that `authoring check` requires, a budget, a seed, a question, a prediction, one claim and one
 figure. Replace them one by one; `authoring render 15` runs what you have.
 """
 
@@ -20,9 +20,9 @@ CELLS = (
     ("title", "# {number} · {title}\n\nWhat is the question of this lesson? Ask it here, in two or three sentences."),
     (
         "objectives",
-        "## Objectives\n\nAfter this lesson you can\n\n- say what you will be able to do.\n\n"
-        "**You need** the lessons that come before it.\n\n"
-        "**Before you run anything:** ask for a guess that the lesson will answer.",
+        "## Objectives\n\nAfter this lesson you can\n\n- (say what the learner will be able to do).\n\n"
+        "**You need** the lessons before this one.\n\n"
+        "**Before you run anything:** (ask for a guess that the lesson will answer).",
     ),
     ("setup", SETUP),
     (
@@ -33,8 +33,8 @@ CELLS = (
     ),
     (
         "predict",
-        "## How large are the gradients of a residual net?\n\n"
-        "**Predict.** By which factor do the first and the last convolution differ?",
+        "## How large are the gradients of a residual network?\n\n"
+        "**Predict.** By what factor do the gradients of the first and last convolutions differ?",
     ),
     (
         "measure",
@@ -42,24 +42,24 @@ CELLS = (
         "torch.manual_seed(seed())\nnet = models.CifarNet(run.depth, residual=True).to(x.device)\n"
         "norms = probes.GradientNorms(net)\nF.cross_entropy(net(x), y).backward()\nnorms.record()\n\n"
         'show(\n    plots.gradient_norms({{"residual": norms}}),\n'
-        '    alt="Gradient norm by layer of a residual net before training: all of one order of magnitude.",\n)\n'
+        '    alt="Gradient norm by layer of a residual network before training: all of one order of magnitude.",\n)\n'
         'claim(\n    "the first and the last gradient are within a factor of 100",\n    norms.ratio(),\n'
         "    within=(1e-2, 1e2),\n)",
     ),
-    ("explain", "Explain what was seen, in words that stay true when the numbers shift."),
-    ("recap", "## Recap\n\n- What holds, in one line each."),
-    ("papers", "## Papers\n\n- Who found it, where, and when."),
+    ("explain", "Explain the result, in words that stay true when the numbers change."),
+    ("recap", "## Recap\n\n- The main results, one line each."),
+    ("papers", "## Papers\n\n- Who found it, when, and where it was published."),
 )
 
 
 def new(number: str, name: str, folder: Path) -> Path:
-    """Write `folder/NN_name.ipynb`. Raises Refusal for a number or a name that a lesson cannot have."""
+    """Write `folder/NN_name.ipynb`. Raises Refusal for an invalid number or name."""
     if not re.fullmatch(r"\d{1,2}", number) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise Refusal(f"{number!r} {name!r}: give a number and a name in small letters, such as 15 my_topic.")
+        raise Refusal(f"{number!r} {name!r}: give a number and a name in lowercase, such as 15 my_topic.")
     path = folder / f"{int(number):02d}_{name}.ipynb"
     for taken in lessons(folder):
         if taken.name[:2] == path.name[:2]:
-            raise Refusal(f"There is a lesson {path.name[:2]} already: {taken.name}. Choose another number.")
+            raise Refusal(f"There is already a lesson {path.name[:2]}: {taken.name}. Choose another number.")
     title = name.replace("_", " ").capitalize()
     cells = []
     for id_, source in CELLS:

@@ -1,12 +1,12 @@
-"""What of an executed notebook is kept, so that the same run gives the same bytes.
+"""What is kept of an executed notebook, so that the same run gives the same bytes.
 
     from resnet_edu.authoring.normalize import normalize, to_text
 
     path.write_text(to_text(normalize(notebook)))
 
-Kept are sources, outputs, execution counts, cell ids and the metadata below. Everything else says who ran the notebook,
-when, and in which program, and would show up as a change in every commit. One thing is added: JupyterLab and Colab fold
-the source of a quiz, which holds the answers; each asks for it in its own words.
+Sources, outputs, execution counts, cell ids and the metadata below are kept. Everything else says who ran the notebook,
+when, and in which program, and would change in every commit. One thing is added: JupyterLab and Colab fold the source
+of a quiz, which holds the answers; each needs its own metadata for that.
 """
 
 from typing import Any
@@ -20,13 +20,13 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def normalize(notebook: NotebookNode) -> NotebookNode:
-    """A copy of the notebook, with what depends on the machine or the moment taken out."""
+    """A copy of the notebook without anything that depends on the machine or the time."""
     result = nbformat.from_dict(
         {
             "cells": notebook.cells,
             "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
             "nbformat": 4,
-            "nbformat_minor": 5,  # the first with cell ids
+            "nbformat_minor": 5,  # the first version with cell ids
         }
     )
     count = 0
@@ -52,7 +52,7 @@ def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> list[No
         if output.output_type == "execute_result":
             output.execution_count = count
         if WIDGET in output.get("data", {}):
-            # Without its kernel a widget is dead. What comes with it as text is only its repr.
+            # Without its kernel, a widget does not work, and its text form is only its repr.
             del output.data[WIDGET]
             if set(output.data) <= {"text/plain"}:
                 continue
@@ -61,7 +61,7 @@ def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> list[No
 
 
 def merge_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """One output for neighbors of the same stream: where a print ends and the next begins is chance."""
+    """Merge adjacent outputs of the same stream: how prints are split into outputs is random."""
     merged: list[NotebookNode] = []
     for output in outputs:
         if merged and output.output_type == merged[-1].output_type == "stream" and output.name == merged[-1].name:
@@ -72,7 +72,7 @@ def merge_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def as_a_terminal_shows_it(text: str) -> str:
-    r"""Each line as it looks in the end: after "\r" the writing starts again at the left, over what stands there.
+    r"""Each line as it finally looks: after "\r", output restarts at the left and overwrites what is there.
 
     >>> as_a_terminal_shows_it("epoch 1 of 9\repoch 2\n")
     'epoch 2 of 9\n'
@@ -88,6 +88,6 @@ def overwrite(line: str) -> str:
 
 
 def to_text(notebook: NotebookNode) -> str:
-    """The notebook as the text of its file: sorted keys, one space of indent, as JupyterLab saves it."""
+    """The notebook file's text: sorted keys, one space of indentation, as JupyterLab saves it."""
     text: Any = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
     return f"{text}\n" if not text.endswith("\n") else str(text)

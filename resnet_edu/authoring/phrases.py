@@ -35,7 +35,7 @@ PHRASES = {
 
 
 def old_phrases(notebook: NotebookNode, path: Path) -> list[str]:
-    """The phrases that have come back, in text and in code."""
+    """The phrases that have reappeared, in text and in code."""
     return [
         f"says '{found[0]}' in \"{first_words(cell.source)}\". Write: {instead}."
         for cell in notebook.cells

@@ -6,7 +6,7 @@
     record_claims(path, seeds=5)                # what `authoring render --seeds 5` does first
     run = run_notebook(path, "smoke")           # only run it: run.notebook, run.seconds, run.cell_seconds
 
-A lesson whose cell fails stays as it was. How long each lesson took is recorded in `data/runs/lessons.json`.
+If a cell fails, the lesson is left unchanged. The time of each lesson is recorded in `data/runs/lessons.json`.
 """
 
 import base64
@@ -31,8 +31,8 @@ from resnet_edu.files import write_atomically
 from resnet_edu.lesson import seed
 from resnet_edu.training.provenance import facts
 
-CELL_TIMEOUT = 900  # seconds, after which a cell hangs
-SLOW_CELL = 5.0  # seconds, from which on a cell's time is printed
+CELL_TIMEOUT = 900  # seconds, after which a cell counts as hanging
+SLOW_CELL = 5.0  # seconds, from which a cell's time is printed
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Run:
 
 
 class ThisPython(AsyncKernelManager):
-    """Starts the Python that runs this, whatever "python3" is registered in the user's home."""
+    """Start the Python that runs this process, whatever "python3" is registered in the user's home."""
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -53,17 +53,17 @@ class ThisPython(AsyncKernelManager):
 
 
 def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool = False) -> Run:
-    """Run the lesson and write it back with its outputs. Raises Refusal, and writes nothing, if a cell fails.
+    """Run the lesson and save it with its outputs. Raises Refusal, and writes nothing, if a cell fails.
 
-    The picture of a cell with the tag "picture" goes into `data/figures/`, and the time that the lesson took into the
-    README's table, but not at the budget smoke.
-    again: run the experiments that the lesson keeps on record (`lesson.recorded`), however long they take.
+    The picture of a cell with the tag "picture" goes into `data/figures/`, and the lesson's time into the README's
+    table, but not at the budget smoke.
+    again: rerun the experiments that the lesson keeps on record (`lesson.recorded`), however long they take.
     """
     before, moved = path.read_bytes(), moved_seed()
     print(f"{path.stem}: running at the budget {budget} ...", flush=True)
     run = run_notebook(path, budget, RESNET_EDU_RECORD=str(int(again)))
     if path.read_bytes() != before:
-        raise Refusal(f"{path.name} was edited while it ran: nothing is written. Run it again.")
+        raise Refusal(f"{path.name} was edited while it ran: nothing was written. Run it again.")
     write_atomically(path, to_text(normalize(run.notebook)))
     measured = {"seconds": round(run.seconds), "budget": budget, "seed": moved, **facts()}
     add_record(root, "lessons", path.stem, measured)
@@ -78,8 +78,8 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool
 
 
 def record_claims(path: Path, seeds: int, budget: str = "laptop", root: Path = ROOT) -> dict[str, list[float]]:
-    """Run the lesson with `seeds` seeds and record what each of its claims measured, {sentence: values}, in
-    `data/runs/claims.json`. No claim fails in these runs: the bounds are chosen from what they gave.
+    """Run the lesson with `seeds` seeds and record the value of each of its claims, {sentence: values}, in
+    `data/runs/claims.json`. No claim fails in these runs: the bounds are chosen from their values.
     """
     values: dict[str, list[float]] = {}
     for number in range(seeds):
@@ -91,18 +91,20 @@ def record_claims(path: Path, seeds: int, budget: str = "laptop", root: Path = R
                 values.setdefault(sentence, []).append(value)
         print(f"{path.stem}: seed {number}, {run.seconds:.0f} s", flush=True)
     if odd := [sentence for sentence, found in values.items() if len(found) != seeds]:
-        raise Refusal(f"{path.name} does not make this claim once with each seed: {odd[0]}. Nothing is written.")
+        raise Refusal(
+            f"{path.name} does not make this claim exactly once with each seed: {odd[0]}. Nothing was written."
+        )
     add_record(root, "claims", path.stem, {"budget": budget, "seeds": seeds, **facts(), "values": values})
     return values
 
 
 def run_notebook(path: Path, budget: str = "laptop", **environment: str) -> Run:
-    """Run every cell, in the notebook's folder. Raises Refusal that names the cell if one fails.
+    """Run every cell, in the notebook's folder. Raises Refusal naming the cell if one fails.
 
-    environment: variables for the kernel beside this process's own, such as RESNET_EDU_SEED="1".
+    environment: variables for the kernel in addition to this process's own, such as RESNET_EDU_SEED="1".
     """
     run = Run(read(path))
-    for cell in run.notebook.cells:  # a cell that does not run keeps no output of an earlier run
+    for cell in run.notebook.cells:  # a cell that does not run must not keep old outputs
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     started: dict[int, float] = {}
@@ -118,17 +120,17 @@ def run_notebook(path: Path, budget: str = "laptop", **environment: str) -> Run:
         kernel_manager_class=ThisPython,
         timeout=CELL_TIMEOUT,
         record_timing=False,
-        coalesce_streams=False,  # nbclient would merge what was printed before a figure with what came after
+        coalesce_streams=False,  # nbclient would merge text printed before and after a figure
         on_cell_execute=start,
         on_cell_executed=stop,
     )
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as profile:  # the user's IPython start-up files have no say
+    with tempfile.TemporaryDirectory() as profile:  # ignore the user's IPython startup files
         variables = {**os.environ, "PYTHONHASHSEED": "0", "IPYTHONDIR": profile, "RESNET_EDU_BUDGET": budget}
         try:
             client.execute(cwd=str(path.parent), env={**variables, **environment})
         except (CellExecutionError, CellTimeoutError, DeadKernelError, AssertionError) as error:
-            # AssertionError: what nbclient raises when Ctrl-C ended the kernel that it waits for.
+            # AssertionError: raised by nbclient if Ctrl-C ended the kernel that it is waiting for.
             last = max(started, default=0)
             raise Refusal(f"{path.name} {cell_name(run.notebook, last)} failed: {reason(error)}") from None
     run.seconds = time.perf_counter() - began
@@ -140,11 +142,11 @@ def reason(error: Exception) -> str:
         return f"{error.ename}: {error.evalue}"
     if isinstance(error, CellTimeoutError):
         return f"it took more than {CELL_TIMEOUT} s."
-    return "the kernel ended while it ran: it was interrupted, or memory was short."
+    return "the kernel ended while the cell ran: it was interrupted, or ran out of memory."
 
 
 def write_picture(notebook: NotebookNode, path: Path) -> None:
-    """Store the last picture that a cell with the tag "picture" displayed."""
+    """Store the last picture displayed by a cell with the tag "picture"."""
     cells = [cell for cell in notebook.cells if "picture" in cell.metadata.get("tags", [])]
     pictures = [out.data["image/png"] for cell in cells for out in cell.outputs if "image/png" in out.get("data", {})]
     if pictures:
@@ -159,7 +161,7 @@ def write_time(readme: Path, lesson: str, seconds: float) -> None:
 
 
 def moved_seed() -> int:
-    """RESNET_EDU_SEED, 0 where it is not set. Raises Refusal where the lesson's own `seed` would raise, and sooner."""
+    """RESNET_EDU_SEED, or 0 if not set. Raises Refusal where the lesson's own `seed` would raise, but earlier."""
     try:
         return seed() // 100
     except ValueError as error:
@@ -167,7 +169,7 @@ def moved_seed() -> int:
 
 
 def add_record(root: Path, name: str, lesson: str, values: dict[str, Any]) -> None:
-    """Write the lesson's values into `data/runs/NAME.json`, beside those of the other lessons."""
+    """Write the lesson's values into `data/runs/NAME.json`, keeping those of the other lessons."""
     path = root / "data" / "runs" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     lessons = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

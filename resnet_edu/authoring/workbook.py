@@ -1,12 +1,12 @@
-"""The learner's own copy of the lessons: without outputs, which would give the answers away, and never written over.
+"""The learner's own copy of the lessons: without outputs, which would give the answers away, and never overwritten.
 
     from resnet_edu.authoring.workbook import update
 
     for message in update(NOTEBOOKS, Path("my_course")):
         print(message)
 
-The folder remembers in `.versions.json` which version of a lesson each copy was made from. A copy that was not touched
-follows its lesson; beside one that was worked on, a newer version is put under a name of its own.
+The file `.versions.json` in the folder records which version of a lesson each copy was made from. An unchanged copy is
+updated with its lesson; next to a changed one, the newer version is stored under another name.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ VERSIONS = ".versions.json"
 
 
 def update(source: Path, target: Path) -> list[str]:
-    """Make or update the copies in `target` of the lessons in `source`; returns what the learner should know."""
+    """Create or update copies of the lessons of `source` in `target`; return messages for the learner."""
     target.mkdir(parents=True, exist_ok=True)
     record = target / VERSIONS
     versions: dict[str, str] = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
@@ -30,10 +30,12 @@ def update(source: Path, target: Path) -> list[str]:
         now, known = digest(text), versions.get(lesson.name)
         if copy.exists() and known == now:
             continue
-        if copy.exists() and digest(copy.read_text(encoding="utf-8")) != known:  # worked on, or not made by us
+        if (
+            copy.exists() and digest(copy.read_text(encoding="utf-8")) != known
+        ):  # edited, or not created by this function
             newer = copy.with_name(f"{copy.stem}.new.ipynb")
             write_atomically(newer, text)
-            messages.append(f"{copy.name} has a newer version: {newer.name}. Yours is as it was.")
+            messages.append(f"{copy.name} has a newer version: {newer.name}. Your copy is unchanged.")
         else:
             write_atomically(copy, text)
         versions[lesson.name] = now

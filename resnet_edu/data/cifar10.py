@@ -2,13 +2,13 @@
 
     arrays = read_cifar10()                             # x_train [50000, 32, 32, 3], y_train, x_test, y_test: uint8
 
-Start with `read_cifar10` at the end, which tells the whole story; the functions above it are its steps, last to first.
-Two forms are understood:
+Start with `read_cifar10` at the end: it is the overview. The functions above it are its steps, last to first.
+Two file formats are supported:
 
-    cifar10.npz               the four arrays, as numpy saves them: what this module keeps in its cache
-    cifar-10-python.tar.gz    the official archive, as torchvision downloads it: pickles, made by Python 2
+    cifar10.npz               the four arrays, saved by NumPy: what this module caches
+    cifar-10-python.tar.gz    the official archive, as torchvision downloads it: pickles written by Python 2
 
-A download stays in memory until its checksum is right, so there is never a partial file to be left behind.
+A download stays in memory until its checksum is verified, so no partial file is ever left behind.
 """
 
 import hashlib
@@ -42,13 +42,13 @@ SOURCES = (  # byte-identical copies first: the home server has answered at abou
     "https://scidata.sjtu.edu.cn/records/p4t8m-rbe26/files/cifar-10-python.tar.gz",
     "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
 )
-# The next source is tried after so many seconds without a byte, or with fewer bytes a second than this; the last source
-# may be as slow as it likes.
+# Move on to the next source after this many seconds without a byte, or at fewer bytes per second than this; the last
+# source may be as slow as it likes.
 PATIENCE, SLOWEST = 20.0, 100_000.0
 
 
 class Damaged(ValueError):
-    """Data that is not what its checksum promises."""
+    """Data that does not match its checksum."""
 
 
 def check_root(root: str | Path | None) -> Path | None:
@@ -56,7 +56,7 @@ def check_root(root: str | Path | None) -> Path | None:
         return None
     folder = checks.path("root", root)
     if not folder.is_dir():
-        raise ValueError(f'root="{root}" is not a folder: create it, or leave root out.')
+        raise ValueError(f'root="{root}" is not an existing folder: create it, or omit root.')
     return folder
 
 
@@ -67,8 +67,8 @@ def verified(arrays: Arrays) -> Arrays:
     for name, expected in SHA256.items():
         array = np.ascontiguousarray(arrays[name])
         if array.dtype != np.uint8 or hashlib.sha256(array.data).hexdigest() != expected:
-            raise Damaged(f"{name} is not CIFAR-10's: its SHA-256 differs")
-    # The bytes are right; their shape may not be: some programs keep labels as [N, 1], or images as rows.
+            raise Damaged(f"{name} does not match CIFAR-10: its SHA-256 differs")
+    # The bytes are right, but their shape may not be: some programs keep labels as [N, 1], or images as rows.
     return {name: array.reshape((-1, 32, 32, 3) if name[0] == "x" else -1) for name, array in arrays.items()}
 
 
@@ -77,7 +77,7 @@ def read_npz(path: Path) -> Arrays:
         return {name: file[name] for name in SHA256}
 
 
-PICKLED = {  # all that CIFAR-10's batch files ask for; the first has since moved within numpy, so ask numpy for it
+PICKLED = {  # all that CIFAR-10's batch files need; NumPy has since moved the first, so ask NumPy for it
     ("numpy.core.multiarray", "_reconstruct"): np.ndarray(0).__reduce__()[0],
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
@@ -85,16 +85,16 @@ PICKLED = {  # all that CIFAR-10's batch files ask for; the first has since move
 
 
 class CifarUnpickler(pickle.Unpickler):
-    """Reads CIFAR-10's batch files and nothing else: a pickle may name any function of Python and have it called."""
+    """Reads CIFAR-10's batch files and nothing else: a pickle can call any Python function."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in PICKLED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR-10 file does")
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no CIFAR-10 file needs")
         return PICKLED[module, name]
 
 
 def read_archive(data: bytes) -> Arrays:
-    """The arrays from the bytes of the official archive, whose md5 is checked before anything in it is opened."""
+    """Return the arrays in the official archive. Its md5 is checked before anything in it is opened."""
     digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if digest != ARCHIVE_MD5:
         raise Damaged(f"its md5 is {digest}, the official archive's is {ARCHIVE_MD5}")
@@ -106,17 +106,17 @@ def read_archive(data: bytes) -> Arrays:
 
 
 def read_batch(archive: tarfile.TarFile, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    # Asked for by its exact name and read in memory: nothing is unpacked, so no path in the archive can lead astray.
+    # Requested by its exact name and read in memory: nothing is extracted, so no path in the archive can escape.
     member = archive.extractfile(f"cifar-10-batches-py/{name}")
     if member is None:
         raise Damaged(f"{name} is not a file")
     batch = CifarUnpickler(member, encoding="latin1").load()
-    images = batch["data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # stored color by color
+    images = batch["data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # stored channel by channel
     return np.ascontiguousarray(images), np.array(batch["labels"], dtype=np.uint8)
 
 
 def read_folder(folder: Path) -> Arrays | None:
-    """The verified arrays from a file in this folder; None if there is none, or, with a warning, if it is damaged."""
+    """The verified arrays from a file in this folder; None if there is none, or (with a warning) if it is damaged."""
     readers = {"cifar10.npz": read_npz, ARCHIVE: lambda path: read_archive(path.read_bytes())}
     for name, reader in readers.items():
         path = folder / name
@@ -125,7 +125,7 @@ def read_folder(folder: Path) -> Arrays | None:
         try:
             return verified(reader(path))
         except Exception as error:  # a damaged zip, gzip, tar or pickle can raise nearly anything
-            warnings.warn(f"{path} is passed over and can be deleted: {in_one_line(error)}", stacklevel=4)
+            warnings.warn(f"{path} is damaged and was skipped; you can delete it: {in_one_line(error)}", stacklevel=4)
     return None
 
 
@@ -139,27 +139,27 @@ def download() -> Arrays:
         try:
             slowest = 0.0 if url == SOURCES[-1] else SLOWEST
             return verified(read_archive(fetch(url, patience=PATIENCE, slowest=slowest)))
-        except Exception as error:  # whatever it is that failed, the next source may do better
+        except Exception as error:  # whatever failed, the next source may work
             failures.append(f"  {url}\n      {in_one_line(error)}")
     raise ConnectionError(
         "CIFAR-10 is not on this machine, and no source delivered it:\n"
         + "\n".join(failures)
         + f'\nThe bundled sample needs no network: data.load("sample").\n'
-        f"For the full set, try again later, or fetch {ARCHIVE} (md5 {ARCHIVE_MD5}) by other means and put it into\n"
-        f'  {files.cache_folder()}\nor into any folder that you then name: data.load("cifar10", root="that/folder").'
+        f"For the full set, try again later, or get {ARCHIVE} (md5 {ARCHIVE_MD5}) another way and put it into\n"
+        f'  {files.cache_folder()}\nor into another folder, and pass it: data.load("cifar10", root="that/folder").'
     )
 
 
 def keep(arrays: Arrays, folder: Path) -> None:
-    """Save cifar10.npz in this folder: whole or not at all. A folder that cannot take it earns a warning, no more."""
+    """Save cifar10.npz in this folder: completely or not at all. If it cannot be written, only warn."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with files.whole(folder / "cifar10.npz") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
     except OSError as error:
         warnings.warn(
-            f"CIFAR-10 could not be kept in {folder} ({error}): it will be downloaded again next time. "
-            "Set RESNET_EDU_CACHE to a folder with 200 MB of room.",
+            f"CIFAR-10 could not be saved in {folder} ({error}): it will be downloaded again next time. "
+            "Set RESNET_EDU_CACHE to a writable folder with 200 MB of free space.",
             stacklevel=4,
         )
 
@@ -168,9 +168,9 @@ def keep(arrays: Arrays, folder: Path) -> None:
 
 
 def read_cifar10(root: str | Path | None = None) -> Arrays:
-    """Looked for in root, in the course's `data/` and in the cache; else downloaded, and kept in root or the cache.
+    """Return CIFAR-10 from root, the course's `data/` or the cache; else download it and save it in root or the cache.
 
-    root must exist. Raises ConnectionError when it is nowhere to be had.
+    root must exist. Raises ConnectionError if it is not found and cannot be downloaded.
     """
     folder = check_root(root)
     for place in (folder, files.course_folder(), files.cache_folder()):

@@ -1,9 +1,9 @@
-"""One download, in memory: whole and in time, or an error. Nothing is left behind.
+"""One download into memory: complete within the time limit, or an error. Nothing is left behind.
 
-    body = fetch("https://...", patience=20.0, slowest=100_000)      # the caller checks the sum, and keeps the file
+    body = fetch("https://...", patience=20.0, slowest=100_000)      # the caller verifies and saves it
 
-`torch.hub.download_url_to_file` has no time limit: a server that stalls, or a name that nobody resolves, would hold up
-a lesson for good.
+`torch.hub.download_url_to_file` has no timeout: a stalled server, or a host name that never resolves, would block a
+lesson forever.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-MOST = 300_000_000  # bytes: no file of the course is larger, so an answer that goes on is none
+MOST = 300_000_000  # bytes: no file of the course is larger, so a longer response is wrong
 
 
 def fetch(url: str, *, patience: float, slowest: float = 0.0) -> bytes:
-    """The body of the answer, with a progress bar. Raises OSError, with the reason in one line.
+    """Return the body of the response; show a progress bar. Raises OSError with a one-line reason.
 
-    Gives up when no byte comes for `patience` seconds, or fewer than `slowest` a second in that time.
+    Gives up when no byte comes for `patience` seconds, or if fewer than `slowest` bytes per second arrive in that time.
     """
     import urllib.request
 
@@ -43,7 +43,7 @@ def fetch(url: str, *, patience: float, slowest: float = 0.0) -> bytes:
         ended.set()
 
     with tqdm(unit="B", unit_scale=True, desc=f"From {urlsplit(url).hostname}", leave=False, disable=None) as bar:
-        # In a thread of its own, because the time limit of a connection does not cover looking up its name.
+        # In its own thread, because a connection's timeout does not cover the DNS lookup.
         threading.Thread(target=read, daemon=True).start()
         seen, since = 0, time.monotonic()
         try:
@@ -61,5 +61,5 @@ def fetch(url: str, *, patience: float, slowest: float = 0.0) -> bytes:
 
 
 def in_one_line(error: Exception) -> str:
-    """What went wrong; an error without words by its name."""
+    """The error's message on one line, or its type if it has no message."""
     return " ".join(str(error).split()) or type(error).__name__

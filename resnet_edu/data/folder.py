@@ -1,4 +1,4 @@
-"""Your own pictures: a folder that holds one folder for each class.
+"""Your own pictures: a folder that contains one folder per class.
 
 flowers/daisy/1.jpg
 flowers/daisy/2.jpg
@@ -29,21 +29,23 @@ def from_folder(
     seed: int = 0,
     device: str | torch.device | None = None,
 ) -> tuple[Images, Images]:
-    """The pictures of `path/class_name/` for training and those held out, as `Images.split(split, seed)` divides them.
+    """Load `path/class_name/*` as a training and a held-out set, divided like `Images.split(split, seed)`.
 
-    Every file that Pillow reads will do, of any size and mode: it becomes [3, size, size], its middle square scaled.
-    Classes and files stand in alphabetical order; hidden ones, with a dot in front, are left out. device: as in `load`.
-    Raises ValueError for a file that is no picture, a class without pictures, and fewer than two classes.
+    Any file that Pillow can read will do, of any size and mode: its central square is scaled to [3, size, size].
+    Classes and files are in alphabetical order; hidden ones (leading dot) are skipped. device: as in `load`.
+    Raises ValueError for a file that is not an image, a class without images, or fewer than two classes.
     """
     folder, size, target = checks.path("path", path), checks.whole("size", size, at_least=1), pick_device(device)
     classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
     if len(classes) < 2:
-        raise ValueError(f"{folder} needs a folder of pictures for each of two or more classes; it has {classes}.")
+        raise ValueError(
+            f"{folder} must contain a folder of pictures for each of at least two classes; found {classes}."
+        )
     pixels, labels = [], []
     for label, name in enumerate(classes):
         files = sorted(file for file in (folder / name).rglob("*") if file.is_file() and not hidden(file, folder))
         if not files:
-            raise ValueError(f"{folder / name} holds no picture: put some in, or remove the folder.")
+            raise ValueError(f"{folder / name} contains no pictures: add some, or remove the folder.")
         pixels += [read_picture(file, size) for file in files]
         labels += [label] * len(files)
     images = Images(channels_first(np.stack(pixels)), torch.tensor(labels, device="cpu"), tuple(classes))
@@ -52,19 +54,19 @@ def from_folder(
 
 
 def hidden(file: Path, folder: Path) -> bool:
-    """Whether its name, or a folder's between `folder` and it, begins with a dot."""
+    """Whether the file's name, or that of a folder between `folder` and the file, begins with a dot."""
     return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def read_picture(file: Path, size: int) -> NDArray[np.uint8]:
-    """[size, size, 3]: the middle square of the picture, upright and scaled. Raises ValueError for another file."""
+    """[size, size, 3]: the central square of the picture, upright and scaled. Raises ValueError if unreadable."""
     from PIL import Image, ImageOps
 
     try:
         with Image.open(file) as picture:
-            upright = ImageOps.exif_transpose(picture)  # a phone stores how it was held
-            if upright.mode.startswith("I"):  # 16 bits, which `convert` would cut off at 255
+            upright = ImageOps.exif_transpose(picture)  # phones store the orientation as metadata
+            if upright.mode.startswith("I"):  # 16-bit, which `convert` would clip at 255
                 upright = Image.fromarray((np.asarray(upright) // 256).clip(0, 255).astype(np.uint8))
             return np.asarray(ImageOps.fit(upright.convert("RGB"), (size, size)))
     except Exception as error:  # a damaged file can raise nearly anything
-        raise ValueError(f"{file} is no picture that can be read ({error}): remove it.") from error
+        raise ValueError(f"{file} cannot be read as a picture ({error}): remove it.") from error

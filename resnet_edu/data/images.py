@@ -1,10 +1,10 @@
 """Images on the device: what `data.load` returns, and everything that happens between it and a network.
 
-The usual loader decodes, crops and normalizes one image at a time, in worker processes. CIFAR-10 is so small (180 MB
-as bytes) that all of it fits on the device, and a batch is then three tensor operations: pick, normalize, crop and
-flip. That is faster on a CPU, far faster on a GPU, and there is no worker process that could hang a notebook.
+The usual loader decodes, crops and normalizes one image at a time, in worker processes. CIFAR-10 (180 MB
+as bytes) is small enough to fit on the device, so a batch takes three tensor operations: index, normalize, augment.
+That is faster on a CPU, much faster on a GPU, and there are no worker processes that could hang a notebook.
 
-Read `normalize` and `crop_and_flip` first: numbers in, numbers out. `Images` is the thin object around them.
+Read `normalize` and `crop_and_flip` first: tensors in, tensors out. `Images` is a thin wrapper around them.
 
     >>> pixels = torch.full((4, 3, 32, 32), 200, dtype=torch.uint8)
     >>> train = Images(pixels, torch.tensor([0, 1, 2, 3]))
@@ -35,33 +35,33 @@ STD = (0.2470, 0.2435, 0.2616)
 GRAY = (0.4809, 0.2392)  # the same images in shades of gray (ITU-R 601)
 
 
-# ---- Numbers in, numbers out ----------------------------------------------------------------------------------------
+# ---- Tensors in, tensors out ----------------------------------------------------------------------------------------
 
 
 def channels_first(array: NDArray[np.uint8]) -> Tensor:
-    """[N, H, W, C], as picture files have it -> [N, C, H, W], as PyTorch's convolutions take it."""
+    """[N, H, W, C], the layout of image files -> [N, C, H, W], the layout of PyTorch's convolutions."""
     return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()
 
 
 def shrink(images: Tensor, size: int) -> Tensor:
-    """uint8 [N, C, H, H] -> uint8 [N, C, size, size], each pixel the rounded mean of the square that it replaces.
+    """uint8 [N, C, H, H] -> uint8 [N, C, size, size], each pixel the rounded mean of the block it replaces.
 
-    Raises ValueError where H is no multiple of `size`.
+    Raises ValueError if H is not a multiple of `size`.
     """
     side = images.shape[-1]
     if side % checks.whole("size", size, at_least=1, at_most=side):
-        raise ValueError(f"size={size}: images of {side} x {side} are averaged down to a divisor of {side}.")
+        raise ValueError(f"size={size}: images of {side} x {side} can only be averaged down to a divisor of {side}.")
     factor = side // size
     if factor == 1:
         return images
-    # By parts: the full set as float32 would take 600 MB at once.
+    # In chunks: the full set as float32 would take 600 MB at once.
     return torch.cat([F.avg_pool2d(part.float(), factor).round().to(torch.uint8) for part in images.split(5000)])
 
 
 def normalize(images: Tensor) -> Tensor:
-    """uint8 [..., C, H, W] -> float32 of the same shape: mean 0, deviation 1 in each channel over CIFAR-10.
+    """uint8 [..., C, H, W] -> float32 of the same shape: mean 0 and standard deviation 1 per channel over CIFAR-10.
 
-    C is 3, or 1 for shades of gray.
+    C is 3, or 1 for grayscale.
     """
     if images.dtype != torch.uint8 or images.dim() < 3 or images.shape[-3] not in (1, 3):
         raise ValueError(f"normalize takes uint8 images [..., C, H, W] with C 1 or 3, not {_described(images)}.")
@@ -71,34 +71,34 @@ def normalize(images: Tensor) -> Tensor:
 
 @lru_cache
 def _statistics(device: torch.device, channels: int) -> tuple[Tensor, Tensor]:
-    # Kept once a device: made anew for each batch, the copy to the GPU would make the program wait for it.
+    # Cached per device: creating them for each batch would copy to the GPU, and the CPU would wait for it.
     statistics = (MEAN, STD) if channels == 3 else ((GRAY[0],), (GRAY[1],))
     mean, std = (torch.tensor(values, device=device).mul(255).view(-1, 1, 1) for values in statistics)
     return mean, std
 
 
 def crop_and_flip(x: Tensor, offsets: Tensor, flips: Tensor, padding: int) -> Tensor:
-    """Pad each image with zeros, cut a window of the old size out of it, mirror it or not: the whole batch at once.
+    """Pad each image with zeros, crop it to its old size, and flip some horizontally: the whole batch at once.
 
-    x [N, C, H, W]; offsets int64 [N, 2]: row and column of the window, each 0 .. 2 * padding (padding itself is the
-    image unmoved); flips bool [N]. Returns [N, C, H, W], contiguous.
+    x [N, C, H, W]; offsets int64 [N, 2]: row and column of the window, each 0 .. 2 * padding (`padding` leaves the
+    image in place); flips bool [N]. Returns [N, C, H, W], contiguous.
 
     This is the augmentation of He et al. 2015, section 4.2. Zeros after normalization are the mean color: padding
     the raw bytes would frame the images in black.
     """
-    # Looking at the numbers themselves would make the CPU wait for a GPU, so they are checked on the CPU only.
+    # Reading GPU values would make the CPU wait for the GPU, so they are checked only on the CPU.
     if offsets.device.type == "cpu" and len(x) and not 0 <= int(offsets.min()) <= int(offsets.max()) <= 2 * padding:
         raise ValueError(f"offsets must be 0 to {2 * padding}, not {int(offsets.min())} to {int(offsets.max())}.")
     n, channels, height, width = x.shape
     padded = F.pad(x, (padding, padding, padding, padding))
 
-    # Which pixel of the padded image goes where? A mirrored image reads its columns from right to left.
+    # Which pixel of the padded image goes where? A flipped image reads its columns from right to left.
     rows = torch.arange(height, device=x.device) + offsets[:, :1]  # [N, H]
     columns = torch.arange(width, device=x.device)
     columns = torch.where(flips[:, None], width - 1 - columns, columns) + offsets[:, 1:]  # [N, W]
     pixel = rows[:, :, None] * padded.shape[-1] + columns[:, None, :]  # [N, H, W], numbered row by row
 
-    # One gather for the batch, every channel from the same place.
+    # One gather for the whole batch, with the same indices for every channel.
     picked = padded.flatten(2).gather(2, pixel.view(n, 1, -1).expand(-1, channels, -1))
     return picked.view(n, channels, height, width)
 
@@ -111,8 +111,8 @@ class Images:
     """Images with their labels, on one device.
 
     images uint8 [N, C, H, W], C 3 (color) or 1 (gray); labels int64 [N], each an index into classes. Batches are
-    normalized by CIFAR-10's statistics, see `normalize`; with pixel_mean float32 [C, H, W], such as the mean of the
-    training images, that is subtracted instead, and full brightness is 1.
+    normalized with CIFAR-10's statistics (see `normalize`). If pixel_mean float32 [C, H, W] is given, such as the
+    mean of the training images, it is subtracted instead, and pixels are scaled to 0 .. 1.
     """
 
     images: Tensor
@@ -150,32 +150,32 @@ class Images:
         return self.images.device
 
     def to(self, device: str | torch.device | None) -> Images:
-        """The same images on another device; None picks one as `data.load` does."""
+        """Return the same images on another device; None picks one as `data.load` does."""
         target = pick_device(device)
         mean = None if self.pixel_mean is None else self.pixel_mean.to(target)
         return Images(self.images.to(target), self.labels.to(target), self.classes, mean)
 
     def __getitem__(self, key: int | slice | Sequence[int] | Sequence[bool] | NDArray[Any] | Tensor) -> Images:
-        """Some of the images, as an Images again, in the order asked for.
+        """Return a selection of the images as an Images, in the order requested.
 
-        A slice; a list, array or tensor of positions (negative ones count from the end) or of N truth values; or
-        one integer, which gives an Images of length 1, so that what comes out always has the same form.
+        key: a slice; a list, array or tensor of positions (negative ones count from the end) or of N booleans; or
+        one integer, which gives an Images of length 1, so that the result always has the same form.
         """
         picked = np.arange(len(self))[key.cpu().numpy() if isinstance(key, Tensor) else key]
         if picked.ndim > 1:
-            raise IndexError(f"images are picked in one dimension, not by {key!r:.60}.")
+            raise IndexError(f"index images with an integer, a slice or a list of positions, not {key!r:.60}.")
         where = torch.from_numpy(np.array(picked, order="C", ndmin=1)).to(self.device)
         return Images(self.images[where], self.labels[where], self.classes, self.pixel_mean)
 
     def only(self, *classes: str) -> Images:
-        """The images of these classes, in the official order; labels count the classes as they are named here.
+        """The images of these classes, in the official order; labels number the classes in the order given here.
 
         >>> pets = train.only("cat", "dog")      # pets.classes == ("cat", "dog"), labels 0 and 1
         """
         unknown = [name for name in classes if name not in self.classes]
         if not classes or unknown or len(set(classes)) < len(classes):
             given = ", ".join(map(repr, classes)) or "nothing"
-            raise ValueError(f"only takes classes, each once, out of {', '.join(self.classes)}; it was given {given}.")
+            raise ValueError(f"only() takes distinct classes out of {', '.join(self.classes)}; it was given {given}.")
         new = torch.full((len(self.classes),), -1, device=self.device)
         for label, name in enumerate(classes):
             new[self.classes.index(name)] = label
@@ -184,17 +184,17 @@ class Images:
         return Images(self.images[chosen], labels[chosen], classes, self.pixel_mean)
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Images, Images]:
-        """(the rest, round(fraction * N) images held out): `train, val = train.split(0.1, seed=0)`.
+        """Return (the rest, round(fraction * N) held-out images): `train, val = train.split(0.1, seed=0)`.
 
-        Stratified: the number held out of a class differs from that class's share by less than one. Both parts keep
+        Stratified: the number held out per class differs from that class's share by less than one. Both parts keep
         the official order. The same seed holds out the same images on every device.
         """
         n = len(self)
         count = round(checks.number("fraction", fraction, above=0, below=1) * n)
         if not 0 < count < n:
-            raise ValueError(f"fraction={fraction}: of {n} images that is {count}, and leaves one part empty.")
+            raise ValueError(f"fraction={fraction}: that holds out {count} of {n} images, and one part would be empty.")
 
-        # Shuffle, sort by class without disturbing the shuffle, and take every (n / count)th: a fair share of each.
+        # Shuffle, sort by class with a stable sort, and take every (n / count)th: a fair share of each.
         shuffled = torch.randperm(n, generator=_generator(seed), device="cpu")
         by_class = shuffled[self.labels.cpu()[shuffled].argsort(stable=True)]
         every = (2 * torch.arange(count, device="cpu") + 1) * n // (2 * count)
@@ -211,20 +211,20 @@ class Images:
         seed: int = 0,
         shard: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """One pass over the images: normalized float32 [B, C, H, W] and int64 [B]; the last batch may be shorter.
+        """Iterate once over the images: normalized float32 [B, C, H, W] and int64 [B]; the last batch may be shorter.
 
-        shuffle: a new order. augment: each image moved by up to H // 8 pixels (4 at 32 x 32) in both directions, and
-        mirrored or not (He et al. 2015). Every random choice follows from seed, alike on every device; pass another
-        seed for another epoch. PyTorch's global random state is neither read nor changed.
+        shuffle: a new order. augment: shift each image by up to H // 8 pixels (4 at 32 x 32) in both directions, and
+        flip it or not (He et al. 2015). Every random choice depends on seed only, alike on every device; pass another
+        seed for each epoch. PyTorch's global random state is neither read nor changed.
 
-        shard (rank, world): of each batch every world-th image from rank on, for one of several processes that train
-        together. All get equally many; what a short last batch has too many is left out of this pass.
+        shard (rank, world): of each batch, every world-th image starting at rank, for one of several processes that
+        train together. All get equally many; the surplus of a short last batch is left out of this pass.
         """
-        # Checked here and not in _epoch: a generator function would only complain at its first batch.
+        # Checked here, not in _epoch: a generator function would raise only at its first batch.
         batch_size = checks.whole("batch_size", batch_size, at_least=1)
         shuffle, augment = checks.flag("shuffle", shuffle), checks.flag("augment", augment)
         if not isinstance(shard, tuple) or [type(part) for part in shard] != [int, int] or not 0 <= shard[0] < shard[1]:
-            raise ValueError(f"shard must be (rank, world), whole numbers with 0 <= rank < world, not {shard!r:.60}.")
+            raise ValueError(f"shard must be (rank, world), integers with 0 <= rank < world, not {shard!r:.60}.")
         return self._epoch(batch_size, shuffle, augment, _generator(seed), *shard)
 
     def _normalized(self, images: Tensor) -> Tensor:
@@ -233,8 +233,8 @@ class Images:
     def _epoch(
         self, batch_size: int, shuffle: bool, augment: bool, generator: torch.Generator, rank: int, world: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        # All of the epoch's random numbers are drawn on the CPU and moved once: the same numbers on every device,
-        # and no batch for which the CPU has to wait for the GPU.
+        # All of the epoch's random numbers are sampled on the CPU and moved once: every device gets the same numbers,
+        # and the CPU never has to wait for the GPU at a batch.
         n, padding = len(self), self.images.shape[-2] // 8
         drawn: dict[str, Any] = {"generator": generator, "device": "cpu"}
         order = (torch.randperm(n, **drawn) if shuffle else torch.arange(n, device="cpu")).to(self.device)
@@ -253,11 +253,11 @@ class Images:
             yield x, self.labels[picked]
 
 
-# ---- Where they live ------------------------------------------------------------------------------------------------
+# ---- Choosing a device -----------------------------------------------------------------------------------------------
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
-    """None: CUDA where there is one, else the CPU. A name or a torch.device: that one, if this machine has it.
+    """None: CUDA if available, else the CPU. A name or a torch.device: that device, if this machine has it.
 
     Apple's "mps" is used only when asked for by name: PyTorch has had silent errors there that a course about
     measured gradients cannot risk.
@@ -271,7 +271,7 @@ def pick_device(device: str | torch.device | None) -> torch.device:
         if target.type == "meta":
             raise RuntimeError("meta tensors hold no data")
         torch.empty(1, device=target)
-    except Exception as error:  # each backend has its own: RuntimeError, AssertionError, ModuleNotFoundError, ...
+    except Exception as error:  # each backend raises its own: RuntimeError, AssertionError, ModuleNotFoundError, ...
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise ValueError(f"device={device!r:.60} cannot be used here ({reason}); possible: {here}.") from None
     return target
@@ -284,5 +284,5 @@ def _described(value: object) -> str:
 
 
 def _generator(seed: int) -> torch.Generator:
-    # Seeds go further than `checks.seed` lets them: an epoch's is 1000 times that of the run.
+    # Seeds may exceed the limit of `checks.seed`: an epoch's is 1000 times that of the run.
     return torch.Generator("cpu").manual_seed(checks.whole("seed", seed, at_most=2**63 - 1))

@@ -1,12 +1,12 @@
-"""The bundled sample: 6,000 images of CIFAR-10 as PNG sheets that a person can look at.
+"""The bundled sample: 6,000 images of CIFAR-10 as PNG sheets that you can look at.
 
-    arrays = read_sample()                              # verified, in the order that CIFAR-10 gives its images
-    build_sample(out="data/cifar10_sample")             # made again from the full set, pixel for pixel
+    arrays = read_sample()                              # verified, in CIFAR-10's order
+    build_sample(out="data/cifar10_sample")             # rebuilt from the full set, pixel for pixel
 
-It holds the first 500 training and the first 100 test images of each class, one sheet for each class of each part.
-`manifest.json` says which images these are, their SHA-256, where they come from and under what terms. The manifest is
-the same, byte by byte, wherever it is built. The PNG files need not be, since each release of Pillow may compress
-a little differently: what counts is the pixels. `SHA256SUMS` is for the files as they are shipped.
+It holds the first 500 training and the first 100 test images of each class, one sheet per class and part.
+`manifest.json` records which images these are, their SHA-256, their origin and their terms. It is byte-for-byte the
+same wherever it is built. The PNG files may differ, since each release of Pillow may compress a little differently:
+what counts is the pixels. `SHA256SUMS` covers the files as shipped.
 """
 
 import hashlib
@@ -98,7 +98,7 @@ def read_sample(root: str | Path | None = None) -> Arrays:
             with Image.open(path) as picture:
                 images = untile(np.asarray(picture.convert("RGB")))
             if digest(images) != sheet["sha256"]:
-                raise ValueError("its pixels are not those that manifest.json promises")
+                raise ValueError("its pixels do not match manifest.json")
             found[sheet["part"]].append((np.array(sheet["official_index"]), images, sheet["label"]))
         arrays: Arrays = {}
         for part, sheets in found.items():
@@ -109,7 +109,7 @@ def read_sample(root: str | Path | None = None) -> Arrays:
     except Exception as error:  # a damaged PNG can raise nearly anything
         raise OSError(
             f"the bundled images cannot be read: {path}: {error}. "
-            "In a clone, `git checkout -- data` brings them back; else install the package again."
+            "In a clone, `git checkout -- data` restores them; otherwise reinstall the package."
         ) from error
     return arrays
 
@@ -118,15 +118,15 @@ def read_sample(root: str | Path | None = None) -> Arrays:
 
 
 def build_sample(root: str | Path | None = None, out: str | Path | None = None) -> Path:
-    """Make the sample again from the full CIFAR-10 (see `read_cifar10` for root) and return its folder.
+    """Rebuild the sample from the full CIFAR-10 (see `read_cifar10` for root) and return its folder.
 
-    out: where to write. None means over the bundled sample, so that in a clone `git status` tells the difference.
+    out: where to write. None overwrites the bundled sample, so that in a clone `git status` shows any difference.
     """
     return write_sample(read_cifar10(root), files.course_folder() / FOLDER if out is None else Path(out))
 
 
 def write_sample(arrays: Arrays, out: Path) -> Path:
-    """Write sheets, manifest and checksums into the folder `out`, which is made if need be."""
+    """Write sheets, manifest and checksums into the folder `out`, which is created if necessary."""
     from PIL import Image
 
     out.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def write_sample(arrays: Arrays, out: Path) -> Path:
         for label, name in enumerate(CLASSES):
             index = np.flatnonzero(labels == label)[:count]
             if len(index) < count:
-                raise ValueError(f"the sample takes {count} {part} images of class {name}, but there are {len(index)}")
+                raise ValueError(f"the sample needs {count} {part} images of class {name}, but there are {len(index)}")
             file = f"{part}_{label}_{name}.png"
             Image.fromarray(tile(images[index])).save(out / file, optimize=True)
             sheets.append(
@@ -149,7 +149,7 @@ def write_sample(arrays: Arrays, out: Path) -> Path:
         parts[part] = {"images": len(every), "sha256": digest(images[every])}
 
     text = json.dumps({**ABOUT, "parts": parts, "sheets": sheets}, indent=1)
-    text = re.sub(r"\n\s*(\d)", r" \1", text)  # the indices in one line, not in thousands
+    text = re.sub(r"\n\s*(\d)", r" \1", text)  # the indices on one line, not one line each
     (out / "manifest.json").write_bytes(text.encode() + b"\n")
 
     files = ["manifest.json", *(str(sheet["file"]) for sheet in sheets)]

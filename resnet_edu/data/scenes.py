@@ -1,13 +1,13 @@
-"""Scenes for detection and segmentation: pictures put on a background, so that the truth is known without annotators.
+"""Scenes for detection and segmentation: pictures pasted onto a background, so that ground truth needs no annotators.
 
     >>> train, _ = data.load("sample")
     >>> scenes = data.compose_scenes(train, 8, seed=0)
     >>> scenes.images.shape, scenes.boxes[0].shape, scenes.masks.shape
     (torch.Size([8, 3, 64, 64]), torch.Size([2, 4]), torch.Size([8, 64, 64]))
 
-What this makes easy, compared with photographs: every object is a whole upright square that nothing hides, with a hard
-edge, and its mask is its box. One thing is made harder on purpose: each scene also holds a *decoy*, a square as sharp
-as the others, of a picture whose tiles have been shuffled. It is no object, and an edge alone does not tell it apart.
+Easier than in photographs: every object is a complete, upright, unoccluded square with a hard edge, and its mask is
+its box. Harder, on purpose: each scene also contains a *decoy*, a square with edges as sharp as the others', made
+from a picture whose tiles are shuffled. It is not an object, and edges alone do not give it away.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from resnet_edu import checks
 from .images import Images
 
 TILES = 4  # a decoy is a picture cut into 4 x 4 tiles, in another order
-TRIES = 40  # places that are tried for a square before it is left out
+TRIES = 40  # positions tried for a square before it is left out
 
 
 @dataclass(frozen=True, eq=False)
 class Scenes:
-    """Composed scenes with what is true about them, on one device.
+    """Composed scenes with their ground truth, on one device.
 
     images: uint8 [N, 3, S, S]. boxes: N tensors float32 [k, 4], corners x1, y1, x2, y2 in pixels, x to the right and y
-    down, the second corner outside of the object. labels: N tensors int64 [k], indices into classes.
-    masks: int64 [N, S, S], 0 where there is background or a decoy, else label + 1.
+    down, the second corner exclusive. labels: N tensors int64 [k], indices into classes.
+    masks: int64 [N, S, S], 0 for background and decoys, else label + 1.
     """
 
     images: Tensor
@@ -57,9 +57,9 @@ def compose_scenes(
 ) -> Scenes:
     """`count` scenes [3, size, size], each with 1 to `objects` pictures and `decoys` shuffled ones, none overlapping.
 
-    pictures: what is put on, scaled to a side drawn from `sides` (first and last included); labels and classes are
-    theirs. The background is another picture, averaged to 4 x 4 colors and blown up. A square for which 40 places were
-    taken is left out, but never the first object. The same arguments give the same scenes.
+    pictures: what is pasted, scaled to a side sampled from `sides` (inclusive); labels and classes are theirs. The
+    background is another picture, averaged to 4 x 4 colors and enlarged. A square that finds no free position in 40
+    tries is left out, but never the first object. The same arguments give the same scenes.
     Raises ValueError for sides that do not fit.
     """
     draw = torch.Generator("cpu").manual_seed(checks.seed(seed))
@@ -68,9 +68,7 @@ def compose_scenes(
     if not 4 <= smallest <= largest <= size:
         raise ValueError(f"sides={sides}: give (smallest, largest) in pixels, from 4 to the scene's {size}.")
     if pictures.images.shape[-1] % TILES or pictures.images.shape[-2] % TILES:
-        raise ValueError(
-            f"The pictures' sides have to be multiples of {TILES}, not {list(pictures.images.shape[-2:])}."
-        )
+        raise ValueError(f"The pictures' sides must be multiples of {TILES}, not {list(pictures.images.shape[-2:])}.")
     on_cpu = pictures.to("cpu")
     with torch.device("cpu"):
         made = [_scene(on_cpu, size, objects, sides, decoys, draw) for _ in range(count)]
@@ -88,7 +86,7 @@ def compose_scenes(
 def _scene(
     pictures: Images, size: int, objects: int, sides: tuple[int, int], decoys: int, draw: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One image, mask, boxes and labels, as `Scenes` has them."""
+    """One image, mask, boxes and labels, as in `Scenes`."""
     behind = pictures.images[_integer(0, len(pictures) - 1, draw)][None].float()
     scene = F.interpolate(F.adaptive_avg_pool2d(behind, 4), size=(size, size), mode="bicubic")[0]
     mask = torch.zeros(size, size, dtype=torch.int64)
@@ -119,7 +117,7 @@ def _scene(
 
 
 def _free_place(taken: Tensor, side: int, draw: torch.Generator) -> tuple[int, int] | None:
-    """x and y of a square of which no pixel is taken; None where none was found."""
+    """x and y of a free square; None if none was found."""
     for _ in range(TRIES):
         x, y = (_integer(0, len(taken) - side, draw) for _ in range(2))
         if not taken[y : y + side, x : x + side].any():
@@ -132,7 +130,7 @@ def _integer(low: int, high: int, draw: torch.Generator) -> int:
 
 
 def _shuffled(picture: Tensor, draw: torch.Generator) -> Tensor:
-    """uint8 [3, H, W] -> the same pixels, its 4 x 4 tiles in an order drawn by chance."""
+    """uint8 [3, H, W] -> the same pixels, with its 4 x 4 tiles in random order."""
     tiles = [tile for row in picture.chunk(TILES, 1) for tile in row.chunk(TILES, 2)]
     tiles = [tiles[i] for i in torch.randperm(len(tiles), generator=draw).tolist()]
     return torch.cat([torch.cat(tiles[i : i + TILES], 2) for i in range(0, len(tiles), TILES)], 1)

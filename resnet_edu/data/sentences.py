@@ -1,12 +1,12 @@
-"""Sentences whose verb agrees with its subject, or does not: a task about order, made of letters.
+"""Sentences whose verb agrees with its subject, or does not: a letter-level task about word order.
 
     >>> sentences = data.agreement_sentences(4, data.NOUNS[:40], seed=0)
     >>> sentences.texts[0], bool(sentences.labels[0]), bool(sentences.misleading[0])
 
 "the dogs near the old house run" is right, "the dogs near the old house runs" is wrong: its subject is "dogs", and
-"house" only stands closer. Linzen et al. 2016 (arXiv 1611.01368) ask LSTMs this question and call a noun of the other
-number between subject and verb an *attractor*. Which nouns are used is the caller's choice, so that a test can use
-nouns that training never showed.
+"house" is only closer to the verb. Linzen et al. 2016 (arXiv 1611.01368) test LSTMs this way; they call a noun between
+subject and verb whose number differs an *attractor*. The caller chooses the nouns, so that a test can use nouns
+that never occurred in training.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from resnet_edu import checks
 
-#: Each makes its plural by an s, and none ends in one.
+#: Each forms its plural with an s, and none ends in one.
 NOUNS = (
     "dog", "cat", "horse", "bird", "car", "ship", "truck", "plane", "tree", "house", "river", "king", "queen", "parent",
     "farmer", "doctor", "teacher", "singer", "painter", "driver", "tiger", "rabbit", "spider", "monkey", "garden",
@@ -32,14 +32,14 @@ VERBS = ("run", "sleep", "sing", "fall", "move", "shine", "wait", "turn", "jump"
 PREPOSITIONS = ("near", "behind", "under", "with", "above", "from")
 ADJECTIVES = ("old", "red", "tall", "quiet", "young", "green")
 LETTERS = " abcdefghijklmnopqrstuvwxyz"
-LONGEST = 72  # letters; every sentence is filled up with blanks at its end
+LONGEST = 72  # letters; every sentence is padded with spaces at its end
 
 
 @dataclass(frozen=True, eq=False)
 class Sentences:
     """texts: N sentences. letters: int64 [N, 72], indices into LETTERS. labels: int64 [N], 1 where the verb agrees.
 
-    misleading: bool [N], where the noun next to the verb says the opposite of the subject.
+    misleading: bool [N], True where the noun next to the verb differs in number from the subject.
     """
 
     texts: list[str]
@@ -49,14 +49,14 @@ class Sentences:
 
 
 def agreement_sentences(count: int, nouns: Sequence[str] = NOUNS, *, seed: int = 0) -> Sentences:
-    """`count` sentences, half of them right on average: a subject, up to two more nouns, a verb.
+    """`count` sentences, half of them correct on average: a subject, up to two more nouns, a verb.
 
-    Number, order and words are drawn by chance and independently of each other; a sentence of more than 72 letters
-    is drawn again. The same arguments give the same sentences. Raises ValueError for what cannot be.
+    Number, order and words are sampled independently of each other; a sentence of more than 72 letters is sampled
+    again. The same arguments give the same sentences. Raises ValueError for invalid arguments.
     """
     count = checks.whole("count", count, at_least=1)
-    if not set(nouns) <= set(NOUNS):  # of another, the plural may not be an s
-        raise ValueError(f"nouns={nouns!r:.60}: give some of data.NOUNS.")
+    if not set(nouns) <= set(NOUNS):  # other nouns may have a different plural
+        raise ValueError(f"nouns={nouns!r:.60}: choose from data.NOUNS.")
     rng = np.random.default_rng(seed)
     texts: list[str] = []
     labels, misleading = [], []
@@ -70,7 +70,7 @@ def agreement_sentences(count: int, nouns: Sequence[str] = NOUNS, *, seed: int =
         for phrase in phrases[1:]:
             text += f" {rng.choice(PREPOSITIONS)} {phrase}"
         right = int(rng.integers(0, 2))
-        plural_verb = int(plurals[0]) == right  # of a right sentence's verb, and of a wrong one's the opposite
+        plural_verb = int(plurals[0]) == right  # a correct sentence's verb agrees, a wrong one's does not
         text += f" {rng.choice(VERBS)}{'' if plural_verb else 's'}"
         if len(text) > LONGEST:
             continue

@@ -1,12 +1,11 @@
-"""Tone words: short made-up sounds that differ, like words of a tone language, in how the pitch moves.
+"""Tone words: short synthetic sounds that differ, like words of a tone language, in how the pitch moves.
 
     >>> sounds, labels = data.tone_words(8, seed=0)
     >>> sounds.shape, data.TONES
     (torch.Size([8, 1, 2048]), ('level', 'rising', 'falling', 'dipping'))
 
-A voice is a sum of harmonics of one pitch, with an envelope and noise. Each speaker has a pitch, a timbre, a speed and
-a place in time drawn by chance, so that neither the pitch itself nor the loudness tells the word: only the movement
-does.
+A voice is a sum of harmonics of one pitch, with an envelope and noise. Each speaker's pitch, timbre, speed and onset
+are random, so that neither the pitch itself nor the loudness identifies the word: only the movement of the pitch does.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from torch import Tensor
 from resnet_edu import checks
 
 TONES = ("level", "rising", "falling", "dipping")
-RATE = 2000  # samples a second
-LENGTH = 2048  # samples of a word: about one second
+RATE = 2000  # samples per second
+LENGTH = 2048  # samples per word: about one second
 HARMONICS = 4
 
 
 def tone_words(count: int, *, noise: float = 0.3, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """`count` sounds float32 [count, 1, 2048] at 2,000 samples a second, and labels int64 [count] into TONES.
+    """`count` sounds float32 [count, 1, 2048] at 2,000 samples per second, and labels int64 [count] into TONES.
 
-    noise: the deviation of the white noise, where the voice's own is 1 while it sounds. The same arguments give the
-    same sounds. Raises ValueError for a noise below 0.
+    noise: the standard deviation of the white noise; the voice's own is 1 while it sounds. The same arguments give the
+    same sounds. Raises ValueError if noise is negative.
     """
     noise = checks.number("noise", noise, at_least=0)
     with torch.device("cpu"):
@@ -56,7 +55,7 @@ def _words(count: int, noise: float, draw: torch.Generator) -> tuple[Tensor, Ten
     voice = torch.zeros(count, LENGTH)
     for harmonic in range(1, HARMONICS + 1):
         voice += uniform(0.3, 1) * torch.sin(2 * math.pi * (harmonic * cycles + uniform(0, 1)))
-    voice *= torch.sin(math.pi * part).clamp(min=0).sqrt() * inside  # sin(pi) is a hair below 0
+    voice *= torch.sin(math.pi * part).clamp(min=0).sqrt() * inside  # sin(pi) is slightly below 0
     voice /= voice.square().sum(1, keepdim=True).div(inside.sum(1, keepdim=True)).sqrt()
     sound = voice + noise * torch.randn(count, LENGTH, generator=draw)
     return sound[:, None], labels

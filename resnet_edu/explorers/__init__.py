@@ -1,28 +1,28 @@
-"""Explorers: sliders and menus over a probe, with the picture redrawn in place.
+"""Explorers: interactive figures, with sliders and menus for the settings of an experiment.
 
     from resnet_edu import explorers
     explorers.gradient_flow(images, labels)
 
-Each explorer is a pure function (settings in, numbers out) and `Explorer`, which ties controls to it. Only widgets that
-ipywidgets 7 and 8 share are used. A reader without a kernel sees the picture of the first setting.
+Each explorer combines a pure function (settings in, numbers out) with `Explorer`, which connects controls to it. It
+uses only widgets common to ipywidgets 7 and 8. Without a kernel, readers see the picture of the first setting.
 
 Read it in this order:
 
-    core.py            what all are made of: controls, pictures, `Explorer`, which ties them together, fresh nets
-    convolutions.py    a kernel on a real image; activations and their slopes; the receptive field of a stack
-    training.py        learning rate, momentum and schedule, on a tiny net that is trained anew at every change
-    gradients.py       gradient norms of a fresh net by its settings, and of a training run step by step
-    initialization.py  the scale of the signal in a fresh net, by the scale of its weights
-    pathologies.py     what goes wrong with depth in a fresh net, by how it is built
+    core.py            shared parts: controls, pictures, `Explorer`, which connects them, untrained networks
+    convolutions.py    a kernel on a real image; activations and their derivatives; the receptive field of a stack
+    training.py        learning rate, momentum and schedule, on a tiny network that is retrained at every change
+    gradients.py       gradient norms of an untrained network by its settings, and of a training run step by step
+    initialization.py  the scale of the signal in an untrained network, by the scale of its weights
+    pathologies.py     what goes wrong with depth in an untrained network, by how it is built
     blocks.py          the strength of the skip connection
-    lesions.py         blocks taken out of trained nets, and what is left of their accuracy
+    lesions.py         blocks removed from trained networks, and the accuracy that remains
     explanations.py    maps of an image by class and layer
     landscapes.py      a walk over loss landscapes
-    precision.py       what is rounded away in 16 bits
-    relatives.py       a block put into the skeleton of lesson 11
-    detection.py       a detector's threshold: the boxes that are left, precision and recall
-    sounds.py          a word in noise: its spectrogram, and what a net takes it for
-    stages.py          the way of an image through a ResNet, block by block
+    precision.py       what gets lost to rounding in 16 bits
+    relatives.py       a block in the skeleton of lesson 11
+    detection.py       a detector's threshold: the remaining boxes, precision and recall
+    sounds.py          a word in noise: its spectrogram, and a network's prediction
+    stages.py          the path of an image through a ResNet, block by block
 """
 
 from resnet_edu.explorers.blocks import skip_profile, skip_strength, skip_training

@@ -1,4 +1,4 @@
-"""The strength a of the skip connection in y = F(x) + a x: gradients by layer, and a short training."""
+"""The strength a of the skip connection in y = F(x) + a x: gradients by layer, and a short training run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from resnet_edu.explorers import core
 from resnet_edu.explorers.core import Explorer
 
 DEPTHS = (8, 20, 32, 44, 56)
-STEPS, BATCH = 40, 64  # of the short training
-KEPT = 4  # curves that stay in the picture
+STEPS, BATCH = 40, 64  # of the short training run
+KEPT = 4  # curves kept in the plot
 TOP = 6.0  # of the loss axis
 
 
 def _skip_net(strength: float, depth: int, norm: str | None, device: torch.device) -> models.CifarNet:
-    """The net behind every answer: PyTorch's initialization without a norm, He's with BatchNorm."""
+    """The network of this explorer: PyTorch's initialization without a norm, He's with BatchNorm."""
     init = "default" if norm is None else "he"
     return models.CifarNet(depth, residual=True, skip_scale=strength, norm=norm, init=init).to(device)
 
@@ -30,9 +30,9 @@ def _skip_net(strength: float, depth: int, norm: str | None, device: torch.devic
 def skip_profile(
     images: Tensor, labels: Tensor, *, strength: float, depth: int, norm: str | None, seed: int = 0
 ) -> tuple[np.ndarray, float]:
-    """Gradient norm of every weight of a fresh net with blocks F(x) + a x, and its loss: (float64 [depth], loss).
+    """Gradient norm per weight of an untrained network with blocks F(x) + a x, and its loss: (float64 [depth], loss).
 
-    images: float [N, 3, H, W]; labels: int64 [N]. The random state is left as it was.
+    images: float [N, 3, H, W]; labels: int64 [N]. The random state is left unchanged.
     """
     with core.seeded(seed, images.device):
         return core.norms_and_loss(_skip_net(strength, depth, norm, images.device), images, labels)
@@ -41,9 +41,9 @@ def skip_profile(
 def skip_training(
     train: data.Images, *, strength: float, depth: int, norm: str | None, steps: int = STEPS, seed: int = 0
 ) -> list[float]:
-    """The loss at each of a few SGD steps from the net of `skip_profile`; it breaks off where it is no longer finite.
+    """The loss at each of a few SGD steps from the network of `skip_profile`; it ends where it is no longer finite.
 
-    train: the first `steps` x 64 images are used, each once; there have to be as many.
+    train: the first `steps` x 64 images are used, each once; there must be at least that many.
     """
     _check_enough(train, steps)
     with core.seeded(seed, train.device):
@@ -60,17 +60,17 @@ def skip_training(
 
 def _check_enough(train: data.Images, steps: int) -> None:
     if len(train) < BATCH * steps:
-        raise ValueError(f"train: {steps} steps use {BATCH * steps} images; there are {len(train)}.")
+        raise ValueError(f"train: {steps} steps need {BATCH * steps} images; there are only {len(train)}.")
 
 
 def _running_mean(losses: list[float], width: int = 5) -> np.ndarray:
-    """At each step, the mean of this loss and of up to `width` - 1 before it."""
+    """At each step, the mean of this loss and up to `width` - 1 previous ones."""
     return np.array([np.mean(losses[max(0, i - width + 1) : i + 1]) for i in range(len(losses))])
 
 
 def _ended(losses: list[float]) -> str:
     if len(losses) < STEPS:
-        return "breaks off"
+        return "not finite"
     last = _running_mean(losses)[-1]
     return f"{last:.2f}" if last < 100 else f"{last:.1e}"
 
@@ -78,11 +78,10 @@ def _ended(losses: list[float]) -> str:
 def skip_strength(
     images: Tensor, labels: Tensor, train: data.Images | None = None, *, seed: int = 0, depth: int = 56
 ) -> Explorer:
-    """The a of y = F(x) + a x, depth and norm: what they do to the gradient of a fresh net, and to its first steps.
+    """The a of y = F(x) + a x, depth and norm: their effect on an untrained network's gradient and first steps.
 
-    images, labels: one small batch (at most 32 images of 16 x 16 keep it quick). train: at least 2560 images for
-    the button that trains; without them there is no button. The setting before the last change stays in the picture as
-    a gray line.
+    images, labels: one small batch (at most 32 images of 16 x 16 keep it fast). train: at least 2560 images for
+    the button that trains; without them there is no button. The previous setting stays in the plot as a gray line.
     """
     controls = {
         "strength": core.slider("skip strength a", 1.0, -1.0, 2.0, 0.25),
@@ -111,7 +110,7 @@ def _skip_axes(trains: bool) -> tuple[Figure, Axes, Axes]:
 
 @plots.course_look
 def _profile_in(ax: Axes, images: Tensor, labels: Tensor, seed: int) -> Callable[..., str]:
-    """What every change of a control does."""
+    """The plot that every change of a control redraws."""
     trace = core.Trace(ax, loc="upper right", ncols=2)
     ax.set(xlim=(0, DEPTHS[-1] + 1), ylim=(1e-28, 1e15))
     ax.set(ylabel=core.NORM_OF_WEIGHTS, xlabel="layer: 1 is next to the image")
@@ -121,14 +120,14 @@ def _profile_in(ax: Axes, images: Tensor, labels: Tensor, seed: int) -> Callable
         trace.show(norms)
         title = f"{core.first_over_last(norms)}      loss: {loss:.3g}"
         ax.set_title(title)
-        return f"Gradient norm by layer of a fresh net: {core.in_words(settings)}. {title}."
+        return f"Gradient norm by layer of an untrained network: {core.in_words(settings)}. {title}."
 
     return draw
 
 
 @plots.course_look
 def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:
-    """What the button does: train with the setting, and draw the last few curves."""
+    """The button's action: train with the current setting, and draw the last few curves."""
     hint = ax.text(STEPS / 2, 3, "press the button to train", ha="center", color=plots.PALE_INK, fontsize=9)
     curves: dict[str, list[float]] = {}
 
@@ -143,10 +142,10 @@ def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:
         for line in list(ax.lines)[1:]:
             line.remove()
         for (name, losses), style in zip(curves.items(), plots.line_styles(curves).values(), strict=True):
-            smooth = np.minimum(_running_mean(losses), TOP)  # what is above the axis runs along its upper edge
+            smooth = np.minimum(_running_mean(losses), TOP)  # values above the axis run along its upper edge
             ax.plot(np.arange(1, len(losses) + 1), smooth, label=f"{name}: {_ended(losses)}", markersize=3, **style)
         ax.legend(loc="upper right", fontsize=8)
         ended = "; ".join(f"{name}: {_ended(losses)}" for name, losses in curves.items())
-        return f"Loss over {STEPS} steps of training, and where it ended. {ended}."
+        return f"Loss over {STEPS} training steps, and its final value. {ended}."
 
     return train_it

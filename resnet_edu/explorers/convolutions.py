@@ -1,4 +1,4 @@
-"""A kernel on a real image; an activation and its slope; the receptive field of a stack of convolutions."""
+"""A kernel on a real image; an activation and its derivative; the receptive field of a stack of convolutions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resnet_edu import checks, models, plots, probes
 from resnet_edu.data import Images
 from resnet_edu.explorers.core import WIDE, Explorer, Picture, in_words, menu, page, range_slider, slider
 
-#: Kernels that image processing has used for decades, as rows of numbers.
+#: Classic image processing kernels, as rows of numbers.
 KERNELS: dict[str, tuple[tuple[float, ...], ...]] = {
     "identity": ((0, 0, 0), (0, 1, 0), (0, 0, 0)),
     "shift": ((0, 0, 0), (1, 0, 0), (0, 0, 0)),
@@ -38,10 +38,10 @@ OWN = "your own"
 
 
 def kernel_response(image: Any, kernel: Any) -> np.ndarray:
-    """What a 3 x 3 kernel makes of one image in gray: float64 [H - 2, W - 2].
+    """The output of a 3 x 3 kernel on one grayscale image: float64 [H - 2, W - 2].
 
-    image: uint8 [3, H, W], at least 3 x 3; its gray is the mean of red, green and blue, from 0 to 1.
-    kernel: 3 x 3 numbers. Nothing is padded, and the kernel is not flipped: this is `F.conv2d`.
+    image: uint8 [3, H, W], at least 3 x 3; its gray level is the mean of red, green and blue, from 0 to 1.
+    kernel: 3 x 3 numbers. No padding, and the kernel is not flipped: this is `F.conv2d`.
     """
     weight = torch.as_tensor(kernel, dtype=torch.float64)
     if weight.shape != (3, 3):
@@ -52,14 +52,14 @@ def kernel_response(image: Any, kernel: Any) -> np.ndarray:
 def gray(image: torch.Tensor) -> torch.Tensor:
     """uint8 [3, H, W] -> float64 [H, W], from 0 to 1: the mean of red, green and blue."""
     if image.dtype != torch.uint8:
-        raise TypeError(f"image: uint8 [3, H, W], from 0 to 255, is needed; this is {image.dtype}.")
+        raise TypeError(f"image: give uint8 [3, H, W], from 0 to 255, not {image.dtype}.")
     return image.cpu().double().mean(0) / 255
 
 
 class KernelFields(widgets.VBox):  # type: ignore[misc]
     """A menu of kernels above nine number fields; `value` is the kernel's name and its 3 x 3 numbers.
 
-    A choice from the menu fills the fields; a number typed into one of them makes the kernel the reader's own.
+    Choosing from the menu fills the fields; typing a number into one of them switches the menu to "your own".
     """
 
     value = traitlets.Tuple()
@@ -81,7 +81,7 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
 
     def _fill(self, _change: Any = None) -> None:
         name = self.menu.value
-        if name == OWN:  # the reader starts from the numbers that stand there
+        if name == OWN:  # keep the current numbers as the starting point
             self._read()
             return
         self._filling = True
@@ -98,9 +98,9 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
 
 
 def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) -> Explorer:
-    """A kernel, chosen or typed number by number, on one of the images: image, kernel and result side by side.
+    """A kernel, chosen or typed in, applied to one of the images: image, kernel and result side by side.
 
-    images: `data.Images`, of which the slider picks one. kernel: which of `KERNELS` comes first; image: which image.
+    images: `data.Images`, from which the slider picks one. kernel (a key of `KERNELS`), image: initial choice.
     """
     last = len(images) - 1
     controls = {
@@ -134,13 +134,13 @@ def _kernel_picture(images: Images) -> Picture:
     return figure, draw
 
 
-# --- an activation and its slope --------------------------------------------------------------------------------------
+# --- an activation and its derivative ---------------------------------------------------------------------------------
 
 
 def activation_and_slope(name: str, x: Any) -> tuple[np.ndarray, np.ndarray]:
     """The activation's values and its derivatives at `x`, by autograd: two float64 arrays of the shape of x.
 
-    name: one of `models.ACTIVATIONS`. At a kink, such as ReLU's at 0, PyTorch takes a slope from one of the sides.
+    name: one of `models.ACTIVATIONS`. At a kink, such as ReLU's at 0, PyTorch uses a one-sided derivative.
     """
     activation = models.ACTIVATIONS[checks.choice("activation", name, models.ACTIVATIONS)]()
     at = torch.as_tensor(x, dtype=torch.float64).detach().cpu().clone().requires_grad_()
@@ -150,7 +150,7 @@ def activation_and_slope(name: str, x: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def activation_slopes(*, activation: str = "sigmoid", x: float = 0.0) -> Explorer:
-    """An activation and its derivative; a slider moves along x, and both pictures show where it stands."""
+    """An activation and its derivative; a slider moves along x, and both plots mark its position."""
     choices = models.ACTIVATIONS
     controls = {
         "activation": menu("activation", choices, checks.choice("activation", activation, choices)),
@@ -191,7 +191,7 @@ def _slope_picture() -> Picture:
 
 
 def stack_of_convolutions(layers: int, kernel: int, stride: int, dilation: int) -> nn.Sequential:
-    """`layers` equal convolutions of one channel without padding, all weights positive: none can cancel another."""
+    """`layers` equal convolutions with one channel and no padding, all weights positive so that none cancel."""
     generator = torch.Generator().manual_seed(0)
     convs = [nn.Conv2d(1, 1, kernel, stride=stride, dilation=dilation, bias=False) for _ in range(layers)]
     for conv in convs:
@@ -209,18 +209,18 @@ def receptive_fields(*, layers: int = 3, kernel: int = 3, stride: int = 1, dilat
 
 @plots.course_look
 def _field_picture() -> Picture:
-    reach = 40  # pixels on each side of the middle that the pictures show
+    reach = 40  # pixels shown on each side of the center
     span = 2 * reach + 1
     figure, (left, right) = page(4.4, 2, left=0.06, right=0.99, top=0.83, bottom=0.12, wspace=0.12)
     ends = (-reach - 0.5, reach + 0.5)
     picture = left.imshow(np.zeros((span, span)), cmap="cividis", vmin=0, vmax=1, extent=(*ends, *ends[::-1]))
     box = left.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="white", linestyle="--"))
-    left.set(xlabel="pixels from the middle", title="influence of each pixel; dashed: the formula's box")
+    left.set(xlabel="pixels from the center", title="influence of each pixel; dashed: the formula's box")
     left.grid(False)
     (profile,) = right.plot([], [], color=plots.BLUE, marker="o", markersize=3)
-    right.set(xlabel="pixels from the middle", xlim=ends, ylim=(-0.03, 1.05))
+    right.set(xlabel="pixels from the center", xlim=ends, ylim=(-0.03, 1.05))
     right.set_title("largest influence in each column")
-    side = 401  # an image with room for the largest field of these sliders
+    side = 401  # an image large enough for the largest field of these sliders
 
     def draw(**settings: int) -> str:
         measured = probes.receptive_field(stack_of_convolutions(**settings), (1, side, side), samples=1)
@@ -229,10 +229,10 @@ def _field_picture() -> Picture:
         row, column = ((edge.start + edge.stop - 1) // 2 for edge in measured.box)
         influence = measured.influence / measured.influence.max()
         window = influence[row - reach : row + reach + 1, column - reach : column + reach + 1]
-        picture.set_data(np.sqrt(window))  # the root, so that the weak border can be seen
+        picture.set_data(np.sqrt(window))  # the square root makes the weak border visible
         box.set_bounds(-formula / 2, -formula / 2, formula, formula)
         profile.set_data(range(-reach, reach + 1), window.max(0))
-        cut = "" if formula <= span else " (the pictures show its middle)"
+        cut = "" if formula <= span else " (the plots show its center)"
         words = f"measured {measured.size[0]} × {measured.size[1]}, formula {formula} × {formula}{cut}"
         figure.suptitle(words, fontsize=11)
         return f"Receptive field for {in_words(settings)}: {words}."

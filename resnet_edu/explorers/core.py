@@ -1,4 +1,4 @@
-"""What every explorer is made of: controls, a picture, `Explorer`, which ties them together; fresh nets from a seed."""
+"""The parts of every explorer: controls, a picture, `Explorer`, which connects them; untrained networks from a seed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from torch.nn import functional as F
 from resnet_edu import checks, plots, probes
 from resnet_edu.lesson import put
 
-#: A figure, and what redraws it: called with the settings as keywords, it returns the figure's alt text.
+#: A figure, and the function that redraws it: takes the settings as keywords, returns the figure's alt text.
 Picture = tuple[Figure, Callable[..., str]]
 
 
 class Explorer:
-    """Controls and the picture that they move, put into the output of the current cell, in this order.
+    """Controls and the picture that they change, displayed in the output of the current cell.
 
     controls: {setting: widget}. draw: called with the settings as keywords, once at the start and after every change of
     a control; changes the figure in place and returns its alt text.
-    buttons: {what is written on it: action}; an action is called as `draw` is, when its button is pressed. It is for
-    what takes seconds.
+    buttons: {label: action}; an action is called like `draw` when its button is pressed. Use it for what takes
+    seconds.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Explorer:
         layout = {"width": "auto", "align_self": "flex-start"}
         self.buttons = {text: widgets.Button(description=text, layout=layout) for text in buttons or {}}
         self._handle: DisplayHandle | None = None
-        FigureCanvasAgg(figure)  # the canvas of all pictures: a new one would parse each number of a log axis again
+        FigureCanvasAgg(figure)  # reuse one canvas: a new one would parse every number of a log axis again
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
         for text, action in (buttons or {}).items():
@@ -53,22 +53,24 @@ class Explorer:
         self._redraw(None)
 
     def settings(self) -> dict[str, Any]:
-        """What the controls say, as keywords for `draw`: "none" is None, which a menu cannot show as chosen."""
+        """The values of the controls, as keywords for `draw`: "none" is None, which a menu cannot show as selected."""
         return {name: None if control.value == "none" else control.value for name, control in self.controls.items()}
 
-    @plots.course_look  # until the picture is there: some ticks are made as late as that
+    @plots.course_look  # wraps the rendering, too: some ticks are created only then
     def _redraw(self, _change: Any) -> None:
         alt = self.draw(**self.settings())
         self._handle = put(self.figure, alt, self._handle)
 
     @plots.course_look
     def _press(self, action: Callable[..., str], button: Any) -> None:
-        button.disabled = True  # a second press would wait, and then run again
+        button.disabled = True  # a second press would be queued and run again
         try:
             alt = action(**self.settings())
         finally:
             button.disabled = False
-            if hasattr(button, "focus"):  # since ipywidgets 8: who pressed it by keyboard was thrown out of it
+            if hasattr(
+                button, "focus"
+            ):  # since ipywidgets 8: disabling the button dropped keyboard focus; give it back
                 button.focus()
         self._handle = put(self.figure, alt, self._handle)
 
@@ -79,7 +81,7 @@ WIDE = {"description_width": "150px"}
 
 
 def slider(text: str, value: float, least: float, most: float, step: float = 1, **options: Any) -> Any:
-    """A slider that reports its value when it is let go of: of whole numbers if `step` is one."""
+    """A slider that reports its value on release; an integer slider if `step` is an integer."""
     kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
     return kind(
         value=value, min=least, max=most, step=step, description=text, continuous_update=False, style=WIDE, **options
@@ -87,7 +89,7 @@ def slider(text: str, value: float, least: float, most: float, step: float = 1, 
 
 
 def range_slider(name: str, value: int, choices: range, **options: Any) -> Any:
-    """A slider over these whole numbers that starts at `value`, which has to be one of them."""
+    """A slider over these integers that starts at `value`, which must be one of them."""
     return slider(name, checks.choice(name, value, choices), choices[0], choices[-1], choices.step, **options)
 
 
@@ -122,22 +124,22 @@ NORM_OF_WEIGHTS = "gradient norm of the weights"
 
 
 class Trace:
-    """On log axes: a line by layer, in gray the one before the last change, and marks where a number is off the scale.
+    """On log axes: the current line by layer, the previous one in gray, and marks for values off the scale.
 
-    now, before: what the legend calls the lines. dash: of the line before. legend: where the legend stands, if any.
+    now, before: legend labels. dash: style of the previous line. legend: options of the legend, if any.
     """
 
     def __init__(
-        self, ax: Axes, now: str = "this setting", before: str = "setting before", dash: str = "-", **legend: Any
+        self, ax: Axes, now: str = "this setting", before: str = "previous setting", dash: str = "-", **legend: Any
     ) -> None:
-        ax.set_yscale("log", nonpositive="mask")  # at a zero the line breaks off
+        ax.set_yscale("log", nonpositive="mask")  # the line breaks at a zero
         (self._before,) = ax.plot([], [], color=plots.GRAY, linewidth=1, linestyle=dash, label=before)
         (self._now,) = ax.plot([], [], color=plots.BLUE, marker="o", markersize=4, label=now)
         self._ax, self._legend, self._marks = ax, legend, list[Any]()
 
     @property
     def values(self) -> np.ndarray:
-        """What was shown last."""
+        """The values shown last."""
         return np.asarray(self._now.get_ydata())
 
     def show(self, values: np.ndarray) -> None:
@@ -152,7 +154,7 @@ class Trace:
 
 
 def in_words(settings: Mapping[str, Any]) -> str:
-    """The settings as a reader sees them: "depth 56, norm none, skip no"."""
+    """The settings in words: "depth 56, norm none, skip no"."""
     words = {None: "none", True: "yes", False: "no"}
     return ", ".join(
         f"{name} {words[value] if value is None or isinstance(value, bool) else value}"
@@ -160,12 +162,12 @@ def in_words(settings: Mapping[str, Any]) -> str:
     )
 
 
-# --- fresh nets -------------------------------------------------------------------------------------------------------
+# --- untrained networks -----------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Random numbers from a seed; afterwards the random state is what it was."""
+    """Seed the random numbers inside the block; restore the random state afterwards."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(checks.seed(seed))
         yield
@@ -181,6 +183,6 @@ def norms_and_loss(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[np.n
 
 
 def first_over_last(norms: np.ndarray) -> str:
-    """The ratio of the first convolution's norm to the last one's, which stands before the classifier."""
+    """The ratio of the first convolution's norm to that of the last one, which comes before the classifier."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return f"first / last convolution: {norms[0] / norms[-2]:.2g}"

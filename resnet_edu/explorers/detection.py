@@ -1,4 +1,4 @@
-"""A detector's threshold: which boxes are left, and what that does to precision and recall."""
+"""A detector's threshold: which boxes remain, and how that affects precision and recall."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from resnet_edu.explorers.core import Explorer, Picture, slider
 
 SCENES = 4
 LOOKS = ("solid orange", "dashed blue", "dotted green", "dash-dotted purple")  # of the boxes that plots.boxes draws
-#: For each image its boxes [k, 4], scores [k], and classes [k].
+#: Boxes [k, 4], scores [k] and classes [k] of each image.
 Found = Sequence[tuple[Tensor, Tensor, Tensor]]
 
 
 def precision_and_recall(scores: Tensor, hits: Tensor, positives: int, threshold: float) -> tuple[float, float]:
-    """(precision, recall) of the boxes with a score of at least `threshold`; the precision of no boxes is 1.
+    """(precision, recall) of the boxes with a score of at least `threshold`; with no boxes, precision is 1.
 
-    scores float [n], hits bool [n]: whether a box found an object that no better one had found; positives: how many
-    objects there are.
+    scores float [n], hits bool [n]: whether a box found an object that no higher-scoring box had found; positives: the
+    number of objects.
     """
     kept = hits[scores >= threshold].double()
     return float(kept.mean()) if len(kept) else 1.0, float(kept.sum()) / positives
@@ -31,10 +31,10 @@ def precision_and_recall(scores: Tensor, hits: Tensor, positives: int, threshold
 def detection_threshold(
     images: Tensor, found: Found, classes: Sequence[str], *, scores: Tensor, hits: Tensor, positives: int
 ) -> Explorer:
-    """A slider for the smallest score: the boxes left on four scenes, and where that is on the precision-recall curve.
+    """A slider for the minimum score: the remaining boxes on four scenes, and the point on the precision-recall curve.
 
-    images: uint8 [N, 3, H, W], N at least 4. found: see `Found`. scores, hits, positives: over all scenes, as
-    `precision_and_recall` takes them.
+    images: uint8 [N, 3, H, W], N at least 4. found: see `Found`. scores, hits, positives: over all scenes, as in
+    `precision_and_recall`.
     """
     controls = {"threshold": slider("threshold", 0.4, 0.05, 0.95, 0.05)}
     return Explorer(controls, *_threshold_picture(images, found, classes, scores.cpu(), hits.cpu(), positives))

@@ -1,4 +1,4 @@
-"""Which part of an image speaks for which class, seen from which layer."""
+"""Which part of an image supports which class, seen from which layer."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from torch import Tensor, nn
 from resnet_edu import data, plots
 from resnet_edu.explorers.core import Explorer, Picture, menu, slider
 
-#: (net, float images [N, 3, H, W], name of a layer, number of a class) -> maps [N, h, w], none below 0.
+#: (net, float images [N, 3, H, W], name of a layer, class index) -> maps [N, h, w], none below 0.
 ClassMap = Callable[[nn.Module, Tensor, str, int], Tensor]
 
 
 def class_map_of(
     net: nn.Module, class_map: ClassMap, image: data.Images, *, layer: str, label: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One image's map for a class, and the net's probabilities: (float64 [h, w], float64 [classes]).
+    """One image's map for a class, and the network's probabilities: (float64 [h, w], float64 [classes]).
 
-    image: an `Images` of length 1. The net answers in eval mode. Raises ValueError where the map is none of
-    one image.
+    image: an `Images` of length 1. The network runs in eval mode. Raises ValueError if the map is not one
+    image's.
     """
     x = next(iter(image.batches(1)))[0]
     found = class_map(net.eval(), x, layer, label)
     if found.ndim != 3 or len(found) != 1:
-        raise ValueError(f"class_map: the map of one image has to be [1, h, w]; it is {list(found.shape)}.")
+        raise ValueError(f"class_map: the map of one image must be [1, h, w]; it is {list(found.shape)}.")
     with torch.no_grad():
         probabilities = net(x).softmax(1)[0]
     return found[0].detach().cpu().double().numpy(), probabilities.cpu().double().numpy()
 
 
 def class_maps(net: nn.Module, class_map: ClassMap, images: data.Images, layers: Sequence[str]) -> Explorer:
-    """A slider for the image, menus for the layer and the class: the map, over the image, and the net's probabilities.
+    """A slider for the image, menus for the layer and the class: the map over the image, and the probabilities.
 
-    class_map: what makes the map; see `ClassMap`. images: some of the net's own classes. layers: names of its modules.
+    class_map: computes the map; see `ClassMap`. images: of the network's own classes. layers: names of its modules.
     """
     controls = {
         "image": slider("image", 1, 1, len(images)),
@@ -77,12 +77,12 @@ def _class_picture(net: nn.Module, class_map: ClassMap, images: data.Images) -> 
         left.set_title(f"image {image}: {classes[true]}")
         size = " × ".join(map(str, values.shape))
         middle.set_title(f"for {classes[number]}, {layer} ({size}), up to {values.max():.2g}", fontsize=10)
-        right.set_title(f"the net says {classes[int(probabilities.argmax())]}", fontsize=10)
+        right.set_title(f"the network says {classes[int(probabilities.argmax())]}", fontsize=10)
         row, column = np.unravel_index(int(values.argmax()), values.shape)
         where = f"brightest in row {row + 1}, column {column + 1} of {size}" if values.max() > 0 else "empty"
         return (
             f"Image {image}, {images.classes[true]}: the map for {label} at {layer} is {where}; "
-            f"the net gives {label} {probabilities[number]:.0%}."
+            f"the network gives {label} {probabilities[number]:.0%}."
         )
 
     return figure, draw

@@ -1,4 +1,4 @@
-"""Gradient norms by layer: of a fresh net, by its settings; of a training run, step by step."""
+"""Gradient norms by layer: of an untrained network, by its settings; of a training run, step by step."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def gradient_profile(
     images: Tensor, labels: Tensor, *, depth: int, activation: str, init: str, norm: str | None, skip: bool,
     seed: int = 0,
 ) -> tuple[np.ndarray, float]:  # fmt: skip
-    """Gradient norm of every weight of a fresh `CifarNet`, and its loss, on one batch: (float64 [depth], loss).
+    """Gradient norm of every weight of an untrained `CifarNet`, and its loss, on one batch: (float64 [depth], loss).
 
-    images: float [N, 3, H, W]; labels: int64 [N]. The random state is left as it was.
+    images: float [N, 3, H, W]; labels: int64 [N]. The random state is left unchanged.
     """
     with core.seeded(seed, images.device):
         net = models.CifarNet(depth, residual=skip, activation=activation, init=init, norm=norm).to(images.device)
@@ -40,10 +40,10 @@ def gradient_profile(
 
 
 def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> Explorer:
-    """Depth, activation, initialization, norm and skip connection: what each does to the gradient of a fresh net.
+    """Depth, activation, initialization, norm and skip connection: how each affects an untrained network's gradient.
 
-    images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it quick); labels: int64 [N].
-    The setting before the last change stays in the picture as a gray line.
+    images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it fast); labels: int64 [N].
+    The previous setting stays in the plot as a gray line.
     """
     controls = {
         "depth": core.range_slider("depth", depth, DEPTHS),
@@ -62,14 +62,14 @@ def _flow_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
     figure, ax = _norm_axes()
     trace = core.Trace(ax, loc="lower right", ncols=3)
     ax.set(xlim=(0, DEPTHS[-1] + 1), xlabel=plots.FROM_IMAGE)
-    ax.set_ylim(1e-46, 1e6)  # the smallest float32 is 1.4e-45: what stands on the bottom line is an exact zero
+    ax.set_ylim(1e-46, 1e6)  # the smallest float32 is 1.4e-45: marks on the bottom line are exact zeros
 
     def draw(**settings: Any) -> str:
         norms, loss = gradient_profile(images, labels, seed=seed, **settings)
         trace.show(norms)
         title = f"{core.first_over_last(norms)}      loss: {loss:.3g}"
         ax.set_title(title)
-        return f"Gradient norm by layer of a fresh net: {core.in_words(settings)}. {title}."
+        return f"Gradient norm by layer of an untrained network: {core.in_words(settings)}. {title}."
 
     return figure, draw
 
@@ -78,15 +78,15 @@ def _flow_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
 
 
 def gradient_steps(recordings: Mapping[str, Any]) -> Explorer:
-    """One slider over the steps of a training run: the gradient norm by layer of every net at that step.
+    """One slider over the steps of a training run: the gradient norm by layer of every network at that step.
 
-    recordings: {label: probes.GradientNorms, or an array [rows, layers]}, all with the same number of rows. Where the
-    first one has `.steps`, they number the rows, and have to be evenly spaced.
+    recordings: {label: probes.GradientNorms, or an array [rows, layers]}, all with the same number of rows. If the
+    first one has `.steps`, they number the rows, and must be evenly spaced.
     """
     tables = plots.norm_tables(recordings)
     lengths = {label: len(table) for label, table in tables.items()}
     if len(set(lengths.values())) != 1:
-        raise ValueError(f"recordings: every net needs the same number of recorded steps; they have {lengths}.")
+        raise ValueError(f"recordings: every network needs the same number of recorded steps; they have {lengths}.")
     steps = list(getattr(next(iter(recordings.values())), "steps", range(max(lengths.values()))))
     apart = int(steps[1] - steps[0]) if len(steps) > 1 else 1
     controls = {"step": core.slider("step", int(steps[0]), int(steps[0]), int(steps[-1]), apart)}

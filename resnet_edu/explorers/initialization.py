@@ -1,4 +1,4 @@
-"""The scale of activations and gradients by layer: of a fresh net, by the scale of its weights and its norm."""
+"""The scale of activations and gradients by layer: of an untrained network, by weight scale and norm."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from resnet_edu import checks, models, plots, probes
 from resnet_edu.explorers.core import Explorer, Picture, Trace, checkbox, log_slider, menu, page, seeded
 
 GAINS = (-2, 2)  # powers of 2
-LEAST = (1e-2, 1e2)  # what each axis shows at least, so that a level line looks level
+LEAST = (1e-2, 1e2)  # minimum range of each axis, so that a level line looks level
 
 
 def scale_profile(
     images: Tensor, labels: Tensor, *, gain: float, norm: str | None, activation: str = "relu", depth: int = 20,
     seed: int = 0,
 ) -> probes.Signal:  # fmt: skip
-    """Scale of the activations and of the gradients by them in a fresh plain net, on one batch.
+    """Scale of the activations and of their gradients in an untrained plain network, on one batch.
 
     images: float [N, 3, H, W]; labels: int64 [N].
-    gain: the weights are normal with the variance gain^2 * 2 / fan_in, so that 1 is He's initialization and
-        sqrt(1/6) has the variance of PyTorch's default. The random state is left as it was.
+    gain: the weights are normal with variance gain^2 * 2 / fan_in, so that 1 is He's initialization and
+        sqrt(1/6) has the variance of PyTorch's default. The random state is left unchanged.
     """
     gain = checks.number("gain", gain, above=0)
 
@@ -35,10 +35,10 @@ def scale_profile(
 
 
 def initialization(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 20) -> Explorer:
-    """Scale of the initial weights, BatchNorm, activation: what each does to the signal, forward and backward.
+    """Scale of the initial weights, BatchNorm, activation: how each affects the signal, forward and backward.
 
-    images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it quick); labels: int64 [N].
-    depth: of the plain net, 6n + 2. The setting before the last change stays in the picture as a gray line.
+    images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it fast); labels: int64 [N].
+    depth: of the plain network, 6n + 2. The previous setting stays in the plot as a gray line.
     """
     controls = {
         "gain": log_slider("gain (1 is He's)", 1.0, GAINS, 2, ".2f"),
@@ -66,20 +66,20 @@ def _scale_picture(images: Tensor, labels: Tensor, seed: int, depth: int) -> Pic
         title = f"gain {gain:.2f}, {'BatchNorm' if norm else 'no norm'}, {activation}: factor per layer "
         title += f"forward {factors[0]}, backward {factors[1]}"
         figure.suptitle(title, fontsize=11)
-        return f"Scale of activations and gradients by layer of a fresh plain-{depth}. {title}."
+        return f"Scale of activations and gradients by layer of an untrained plain-{depth}. {title}."
 
     return figure, draw
 
 
 def _factor(values: np.ndarray) -> str:
-    """The mean factor from one layer to the next, in the direction of travel; "none" where the signal is lost."""
+    """The mean factor from one layer to the next, in the direction of propagation; "none" if the signal is lost."""
     if not (np.isfinite(values) & (values > 0)).all():
         return "none"
     return f"{(values[-1] / values[0]) ** (1 / (len(values) - 1)):.2f}"
 
 
 def _decades(values: np.ndarray) -> tuple[float, float]:
-    """Whole pairs of decades around all positive numbers."""
+    """Limits around all positive numbers, rounded to whole pairs of decades."""
     powers = np.log10(values[np.isfinite(values) & (values > 0)]) / 2
     low, high = np.clip([np.floor(powers.min()), np.ceil(powers.max())], -150, 150)
     return 10.0 ** (2 * low), 10.0 ** (2 * high)

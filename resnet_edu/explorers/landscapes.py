@@ -1,4 +1,4 @@
-"""A walk over loss landscapes: where you stand, and the cut through it."""
+"""A walk over loss landscapes: the current point, and the cross-section through it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from resnet_edu.explorers.core import Explorer, Picture, page, slider
 
 
 def landscape_walk(values: Mapping[str, Any], x: Any, y: Any = None) -> Explorer:
-    """Two sliders move a marker over every landscape; to the right, the loss along the line on which it stands.
+    """Two sliders move a marker over every landscape; to the right, the loss along the line through it.
 
-    values: {label: [len(y), len(x)]}, what `probes.landscape` returned. x, y: the steps; y is x where it is not given.
+    values: {label: [len(y), len(x)]}, as returned by `probes.landscape`. x, y: the steps; y defaults to x.
     """
     tables, columns, rows = plots.landscape_tables(values, x, y)
     return Explorer({"a": _along("a", columns), "b": _along("b", rows)}, *_walk_picture(tables, columns, rows))

@@ -1,4 +1,4 @@
-"""Take blocks out of trained nets, and see what is left of their accuracy."""
+"""Remove blocks from trained networks, and see the accuracy that remains."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from resnet_edu import checks, plots, probes
 from resnet_edu.explorers.core import Explorer, Picture, page, slider
 
-#: {label: (net, the names of its blocks)}
+#: {label: (network, the names of its blocks)}
 Nets = Mapping[str, tuple[nn.Module, Sequence[str]]]
 
 
 def lesion_answers(
     net: nn.Module, blocks: Sequence[str], images: Tensor, labels: Tensor, *, first: int, count: int
 ) -> tuple[float, np.ndarray]:
-    """Accuracy without `count` blocks from number `first` (1 is the first) on, and how often each class is the answer.
+    """Accuracy without `count` blocks from block `first` (counted from 1) on, and how often each class is chosen.
 
-    Returns (0 to 1, float64 [10], whose sum is 1). Blocks beyond the last one are nothing to take out. The net answers
-    in eval mode and is left as it was.
+    Returns (0 to 1, float64 [10], whose sum is 1). Blocks beyond the last one are ignored. The network runs in eval
+    mode and is left unchanged.
     """
     first, count = checks.whole("first", first, at_least=1), checks.whole("count", count)
     gone = list(blocks)[first - 1 : first - 1 + count]
@@ -32,16 +32,16 @@ def lesion_answers(
 
 
 def lesion(nets: Nets, images: Tensor, labels: Tensor, classes: Sequence[str]) -> Explorer:
-    """Two sliders, the first block to go and how many go; accuracy and answers of every net without them.
+    """Two sliders, the first block to remove and how many; accuracy and predictions of every network without them.
 
-    nets: {label: (net, the names of its blocks)}, all with the same number of blocks. images, labels: as in
-    `gradient_flow`; some hundred small images keep it quick. classes: the ten names.
+    nets: {label: (network, the names of its blocks)}, all with the same number of blocks. images, labels: as in
+    `gradient_flow`; a few hundred small images keep it fast. classes: the ten names.
     """
     numbers = {label: len(blocks) for label, (_, blocks) in nets.items()}
     if len(set(numbers.values())) != 1:
-        raise ValueError(f"nets: every net needs the same number of blocks; they have {numbers}.")
+        raise ValueError(f"nets: every network needs the same number of blocks; they have {numbers}.")
     last = max(numbers.values())
-    controls = {"first": slider("first to go", 1, 1, last), "count": slider("how many", 1, 0, last)}
+    controls = {"first": slider("first removed", 1, 1, last), "count": slider("how many", 1, 0, last)}
     return Explorer(controls, *_lesion_picture(nets, images, labels, classes, last))
 
 
@@ -55,14 +55,14 @@ def _lesion_picture(nets: Nets, images: Tensor, labels: Tensor, classes: Sequenc
     left.bar(places, list(whole.values()), 0.6, fill=False, edgecolor=colors, linewidth=1.2, linestyle="--")
     accuracies = left.bar(places, 0, 0.6, color=colors)
     left.axhline(0.1, color=plots.GRAY, linewidth=1)
-    left.set(ylim=(0, 1.25 * max(*whole.values(), 0.2)), ylabel="accuracy (dashed: whole net)")
+    left.set(ylim=(0, 1.25 * max(*whole.values(), 0.2)), ylabel="accuracy (dashed: whole network)")
     left.set_xticks(places, list(nets))
     answers = []
     for i, (label, color) in enumerate(zip(nets, colors, strict=True)):
         look = {"color": color, "hatch": plots.HATCHES[i % len(plots.HATCHES)], "edgecolor": "white", "linewidth": 0}
         at = np.arange(10) + (i - (len(nets) - 1) / 2) * width
         answers.append(right.bar(at, 0, width, label=label, **look))
-    right.set(ylim=(0, 1), ylabel="part of the answers")
+    right.set(ylim=(0, 1), ylabel="fraction of the predictions")
     right.set_xticks(range(10), plots.writable(classes), rotation=35, ha="right", fontsize=9)
     right.legend()
 
@@ -78,6 +78,6 @@ def _lesion_picture(nets: Nets, images: Tensor, labels: Tensor, classes: Sequenc
         gone = "no block" if not count else f"block {first}" if end == first else f"blocks {first} to {end}"
         title = f"without {gone}: {', '.join(said)}"
         figure.suptitle(title, fontsize=11)
-        return f"Accuracy and answers {title}."
+        return f"Accuracy and predictions {title}."
 
     return figure, draw

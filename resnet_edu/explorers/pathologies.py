@@ -1,4 +1,4 @@
-"""Pathology by depth: a way to build a net, a depth, and what the gradient looks like in it before training."""
+"""Pathology by depth: a way to build a network, a depth, and what its gradient looks like before training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resnet_edu import checks, models, plots, probes
 from resnet_edu.explorers import core
 from resnet_edu.explorers.core import Explorer, Picture
 
-#: {what the menu says: the options of `models.CifarNet`}
+#: {menu label: options of `models.CifarNet`}
 SETTINGS: dict[str, dict[str, Any]] = {
     "plain, He, BatchNorm": {"residual": False},
     "plain, He, no norm": {"residual": False, "norm": None},
@@ -35,11 +35,11 @@ POINTS = 33
 def pathology(
     images: Tensor, labels: Tensor, *, setting: str, depth: int, view: str, seed: int = 0
 ) -> tuple[np.ndarray, float]:
-    """What the chosen view shows of a fresh `CifarNet`, and its loss on the batch. The random state is left as it was.
+    """The chosen view of an untrained `CifarNet`, and its loss on the batch. The random state is left unchanged.
 
     images: float [N, 3, H, W], at least two; labels: int64 [N]. setting: a key of `SETTINGS`. view: "norms" gives the
-    gradient norm of every weight, float64 [depth]; "cosines" compares the gradient by the input at neighboring points
-    of the line between the first two images, float64 [POINTS - 1], with BatchNorm set by the batch.
+    gradient norm of every weight, float64 [depth]; "cosines" compares the gradient with respect to the input at
+    neighboring points of the line between the first two images, float64 [POINTS - 1], with calibrated BatchNorm.
     """
     options = SETTINGS[checks.choice("setting", setting, SETTINGS)]
     checks.choice("view", view, VIEWS.values())
@@ -47,22 +47,22 @@ def pathology(
         net = models.CifarNet(depth, **options).to(images.device)
         if view == "norms":
             return core.norms_and_loss(net, images, labels)
-        with torch.no_grad():  # this pass sets BatchNorm's running statistics halfway: calibrate
+        with torch.no_grad():  # this pass moves BatchNorm's running statistics only halfway: hence `calibrate`
             loss = F.cross_entropy(net(images), labels)
         found = probes.shattering(net, images[0], images[1], points=POINTS, calibrate=images)
         return found.cosine, float(loss)
 
 
 def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> Explorer:
-    """How a net is built, how deep it is, and what to look at: gradient norms by layer, or cosines along a line.
+    """How a network is built, how deep it is, and what to view: gradient norms by layer, or cosines along a line.
 
-    images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it quick); labels: int64 [N].
-    The setting before the last change stays in the picture as a gray line, as long as the view is the same.
+    images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it fast); labels: int64 [N].
+    The previous setting stays in the plot as a gray line as long as the view is the same.
     """
     layout = {"width": "420px"}
     controls = {
         "setting": core.menu("net", SETTINGS, next(iter(SETTINGS)), layout=layout),
-        "view": core.menu("look at", VIEWS.items(), "norms", layout=layout),
+        "view": core.menu("view", VIEWS.items(), "norms", layout=layout),
         "depth": core.range_slider("depth", depth, DEPTHS, layout=layout),
     }
     return Explorer(controls, *_pathology_picture(images, labels, seed))
@@ -71,7 +71,7 @@ def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 5
 @plots.course_look
 def _pathology_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
     figure, (ax,) = core.page(3.4, left=0.09, right=0.98, top=0.9, bottom=0.15)
-    last: dict[str, np.ndarray] = {}  # {view: what was drawn}
+    last: dict[str, np.ndarray] = {}  # {view: values drawn last}
 
     def draw(setting: str, view: str, depth: int) -> str:
         values, loss = pathology(images, labels, setting=setting, depth=depth, view=view, seed=seed)
@@ -79,8 +79,8 @@ def _pathology_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
         last.clear()
         last[view] = values
         ax.clear()
-        first = 1.0 if view == "norms" else 1.5  # a cosine stands between two points
-        ax.plot(first + np.arange(len(before)), before, label="setting before", color=plots.GRAY, linewidth=1)
+        first = 1.0 if view == "norms" else 1.5  # a cosine lies between two points
+        ax.plot(first + np.arange(len(before)), before, label="previous setting", color=plots.GRAY, linewidth=1)
         x = first + np.arange(len(values))
         ax.plot(x, values, label="this setting", color=plots.BLUE, marker="o", markersize=4)
         found = _norms_on(ax, x, values) if view == "norms" else _cosines_on(ax, values)
@@ -94,7 +94,7 @@ def _pathology_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
 
 
 def _norms_on(ax: Axes, layers: np.ndarray, norms: np.ndarray) -> str:
-    """The axes of a view of norms, and what is found on them."""
+    """Set up the axes for norms, and return a summary."""
     ax.set_yscale("log", nonpositive="mask")
     ax.set(xlim=(0, DEPTHS[-1] + 1), ylim=(1e-46, 1e6), ylabel=core.NORM_OF_WEIGHTS, xlabel=plots.FROM_IMAGE)
     plots.draw_off_scale(ax, layers, norms, plots.VERMILLION)

@@ -1,4 +1,4 @@
-"""What 16 bits do to a training: updates that are rounded away, and gradients that are too small to be held."""
+"""What 16 bits do to training: updates that are rounded away, and gradients too small to represent."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ STEPS = 200
 
 
 def rounded_path(update: float, dtype: torch.dtype, steps: int = STEPS) -> np.ndarray:
-    """A weight that starts at 1 and gets the same update at every step, held in `dtype`: float64 [steps + 1].
+    """A weight that starts at 1 and gets the same update at every step, stored in `dtype`: float64 [steps + 1].
 
-    update: what is added at each step, a finite number. The sum is rounded to `dtype` each time.
+    update: the finite number added at each step. The sum is rounded to `dtype` each time.
     """
     checks.choice("dtype", dtype, FORMATS.values())
     weight = torch.ones((), dtype=dtype)
     path = [1.0]
     for _ in range(steps):
-        weight = (weight.double() + update).to(dtype)  # the exact sum, then the nearest number that there is
+        weight = (weight.double() + update).to(dtype)  # the exact sum, then the nearest representable number
         path.append(weight.item())
     return np.array(path)
 
 
 def rounding_error(sizes: Any, dtype: torch.dtype, *, scale: float = 1.0) -> np.ndarray:
-    """Relative error of numbers that are multiplied by `scale`, held in `dtype` and divided again: float64, as sizes.
+    """Relative error of numbers multiplied by `scale`, stored in `dtype` and divided again: float64, like `sizes`.
 
-    1 where the number has become 0; infinite where it has overflowed.
+    1 where the number became 0; infinite where it overflowed.
     """
     checks.choice("dtype", dtype, FORMATS.values())
     scale = checks.number("scale", scale, above=0)
@@ -41,7 +41,7 @@ def rounding_error(sizes: Any, dtype: torch.dtype, *, scale: float = 1.0) -> np.
 
 
 def precision() -> Explorer:
-    """Left: a weight that gets equal updates, held in 32 and in 16 bits. Right: how well gradients of any size fit."""
+    """Left: a weight that gets equal updates, in 32 and 16 bits. Right: the relative error of gradients by size."""
     layout = {"width": "420px"}
     controls = {
         "update": log_slider("update / weight", 1e-3, (-5, -1), 10, ".1e", layout=layout),
@@ -56,9 +56,9 @@ def _rounding_picture() -> Picture:
     styles = plots.line_styles(FORMATS)
     left.axhline(1, color=plots.GRAY, linewidth=1)
     left.set(xlabel="step", ylabel="moved / should have moved", xlim=(0, STEPS), ylim=(-0.1, 2.1))
-    right.set(xlabel="size of the gradient", ylabel="relative error", title="what is left of a gradient")
+    right.set(xlabel="size of the gradient", ylabel="relative error", title="rounding error of a gradient")
     sizes = np.logspace(-12, 8, 81)
-    within = sizes[:, None] * np.linspace(1, 10**0.25, 9)[None]  # the worst of several: a rounding error is ragged
+    within = sizes[:, None] * np.linspace(1, 10**0.25, 9)[None]  # the worst of several, as rounding errors fluctuate
     right.set(xscale="log", yscale="log", xlim=sizes[[0, -1]], ylim=(1e-9, 1e2))
     paths, errors = {}, {}
     for name, style in styles.items():
@@ -77,12 +77,12 @@ def _rounding_picture() -> Picture:
             worst = rounding_error(within, dtype, scale=scale).max(axis=1)
             errors[name].set_data(sizes, np.where(np.isfinite(worst), worst, np.nan))
             said.append(f"{name} {moved[-1]:.2f}")
-        left.set_title(f"a weight held in each format, update {update:.1e}")
+        left.set_title(f"a weight stored in each format, update {update:.1e}")
         errors["fp16"].set_label(f"fp16, loss x 2^{log2_scale}")
         right.legend(loc="upper center", ncols=3)
         return (
-            f"After {STEPS} updates of {update:.1e} a weight of 1 has moved by this part of the whole way: "
-            f"{', '.join(said)}. Beside it the relative error of gradients by their size, fp16 with the loss times "
+            f"After {STEPS} updates of {update:.1e} a weight of 1 has moved by this fraction of the full distance: "
+            f"{', '.join(said)}. Next to it, the relative error of gradients by their size, fp16 with the loss times "
             f"2^{log2_scale}."
         )
 

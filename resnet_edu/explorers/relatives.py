@@ -1,4 +1,4 @@
-"""A block into the skeleton: its line of code, its parameters, and the gradient along the stream of a fresh net."""
+"""A block in the skeleton: its code, its parameters, and the gradient along the stream of an untrained network."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from resnet_edu import checks, models, plots, probes
 from resnet_edu.explorers.core import Explorer, Picture, Trace, menu, page, seeded, slider
 from resnet_edu.models import relatives
 
-DEPTHS = (2, 8)  # blocks a stage: the least and the most
+DEPTHS = (2, 8)  # blocks per stage: minimum and maximum
 
 
 def block_profile(
     images: Tensor, labels: Tensor, *, block: str, blocks: int, width: int = 16, seed: int = 0
 ) -> tuple[np.ndarray, int]:
-    """Norm of dL/dh behind every block of a fresh skeleton, and its parameters: (float64 [2 blocks], number).
+    """Norm of dL/dh after every block of an untrained skeleton, and its parameter count: (float64 [2 blocks], count).
 
-    images: float [N, 3, H, W]; labels: int64 [N]. block: a name of `relatives.BLOCKS`. blocks: in each of two stages.
-    The random state is left as it was.
+    images: float [N, 3, H, W]; labels: int64 [N]. block: a key of `relatives.BLOCKS`. blocks: per stage, of two stages.
+    The random state is left unchanged.
     """
     checks.choice("block", block, relatives.BLOCKS)
     with seeded(seed, images.device):
@@ -30,14 +30,14 @@ def block_profile(
 
 
 def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
-    """One skeleton, eleven blocks to choose from, and how many of them: code, parameters, gradient along the stream.
+    """One skeleton, eleven blocks to choose from, and how many per stage: code, parameters, gradient along the stream.
 
-    images, labels: one small batch (at most 32 images of 16 x 16 keep it quick). The choice before the last change
-    stays in the picture as a gray line.
+    images, labels: one small batch (at most 32 images of 16 x 16 keep it fast). The previous choice stays in the plot
+    as a gray line.
     """
     controls = {
         "block": menu("block", relatives.BLOCKS, "residual"),
-        "blocks": slider("blocks a stage", 6, *DEPTHS),
+        "blocks": slider("blocks per stage", 6, *DEPTHS),
     }
     return Explorer(controls, *_swap_picture(images, labels, seed))
 
@@ -49,8 +49,8 @@ def _swap_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
     text.set(xlim=(0, 1), ylim=(0, 1))
     says = text.text(0, 0.98, "", va="top", fontsize=10, linespacing=1.6)
     code = text.text(0, 0.6, "", va="top", fontsize=8, family="monospace", linespacing=1.6)
-    trace = Trace(ax, now="this block", before="choice before", dash="--", loc="upper right", ncols=2)
-    ax.set(xlabel="block: 1 is next to the image", ylabel="norm of dL/dh behind the block")
+    trace = Trace(ax, now="this block", before="previous choice", dash="--", loc="upper right", ncols=2)
+    ax.set(xlabel="block: 1 is next to the image", ylabel="norm of dL/dh after the block")
     ax.set(xlim=(0.5, 2 * DEPTHS[1] + 0.5), ylim=(1e-3, 30))
 
     def draw(**settings: Any) -> str:
@@ -60,12 +60,12 @@ def _swap_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
         made: Any = relatives.BLOCKS[name]
         hidden = [relatives.matched(made, channels, blocks) for channels in (16, 32)]
         says.set_text(
-            f"{name}, {blocks} blocks a stage: {parameters:,} parameters\n"
-            f"width inside: {hidden[0]} in stage 1, {hidden[1]} in stage 2\n"
-            f"gradient behind the first block / behind the last: {norms[0] / norms[-1]:.2g}"
+            f"{name}, {blocks} blocks per stage: {parameters:,} parameters\n"
+            f"hidden width: {hidden[0]} in stage 1, {hidden[1]} in stage 2\n"
+            f"gradient after the first block / after the last: {norms[0] / norms[-1]:.2g}"
         )
         lines = [f"    {line.split('  #')[0]}" for line in relatives.forward_lines(made).splitlines()]
         code.set_text("\n".join(["def forward(self, x):", *lines]))
-        return f"Gradient along the stream of a fresh net. {' '.join(says.get_text().splitlines())}."
+        return f"Gradient along the stream of an untrained network. {' '.join(says.get_text().splitlines())}."
 
     return figure, draw

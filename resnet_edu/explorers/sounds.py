@@ -1,4 +1,4 @@
-"""A word in noise: its spectrogram, and what a net takes it for."""
+"""A word in noise: its spectrogram, and a network's prediction."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ WINDOW, STEP, WORDS = 256, 32, 16
 
 
 def spectrogram(sound: torch.Tensor) -> np.ndarray:
-    """float [n] -> decibels [129, frames] of windows of 256 samples, 32 apart; 0 is the loudest."""
+    """float [n] -> decibels [129, frames] over windows of 256 samples, 32 apart; the loudest is 0."""
     power = torch.stft(sound, WINDOW, STEP, window=torch.hann_window(WINDOW), return_complex=True).abs().square()
     return (10 * torch.log10(power / power.max() + 1e-12)).numpy()
 
 
 def tone_noise(net: nn.Module, *, seed: int = 0) -> Explorer:
-    """Two sliders, which of 16 words and how much noise: its spectrogram, and what the net takes it for.
+    """Two sliders, for one of 16 words and the amount of noise: its spectrogram, and the network's prediction.
 
-    net: takes [N, 1, 2048] and gives four logits.
+    net: takes [N, 1, 2048] and returns four logits.
     """
     controls = {"word": slider("word", 1, 1, WORDS), "noise": slider("noise", 0.5, 0.0, 6.0, 0.5)}
     return Explorer(controls, *_noise_picture(net, seed))
@@ -51,7 +51,7 @@ def _noise_picture(net: nn.Module, seed: int) -> Picture:
             parts = net.eval()(sound[None].to(device)).softmax(1)[0].cpu()
         for k, (bar, part) in enumerate(zip(bars, parts.tolist(), strict=True)):
             bar.set(height=part, color=plots.BLUE if k == label else plots.GRAY)
-        said = f"word {word} is {data.TONES[label]} (blue), the net says {data.TONES[int(parts.argmax())]}"
+        said = f"word {word} is {data.TONES[label]} (blue), the network says {data.TONES[int(parts.argmax())]}"
         left.set_title(f"noise {noise:.1f}: {said}", loc="left")
         return f"Spectrogram and probabilities with noise {noise:.1f}: {said}."
 

@@ -1,4 +1,4 @@
-"""The way of an image through a ResNet, block by block: shapes, parameters, multiply-adds, feature maps."""
+"""The path of an image through a ResNet, block by block: shapes, parameters, multiply-adds, feature maps."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from resnet_edu import checks, data, models, plots, probes
 from resnet_edu.explorers.core import Explorer, Picture, slider
 from resnet_edu.probes.state import as_it_was, listening
 
-SHOWN = 12  # feature maps of a block
+SHOWN = 12  # feature maps per block
 
 
 def block_maps(net: models.ResNet, images: data.Images, image: int, size: int) -> dict[str, torch.Tensor]:
-    """What the stem and each block give for one image, enlarged to size x size: {name: [C, H, W]}, from the image on.
+    """Outputs of the stem and each block for one image enlarged to size x size: {name: [C, H, W]}, in execution order.
 
-    net: it runs in eval mode and is left as it was.
+    net: runs in eval mode and is left unchanged.
     """
     found: dict[str, torch.Tensor] = {}
 
@@ -45,10 +45,10 @@ def costs(net: models.ResNet, size: int) -> list[probes.Layer]:
 
 
 def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position: int = 0, image: int = 0) -> Explorer:
-    """A slider walks from the stem to the last block, another one picks the image: what each block makes of it.
+    """A slider walks from the stem to the last block, another picks the image: the feature maps of each block.
 
-    net: `models.resnet50()` or one of its family. images: `data.Images`; one of them is enlarged to size x size pixels
-    and runs once. The position stands for the stem (0) or a block.
+    net: `models.resnet50()` or another ResNet. images: `data.Images`; one of them is enlarged to size x size pixels
+    and runs through the network once. position: the stem (0) or a block.
     """
     rows = costs(net, size)
     controls = {
@@ -103,6 +103,6 @@ def _stage_picture(net: models.ResNet, images: data.Images, size: int, rows: lis
             f"{row.multiply_adds / 1e6:,.0f} M multiply-adds"
         )
         figure.suptitle(words, fontsize=11)
-        return f"The first {min(SHOWN, len(output))} feature maps of {words}; below, those costs for all blocks."
+        return f"The first {min(SHOWN, len(output))} feature maps of {words}; below, these costs for all blocks."
 
     return figure, draw

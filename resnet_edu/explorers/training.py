@@ -1,4 +1,4 @@
-"""Learning rate, momentum and schedule: a tiny net is trained anew at every change."""
+"""Learning rate, momentum and schedule: a tiny network is retrained at every change."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from resnet_edu.explorers.core import Explorer, Picture, log_slider, menu, page,
 
 STEPS = 48
 BATCH = 64
-LAST = 12  # a loss of one batch jumps: the mean of the last ones is what is compared
+LAST = 12  # a single batch's loss fluctuates: compare the mean of the last ones
 MOMENTA = (0.0, 0.5, 0.9, 0.99)
-BOTTOM, TOP = 1.2, 3.2  # of the axis for ten classes: guessing has a loss of ln 10 = 2.3; above, no net is better
+BOTTOM, TOP = 1.2, 3.2  # of the axis for ten classes: guessing has a loss of ln 10 = 2.3
 
 
 def sgd_losses(
     train: Images, *, lr: float, momentum: float = 0.9, schedule: str = "constant", seed: int = 0
 ) -> np.ndarray:
-    """Loss of each of 48 steps of SGD of a tiny convolutional net: float64 [48], NaN from the step where it diverged.
+    """Loss at each of 48 SGD steps of a tiny convolutional network: float64 [48], NaN from the step where it diverges.
 
-    train: the images, of which the first 384 are used; lr, momentum, schedule: as `training.fit` takes them. The
-    random state is left as it was.
+    train: the images, of which the first 384 are used; lr, momentum, schedule: as for `training.fit`. The
+    random state is left unchanged.
     """
     few = train[:384]
     epochs = math.ceil(STEPS / math.ceil(len(few) / BATCH))
@@ -49,9 +49,9 @@ def sgd_losses(
 
 
 def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
-    """Learning rate, momentum and schedule: the loss step by step, and beside it every setting tried so far.
+    """Learning rate, momentum and schedule: the loss step by step, and next to it every setting tried so far.
 
-    train: `data.Images` of at least 2 classes; 16 x 16 pixels keep it quick.
+    train: `data.Images` of at least 2 classes; 16 x 16 pixels keep it fast.
     """
     schedules = [("constant", "constant"), ("one cycle", "one_cycle"), ("the paper's", "paper")]
     controls = {
@@ -72,7 +72,7 @@ def _rate_picture(train: Images, seed: int) -> Picture:
         plots.mark_level(ax, guess, "guessing ", x=0.99)
     left.set(xlabel="step", ylabel="training loss", xlim=(0, STEPS + 1))
     right.set(xlabel="learning rate", ylabel=f"mean loss of the last {LAST} steps", xscale="log", xlim=(7e-4, 4.5))
-    (before,) = left.plot([], [], color=plots.GRAY, linewidth=1, label="setting before")
+    (before,) = left.plot([], [], color=plots.GRAY, linewidth=1, label="previous setting")
     (now,) = left.plot([], [], color=plots.BLUE, label="this setting")
     left.legend(loc="lower left", ncols=2)
     styles = plots.line_styles([f"momentum {momentum:g}" for momentum in MOMENTA])
@@ -97,7 +97,7 @@ def _rate_picture(train: Images, seed: int) -> Picture:
         left.set_title(f"loss at the end: {result}")
         return (
             f"Loss by step at learning rate {lr:.3g}, momentum {momentum:g}, schedule {schedule}: at the end {result}. "
-            "Beside it the results of all settings tried so far."
+            "Next to it, the results of all settings tried so far."
         )
 
     return figure, draw

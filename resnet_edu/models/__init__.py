@@ -1,4 +1,4 @@
-"""Networks: plain and residual convolutional nets as one class with a switch, and the ImageNet family.
+"""Networks: plain and residual convolutional networks as one class with a switch, and the ImageNet family.
 
     >>> from resnet_edu import models
     >>> plain = models.CifarNet(20, residual=False)
@@ -10,11 +10,11 @@
 
 Read it in this order:
 
-    cifar.py      `CifarNet`, the net of nearly all lessons: layers, branch, shortcut, block, net
-    imagenet.py   ResNet-18 to 152, whose weights go to torchvision's and back
-    relatives.py  eleven blocks in one skeleton, from Highway to the transformer (imported by name)
-    weights.py    trained weights as files, stored ones and torchvision's (imported by name)
-    wrappers.py   the net inside torch.compile's or DistributedDataParallel's wrapper
+    cifar.py      `CifarNet`, the network of nearly all lessons: layers, branch, shortcut, block, network
+    imagenet.py   ResNet-18 to 152, whose weights are interchangeable with torchvision's
+    relatives.py  eleven blocks in one skeleton, from Highway to the transformer (import it by name)
+    weights.py    trained weights: the course's files and torchvision's (import it by name)
+    wrappers.py   the network inside torch.compile's or DistributedDataParallel's wrapper
 """
 
 from resnet_edu.models.cifar import (

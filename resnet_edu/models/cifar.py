@@ -1,7 +1,7 @@
-"""Plain and residual convolutional nets as one class with a switch.
+"""Plain and residual convolutional networks as one class with a switch.
 
-`CifarNet` is the net of He et al. 2015 for 32 x 32 images: 6n + 2 layers with weights, n blocks in each of three
-stages. Its two forms differ by one word and have the same parameters:
+`CifarNet` is the network of He et al. 2015 for 32 x 32 images: 6n + 2 layers with weights, n blocks in each of three
+stages. Its two forms differ by one argument and have equally many parameters:
 
     >>> from resnet_edu import models
     >>> plain = models.CifarNet(20, residual=False)
@@ -17,8 +17,8 @@ stages. Its two forms differ by one word and have the same parameters:
     head      64              the mean over 8 x 8   110    18     1,727,962
     fc        10              one linear layer     1202   200    19,421,274
 
-Read it from the top: the layers, the branch F(x) in its two forms (basic and bottleneck), the shortcut in its three
-(A, B, C), the block that adds them, and the net that stacks the blocks.
+Read it from top to bottom: the layers; the branch F(x) in its two forms (basic and bottleneck); the shortcut in its
+three (A, B, C); the block that adds the two; the network that stacks the blocks.
 
 Sources: He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2 for the layout
 and sections 3.3 and 4.1 for the shortcuts; He et al. 2016, "Identity Mappings in Deep Residual Networks" (arXiv
@@ -60,7 +60,7 @@ Branch = Callable[[int, int, int], nn.Module]
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    """A 3 x 3 convolution whose padding keeps the size: [N, in, H, W] -> [N, out, H / stride, W / stride]."""
+    """A 3 x 3 convolution with padding: [N, in, H, W] -> [N, out, H / stride, W / stride]."""
     return nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=bias)
 
 
@@ -70,7 +70,7 @@ def conv1x1(in_channels: int, out_channels: int, stride: int = 1, bias: bool = F
 
 
 def make_norm(norm: str | None, channels: int) -> nn.Module:
-    """One of `NORMS`, [N, C, H, W] -> [N, C, H, W]: over the batch, over groups of channels, over all of them, or none.
+    """One of `NORMS`, [N, C, H, W] -> [N, C, H, W]: over the batch, channel groups, all channels, or none.
 
     "group" makes 8 groups, or as many of 8, 4, 2, 1 as divide the channels; "layer" is one group.
     """
@@ -94,15 +94,15 @@ def make_branch(
     activation: str,
     preactivation: bool,
 ) -> nn.Sequential:
-    """F(x) of a block: convolutions with their norms and activations.
+    """F(x) of a block: convolutions with norms and activations.
 
-    "basic": two 3 x 3 convolutions, the first of which takes the stride.
-    "bottleneck": 1 x 1 down to a quarter of the channels, 3 x 3 (which takes the stride), 1 x 1 back up.
+    "basic": two 3 x 3 convolutions, the first of which has the stride.
+    "bottleneck": 1 x 1 down to a quarter of the channels, 3 x 3 (with the stride), 1 x 1 back up.
 
     Original (2015): conv, norm, act, conv, norm; the last activation comes after the addition.
     Pre-activation (2016): norm, act, conv, norm, act, conv; nothing comes after the addition.
     """
-    bias = norm is None  # BatchNorm subtracts the mean, so a bias in front of it would do nothing
+    bias = norm is None  # BatchNorm subtracts the mean, so a bias before it would have no effect
     if block == "basic":
         convs = [conv3x3(in_channels, out_channels, stride, bias), conv3x3(out_channels, out_channels, bias=bias)]
     else:
@@ -131,9 +131,9 @@ def make_branch(
 
 
 class PadShortcut(nn.Module):
-    """Option A: x itself. Where the branch halves the size and adds channels, every second pixel and zero channels.
+    """Option A: x itself, or, where the shape changes, every second pixel of x padded with zero channels.
 
-    It has no parameters, so a residual net has exactly as many as the plain one.
+    It has no parameters, so a residual network has exactly as many as the plain one.
     [N, in, H, W] -> [N, out, H / stride, W / stride].
     """
 
@@ -151,7 +151,7 @@ def make_shortcut(
 ) -> nn.Module:
     """The path around the branch (He et al. 2015, sections 3.3 and 4.1).
 
-    A: identity, padded with zeros where channels grow. B: identity, a 1 x 1 projection where the shape changes.
+    A: identity, zero-padded where channels increase. B: identity, or a 1 x 1 projection where the shape changes.
     C: a projection everywhere.
     """
     same_shape = stride == 1 and in_channels == out_channels
@@ -160,19 +160,19 @@ def make_shortcut(
     if option == "A":
         return PadShortcut(in_channels, out_channels, stride)
     layers: OrderedDict[str, nn.Module] = OrderedDict(conv=conv1x1(in_channels, out_channels, stride, norm is None))
-    if not preactivation:  # else the bare x is projected (1603.05027, appendix: after norm and activation)
+    if not preactivation:  # else x is projected without a norm (1603.05027, appendix: after norm and activation)
         layers["norm"] = make_norm(norm, out_channels)
     return nn.Sequential(layers)
 
 
-# --- the block and the net --------------------------------------------------------------------------------------------
+# --- the block and the network ----------------------------------------------------------------------------------------
 
 
 class Block(nn.Module):
-    """y = activation(F(x) + a x), or y = activation(F(x)) in a plain net.
+    """y = activation(F(x) + a x), or y = activation(F(x)) in a plain network.
 
-    `branch` is F; `shortcut` is None in a plain block; `scale` is a, 1 everywhere but in experiments;
-    `drop_prob` is stochastic depth's: while training, F is left out for a random part of the images.
+    `branch` is F; `shortcut` is None in a plain block; `scale` is a, which is 1 except in experiments;
+    `drop_prob` is for stochastic depth: during training, F is dropped for a random fraction of the images.
     """
 
     def __init__(
@@ -188,44 +188,45 @@ class Block(nn.Module):
             out = out * self._survivors(out)
         if self.shortcut is not None:
             skip = self.shortcut(x)
-            if out.shape != skip.shape:  # else they might broadcast, and the net would train as something else
+            if out.shape != skip.shape:  # else they might broadcast silently, and a different network would train
                 raise ValueError(
                     f"The branch F(x) has the shape {list(out.shape)}, the shortcut {list(skip.shape)}: "
-                    "they are added, so they have to be the same."
+                    "they are added, so their shapes must be equal."
                 )
             out = out + (skip if self.scale == 1 else self.scale * skip)
         return self.activation(out)
 
     def _survivors(self, out: Tensor) -> Tensor:
-        """One factor an image: 0 or 1 / survival, so that the expected value is the one used in eval mode."""
+        """One factor per image: 0 or 1 / survival, so that the expected value equals the one in eval mode."""
         survival = 1.0 - self.drop_prob
         return torch.empty(len(out), 1, 1, 1, dtype=out.dtype, device=out.device).bernoulli_(survival) / survival
 
 
 class CifarNet(nn.Module):
-    """The CIFAR net of He et al. 2015, section 4.2, plain or residual.
+    """The CIFAR network of He et al. 2015, section 4.2, plain or residual.
 
     A 3 x 3 stem, three stages of n blocks with `width`, 2 `width` and 4 `width` channels (times 4 for bottlenecks) at
     full, half and quarter size, global average pooling, one linear layer.
     Takes float images [N, in_channels, H, W], returns logits [N, num_classes].
 
     depth: layers with weights, 6n + 2 for basic blocks, 9n + 2 for bottlenecks.
-    residual: True adds the shortcut around every block; False leaves the same layers without it.
+    residual: True adds the shortcut around every block; False keeps the same layers without it.
     width: channels of the first stage.
     block: "basic", "bottleneck", or a callable `(in_channels, out_channels, stride) -> module` that builds the branch
-        F; the net adds the shortcut (if residual) and applies the activation. Its depth counts 6n + 2.
-    preactivation: norm and activation in front of each convolution (He et al. 2016) and none after the addition. (The
-        shortcut of the first block takes what the stem's convolution gives; the paper's takes it after the activation.)
-    shortcut: "A", "B" or "C", see `make_shortcut`. Only A leaves the number of parameters as in the plain net.
-    norm: "batch", "group" or "layer" (see `make_norm`), or None; without norm the convolutions have biases.
+        F; the network adds the shortcut (if residual) and applies the activation. Its depth is 6n + 2.
+    preactivation: norm and activation before each convolution (He et al. 2016) and none after the addition. (The
+        first block's shortcut takes the output of the stem's convolution; the paper's takes it after the activation.)
+    shortcut: "A", "B" or "C", see `make_shortcut`. Only A adds no parameters to those of the plain network.
+    norm: "batch", "group" or "layer" (see `make_norm`), or None; without a norm the convolutions have biases.
     activation: one of `ACTIVATIONS`.
     init: "he" (He et al. 2015, arXiv 1502.01852, fan-in), "xavier", "default" (PyTorch's own), or a callable that
         fills a weight tensor in place, such as `torch.nn.init.orthogonal_`. All but "default" set biases to zero.
     skip_scale: the a in F(x) + a x.
-    zero_init_residual: start with F = 0: the last norm's scale, or where no norm is last, the last convolution, is 0.
-    stochastic_depth_prob: probability of leaving out the last block's branch; earlier blocks' grow linearly up to it.
+    zero_init_residual: start with F = 0, by zeroing the scale of F's last norm, or its last convolution if F does not
+        end in a norm.
+    stochastic_depth_prob: probability of dropping the last block's branch; it grows linearly over the blocks.
 
-    Raises ValueError or TypeError with the possible values.
+    Raises ValueError or TypeError listing the possible values.
     """
 
     def __init__(
@@ -274,7 +275,7 @@ class CifarNet(nn.Module):
         self.depth, self.residual, self.in_channels = depth, residual, in_channels
 
         self.stem = nn.Sequential(OrderedDict(conv=conv3x3(in_channels, width, bias=norm is None)))
-        if not preactivation:  # else the first block begins with them
+        if not preactivation:  # else the first block starts with them
             self.stem.add_module("norm", make_norm(norm, width))
             self.stem.add_module("act", act())
 
@@ -315,10 +316,10 @@ class CifarNet(nn.Module):
 
 
 def initialize(module: nn.Module, init: str | Callable[[Tensor], object]) -> None:
-    """Fill each layer's `weight` of two or more dimensions in place; its `bias` becomes zero ("default": nothing).
+    """Fill each layer's `weight` of two or more dimensions in place; zero its `bias` ("default": change nothing).
 
-    Parameters of other names keep PyTorch's own start, such as attention's `in_proj_weight` and those of an LSTM.
-    "he" draws from N(0, 2 / fan_in) (arXiv 1502.01852, eq. 10), "xavier" from N(0, 2 / (fan_in + fan_out)).
+    Parameters with other names keep PyTorch's initialization, such as attention's `in_proj_weight` and those of an
+    LSTM. "he" samples from N(0, 2 / fan_in) (arXiv 1502.01852, eq. 10), "xavier" from N(0, 2 / (fan_in + fan_out)).
     """
     checks.module("initialize", module)
     if not callable(init):
@@ -341,34 +342,36 @@ def initialize(module: nn.Module, init: str | Callable[[Tensor], object]) -> Non
 
 
 def count_parameters(module: nn.Module) -> int:
-    """The number of trainable numbers in `module`; a shared tensor counts once."""
+    """The number of trainable parameters of `module`; a shared tensor counts once."""
     return sum(p.numel() for p in checks.module("count_parameters", module).parameters() if p.requires_grad)
 
 
 def check_images(x: Tensor, channels: int, who: str) -> None:
-    """Images as people have them before `data.normalize`, bytes or with the channels last, get a sentence."""
+    """Raise a clear error for images that are not normalized yet: bytes, or channels last."""
     if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != channels or not x.is_floating_point():
         given = f"{x.dtype} {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(
-            f"{who} takes float images [N, {channels}, H, W]; it was given {given}. "
+            f"{who} takes float images [N, {channels}, H, W]; it got {given}. "
             "Images.batches() and data.normalize() make such batches from uint8 images."
         )
 
 
 def _blocks_per_stage(depth: int, convs_per_block: int) -> int:
-    """n of depth = 3 stages x n blocks x convolutions + stem + classifier."""
+    """Solve depth = 3 stages x n blocks x convolutions + stem + classifier for n."""
     step = 3 * convs_per_block
     depth = checks.whole("depth", depth, at_least=step + 2)
     n, over = divmod(depth - 2, step)
     if over:
         nearest = f"{depth - over} and {depth - over + step}"
-        raise ValueError(f"depth={depth}: this net has {step}n + 2 layers; the nearest are {nearest}.")
+        raise ValueError(
+            f"depth={depth}: this network has {step}n + 2 layers; the nearest possible depths are {nearest}."
+        )
     return n
 
 
 def _zero_last_weight(branch: nn.Module) -> None:
     layers = [layer for layer in branch.modules() if isinstance(getattr(layer, "weight", None), Tensor)]
     if not layers:
-        raise ValueError(f"zero_init_residual: the branch {type(branch).__name__} has no weight that could start at 0.")
+        raise ValueError(f"zero_init_residual: the branch {type(branch).__name__} has no weight to set to 0.")
     for parameter in layers[-1].parameters(recurse=False):
         nn.init.zeros_(parameter)

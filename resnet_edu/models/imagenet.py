@@ -1,8 +1,8 @@
 """ResNet-18 to 152, the ImageNet family of He et al. 2015: our own code, with torchvision's names.
 
     >>> from resnet_edu import models
-    >>> net = models.resnet50()                                  # takes torchvision's state dict, and gives its logits
-    >>> small = models.resnet18(10, width=16, stem="cifar")      # narrow, and for images of 32 x 32
+    >>> net = models.resnet50()                                  # loads torchvision's state dict and returns its logits
+    >>> small = models.resnet18(10, width=16, stem="cifar")      # narrow, for 32 x 32 images
 
            blocks in stages 1 to 4    parameters    multiply-adds at 224 x 224, as torchvision publishes them
     18     2   2    2   2  basic      11,689,512     1.814 G
@@ -11,8 +11,8 @@
     101    3   4   23   3  bottleneck 44,549,160     7.801 G
     152    3   8   36   3  bottleneck 60,192,808    11.514 G
 
-The paper and torchvision differ in one place, and here that is a switch. In a bottleneck that halves the size,
-torchvision's 3 x 3 convolution takes the stride ("v1.5"); in the paper the first 1 x 1 convolution does ("v1"), which
+The paper and torchvision differ in one place, which is a switch here. In a bottleneck that halves the size,
+torchvision's 3 x 3 convolution has the stride ("v1.5"); in the paper the first 1 x 1 convolution has it ("v1"), which
 is cheaper.
 
 Source: He et al. 2015 (arXiv 1512.03385), table 1 and figure 5, with projections where the shape changes (option B).
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from resnet_edu import checks
 from resnet_edu.models.cifar import check_images, conv1x1, conv3x3
 
-#: Channels that a block gives, for each channel of its 3 x 3 convolution.
+#: Output channels of a block per channel of its 3 x 3 convolution.
 EXPANSION = {"basic": 1, "bottleneck": 4}
 STEMS = ("imagenet", "cifar")
 STRIDE_ON = ("3x3", "1x1")
@@ -38,8 +38,8 @@ class ResNetBlock(nn.Module):
     """relu(F(x) + shortcut(x)): [N, in_channels, H, W] -> [N, expansion * channels, H / stride, W / stride].
 
     F of a "basic" block: two 3 x 3 convolutions. F of a "bottleneck": 1 x 1, 3 x 3, and a 1 x 1 back up to four times
-    the channels. The shortcut is x itself, or where the shape changes a 1 x 1 convolution with its norm.
-    A class of its own beside `models.Block`, so that its layers have torchvision's names and take its weights.
+    the channels. The shortcut is x itself, or, where the shape changes, a 1 x 1 convolution with a norm.
+    It is a separate class from `models.Block` so that its layers have torchvision's names and can load its weights.
     """
 
     def __init__(self, in_channels: int, channels: int, stride: int = 1, *, block: str, stride_on: str = "3x3") -> None:
@@ -77,15 +77,15 @@ class ResNetBlock(nn.Module):
 class ResNet(nn.Module):
     """A stem, four stages of blocks, global average pooling, one linear layer: [N, 3, H, W] -> logits [N, num_classes].
 
-    blocks: how many blocks each of the four stages has; from the second stage on the first of them halves the size.
+    blocks: the number of blocks in each of the four stages; from stage 2 on, the first block halves the size.
     block: "basic" or "bottleneck". width: channels of the stem and of the first stage's 3 x 3 convolutions; they double
         from stage to stage.
-    stem: "imagenet" is a 7 x 7 convolution with stride 2 and a 3 x 3 max-pool with stride 2: the stages work at a
-        quarter of the side. "cifar" is one 3 x 3 convolution: they work at the full side.
-    stride_on: which convolution of a bottleneck takes the stride, "3x3" (torchvision, v1.5) or "1x1" (the paper, v1).
+    stem: "imagenet" is a 7 x 7 convolution with stride 2 and a 3 x 3 max-pool with stride 2: the stages start at a
+        quarter of the image's side length. "cifar" is one 3 x 3 convolution: they start at the full side length.
+    stride_on: which convolution of a bottleneck has the stride, "3x3" (torchvision, v1.5) or "1x1" (the paper, v1).
 
-    Weights start as in He et al. 2015 (arXiv 1502.01852), with the fan-out, as torchvision's do.
-    Raises ValueError or TypeError with the possible values.
+    Weights are initialized as in He et al. 2015 (arXiv 1502.01852) with the fan-out, as in torchvision.
+    Raises ValueError or TypeError listing the possible values.
     """
 
     def __init__(
@@ -135,25 +135,25 @@ class ResNet(nn.Module):
 
 
 def resnet18(num_classes: int = 1000, **options: Any) -> ResNet:
-    """ResNet-18; options as `ResNet` has them (width, stem, stride_on)."""
+    """ResNet-18; options as for `ResNet` (width, stem, stride_on)."""
     return ResNet((2, 2, 2, 2), block="basic", num_classes=num_classes, **options)
 
 
 def resnet34(num_classes: int = 1000, **options: Any) -> ResNet:
-    """ResNet-34; options as `ResNet` has them."""
+    """ResNet-34; options as for `ResNet`."""
     return ResNet((3, 4, 6, 3), block="basic", num_classes=num_classes, **options)
 
 
 def resnet50(num_classes: int = 1000, **options: Any) -> ResNet:
-    """ResNet-50: the blocks of ResNet-34, as bottlenecks; options as `ResNet` has them."""
+    """ResNet-50: the blocks of ResNet-34, as bottlenecks; options as for `ResNet`."""
     return ResNet((3, 4, 6, 3), block="bottleneck", num_classes=num_classes, **options)
 
 
 def resnet101(num_classes: int = 1000, **options: Any) -> ResNet:
-    """ResNet-101; options as `ResNet` has them."""
+    """ResNet-101; options as for `ResNet`."""
     return ResNet((3, 4, 23, 3), block="bottleneck", num_classes=num_classes, **options)
 
 
 def resnet152(num_classes: int = 1000, **options: Any) -> ResNet:
-    """ResNet-152; options as `ResNet` has them."""
+    """ResNet-152; options as for `ResNet`."""
     return ResNet((3, 8, 36, 3), block="bottleneck", num_classes=num_classes, **options)

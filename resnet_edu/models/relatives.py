@@ -1,4 +1,4 @@
-"""The relatives of the residual block: one skeleton, one budget of parameters, and eleven blocks to put into it.
+"""The relatives of the residual block: one skeleton, one parameter budget, and eleven blocks to plug in.
 
     >>> from resnet_edu import models
     >>> from resnet_edu.models import relatives
@@ -7,15 +7,16 @@
     >>> models.count_parameters(plain), models.count_parameters(dense)
     (71130, 73902)
 
-A block is a class `Block(channels, hidden)`: it takes the stream [N, channels, H, W] and hands on the stream, changed,
-at the same size. `hidden` is how wide it is inside; the skeleton chooses it so that every block costs the same.
+A block is a class `Block(channels, hidden)`: it takes the stream [N, channels, H, W] and returns it updated, at the
+same spatial size. `hidden` is its width inside; the skeleton chooses it so that all blocks have about the same number
+of parameters.
 
-Read it from the top, and of each block the `forward` first: it says what the block does with x. First come the blocks
-that differ in what they do with x (Plain to Dense), then those that differ in F (ResNeXt to MobileNetV3), then the two
-that come from outside of the family of 3 x 3 convolutions (ConvNeXt, Transformer), then the skeleton.
+Read it from top to bottom, and start each block with its `forward`, which says what the block does with x. First come
+the blocks that differ in what they do with x (Plain to Dense), then those that differ in F (ResNeXt to MobileNetV3),
+then the two from outside the family of 3 x 3 convolutions (ConvNeXt, Transformer), then the skeleton.
 
-The blocks are the papers' ideas at the size of a lesson, not copies of their networks: widths, depth and recipe are
-the skeleton's. What is left out stands with each block.
+The blocks are the papers' ideas scaled down to a lesson, not copies of their networks: width, depth and recipe come
+from the skeleton. Each block's docstring says what it leaves out.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ MakeBlock = Callable[[int, int], nn.Module]
 
 
 class Plain(nn.Module):
-    """y = relu(F(x)): two 3 x 3 convolutions, and no way around them.
+    """y = relu(F(x)): two 3 x 3 convolutions, and no shortcut.
 
-    Not built from `models.Block`: a relative has a width of its own inside, and a `forward` that says all it does.
+    Not built from `models.Block`: each relative has its own hidden width and a self-contained `forward`.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -67,7 +68,7 @@ class Residual(Plain):
 
 
 class PreActivation(nn.Module):
-    """y = x + F(x), with norm and ReLU in front of each convolution: He et al. 2016 (arXiv 1603.05027)."""
+    """y = x + F(x), with norm and ReLU before each convolution: He et al. 2016 (arXiv 1603.05027)."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -87,8 +88,8 @@ class PreActivation(nn.Module):
 class Highway(Plain):
     """y = T(x) relu(F(x)) + (1 - T(x)) x: Srivastava et al. 2015 (arXiv 1505.00387).
 
-    The gate T, one number from 0 to 1 at each place of the stream, is learned; its bias starts below 0, so that most
-    of x passes. The paper's layers have no BatchNorm, which is the branch's here.
+    The gate T, one number from 0 to 1 per element of the stream, is learned; its bias starts below 0, so that most
+    of x passes through. The paper's layers have no BatchNorm; here the branch has it.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -102,9 +103,9 @@ class Highway(Plain):
 
 
 class Dense(nn.Module):
-    """y = [x, F(x)]: Huang et al. 2017 (arXiv 1608.06993), with its bottleneck. The stream grows by `hidden` channels.
+    """y = [x, F(x)]: Huang et al. 2017 (arXiv 1608.06993), with a bottleneck. The stream grows by `hidden` channels.
 
-    The skeleton's transition between stages brings it back to the width of the others.
+    The skeleton's transition between stages brings it back to the common width.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -130,7 +131,7 @@ class ResNeXt(nn.Module):
     """y = relu(x + F(x)), F a bottleneck whose 3 x 3 convolution has 8 groups: Xie et al. 2017 (arXiv 1611.05431)."""
 
     groups = 8
-    step = groups  # hidden is a multiple of it
+    step = groups  # hidden must be a multiple of this
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
@@ -152,7 +153,7 @@ class ResNeXt(nn.Module):
 class ChannelGate(nn.Sequential):
     """One factor from 0 to 1 for each channel, from the means of all channels: [N, C, H, W] -> [N, C, 1, 1].
 
-    Squeeze (the mean over all places), excite (two linear layers, here as 1 x 1 convolutions, with a quarter of the
+    Squeeze (the mean over all positions), excite (two linear layers, here as 1 x 1 convolutions, with a quarter of the
     channels between them): Hu et al. 2018 (arXiv 1709.01507).
     """
 
@@ -180,15 +181,15 @@ class SqueezeExcitation(Plain):
 
 
 def depthwise(channels: int, kernel: int) -> nn.Conv2d:
-    """A convolution in which each channel sees itself alone, at the same size."""
+    """A depthwise convolution: each output channel sees only its own input channel. The size stays."""
     return nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
 
 
 class Xception(nn.Module):
     """y = x + F(x), F of separable convolutions: Chollet 2017 (arXiv 1610.02357).
 
-    A separable convolution is a depthwise one (3 x 3, each channel alone) and a 1 x 1 (each place alone). The paper
-    has three of them in a block, and the same width inside.
+    A separable convolution is a depthwise one (3 x 3, each channel separately) followed by a 1 x 1 (each position
+    separately). The paper's block has three of them and no other width inside.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -211,8 +212,8 @@ class Xception(nn.Module):
 class MobileNetV3(nn.Module):
     """y = x + F(x), F an inverted residual: Howard et al. 2019 (arXiv 1905.02244).
 
-    1 x 1 up, depthwise 3 x 3, squeeze and excite, 1 x 1 down. Inside it is wide where a bottleneck is narrow, and
-    nothing but a norm follows the last convolution.
+    1 x 1 up, depthwise 3 x 3, squeeze and excite, 1 x 1 down. It is wide inside, where a bottleneck is narrow, and
+    only a norm follows the last convolution.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -231,7 +232,7 @@ class MobileNetV3(nn.Module):
 
 
 class ChannelNorm(nn.LayerNorm):
-    """LayerNorm over the channels of each place: [N, C, H, W] -> [N, C, H, W]."""
+    """LayerNorm over the channels at each position: [N, C, H, W] -> [N, C, H, W]."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -240,7 +241,7 @@ class ChannelNorm(nn.LayerNorm):
 class ConvNeXt(nn.Module):
     """y = x + scale F(x), F: depthwise 7 x 7, LayerNorm, 1 x 1 up, GELU, 1 x 1 down: Liu et al. 2022 (2201.03545).
 
-    `scale`, one number for each channel, is learned and starts at 1e-6: the block starts as the identity.
+    `scale`, one number per channel, is learned and starts at 1e-6: the block starts as almost the identity.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -259,10 +260,10 @@ class ConvNeXt(nn.Module):
 
 
 class Transformer(nn.Module):
-    """y = x + attention(x), then y + mlp(y): Vaswani et al. 2017 (arXiv 1706.03762), norms in front.
+    """y = x + attention(x), then y + mlp(y): Vaswani et al. 2017 (arXiv 1706.03762), with pre-norm.
 
-    Each place of the map, which sees a patch of the image, is a token, as in Dosovitskiy et al. 2021 (2010.11929).
-    There is no position embedding: only the skeleton's convolutions know what is beside what.
+    Each position of the map, which sees a patch of the image, is a token, as in Dosovitskiy et al. 2021 (2010.11929).
+    There is no position embedding: only the skeleton's convolutions know which positions are neighbors.
     """
 
     heads = 2
@@ -297,7 +298,7 @@ BLOCKS: dict[str, type[nn.Module]] = {
 
 
 def forward_lines(block: type[nn.Module]) -> str:
-    """What a block does with x: the lines of its `forward`, without the first."""
+    """The source of a block's `forward` without its signature: what the block does with x."""
     source = textwrap.dedent(inspect.getsource(block.forward))
     return textwrap.dedent(source.split("\n", 1)[1]).rstrip()
 
@@ -306,16 +307,16 @@ def forward_lines(block: type[nn.Module]) -> str:
 
 
 class Skeleton(nn.Module):
-    """A stem, two stages of `blocks` blocks, a classifier: everything but the block, which is given.
+    """A stem, two stages of `blocks` blocks, a classifier: everything except the block, which you pass in.
 
     Takes float images [N, in_channels, H, W] with sides of at least 3, returns logits [N, num_classes]. The stem halves
-    the sides, the transition between the stages halves them again and doubles the channels: so a block never has to
-    change the shape of the stream.
+    the sides; the transition between the stages halves them again and doubles the channels, so that a block never has
+    to change the shape of the stream.
 
     block: `(channels, hidden) -> module`, such as `relatives.Residual`. A block that changes the number of channels
-        says so in `.out_channels`.
-    hidden: the width inside the blocks of each stage. By default the one with which a stage has as many parameters as
-        the stage of a plain net with hidden = channels.
+        states it in `.out_channels`.
+    hidden: the width inside the blocks of each stage. By default, the one that gives a stage as many parameters as
+        the same stage of a plain network with hidden = channels.
 
     """
 
@@ -351,7 +352,7 @@ class Skeleton(nn.Module):
 
 
 def _stage(block: MakeBlock, channels: int, blocks: int, hidden: int) -> tuple[nn.Sequential, int]:
-    """`blocks` blocks one after the other, and how many channels the last one hands on."""
+    """`blocks` blocks one after the other, and the number of output channels of the last one."""
     layers = []
     for _ in range(blocks):
         layers.append(block(channels, hidden))
@@ -361,15 +362,15 @@ def _stage(block: MakeBlock, channels: int, blocks: int, hidden: int) -> tuple[n
 
 @cache
 def matched(block: MakeBlock, channels: int, blocks: int) -> int:
-    """The `hidden` with which a stage of these blocks comes closest to the parameters of a plain one."""
+    """The `hidden` with which a stage of these blocks has the number of parameters closest to that of a plain one."""
 
     def parameters(block: MakeBlock, hidden: int) -> int:
-        with torch.device("meta"):  # nothing is filled, so it takes no time
+        with torch.device("meta"):  # no memory is allocated, so it takes no time
             return count_parameters(_stage(block, channels, blocks, hidden)[0])
 
     budget, step = parameters(Plain, channels), getattr(block, "step", 1)
     low, high = 1, 32 * channels // step
-    while low < high:  # the smallest that reaches the budget
+    while low < high:  # the smallest width that reaches the budget
         middle = (low + high) // 2
         low, high = (low, middle) if parameters(block, middle * step) >= budget else (middle + 1, high)
     return min((max(1, low - 1) * step, low * step), key=lambda hidden: abs(parameters(block, hidden) - budget))

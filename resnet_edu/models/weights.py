@@ -1,4 +1,4 @@
-"""Trained weights as files: safetensors, large tensors in half precision, with the facts of their making inside.
+"""Trained weights as safetensors files: large tensors in half precision, with metadata on how they were made.
 
     >>> from resnet_edu import models
     >>> from resnet_edu.models import weights
@@ -6,9 +6,9 @@
     >>> facts = weights.load(net, "resnet56_cifar10")  # trained on the full CIFAR-10; ships with the course
     >>> facts["epochs"], facts["torch"]
 
-`save` writes such a file wherever you say; only `python -m resnet_edu authoring keep` writes to the course's own
-`data/weights/`. `load` also reads what others stored with `torch.save`. `pretrained` loads torchvision's ImageNet
-weights from `data/weights/`, or downloads them.
+`save` writes such a file to any path; only `python -m resnet_edu authoring keep` writes to the course's own
+`data/weights/`. `load` also reads files written by `torch.save`. `pretrained` loads torchvision's ImageNet weights
+from `data/weights/`, or downloads them.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ OFFICIAL = {
     "resnet152": "resnet152-394f9c45.pth",
 }
 SOURCE = "https://download.pytorch.org/models/"
-PATIENCE, SLOWEST = 10.0, 500_000.0  # seconds, and bytes a second: a lesson goes on without what comes more slowly
+PATIENCE, SLOWEST = 10.0, 500_000.0  # seconds, bytes per second: below this, a lesson continues without the download
 
 
 def save(net: nn.Module, path: str | os.PathLike[str], /, **facts: object) -> Path:
-    """Write the net's state dict to `path`, `facts` as text; whole or not at all.
+    """Write the network's state dict and `facts` (as text) to `path`, completely or not at all.
 
-    Weights of two or more dimensions are stored as float16. The rest is small and stays as it is: a running variance
-    of a deep plain net can be above 65504, the largest float16.
+    Weights of two or more dimensions are stored as float16. The rest is small and stays unchanged: a running variance
+    of a deep plain network can exceed 65504, the largest float16.
     """
     path = Path(path)
     stored = bare("save", net).state_dict()
-    # Copies: a layer may be in the net under two names, and the library refuses memory that is shared.
+    # Copies: a layer may have two names in the network, and safetensors rejects shared memory.
     tensors = {
         name: _small(t).detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in stored.items()
     }
@@ -61,27 +61,27 @@ def save(net: nn.Module, path: str | os.PathLike[str], /, **facts: object) -> Pa
 
 
 def with_sorted_facts(data: bytes) -> bytes:
-    """The same safetensors file, byte for byte the same in each run: the library writes the facts in any order."""
+    """Sort a safetensors file's metadata, so that every run writes the same bytes: the library's order varies."""
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
+    text += b" " * (-len(text) % 8)  # the tensors start at a multiple of 8
     return len(text).to_bytes(8, "little") + text + data[8 + size :]
 
 
 def load(net: nn.Module, name: str | os.PathLike[str]) -> dict[str, str]:
-    """Fill `net` with stored weights and return the facts stored beside them.
+    """Fill `net` with stored weights and return the facts stored with them.
 
-    name: a file of `save` or of `torch.save` (.pt, .pth, .th), or the name of one in the course's `data/weights/` or
-        in the cache folder.
-    Raises FileNotFoundError, or ValueError when the file is damaged or belongs to another net.
+    name: a file written by `save` or `torch.save` (.pt, .pth, .th), or the name of one in the course's
+        `data/weights/` or in the cache folder.
+    Raises FileNotFoundError, or ValueError when the file is damaged or belongs to another network.
     """
     path = _find(name)
     state, facts = _read(path)
     net = bare("load", net)
     try:
-        fill(net, state)  # copies into the net's own type and device
+        fill(net, state)  # copies to the network's own dtype and device
     except ValueError as error:
         made = f" It was made by {facts['net']}." if "net" in facts else ""
         raise ValueError(f"{path} does not fit this {type(net).__name__}: {error}.{made}") from None
@@ -89,39 +89,39 @@ def load(net: nn.Module, name: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def fill(net: nn.Module, state: dict[str, Any] | str | os.PathLike[str]) -> None:
-    """`net.load_state_dict(state)`, all or nothing: ValueError tells what differs, and the net is then as it was.
+    """`net.load_state_dict(state)`, all or nothing: ValueError says what differs, and leaves the network unchanged.
 
     state: tensors by name, or a dict that holds them as "state_dict", or a file with either. The "module." and
-        "_orig_mod." that a wrapper put in front of a name are taken off.
+        "_orig_mod." prefixes that a wrapper adds to names are removed.
     """
     if isinstance(state, str | os.PathLike):
         state, _ = _read(checks.path("state", state))
     if not isinstance(state, dict):
-        raise ValueError(f"it is a {type(state).__name__}, and no weights by their names")
+        raise ValueError(f"it holds a {type(state).__name__}, not a dict of weights by name")
     if isinstance(inside := state.get("state_dict"), dict):
         state = inside
     here = net.state_dict()
     tensors = {name if name in here else clean_name(str(name)): tensor for name, tensor in state.items()}
     for name in sorted(here.keys() | tensors.keys()):
         if name not in tensors and name.endswith("num_batches_tracked"):
-            continue  # older files do not hold it, torchvision's among them: PyTorch puts it in
+            continue  # older files, including torchvision's, lack it: PyTorch adds it
         if name not in tensors or name not in here:
-            raise ValueError(f"{name} is only in the {'net' if name in here else 'file'}")
+            raise ValueError(f"{name} is only in the {'network' if name in here else 'file'}")
         ours, theirs = here[name], tensors[name]
         if isinstance(ours, Tensor) != isinstance(theirs, Tensor):
-            raise ValueError(f"{name} is a tensor in the {'net' if isinstance(ours, Tensor) else 'file'} only")
+            raise ValueError(f"{name} is a tensor only in the {'network' if isinstance(ours, Tensor) else 'file'}")
         if isinstance(ours, Tensor) and not is_lazy(ours) and ours.shape != theirs.shape:
-            raise ValueError(f"{name} is {list(ours.shape)} in the net and {list(theirs.shape)} in the file")
+            raise ValueError(f"{name} is {list(ours.shape)} in the network and {list(theirs.shape)} in the file")
     net.load_state_dict(tensors)
 
 
 def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
     """Fill `net` with torchvision's ImageNet weights of `name` ("resnet18" ... "resnet152").
 
-    Returns True if they were loaded; otherwise prints why not and returns False. The official file is looked for in the
-    course's `data/weights/`, in the cache folder and where torch.hub keeps its files; else it is downloaded (45 to
-    230 MB) into the cache, unless `download` is False. Where there is no network the answer comes after seconds.
-    Raises ValueError when a file is damaged or belongs to another net.
+    Returns True if they were loaded; otherwise prints why not and returns False. Looks for the official file in the
+    course's `data/weights/`, in the cache folder and in torch.hub's cache; else downloads it (45 to 230 MB) into the
+    cache folder, unless `download` is False. Without a network, it gives up within seconds.
+    Raises ValueError if a file is damaged or belongs to another network.
     """
     file, kept = OFFICIAL[checks.choice("name", name, OFFICIAL)], files.cache_folder() / "weights"
     folders = (files.course_folder() / "weights", kept, Path(torch.hub.get_dir()) / "checkpoints")
@@ -130,10 +130,10 @@ def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
         try:
             path = _downloaded(file, kept) if download else None
         except (OSError, ValueError) as error:
-            print(f"{SOURCE}{file} did not come: {error}")
+            print(f"{SOURCE}{file} could not be downloaded: {error}")
         if path is None:
-            print(f"{name}: no trained weights here, so it keeps the random ones.")
-            print(f"To use them put {file} into data/weights/.")
+            print(f"{name}: no trained weights found, so the network keeps its random ones.")
+            print(f"To use them, put {file} into data/weights/.")
             return False
     load(net, path)
     print(f"{name}: torchvision's weights, trained on ImageNet, from {path.name}")
@@ -141,11 +141,11 @@ def pretrained(net: nn.Module, name: str, *, download: bool = True) -> bool:
 
 
 def _downloaded(file: str, folder: Path) -> Path:
-    """The official file, verified, in `folder`. Raises OSError or ValueError."""
+    """Download the official file into `folder` and verify it. Raises OSError or ValueError."""
     body = fetch(f"{SOURCE}{file}", patience=PATIENCE, slowest=SLOWEST)
     expected = Path(file).stem.rpartition("-")[2]
     if not hashlib.sha256(body).hexdigest().startswith(expected):
-        raise ValueError(f"its SHA-256 does not begin with {expected}")
+        raise ValueError(f"its SHA-256 does not start with {expected}")
     folder.mkdir(parents=True, exist_ok=True)
     with files.whole(folder / file) as target:
         target.write(body)
@@ -153,16 +153,16 @@ def _downloaded(file: str, folder: Path) -> Path:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """What the file holds by name, and the facts that stand beside the tensors, as text. Raises ValueError."""
+    """The file's contents by name, and the facts stored with the tensors, as text. Raises ValueError."""
     try:
         if path.suffix in (".pt", ".pth", ".th"):
             state = torch.load(path, map_location="cpu", weights_only=True)
             return state, {key: str(value) for key, value in state.items() if isinstance(value, str | int | float)}
         with safe_open(path, framework="pt", device="cpu") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except Exception as error:  # a damaged pickle raises whatever it comes upon
+    except Exception as error:  # a damaged pickle can raise anything
         raise ValueError(
-            f"{path} is no whole file of weights ({error!s:.80}): remove it, and fetch or train it again."
+            f"{path} is not a complete weights file ({error!s:.80}): delete it, and download or train it again."
         ) from None
 
 
@@ -179,4 +179,4 @@ def _find(name: str | os.PathLike[str]) -> Path:
         if (folder / f"{name}.safetensors").is_file():
             return folder / f"{name}.safetensors"
     there = sorted({file.stem for folder in folders for file in folder.glob("*.safetensors")})
-    raise FileNotFoundError(f"There are no weights {str(name)!r}; there are: {', '.join(there) or 'none yet'}.")
+    raise FileNotFoundError(f"There are no weights {str(name)!r}; available: {', '.join(there) or 'none yet'}.")

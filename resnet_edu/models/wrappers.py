@@ -1,4 +1,4 @@
-"""Nets inside wrappers: torch.compile, DataParallel and DistributedDataParallel put a net into another module."""
+"""Wrapped networks: torch.compile, DataParallel and DistributedDataParallel wrap a network in another module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def bare(who: str, module: nn.Module) -> nn.Module:
 
 
 def clean_name(name: str) -> str:
-    """A parameter's name without what torch.compile and DistributedDataParallel put in front of it."""
+    """A parameter's name without the prefix that torch.compile or DistributedDataParallel adds."""
     name = name.replace("_orig_mod.", "")
     while name.startswith("module."):
         name = name.removeprefix("module.")

@@ -1,31 +1,31 @@
-"""Every figure of the course: recorded numbers in, a matplotlib Figure out.
+"""Every figure of the course: takes recorded numbers, returns a matplotlib Figure.
 
     >>> from resnet_edu import plots
     >>> figure = plots.gradient_norms({"plain": plain_norms, "residual": resid_norms})
     >>> figure.savefig("norms.png")
 
-Nothing here knows torch modules, notebooks or pyplot's global state. What is compared shares one scale. Hue says plain
-or residual, line style and marker say which one of them: a figure reads the same in gray. A label that begins with
-"plain" is a plain net's, one that begins with "residual" or "ResNet" a residual one's; for others, plots take `colors`:
-{"56 layers with skip": "residual", "control": plots.GREEN}.
-Colors: after Okabe and Ito 2008, "Color Universal Design", each at 3:1 on white at least; heatmaps: viridis.
+No plot depends on torch modules, notebooks or pyplot's global state. What is compared shares one scale. Hue tells plain
+from residual; line style and marker tell networks of one kind apart, so a figure also reads in grayscale. A label that
+starts with "plain" is a plain network's, one that starts with "residual" or "ResNet" a residual one's; for other
+labels, plots take `colors`: {"56 layers with skip": "residual", "control": plots.GREEN}.
+Colors: after Okabe and Ito 2008, "Color Universal Design", contrast at least 3:1 on white; heatmaps: viridis.
 
 Read it in this order:
 
-    fonts.py        names in any script
-    style.py        colors, look and line styles; what a log axis cannot hold; the checks of what is to be drawn
+    fonts.py        fonts for labels in any script
+    style.py        colors, look and line styles; values off a log axis; checks of the data to be drawn
     images.py       the data, kernels and feature maps as pictures
-    networks.py     a network, drawn from the table of its layers; a block, from the steps that its data takes
-    curves.py       training and validation by epoch, depth and learning rate; functions and their slopes
-    evaluation.py   which classes a net confuses, images with captions, runs of many settings, how sure it is
-    explanations.py maps over images: where a net is said to look
+    networks.py     a network, drawn from its layer table; a block, drawn from its dataflow
+    curves.py       training and validation by epoch, depth and learning rate; functions and their derivatives
+    evaluation.py   class confusion, images with captions, sweeps, repeated runs, calibration
+    explanations.py maps over images: saliency maps such as Grad-CAM
     gradients.py    gradient norms by layer and step; which layers moved
-    signals.py      scale of the signal by layer, update ratios by step, saturated and dead units
-    pathologies.py  cosines of gradients along a line; profiles to be told apart
-    matrices.py     tables: Jacobians, measurements and whether they are right
-    lesions.py      what a net loses without a block; which paths its gradient came on
+    signals.py      signal scale by layer, update ratios by step, saturated and dead units
+    pathologies.py  cosines of gradients along a line; profiles to diagnose
+    matrices.py     tables: Jacobians, measurements that are right or wrong
+    lesions.py      what a network loses without a block; the paths its gradient took
     landscapes.py   the loss on a plane through the weights
-    detection.py    scenes with boxes and regions on them; precision against recall
+    detection.py    scenes with boxes and regions; precision against recall
 """
 
 from resnet_edu.plots.curves import (

@@ -1,4 +1,4 @@
-"""What training came to: by epoch, depth, learning rate and step, and how fast; functions and their slopes."""
+"""Training results by epoch, depth and learning rate; schedules, throughput, functions and their derivatives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METRICS = {
     "val_accuracy": "validation accuracy",
     "val_loss": "validation loss",
 }
-#: Two lists in one picture: training as a line, validation dashed in the same color.
+#: Two lists in one plot: training solid, validation dashed in the same color.
 PAIRS = {"accuracy": ("train_accuracy", "val_accuracy"), "loss": ("train_loss", "val_loss")}
 PARTS = ("training", "validation")
 
@@ -34,12 +34,12 @@ def training_curves(
     chance: float = 0.1,
     colors: Colors = None,
 ) -> Figure:
-    """One metric by epoch, one line a net.
+    """One metric by epoch, one line per network.
 
-    histories: {label: History} as `training.fit` returns them, or {label: one number an epoch}.
-    metric: which list of the history: train_accuracy, train_loss, val_accuracy, val_loss; or "accuracy" or "loss" of
-    histories with validation: two lines a net, training solid and validation dashed.
-    epochs: how many epochs the axis shows, for a plot that is still growing. Accuracies show `chance` as a thin line.
+    histories: {label: History} as `training.fit` returns them, or {label: one number per epoch}.
+    metric: a list of the history: train_accuracy, train_loss, val_accuracy, val_loss; or "accuracy" or "loss" of
+    histories with validation: two lines per network, training solid and validation dashed.
+    epochs: number of epochs on the axis, for a plot that is still growing. Accuracies show `chance` as a thin line.
     colors: see `line_styles`.
     """
     ylabel = {**METRICS, **dict.fromkeys(PAIRS, metric)}[metric]
@@ -52,7 +52,7 @@ def training_curves(
     draw_epochs(ax, lines, styles, epochs=epochs, chance=chance if metric.endswith("accuracy") else None)
     ax.set(xlabel="epoch", ylabel=ylabel)
     corner = "upper left" if metric.endswith("accuracy") else "upper right"
-    ax.legend(loc="best" if metric in PAIRS else corner)  # of a pair one line may rise where the other falls
+    ax.legend(loc="best" if metric in PAIRS else corner)  # the two lines of a pair may diverge
     return figure
 
 
@@ -64,7 +64,7 @@ def draw_epochs(
     epochs: int | None = None,
     chance: float | None = None,
 ) -> None:
-    """Lines of one number an epoch; with `chance` they are accuracies, and the axis begins at 0."""
+    """Draw lines of one number per epoch; with `chance` they are accuracies, and the axis starts at 0."""
     for label, pen in styles.items():
         ax.plot(range(1, len(lines[label]) + 1), lines[label], label=label, markersize=5, **pen)
     longest = epochs or max(map(len, lines.values()))
@@ -83,10 +83,10 @@ def error_by_depth(
     live: Mapping[str, Mapping[int, float]] | None = None,
     colors: Colors = None,
 ) -> Figure:
-    """Training error by depth, one line per kind of network: the mean of its runs with a bar of one standard deviation.
+    """Training error by depth, one line per kind of network: the mean of its runs, with bars of one standard deviation.
 
-    errors: {label: {depth: errors from 0 to 1, one per run}}. Each run is a ring. live: {label: {depth: error}}, single
-    runs drawn as stars, such as those that the reader has just trained.
+    errors: {label: {depth: errors from 0 to 1, one per run}}. Each run is drawn as a ring. live:
+    {label: {depth: error}}, single runs drawn as stars, such as those just trained by the reader.
     """
     table = style.each(lambda label, of: {d: 100 * style.parts(f"{label}-{d}", of[d]) for d in sorted(of)}, errors)
     figure, (ax,) = style.new_figure(3.8)
@@ -107,17 +107,17 @@ def error_by_depth(
 
 
 def deviation(runs: np.ndarray) -> np.ndarray:
-    """Standard deviation over the first dimension, the runs; 0 of a single run."""
+    """Standard deviation over the first dimension, the runs; 0 for a single run."""
     return runs.std(0, ddof=1) if len(runs) > 1 else np.zeros(runs.shape[1:])
 
 
 @course_look
 def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Errors in percent by epoch, one panel beside the other on one scale, as Figure 6 of He et al. 2015.
+    """Errors in percent by epoch, in panels side by side on one scale, like Figure 6 of He et al. 2015.
 
     panels: {title: {label: History with training and validation}}. The error on unseen images is a solid line with
-    markers, the training error a dashed one in the same color; the deeper the later in the legend. From the eighth
-    label on the markers come again, hollow.
+    markers, the training error a dashed one in the same color; deeper networks come later in the legend. From the
+    eighth label on, the markers repeat, hollow.
     """
     figure, axes = style.new_figure(3.8, columns=len(panels))
     top = 0.0
@@ -143,7 +143,7 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 
 def _both(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
-    """{"net, training": ..., "net, validation": ...}, from histories that hold both."""
+    """{"net, training": ..., "net, validation": ...}, from histories that contain both."""
     lists = {
         f"{label}, {part}": getattr(history, name)
         for label, history in histories.items()
@@ -169,8 +169,9 @@ def by_rate(
     chance: float = 0.1,
     colors: Colors = None,
 ) -> Figure:
-    """An accuracy by the learning rate that led to it, one line a net; `before` is a dashed line across, `chance` thin.
+    """An accuracy by the learning rate of its run, one line per network; `before` is a dashed horizontal line.
 
+    `chance` is a thin line. results: {label: {learning rate: accuracy from 0 to 1}}.
     results: {label: {learning rate: accuracy from 0 to 1}}.
     """
     lines = style.each(
@@ -192,12 +193,12 @@ def by_rate(
 
 
 def by_setting(label: str, results: Mapping[float, Any]) -> np.ndarray:
-    """The settings of a log axis, in order."""
+    """The settings, sorted, for a log axis."""
     return style.finite(label, style.shaped(label, sorted(results), "settings", low=1e-300))
 
 
 def settings_axis(ax: Axes, settings: np.ndarray, room: float) -> None:
-    """A log axis with a tick at each setting, and some room (a factor) beside the first and the last."""
+    """A log axis with a tick at each setting, and a margin (a factor) at both ends."""
     ticks = np.unique(settings)
     ax.set_xscale("log")
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -209,10 +210,10 @@ def settings_axis(ax: Axes, settings: np.ndarray, room: float) -> None:
 def value_and_slope(
     x: Any, functions: Mapping[str, tuple[Any, Any]], *, xlabel: str = "x", labels: tuple[str, str] = ("value", "slope")
 ) -> Figure:
-    """Functions side by side with their derivatives, over the same x.
+    """Functions and their derivatives side by side, over the same x.
 
-    x: numbers in rising order. functions: {label: (its values, its slopes)}, as many of each as x has.
-    labels: what the two axes show.
+    x: numbers in increasing order. functions: {label: (values, derivatives)}, each as long as x.
+    labels: titles of the two axes.
     """
     at = style.signed("x", x)
     lines = style.each(lambda label, pair: [style.signed(label, numbers) for numbers in pair], functions)
@@ -220,7 +221,7 @@ def value_and_slope(
     figure, axes = style.new_figure(3.4, columns=2)
     for i, ax in enumerate(axes):
         for k, (label, pen) in enumerate(style.line_styles(lines).items()):
-            # Where they run together, the later line is the thinner one and its markers are moved: all can be seen.
+            # Later lines are thinner and their markers offset, so that overlapping lines stay visible.
             marks = (k * gap // len(lines), gap)
             ax.plot(at, lines[label][i], label=label, linewidth=widths[k], markevery=marks, markersize=4, **pen)
         ax.set(xlabel=xlabel, ylabel=labels[i])
@@ -230,9 +231,9 @@ def value_and_slope(
 
 @course_look
 def side_by_side(panels: Mapping[str, Mapping[str, Any]], *, xlabel: str, ylabel: str, top: float = 1.0) -> Figure:
-    """Several pictures with one scale, each with lines by 0, 1, 2, ...; a label has one style in all of them.
+    """Panels on one scale, each with lines over 0, 1, 2, ...; a label has the same style in all panels.
 
-    panels: {title: {label: numbers from 0 to `top`}}, for up to 4 of which there is room.
+    panels: {title: {label: numbers from 0 to `top`}}, at most 4.
     """
     lines = style.each(lambda _, of: style.each(lambda label, y: style.shaped(label, y, "n", high=top), of), panels)
     figure, axes = style.new_figure(3.2, columns=len(lines))
@@ -249,9 +250,9 @@ def side_by_side(panels: Mapping[str, Mapping[str, Any]], *, xlabel: str, ylabel
 
 @course_look
 def schedules(rates: Mapping[str, Any]) -> Figure:
-    """Two panels: the learning rate by step, on a log axis, and the part of the sum of all rates that is behind.
+    """Two panels: the learning rate by step, on a log axis, and the cumulative rate as a fraction of its total.
 
-    rates: {label: one number a step, from 0 up, not all of them 0}.
+    rates: {label: one nonnegative number per step, not all 0}.
     """
     lines = style.each(lambda label, values: style.finite(label, style.vector(label, values)), rates)
     if odd := [label for label, values in lines.items() if not values.any()]:
@@ -263,26 +264,26 @@ def schedules(rates: Mapping[str, Any]) -> Figure:
         for ax, numbers in zip(axes, (values, values.cumsum() / values.sum()), strict=True):
             ax.plot(np.arange(len(values)), numbers, label=label, markevery=every, markersize=5, **pen)
     axes[0].set_yscale("log")
-    axes[0].set_ylim(top * 3e-4, top * 2)  # a cosine ends at 0, and would take the axis with it
+    axes[0].set_ylim(top * 3e-4, top * 2)  # a cosine ends at 0, and would stretch the axis
     axes[0].set(title="learning rate", xlabel="step")
-    axes[1].set(title="part of the sum of all rates", xlabel="step", ylim=(0, 1.02))
+    axes[1].set(title="fraction of the sum of all rates", xlabel="step", ylim=(0, 1.02))
     axes[0].legend(loc="lower left")
     return figure
 
 
 @course_look
-def throughput(rates: Mapping[str, Any], *, xlabel: str = "images a second") -> Figure:
-    """How fast each way is: a bar to the median of its rounds, a point for each round, the first way on top.
+def throughput(rates: Mapping[str, Any], *, xlabel: str = "images per second") -> Figure:
+    """Throughput of each method: a bar for the median of its rounds, a point per round, the first method on top.
 
-    rates: {label: numbers above 0, one a round}, all measured in the same rounds. Behind each bar stand its median and
-    its gain: the median, over the rounds, of its rate divided by the first way's in the same round.
+    rates: {label: numbers above 0, one per round}, all measured in the same rounds. After each bar come its median and
+    its gain: the median, over the rounds, of its rate divided by the first method's rate in the same round.
     """
     table = style.each(
         lambda label, values: style.finite(label, style.shaped(label, values, "rounds", low=1e-300)), rates
     )
     first = next(iter(table.values()))
     if odd := [label for label, values in table.items() if len(values) != len(first)]:
-        raise ValueError(f"{odd[0]!r}: {len(table[odd[0]])} rounds, and the first way has {len(first)}.")
+        raise ValueError(f"{odd[0]!r}: {len(table[odd[0]])} rounds, but the first method has {len(first)}.")
     figure, (ax,) = style.new_figure(0.9 + 0.45 * len(table))
     widest = max(values.max() for values in table.values())
     for row, values in enumerate(table.values()):

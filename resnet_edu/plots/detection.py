@@ -1,4 +1,4 @@
-"""Scenes with boxes or colored regions on them, and precision against recall."""
+"""Scenes with boxes or colored regions, and precision against recall."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from resnet_edu.plots import style
 from resnet_edu.plots.fonts import add_fonts, writable
 from resnet_edu.plots.style import course_look
 
-KINDS = (style.VERMILLION, style.BLUE, style.GREEN, style.PURPLE)  # one color a kind of object
+KINDS = (style.VERMILLION, style.BLUE, style.GREEN, style.PURPLE)  # one color per kind of object
 
 
 @course_look
 def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequence[str], *, columns: int = 6) -> Figure:
-    """Pictures with boxes on them, each kind in its color and line style.
+    """Pictures with boxes, each kind in its own color and line style.
 
-    panels: {title: (picture uint8 [3, H, W], boxes [k, 4] as x1, y1, x2, y2 in pixels, k numbers of their classes)}.
+    panels: {title: (picture uint8 [3, H, W], boxes [k, 4] as x1, y1, x2, y2 in pixels, k class indices)}.
     """
     names = writable(classes)
     add_fonts(panels)
@@ -40,9 +40,9 @@ def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequenc
 
 
 def box_patches(corners: Any, kinds: Sequence[int], *, classes: int = len(KINDS)) -> list[Rectangle]:
-    """The boxes [k, 4] as patches; a pixel's center has whole numbers, so a box begins half a pixel before it.
+    """The boxes [k, 4] as patches; pixel centers are at integers, so a box starts half a pixel before them.
 
-    kinds: k numbers of classes, from 0 to `classes` - 1.
+    kinds: k class indices, from 0 to `classes` - 1.
     """
     _check_numbers("classes", style.array("classes", kinds), min(classes, len(KINDS)) - 1)
     look = {"fill": False, "linewidth": 2}
@@ -54,16 +54,16 @@ def box_patches(corners: Any, kinds: Sequence[int], *, classes: int = len(KINDS)
 
 @course_look
 def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> Figure:
-    """Pictures in the first row; below, one row for each entry of `masks`, every region in its kind's color and hatch.
+    """Pictures in the first row; below, one row per entry of `masks`, each region in its kind's color and hatch.
 
-    pictures: uint8 [N, 3, H, W]. masks: {label: int [N, H, W]}, 0 for background, else the number of the class + 1.
+    pictures: uint8 [N, 3, H, W]. masks: {label: int [N, H, W]}, 0 for background, else class index + 1.
     """
     pixels, names = style.color_pictures("pictures", pictures), writable(classes)
     rows = {label: style.array(label, mask) for label, mask in masks.items()}
     add_fonts(rows)
     for label, mask in rows.items():
         if mask.shape != (len(pixels), *pixels.shape[2:]):
-            raise ValueError(f"{label!r}: a mask [N, H, W] as large as the pictures is needed, not {list(mask.shape)}.")
+            raise ValueError(f"{label!r}: give a mask [N, H, W] of the pictures' size, not {list(mask.shape)}.")
         _check_numbers(label, mask, len(classes))
     colors = np.array([[0.93, 0.93, 0.93], *(to_rgb(color) for color in KINDS[: len(classes)])])
     side = (style.WIDTH - 1.1) / len(pixels)
@@ -91,7 +91,7 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
 
 @course_look
 def precision_recall(curves: Mapping[str, tuple[Any, Any]]) -> Figure:
-    """Precision against recall, one line for each entry, at most 4: {label: (recall [n], precision [n])}."""
+    """Precision against recall, one line per entry, at most 4: {label: (recall [n], precision [n])}."""
     add_fonts(curves)
     figure, (ax,) = style.new_figure(3.4)
     draw_precision_recall(ax, curves)
@@ -123,6 +123,6 @@ def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
 
 
 def _check_numbers(what: str, numbers: np.ndarray, most: int) -> None:
-    """Whole numbers from 0 to `most`, or none at all: a negative one would count from the end."""
+    """Check for integers from 0 to `most` (or an empty array): a negative one would index from the end."""
     if odd := numbers[~np.isin(numbers, range(most + 1))].tolist():
-        raise ValueError(f"{what!r}: whole numbers from 0 to {most} are needed; there is a {odd[0]}.")
+        raise ValueError(f"{what!r}: give integers from 0 to {most}; one is {odd[0]}.")

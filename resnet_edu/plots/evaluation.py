@@ -1,4 +1,4 @@
-"""What a trained net does: which classes it confuses, images with captions, what sweeps found, how sure it is."""
+"""Evaluation of trained networks: class confusion, images with captions, sweeps, repeated runs, calibration."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from resnet_edu.plots.style import Colors, course_look
 
 @course_look
 def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") -> Figure:
-    """How many images of each class (row) were taken for each class (column); color: the part of the row's class.
+    """How many images of each class (row) were predicted as each class (column); color: the fraction of the row.
 
-    counts: whole numbers [K, K], counts[true, predicted]. classes: K names.
+    counts: integers [K, K], counts[true, predicted]. classes: K names.
     """
     table, names = style.array("counts", counts), writable(classes)
     if table.shape != (len(names), len(names)):
-        raise ValueError(f"counts: {len(names)} classes need {[len(names)] * 2} counts; they are {list(table.shape)}.")
+        raise ValueError(
+            f"counts: {len(names)} classes need counts of shape {[len(names)] * 2}, not {list(table.shape)}."
+        )
     part = table / np.maximum(table.sum(1, keepdims=True), 1)
     figure, (ax,) = style.new_figure(1.4 + 0.34 * len(names))
     picture = ax.imshow(part, vmin=0, vmax=1, cmap="viridis", aspect="auto")
@@ -40,7 +42,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") ->
     ax.tick_params(length=0)
     ax.grid(False)
     ax.spines[:].set_visible(False)
-    figure.colorbar(picture, ax=ax, label="part of the true class", pad=0.02)
+    figure.colorbar(picture, ax=ax, label="fraction of the true class", pad=0.02)
     return figure
 
 
@@ -49,7 +51,7 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") ->
 
 @course_look
 def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: str = "") -> Figure:
-    """Images in rows of `columns`, a caption of a line or two under each.
+    """Images in rows of `columns`, each with a caption of one or two lines below.
 
     images: uint8 [N, 3, H, W], such as `test[[3, 1, 4]].images`. captions: N strings.
     """
@@ -59,7 +61,7 @@ def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: st
     side, text = cell - 0.1, 0.08 + 0.15 * max(caption.count("\n") + 1 for caption in captions)
     head = 0.35 if title else 0.05
     height = head + rows * (side + text + 0.08)
-    # Placed by hand: a layout engine would shrink the pictures to make room for a long caption.
+    # Placed manually: a layout engine would shrink the pictures to fit a long caption.
     figure = Figure(figsize=(style.WIDTH, height))
     for i, (image, caption) in enumerate(zip(pixels, captions, strict=True)):
         row, column = divmod(i, columns)
@@ -86,7 +88,7 @@ def sweep(
     top: float | None = None,
     colors: Colors = None,
 ) -> Figure:
-    """A result by a setting on a log axis, one line a label; what is not finite or above `top` is a cross on top.
+    """A result by a setting on a log axis, one line per label; a cross at the top: not finite, or above `top`.
 
     results: {label: {setting: result}}, settings above 0, such as {"momentum 0.9": {0.01: 1.9, 0.1: 1.7}}.
     """
@@ -98,10 +100,10 @@ def sweep(
     ax.set_xscale("log")
     for i, (label, pen) in enumerate(style.line_styles(lines, colors).items()):
         x, y = lines[label]
-        fits = y <= top  # NaN never does
+        fits = y <= top  # False for NaN
         ax.plot(x, np.where(fits, y, np.nan), label=label, markersize=6, **pen)
         if not fits.all():
-            # Crosses of several lines at one setting lie on one another: each smaller than the one before.
+            # Crosses of several lines at one setting overlap, so each is smaller than the one before.
             cross = {"color": pen["color"], "markersize": max(4, 12 - 4 * i), "markeredgewidth": 2, "zorder": 5 + i}
             ax.plot(x[~fits], np.full((~fits).sum(), top), "x", clip_on=False, **cross)
     low = min([*known, top])
@@ -126,10 +128,10 @@ def spread(
     chance: float | None = None,
     colors: Colors = None,
 ) -> Figure:
-    """Results of several runs by a setting on a log axis: a dot a run, a line through the means, bars of one deviation.
+    """Results of several runs by a setting on a log axis: a dot per run, a line through the means, error bars.
 
-    results: {label: {setting: the result of each run}}, settings above 0. Bars need at least two runs. chance: a thin
-    line at this result.
+    results: {label: {setting: the result of each run}}, settings above 0. Bars show one standard deviation and need two
+    runs or more. chance: a thin line at this result.
     """
     lines = style.each(
         lambda label, of: (by_setting(label, of), [style.array(label, of[x]) for x in sorted(of)]), results
@@ -137,7 +139,7 @@ def spread(
     figure, (ax,) = style.new_figure(3.6)
     ax.set_xscale("log")
     for i, (label, pen) in enumerate(style.line_styles(lines, colors).items()):
-        aside = 1.04 ** (i - (len(lines) - 1) / 2)  # else the bars of several lines lie on one another
+        aside = 1.04 ** (i - (len(lines) - 1) / 2)  # else the bars of several lines would overlap
         x, runs_at = lines[label]
         means, bars = [runs.mean() for runs in runs_at], [deviation(runs) for runs in runs_at]
         ax.errorbar(x * aside, means, bars, label=label, capsize=4, markersize=7, **pen)
@@ -152,19 +154,19 @@ def spread(
     return figure
 
 
-# --- is a net as often right as it is sure? ---------------------------------------------------------------------------
+# --- does confidence match accuracy? ---------------------------------------------------------------------------------
 
 
 @course_look
 def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10, colors: Colors = None) -> Figure:
-    """Accuracy by confidence, and below it how many images have it (after Guo et al. 2017, figure 1).
+    """Accuracy by confidence, and below it the fraction of images at it (after Guo et al. 2017, figure 1).
 
-    answers: {label: (confidence [N] from 0 to 1, right [N] of truth values)}. bins: equal parts of 0 to 1; a part
-    without images has no point. On the dashed line a net is as often right as it is sure.
+    answers: {label: (confidence [N] from 0 to 1, right [N] of booleans)}. bins: number of equal intervals of 0 to 1; a
+    bin without images has no point. On the dashed line a network is perfectly calibrated: accuracy equals confidence.
     """
     figure = Figure(figsize=(style.WIDTH, 4.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    upper.plot([0, 1], [0, 1], color=style.BLACK, linewidth=1, linestyle=(0, (6, 3)), label="as often right as sure")
+    upper.plot([0, 1], [0, 1], color=style.BLACK, linewidth=1, linestyle=(0, (6, 3)), label="accuracy = confidence")
     edges = np.linspace(0, 1, bins + 1)
     checked = style.each(_answers, answers)
     for label, pen in style.line_styles(checked, colors).items():
@@ -177,7 +179,7 @@ def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10, color
         upper.plot(x, y, label=label, markersize=6, clip_on=False, **pen)
         lower.stairs(count / len(place), edges, color=pen["color"], linestyle=pen["linestyle"], linewidth=1.8)
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
-    lower.set(ylim=(0, None), xlabel="confidence", ylabel="part of\nthe images")
+    lower.set(ylim=(0, None), xlabel="confidence", ylabel="fraction of\nimages")
     upper.legend(loc="upper left")
     return figure
 
@@ -185,11 +187,11 @@ def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10, color
 def _answers(label: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
     confidence, right = (style.finite(label, style.parts(label, values)) for values in pair)
     if len(confidence) != len(right) or not np.isin(right, (0, 1)).all():
-        raise ValueError(f"{label!r}: give for each of {len(confidence)} answers whether it was right, true or false.")
+        raise ValueError(f"{label!r}: give one boolean for each of {len(confidence)} answers: whether it was right.")
     return confidence, right
 
 
-# --- many nets side by side, with what their seeds differ by ----------------------------------------------------------
+# --- many networks side by side, with their spread over seeds ---------------------------------------------------------
 
 COLUMNS = 4
 
@@ -198,9 +200,9 @@ COLUMNS = 4
 def small_multiples(
     runs: Mapping[str, Any], *, xlabel: str, ylabel: str, behind: str | None = None, log: bool = False
 ) -> Figure:
-    """One panel a label, all on the same axes: the mean of its runs by position, with bars of one standard deviation.
+    """One panel per label, all on the same axes: the mean of its runs by position, with bars of one standard deviation.
 
-    runs: {label: numbers [runs, points]}, none negative. behind: the label whose mean is drawn, dashed, in every panel.
+    runs: {label: numbers >= 0 [runs, points]}. behind: the label whose mean is drawn, dashed, in every panel.
     """
     tables = style.each(lambda label, values: style.finite(label, style.shaped(label, values, "runs", "points")), runs)
     rows = math.ceil(len(tables) / COLUMNS)
@@ -213,7 +215,7 @@ def small_multiples(
             other = tables[behind].mean(0)
             ax.plot(range(1, len(other) + 1), other, color=style.GRAY, linestyle="--", linewidth=1.2)
         mean, bar, x = runs_of.mean(0), deviation(runs_of), range(1, runs_of.shape[1] + 1)
-        low = np.minimum(bar, mean * 0.999) if log else bar  # a bar cannot end below 0 on a log axis
+        low = np.minimum(bar, mean * 0.999) if log else bar  # on a log axis a bar cannot reach 0
         color = style.VERMILLION if label == behind else style.BLUE
         ax.errorbar(x, mean, [low, bar], color=color, marker="o", markersize=3, capsize=2, linewidth=1.5)
         ax.set_title(label, fontsize=10)
@@ -228,10 +230,10 @@ def small_multiples(
 
 @course_look
 def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = None, colors: Colors = None) -> Figure:
-    """One row a label, in the order given: each run a ring, their mean a dot with a bar of one standard deviation.
+    """One row per label, in the given order: a ring per run, a dot at their mean with a bar of one standard deviation.
 
-    runs: {label: numbers [runs]}, none negative. chance: a thin line, where it is given. colors: see `line_styles`; the
-    others are blue.
+    runs: {label: numbers >= 0 [runs]}. chance: a thin line, if given. colors: see `line_styles`; labels without a color
+    are blue.
     """
     rows = style.each(lambda label, values: style.finite(label, style.vector(label, values)), runs)
     figure, (ax,) = style.new_figure(0.9 + 0.28 * len(rows))

@@ -1,4 +1,4 @@
-"""Maps over images: where a net is said to look."""
+"""Saliency maps over images: where a network is said to look."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from matplotlib.image import AxesImage
 from resnet_edu.plots.fonts import writable
 from resnet_edu.plots.style import WIDTH, color_pictures, course_look, each, finite, no_ticks, shaped
 
-HEAT = "inferno"  # dark where the map is 0, as bright as it is strong, in gray as in color
+HEAT = "inferno"  # dark at 0, brighter for larger values, also in grayscale
 
 
 @course_look
 def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] | None = None) -> Figure:
-    """Images in a row, and below it a row for each kind of map, laid over the images in gray.
+    """Images in a row, and below it one row per kind of map, overlaid on the images in gray.
 
-    images: uint8 [N, 3, H, W]; there is room for 12. maps: {label: [N, h, w]}, numbers of at least 0, as cells over the
-    image. captions: N of them, above the images. Each map is scaled by its own largest number: compare where they are
-    bright, not how bright. A map of zeros is dark all over.
+    images: uint8 [N, 3, H, W], at most 12. maps: {label: [N, h, w]}, numbers of at least 0, stretched over the image.
+    captions: N of them, above the images. Each map is scaled by its own maximum: compare where maps are bright, not
+    how bright. A map of zeros is dark all over.
     """
     pixels = color_pictures("images", images)
     rows = each(lambda label, values: finite(label, shaped(label, values, "N", "h", "w")), maps)
     if odd := [label for label, values in rows.items() if len(values) != len(pixels)]:
-        raise ValueError(f"{odd[0]!r}: {len(pixels)} images need as many maps; there are {len(rows[odd[0]])}.")
+        raise ValueError(f"{odd[0]!r}: {len(pixels)} images need as many maps, but it has {len(rows[odd[0]])}.")
     captions = writable(captions or (), "image")
     left, count = 0.15, len(pixels)
     side = WIDTH * (1 - left) / max(count, 5)
@@ -51,7 +51,7 @@ def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] |
 
 
 def draw_heat(ax: Axes, image: np.ndarray, values: np.ndarray) -> tuple[AxesImage, AxesImage]:
-    """A map [h, w] over an image, uint8 [3, H, W], in gray; the two pictures, to be given other data."""
+    """A map [h, w] over an image, uint8 [3, H, W], in gray; return both artists, so that their data can be updated."""
     height, width = image.shape[1:]
     over = (-0.5, width - 0.5, height - 0.5, -0.5)
     below = ax.imshow(image.mean(0), cmap="gray", vmin=0, vmax=255)
@@ -61,6 +61,6 @@ def draw_heat(ax: Axes, image: np.ndarray, values: np.ndarray) -> tuple[AxesImag
 
 
 def strength(values: np.ndarray) -> np.ndarray:
-    """A map as parts of its largest number; zeros where there is none above 0."""
+    """A map divided by its maximum; zeros if nothing is above 0."""
     most = float(values.max())
     return values / most if most > 0 else np.zeros_like(values)

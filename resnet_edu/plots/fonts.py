@@ -1,4 +1,4 @@
-"""Names in any script: in a font of this machine that has their letters, else as numbers."""
+"""Labels in any script: set in a font on this machine that has their letters, else replaced by numbers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 
 
 def writable(names: Iterable[str], kind: str = "class") -> list[str]:
-    """The names, those for whose letters the machine has no font as "class 0", "class 1", ...; a warning says it once.
+    """Return the names; those with letters in no font here become "class 0", "class 1", ..., with one warning.
 
-    Call it in a function with the course's look, before the texts are made: they get the fonts that it adds.
+    Call it inside a `@course_look` function, before creating texts: they use the fonts that it adds.
     """
     names = list(names)
     lost = add_fonts(names)
@@ -31,7 +31,7 @@ def warn_once(sentence: str) -> None:
 
 
 def add_fonts(texts: Iterable[str]) -> set[str]:
-    """Adds fonts to those that texts are set in from now on, until all letters are there; returns what no font has."""
+    """Add fonts for later texts until every letter is covered; return the letters that no font has."""
     lost = {c for text in texts for c in text if unicodedata.category(c)[0] not in "CZ"} - letters(usual_font())
     lost -= {"\N{VARIATION SELECTOR-15}", "\N{VARIATION SELECTOR-16}"}
     for family, path in other_fonts() if lost else ():
@@ -48,8 +48,8 @@ def usual_font() -> str:
 
 
 def other_fonts() -> list[tuple[str, str]]:
-    """(family, path) of every font of the machine, upright and of usual weight, in which a letter is that letter."""
-    not_letters = ("Last Resort", "STIXNon", "STIXSize", "cm")  # signs of TeX, and boxes for what is missing
+    """(family, path) of every upright, normal-weight text font on the machine."""
+    not_letters = ("Last Resort", "STIXNon", "STIXSize", "cm")  # TeX symbols, and placeholder boxes
     return [
         (font.name, font.fname)
         for font in fontManager.ttflist
@@ -59,7 +59,7 @@ def other_fonts() -> list[tuple[str, str]]:
 
 @cache
 def letters(path: str) -> frozenset[str]:
-    """What can be set in this font: nothing in one of pictures, such as emoji, which matplotlib cannot draw."""
+    """The characters of this font; none for a color emoji font, which matplotlib cannot draw."""
     try:
         font = get_font(path)
         font.set_size(10, 100)

@@ -16,11 +16,11 @@ from resnet_edu.plots import style
 from resnet_edu.plots.curves import draw_epochs
 from resnet_edu.plots.style import Colors, course_look
 
-#: Cells that a color scale has no place for: {what the legend says: (color, hatch)}
+#: Cells off the color scale: {legend label: (color, hatch)}
 OFF_COLORS = {
     "exactly 0": (style.GRAY, ""),
     "infinite": (style.VERMILLION, "////"),
-    "no number (NaN)": ("white", "xxxx"),
+    "NaN": ("white", "xxxx"),
 }
 
 
@@ -34,10 +34,10 @@ def gradient_norms(
     title: str = "",
     colors: Colors = None,
 ) -> Figure:
-    """Norm by layer, one line a net, on a log scale; zeros, infinities and NaN are marked on the ends of the axis.
+    """Norm by layer, one line per network, on a log scale; zeros, infinities and NaN are marked at its ends.
 
-    profiles: {label: norms}. Norms are a `probes.GradientNorms` (its row `step` is drawn) or one number a layer, from
-    the one next to the image on. colors: see `line_styles`.
+    profiles: {label: norms}. Norms are a `probes.GradientNorms` (its row `step` is drawn) or one number per layer,
+    starting next to the image. colors: see `line_styles`.
     """
     lines = style.each(lambda label, profile: style.norm_row(label, profile, step), profiles)
     figure, (ax,) = style.new_figure(3.6)
@@ -52,11 +52,11 @@ def accuracy_and_gradients(
 ) -> Figure:
     """The same networks in two panels: training accuracy by epoch, and the late gradient norm by layer on a log scale.
 
-    histories: {label: History, or one accuracy an epoch}. profiles: {label: one norm a convolution, from the image on},
-    with the same labels.
+    histories: {label: History, or one accuracy per epoch}. profiles: {label: one norm per convolution, from the image
+    on}, with the same labels.
     """
     if list(histories) != list(profiles):
-        raise ValueError(f"Give the same labels twice: {list(histories)} and {list(profiles)} differ.")
+        raise ValueError(f"histories and profiles need the same labels: {list(histories)} and {list(profiles)} differ.")
     curves = style.each(lambda label, h: style.vector(label, getattr(h, "train_accuracy", h)), histories)
     norms = style.each(style.norm_row, profiles)
     figure, (left, right) = style.new_figure(3.8, columns=2)
@@ -72,7 +72,7 @@ def accuracy_and_gradients(
 
 
 def _close_limits(values: np.ndarray) -> tuple[float, float]:
-    """The positive values with some room around them, and at least one decade."""
+    """Limits around the positive values with some margin, spanning at least one decade."""
     decades = np.log10(values[np.isfinite(values) & (values > 0)])
     if not len(decades):
         return style.log_limits(values)
@@ -83,7 +83,7 @@ def _close_limits(values: np.ndarray) -> tuple[float, float]:
 def draw_norms(
     ax: Axes, lines: Mapping[str, np.ndarray], *, limits: tuple[float, float] | None = None, colors: Colors = None
 ) -> None:
-    """`gradient_norms` on given axes. limits: of the axis of norms, where it has to hold others, too."""
+    """`gradient_norms` on given axes. limits: of the norm axis, if other curves share it."""
     everything = np.concatenate(list(lines.values()))
     style.log_axis(ax, limits or style.log_limits(everything))
     handles = []
@@ -100,10 +100,10 @@ def draw_norms(
 
 @course_look
 def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
-    """Norm by layer (upwards) and step (to the right), one panel a net, all on one color scale.
+    """Norm by layer (upwards) and step (to the right), one panel per network, all on one color scale.
 
     profiles: {label: norms}, a `probes.GradientNorms` or an array [rows, layers]. Exact zeros are gray, infinities and
-    NaN are hatched. Where a profile has `.steps`, they number the rows.
+    NaN are hatched. A profile's `.steps`, if any, number the rows.
     """
     tables = norm_tables(profiles)
     everything = np.concatenate([table.ravel() for table in tables.values()])
@@ -145,7 +145,7 @@ def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
 
 
 def _draw_off_colors(ax: Axes, table: np.ndarray, options: Mapping[str, Any]) -> None:
-    """The cells of a heatmap [steps, layers] that its color scale has no place for."""
+    """The cells of a heatmap [steps, layers] that are off its color scale."""
     left, right, bottom, top = options["extent"]
     edges = np.linspace(left, right, len(table) + 1), np.linspace(bottom, top, table.shape[1] + 1)
     for label, (color, hatch) in OFF_COLORS.items():
@@ -159,9 +159,9 @@ def _draw_off_colors(ax: Axes, table: np.ndarray, options: Mapping[str, Any]) ->
 
 @course_look
 def layers_moved(moved: Mapping[str, Sequence[bool]], *, colors: Colors = None) -> Figure:
-    """One row a net, one cell a layer: filled where training changed it, hatched where not a single bit moved.
+    """One row per network, one cell per layer: filled where training changed it, hatched where not a single bit moved.
 
-    moved: {label: one True or False a layer, from the one next to the image on}. colors: see `line_styles`.
+    moved: {label: one boolean per layer, starting next to the image}. colors: see `line_styles`.
     """
     rows = style.each(lambda label, values: style.vector(label, values) != 0, moved)
     figure, (ax,) = style.new_figure(0.7 + 0.5 * len(rows))
@@ -172,7 +172,7 @@ def layers_moved(moved: Mapping[str, Sequence[bool]], *, colors: Colors = None) 
             ax.add_patch(Rectangle((i + 0.55, y - 0.36), 0.9, 0.72, linewidth=0, **box))
     ax.set(xlim=(0.3, max(map(len, rows.values())) + 0.7), ylim=(-0.6, len(rows) - 0.4))
     ax.set_yticks(range(len(rows)), [f"{k}: {int(v.sum())} of {len(v)} moved" for k, v in reversed(rows.items())])
-    ax.set_xlabel("layer: 1 is next to the image (filled: moved; hatched: bit for bit as at the start)")
+    ax.set_xlabel("layer: 1 is next to the image (filled: moved; hatched: unchanged to the last bit)")
     ax.grid(False)
     return figure
 

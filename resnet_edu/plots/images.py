@@ -1,4 +1,4 @@
-"""Images: the data as pictures, and what a convolution makes of them."""
+"""Images: the data as pictures, and what a convolution turns them into."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resnet_edu.plots.style import WIDTH, array, course_look, each, ink, new_fig
 
 @course_look
 def sample_grid(images: Any, *, per_class: int = 12) -> Figure:
-    """The first `per_class` images of each class, one class a row. images: `data.Images`."""
+    """The first `per_class` images of each class, one row per class. images: `data.Images`."""
     pixels, labels, names = images.images.cpu().numpy(), images.labels.cpu().numpy(), writable(images.classes)
     size = pixels.shape[-1]
     canvas = np.full((len(names) * (size + 2), per_class * (size + 2), 3), 255, dtype=np.uint8)
@@ -34,11 +34,11 @@ def sample_grid(images: Any, *, per_class: int = 12) -> Figure:
 
 @course_look
 def pictures(given: Mapping[str, Any], *, columns: int = 6) -> Figure:
-    """Pictures side by side, with their labels above them.
+    """Pictures side by side, with their labels above.
 
     given: {label: picture}. A picture [3, H, W] is in color (uint8, or numbers from 0 to 1). One of [H, W] is in gray,
-    and the smallest and largest number stand below it: black is 0 and white the largest, or, where some are negative,
-    gray is 0 and black and white are equally far from it.
+    with its smallest and largest value below it: black is 0 and white the largest; or, if some are negative, gray is 0
+    and black and white are equally far from it.
     """
     labels = writable(given, "picture")
     panels = each(array, dict(zip(labels, given.values(), strict=True)))
@@ -49,7 +49,7 @@ def pictures(given: Mapping[str, Any], *, columns: int = 6) -> Figure:
 
 
 def draw_picture(ax: Axes, picture: np.ndarray) -> None:
-    """One picture as `pictures` has it, [H, W] or [3, H, W], on axes without ticks."""
+    """Draw one picture as in `pictures`, [H, W] or [3, H, W], on axes without ticks."""
     if picture.ndim == 3:
         whole = picture.dtype == np.uint8
         ax.imshow(picture.transpose(1, 2, 0) if whole else picture.transpose(1, 2, 0).clip(0, 1))
@@ -63,9 +63,9 @@ def draw_picture(ax: Axes, picture: np.ndarray) -> None:
 
 @course_look
 def kernels(given: Any, *, columns: int = 8) -> Figure:
-    """The weights of convolutions, on one scale: gray is 0, white the largest positive weight, black the opposite.
+    """The weights of convolutions, on one scale: gray is 0, white and black are plus and minus the largest weight.
 
-    given: {label: kernel}, or the weight of a layer, [O, C, k, k]. A kernel is [k, k], in gray with its numbers, or
+    given: {label: kernel}, or the weight of a layer, [O, C, k, k]. A kernel is [k, k], in gray with its values, or
     [3, k, k], in color: a weight for each of red, green and blue.
     """
     if not isinstance(given, Mapping):
@@ -93,10 +93,10 @@ def draw_kernel(ax: Axes, kernel: np.ndarray, most: float) -> None:
 
 @course_look
 def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
-    """The first `columns` feature maps of each layer, one layer a row, in the order that is given.
+    """The first `columns` feature maps of each layer, one row per layer, in the given order.
 
-    maps: {label: [C, H, W]}. One scale a row: black is 0, or the smallest number of the row where it is negative, and
-    white what 1 number of 200 reaches, so that a few strong ones do not leave the rest dark. A dead channel is black.
+    maps: {label: [C, H, W]}. One scale per row: black is 0, or the smallest value of the row if that is negative;
+    white is exceeded by 1 value in 200, so that a few strong ones do not darken the rest. A dead channel is black.
     """
     rows = each(array, maps)
     figure = Figure(figsize=(WIDTH, len(rows) * (0.88 * WIDTH / columns + 0.1)), layout=None)
@@ -115,8 +115,8 @@ def feature_maps(maps: Mapping[str, Any], *, columns: int = 8) -> Figure:
 
 
 def _panels(panels: Mapping[str, np.ndarray], columns: int, words_below: bool = False) -> tuple[Figure, list[Axes]]:
-    """Axes in rows of `columns`, each as high as its picture needs, with the labels above them."""
-    across = min(columns, max(len(panels), 3))  # a picture alone does not fill the page
+    """Axes in rows of `columns`, each with its picture's aspect ratio, with the labels above."""
+    across = min(columns, max(len(panels), 3))  # a single picture should not fill the page
     rows = -(-len(panels) // across)
     side = WIDTH / across
     tallest = min(2.0, max(picture.shape[-2] / picture.shape[-1] for picture in panels.values())) * side

@@ -21,10 +21,10 @@ COLORS = "cividis"
 
 @course_look
 def landscapes(values: Mapping[str, Any], x: Any, y: Any = None, *, zlabel: str = "loss") -> Figure:
-    """The same numbers twice: above as surfaces, below as contours, all on one logarithmic scale.
+    """The same values twice: above as surfaces, below as contours, all on one logarithmic scale.
 
-    values: {label: [len(y), len(x)]}, as `probes.landscape` returns them. x, y: the steps; y is x if it is None.
-    The cross is the net itself. One color is one band between two lines; the bands are narrower where the loss is low.
+    values: {label: [len(y), len(x)]}, as `probes.landscape` returns them. x, y: the steps; y defaults to x.
+    The cross marks the network itself. Each color is a band between two contours, narrower where the loss is low.
     """
     tables, columns, rows = landscape_tables(values, x, y)
     norm = landscape_norm(tables)
@@ -67,7 +67,7 @@ def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, y: np.ndarray, nor
 def landscape_tables(
     values: Mapping[str, Any], x: Any, y: Any = None
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Tables and steps as float64, checked; what is not finite becomes the largest finite number of all."""
+    """Tables and steps as float64, checked; non-finite values become the largest finite value of all."""
     columns = np.asarray(x, dtype=np.float64)
     rows = columns if y is None else np.asarray(y, dtype=np.float64)
     tables = each(lambda label, table: shaped(label, table, "len(y)", "len(x)"), values)
@@ -77,7 +77,7 @@ def landscape_tables(
 
 
 def landscape_norm(tables: Mapping[str, np.ndarray]) -> BoundaryNorm:
-    """One scale for all tables: bands from the smallest to the largest number, the narrow ones at the bottom."""
+    """One scale for all tables: bands from the smallest to the largest value, narrower at the bottom."""
     low, high = min(t.min() for t in tables.values()), max(t.max() for t in tables.values())
     low, high = np.log([low * 0.99, max(high, low * 1.1) * 1.01])
     return BoundaryNorm(np.exp(low + (high - low) * np.linspace(0, 1, LEVELS) ** 2), 256)

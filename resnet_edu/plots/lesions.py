@@ -1,4 +1,4 @@
-"""What a net loses without one of its blocks; which paths its gradient came on."""
+"""What a network loses without one of its blocks; the paths its gradient took."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from resnet_edu.plots.style import Colors, course_look
 def lesions(
     found: Mapping[str, Any], *, ylabel: str = "test accuracy", chance: float = 0.1, colors: Colors = None
 ) -> Figure:
-    """The score without each block, one panel a net on one scale; a line marks the score of the whole net.
+    """The score without each block, one panel per network on one scale; a line marks the whole network's score.
 
-    found: {label: what `probes.lesions` returns}: something with `intact`, a number, and `scores`, one a block.
+    found: {label: what `probes.lesions` returns}: an object with `intact`, a number, and `scores`, one per block.
     """
     rows = style.each(lambda label, lesion: (float(lesion.intact), style.vector(label, lesion.scores)), found)
     figure, axes = style.new_figure(3.0, len(rows))
@@ -28,7 +28,7 @@ def lesions(
     for ax, (label, pen) in zip(axes, style.line_styles(rows, colors).items(), strict=True):
         intact, scores = rows[label]
         draw_lesions(ax, scores, intact, chance, pen)
-        ax.set(title=label, xlabel="the block that is gone", ylim=(0, 1.15 * top))
+        ax.set(title=label, xlabel="removed block", ylim=(0, 1.15 * top))
         ax.tick_params(labelleft=ax is axes[0])
     axes[0].set_ylabel(ylabel)
     return figure
@@ -39,7 +39,7 @@ def draw_lesions(ax: Axes, scores: np.ndarray, intact: float, chance: float, pen
     blocks = np.arange(1, len(scores) + 1)
     ax.vlines(blocks, scores, intact, color=pen["color"], linewidth=1)
     ax.plot(blocks, scores, linestyle="none", marker=pen["marker"], color=pen["color"], markersize=5)
-    for height, text, above, color in ((intact, "whole net ", 6, pen["color"]), (chance, "chance ", 2, style.GRAY)):
+    for height, text, above, color in ((intact, "whole network ", 6, pen["color"]), (chance, "chance ", 2, style.GRAY)):
         ax.axhline(height, color=color, linewidth=1.2, linestyle="--" if color == style.GRAY else "-")
         ax.annotate(
             text, (1, height), (0, above), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
@@ -51,15 +51,15 @@ def draw_lesions(ax: Axes, scores: np.ndarray, intact: float, chance: float, pen
 
 @course_look
 def path_lengths(
-    shares: Mapping[str, Any], *, ylabel: str = "part of the whole", title: str = "", colors: Colors = None
+    shares: Mapping[str, Any], *, ylabel: str = "fraction of the whole", title: str = "", colors: Colors = None
 ) -> Figure:
-    """What belongs to the paths through 0, 1, ... n branches, one line each: a part of the paths, of the gradient.
+    """The share of the paths through 0, 1, ..., n branches in a whole, such as the gradient; one line per label.
 
-    shares: {label: one number a length}. A share of the gradient may be a little below zero.
+    shares: {label: one number per length}. A share of the gradient may be a little below zero.
     """
     lines = style.each(lambda label, values: style.finite(label, style.signed(label, values)), shares)
     figure, (ax,) = style.new_figure(3.2)
-    ax.update_datalim([(0, 0)])  # the axis has its zero
+    ax.update_datalim([(0, 0)])  # include zero on the axis
     for label, pen in style.line_styles(lines, colors).items():
         ax.plot(range(len(lines[label])), lines[label], label=label, markersize=5, linewidth=1.5, **pen)
     ax.xaxis.set_major_locator(MaxNLocator(14, integer=True))

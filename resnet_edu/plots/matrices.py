@@ -1,4 +1,4 @@
-"""Tables: signed numbers such as Jacobians; measurements and whether they are right."""
+"""Tables: signed numbers such as Jacobians; measurements that are right or wrong."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def matrices(tables: Mapping[str, Any]) -> Figure:
 
 @course_look
 def checks(rows: Mapping[str, Mapping[str, tuple[str, bool]]]) -> Figure:
-    """A table of measurements: one row a thing that was measured, one column a measurement; what is wrong stands out.
+    """A table of measurements: one row per measured object, one column per measurement; wrong values stand out.
 
-    rows: {thing: {measurement: (what was measured, whether it is right)}}, every row with the same measurements.
+    rows: {object: {measurement: (measured value, whether it is right)}}, every row with the same measurements.
     """
     names = same_keys(rows)
     figure, (ax,) = new_figure(0.8 + 0.27 * len(rows))
@@ -54,7 +54,7 @@ def checks(rows: Mapping[str, Mapping[str, tuple[str, bool]]]) -> Figure:
 
 
 def same_keys(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The keys of all rows, in the same order: others would stand in the wrong column."""
+    """The keys of all rows, in the same order: otherwise values would land in the wrong column."""
     names = list(next(iter(rows.values())))
     for label, row in rows.items():
         if list(row) != names:

@@ -1,4 +1,4 @@
-"""A network, drawn from the table of its layers; where its costs are; a block, drawn from the steps of its data."""
+"""A network, drawn from its layer table; where its costs are; a block, drawn from its dataflow."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ BARS = (style.BLUE, style.BROWN, style.GREEN, style.PURPLE, style.VIOLET)
 
 @course_look
 def network(layers: Sequence[Any], *, title: str = "") -> Figure:
-    """The layers with weights as boxes, as high as their maps are; arcs are shortcuts.
+    """The layers with weights as boxes, whose height shows the size of their maps; arcs are shortcuts.
 
-    layers: the table that `probes.layer_table` makes from a net: rows with name, kind, in_shape, out_shape, parameters.
+    layers: the result of `probes.layer_table`: rows with name, kind, in_shape, out_shape, parameters.
     """
     boxes = [
         layer for layer in layers if layer.parameters and len(layer.out_shape) in (1, 3) and "Norm" not in layer.kind
@@ -54,9 +54,9 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
 
 @course_look
 def shares(numbers: Mapping[str, Mapping[str, float]], *, title: str = "") -> Figure:
-    """Where a net has its parameters, its work, its memory: bars side by side, each kind in parts of its own sum.
+    """Where a network's parameters, compute and memory are: bars side by side, each kind as fractions of its own sum.
 
-    numbers: {kind: {part of the net: number}}, at most 5 kinds, every one with the same parts.
+    numbers: {kind: {part of the network: number}}, at most 5 kinds, all with the same parts.
     """
     parts = same_keys(numbers)
     kinds = style.each(lambda kind, given: style.shaped(kind, list(given.values()), "parts"), numbers)
@@ -68,7 +68,7 @@ def shares(numbers: Mapping[str, Mapping[str, float]], *, title: str = "") -> Fi
         share = given / given.sum()
         ax.bar(at, share, 0.92 * width, label=kind, color=color, hatch=hatch, edgecolor="white", linewidth=0)
     ax.set_xticks(range(len(parts)), parts)
-    ax.set(ylabel="part of the whole", title=title)
+    ax.set(ylabel="fraction of the whole", title=title)
     ax.grid(axis="x", visible=False)
     ax.legend()
     return figure
@@ -81,12 +81,12 @@ def _side(layer: Any) -> int:
 # --- blocks -----------------------------------------------------------------------------------------------------------
 
 FILLS = {"Conv": "#CFE3F2", "Linear": "#CFE3F2", "Norm": "#F3E6C4"}  # the others are white
-COLUMNS = 9.0  # boxes that fit side by side at the figure's width with letters of full size
+COLUMNS = 9.0  # boxes that fit side by side in the figure's width at full font size
 
 
 @dataclass(frozen=True)
 class _Detour:
-    """A path beside the main one: from column `start` to column `end`, through the steps `via`, at height `y`."""
+    """A path next to the main one: from column `start` to column `end`, through the steps `via`, at height `y`."""
 
     start: int
     end: int
@@ -96,10 +96,10 @@ class _Detour:
 
 @course_look
 def blocks(flows: Mapping[str, Any], *, numbers: str = "shape") -> Figure:
-    """Each block as data flows through it: the longest way from x to y in a row, and every other way above it, in blue.
+    """Each block as data flows through it: the longest path from x to y in a row, all other paths above it, in blue.
 
     flows: {title: steps}; steps as `probes.dataflow` lists them, with label, kind, sources, out_shape and rms.
-    numbers: what stands below a box: the "shape" of its output (channels × height × width), its "rms", or "none".
+    numbers: the text below a box: the "shape" of its output (channels × height × width), its "rms", or "none".
     """
     mains = style.each(lambda _, steps: _longest_way(steps), flows)
     detours = style.each(lambda title, steps: _detours(steps, mains[title]), flows)
@@ -124,7 +124,7 @@ def _longest_way(steps: Sequence[Any]) -> list[int]:
 
 
 def _detours(steps: Sequence[Any], main: list[int]) -> list[_Detour]:
-    """All ways beside the main one, each in a lane of its own: the shortest is the lowest."""
+    """All paths other than the main one, each in its own lane: the shortest is the lowest."""
     column = {-1: 0, **{step: k for k, step in enumerate(main, start=1)}}
     found = []
     for step in main:
@@ -151,7 +151,7 @@ def _draw_block(
     ax: Axes, steps: Sequence[Any], main: list[int], detours: list[_Detour], numbers: str, fontsize: float
 ) -> None:
     end = len(main) + 1
-    reach = [0.42] * (end + 1)  # from a column's middle to its edge
+    reach = [0.42] * (end + 1)  # from a column's center to its edge
     reach[0], reach[end] = 0.12, 0.15
     for k, i in enumerate(main, start=1):
         if steps[i].kind == "add":

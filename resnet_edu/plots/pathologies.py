@@ -1,4 +1,4 @@
-"""What is wrong with a net, seen from inside: how gradients at neighboring points agree, and profiles to be named."""
+"""What is wrong with a network, seen from inside: agreement of gradients at nearby points, and profiles to diagnose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from resnet_edu.plots.style import Colors, course_look
 
 @course_look
 def cosine_maps(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
-    """Cosine between the gradients at each two points of a line, one panel a net, all on one color scale from -1 to 1.
+    """Cosine between the gradients at each pair of points on a line, one panel per network, on one scale from -1 to 1.
 
     profiles: {label: `probes.Shattering`, or its matrix [points, points]}. NaN is gray.
     """
@@ -37,14 +37,14 @@ def cosine_maps(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
 
 @course_look
 def cosine_lines(profiles: Mapping[str, Any], *, title: str = "", colors: Colors = None) -> Figure:
-    """Cosine between the gradient at each point and at the next one, along the line, one line a net.
+    """Cosine between the gradients at each point of a line and the next one, one curve per network.
 
     profiles: {label: `probes.Shattering`, or its cosines [points - 1]}.
     """
     lines = style.each(lambda label, found: _cosines(label, getattr(found, "cosine", found), "points - 1"), profiles)
     figure, (ax,) = style.new_figure(3.4)
     for label, pen in style.line_styles(lines, colors).items():
-        where = np.arange(len(lines[label])) + 1.5  # between one point and the next
+        where = np.arange(len(lines[label])) + 1.5  # midway between one point and the next
         ax.plot(where, lines[label], label=label, markersize=4, linewidth=1.5, **pen)
     ax.axhline(0, color=style.GRAY, linewidth=1)
     ax.set_ylim(-1.05, 1.05)
@@ -58,10 +58,10 @@ def cosine_lines(profiles: Mapping[str, Any], *, title: str = "", colors: Colors
 
 @course_look
 def profile_grid(profiles: Mapping[str, Any], *, columns: int = 4) -> Figure:
-    """Norm by layer, one small panel a profile, all on one log scale: profiles to be told apart.
+    """Norm by layer, one small panel per profile, all on one log scale: profiles to diagnose.
 
-    profiles: {title: norms}, a `probes.GradientNorms` (its last row) or one number a layer, from the one next to the
-    image on. Zeros, infinities and NaN are marked on the ends of the axis.
+    profiles: {title: norms}, a `probes.GradientNorms` (its last row) or one number per layer, starting next to the
+    image. Zeros, infinities and NaN are marked at the ends of the axis.
     """
     rows = style.each(style.norm_row, profiles)
     lines = -(-len(rows) // columns)

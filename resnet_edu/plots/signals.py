@@ -20,9 +20,9 @@ def signal_scale(
 ) -> Figure:
     """Two panels, forward and backward: the scale of the activations and of the gradients by layer, on log scales.
 
-    profiles: {label: signal}, a `probes.Signal` or a pair of lists (activation, gradient), one number a layer, from the
-    one next to the image on. predicted: {label: signal} for some of the labels: drawn as lines; what was measured is
-    then drawn as points. Zeros, infinities and NaN are marked on the ends of the axis.
+    profiles: {label: signal}, a `probes.Signal` or a pair of lists (activation, gradient), one number per layer,
+    starting next to the image. predicted: {label: signal} for some of the labels: drawn as lines, with the measured
+    values as points. Zeros, infinities and NaN are marked at the ends of the axis.
     """
     measured, formulas = _with_predicted(_pair, profiles, predicted)
     figure, axes = style.new_figure(3.6, 2)
@@ -48,10 +48,10 @@ def signal_scale(
 
 @course_look
 def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3, colors: Colors = None) -> Figure:
-    """Update-to-weight ratio by step: the median of the layers, and a band from the smallest to the largest tenth.
+    """Update-to-weight ratio by step: the median over layers, and a band from the 10th to the 90th percentile.
 
-    recordings: {label: ratios}, a `probes.UpdateRatio` or an array [steps, layers]. line: the rule of thumb. On the
-    ends of the axis: steps with a median of 0, with an infinite ratio, and without any number.
+    recordings: {label: ratios}, a `probes.UpdateRatio` or an array [steps, layers]. line: the rule of thumb. Marked at
+    the ends of the axis: steps with a median of 0, with an infinite ratio, and with no number at all.
     """
     tables = style.each(style.norm_table, recordings)
     tenths = {label: np.array([_tenths(row) for row in table]).T for label, table in tables.items()}
@@ -62,7 +62,7 @@ def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3, colors: 
     for label, pen in style.line_styles(tables, colors).items():
         low, middle, high = tenths[label]
         steps = np.arange(len(middle))
-        low, high = np.maximum(low, ax.get_ylim()[0]), np.where(high > 0, high, np.nan)  # no band where all stand still
+        low, high = np.maximum(low, ax.get_ylim()[0]), np.where(high > 0, high, np.nan)  # no band where nothing moved
         ax.fill_between(steps, low, high, facecolor=(pen["color"], 0.15), edgecolor=pen["color"], linewidth=0.6)
         every = max(1, len(steps) // 12)
         handles += ax.plot(steps, middle, label=label, markersize=4, linewidth=1.5, markevery=every, **pen)
@@ -85,9 +85,9 @@ def unit_parts(
     title: str = "",
     colors: Colors = None,
 ) -> Figure:
-    """A part of the units or entries, 0 to 1, by layer: `saturated` or `dead` of `probes.unit_health`.
+    """A fraction of units or entries, 0 to 1, by layer: `saturated` or `dead` of `probes.unit_health`.
 
-    profiles: {label: one number a layer, from the image on}. predicted: the same for some labels, drawn as lines.
+    profiles: {label: one number per layer, from the image on}. predicted: the same for some labels, drawn as lines.
     """
     measured, formulas = _with_predicted(style.parts, profiles, predicted)
     figure, (ax,) = style.new_figure(3.2)
@@ -100,7 +100,7 @@ def unit_parts(
 def _draw_by_layer(
     ax: Axes, measured: Mapping[str, np.ndarray], formulas: Mapping[str, np.ndarray], colors: Colors, **look: Any
 ) -> None:
-    """Lines; where there is a formula for a label, its line, and on it hollow points: both can be seen."""
+    """Draw lines; if a label has a formula, draw that as a line and the measurements as hollow points on it."""
     for label, pen in style.line_styles(measured, colors).items():
         values = measured[label]
         hollow = {"linestyle": "none", "markerfacecolor": "none", "markersize": 6} if label in formulas else {}
@@ -128,6 +128,6 @@ def _pair(label: str, profile: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tenths(row: np.ndarray) -> np.ndarray:
-    """10th, 50th and 90th percentile of the numbers that are known; NaN where none is."""
+    """10th, 50th and 90th percentile of the numbers, ignoring NaN; NaN if there are none."""
     known = row[np.isfinite(row)]
     return np.percentile(known, (10, 50, 90)) if len(known) else np.full(3, np.nan)

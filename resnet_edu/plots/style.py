@@ -1,4 +1,4 @@
-"""What all figures share: colors, look, line styles, what a log axis cannot hold, and the checks of what is drawn."""
+"""What all figures share: colors, look, line styles, marks for values off a log axis, and checks of the data."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from matplotlib.lines import Line2D
 
 from resnet_edu.plots.fonts import add_fonts
 
-# Okabe and Ito's colors but for two: their orange and sky blue are too pale on white (2.3:1; marks need 3:1).
+# Okabe and Ito's colors except two: their orange and sky blue are too pale on white (2.3:1; marks need 3:1).
 BLUE, VERMILLION, GREEN, PURPLE, BLACK, BROWN, VIOLET = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#663311", "#7722DD",
 )  # fmt: skip
-GRAY, PALE_INK = "#8C8C8C", "#595959"  # the palest for marks and for words
+GRAY, PALE_INK = "#8C8C8C", "#595959"  # the lightest allowed for marks and for text
 OTHERS = (GREEN, PURPLE, BLACK, BROWN, VIOLET)
 LINES = ("-", "--", ":", "-.")
 HATCHES = ("", "///", "...", "xx", "\\\\")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-WIDTH = 9.0  # inches; at 100 dots an inch the width of a notebook's text
+WIDTH = 9.0  # inches; at 100 dpi, the width of a notebook's text
 
 LOOK: dict[Any, Any] = {
     "font.size": 10,
@@ -39,10 +39,10 @@ LOOK: dict[Any, Any] = {
     "legend.fontsize": 9,
 }
 
-#: `@course_look`: what the function draws has this look, and matplotlib's own settings stay as they are.
+#: `@course_look`: the function draws with this look; matplotlib's global settings stay unchanged.
 course_look = mpl.rc_context(LOOK)
 
-#: {label: "plain", "residual", or any color of matplotlib's}, for labels whose first word does not say it.
+#: {label: "plain", "residual", or any matplotlib color}, for labels whose first word does not determine it.
 Colors = Mapping[str, str] | None
 KINDS_OF_NET = {"plain": VERMILLION, "residual": BLUE, "resnet": BLUE}
 
@@ -56,7 +56,7 @@ def new_figure(height: float, columns: int = 1, layout: str | None = "constraine
 
 
 def color_of(label: str, colors: Colors = None) -> str | None:
-    """The color that is given for a label, or that its first word says: plain, residual, ResNet; else None."""
+    """The color given for a label, or implied by its first word (plain, residual, ResNet); else None."""
     given = (colors or {}).get(label)
     first_word = re.match("[a-z]*", label.lower())
     return KINDS_OF_NET.get(given, given) if given else KINDS_OF_NET.get(first_word[0] if first_word else "")
@@ -65,8 +65,8 @@ def color_of(label: str, colors: Colors = None) -> str | None:
 def line_styles(labels: Iterable[str], colors: Colors = None) -> dict[str, dict[str, Any]]:
     """Color, line and marker of each label.
 
-    A label that begins with "plain" is vermillion, one that begins with "residual" or "ResNet" is blue, the others take
-    the other colors in turn; `colors` goes before that.
+    Labels that start with "plain" are vermillion, those that start with "residual" or "ResNet" are blue, the others
+    take the remaining colors in turn; `colors` takes precedence.
     """
     styles: dict[str, dict[str, Any]] = {}
     seen: dict[str, int] = {}
@@ -80,14 +80,14 @@ def line_styles(labels: Iterable[str], colors: Colors = None) -> dict[str, dict[
 
 
 def ink(color: Any) -> str:
-    """The shade of a text on this color: black or white, whichever stands out more."""
+    """The text color on this background: black or white, whichever has more contrast."""
     channels = np.asarray(to_rgb(color))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"  # there, both have the same contrast
+    return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"  # at 0.179, both have the same contrast
 
 
 def no_ticks(ax: Axes) -> None:
-    """Axes for a picture: nothing but what is drawn on them, and their title and labels."""
+    """Prepare axes for a picture: no ticks or frame, only title and labels."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.grid(False)
@@ -95,7 +95,7 @@ def no_ticks(ax: Axes) -> None:
 
 
 def mark_level(ax: Axes, level: float, word: str = "chance ", x: float = 1.0) -> None:
-    """A thin gray line across, and a word on it at its right end."""
+    """Draw a thin gray horizontal line, with a word on it at its right end."""
     ax.axhline(level, color=GRAY, linewidth=1)
     across = ax.get_yaxis_transform()
     ax.text(x, level, word, transform=across, ha="right", va="bottom", color=PALE_INK, fontsize=9)
@@ -104,53 +104,53 @@ def mark_level(ax: Axes, level: float, word: str = "chance ", x: float = 1.0) ->
 # --- numbers by layer, on a log axis ----------------------------------------------------------------------------------
 
 FROM_IMAGE = "layer: 1 is next to the image, the last one is the classifier"
-FORWARD_AND_BACKWARD = ("forward: root mean square of the activations", "backward: norm of the gradient by them")
+FORWARD_AND_BACKWARD = ("forward: root mean square of the activations", "backward: norm of their gradients")
 
-#: {what the legend says: (marker, bottom or top line of the axis, which numbers)}
+#: {legend label: (marker, bottom or top line of the axis, which numbers)}
 OFF_SCALE: dict[str, tuple[str, int, Callable[[np.ndarray], np.ndarray]]] = {
     "exactly 0": ("x", 0, lambda values: values == 0),
     "infinite": ("^", 1, np.isinf),
-    "no number (NaN)": ("$?$", 1, np.isnan),
+    "NaN": ("$?$", 1, np.isnan),
 }
 
 
 def layer_words(profiles: Mapping[str, Any], known: str = FROM_IMAGE) -> str:
-    """What the axis of layers says: `known` for lists, which begin at the image, and for recordings of a course's net.
+    """The label of the layer axis: `known` for lists, which start at the image, and for the course's own networks.
 
-    Of another module nothing is known but the order in which it names its layers.
+    For other modules only the order in which they name their layers is known.
     """
     names = [list(profile.names) for profile in profiles.values() if getattr(profile, "names", None)]
     ours = all(layers[0].startswith("stem.") and layers[-1].startswith("fc") for layers in names)
-    return known if ours else "layer, in the order of the module's own names"
+    return known if ours else "layer, in the module's own order"
 
 
 def log_limits(values: np.ndarray) -> tuple[float, float]:
-    """Whole decades around the positive values, so that two redraws with similar numbers have the same axis."""
+    """Whole decades around the positive values, so that redrawing similar numbers keeps the axis."""
     decades = np.log10(values[np.isfinite(values) & (values > 0)])
     low, high = (np.floor(decades.min()), np.ceil(decades.max())) if len(decades) else (-1.0, 0.0)
-    low, high = np.clip([low, high], -306, 306)  # beyond, the ends of the axis would be 0 or infinite
+    low, high = np.clip([low, high], -306, 306)  # beyond these, the axis limits would be 0 or infinite
     return 10.0 ** (low - 0.5), 10.0 ** (max(high, low + 1) + 0.3)
 
 
 def log_axis(ax: Axes, limits: tuple[float, float]) -> None:
-    ax.set_yscale("log", nonpositive="mask")  # at a zero a line breaks off
+    ax.set_yscale("log", nonpositive="mask")  # a line breaks at a zero
     ax.grid(color=LOOK["grid.color"])
     ax.set_ylim(limits)
 
 
 def draw_off_scale(ax: Axes, x: np.ndarray, values: np.ndarray, color: str) -> list[Line2D]:
-    """What the log axis has no place for: crosses at zeros, triangles at infinities, question marks at NaN."""
+    """Mark values off a log axis: crosses for zeros, triangles for infinities, question marks for NaN."""
     marks = []
     for label, (marker, end, which) in OFF_SCALE.items():
         at = x[which(values)]
-        if len(at):  # an empty line that is not clipped has a place of its own, in the corner of the figure
+        if len(at):  # an empty, unclipped line would take up space in the corner of the figure
             look = {"linestyle": "none", "marker": marker, "color": color, "markersize": 7, "zorder": 5}
             marks += ax.plot(at, np.full(len(at), ax.get_ylim()[end]), clip_on=False, label=label, **look)
     return marks
 
 
 def off_scale_keys(values: np.ndarray, color: str = BLACK) -> list[Line2D]:
-    """For a legend: one mark for each kind of number that `draw_off_scale` marks."""
+    """Legend entries: one for each kind of value that `draw_off_scale` marks."""
     return [
         Line2D([], [], color=color, marker=marker, linestyle="none", label=label)
         for label, (marker, _, which) in OFF_SCALE.items()
@@ -158,28 +158,28 @@ def off_scale_keys(values: np.ndarray, color: str = BLACK) -> list[Line2D]:
     ]
 
 
-# --- what is to be drawn, checked -------------------------------------------------------------------------------------
+# --- checks of the data to be drawn -----------------------------------------------------------------------------------
 
 
 def each(check: Callable[[str, Any], Number], given: Mapping[str, Any]) -> dict[str, Number]:
-    """{label: check(label, values)}, in fonts that have the letters of the labels."""
+    """{label: check(label, values)}, with fonts added for the labels' letters."""
     add_fonts(given)
     return {label: check(label, values) for label, values in given.items()}
 
 
 def array(label: str, values: Any) -> np.ndarray:
-    """Finite numbers of the type that they come in, from a tensor, an array or nested lists."""
+    """Convert a tensor, an array or nested lists to an array of the same dtype; its numbers must be finite."""
     numbers = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
     if not np.isfinite(numbers).all():
-        raise ValueError(f"{label!r}: there are numbers that are not finite, and no picture of them.")
+        raise ValueError(f"{label!r}: it contains numbers that are not finite, which cannot be drawn.")
     return numbers
 
 
 def color_pictures(label: str, values: Any) -> np.ndarray:
-    """uint8 [N, 3, H, W]: other types would be cut to what a picture can hold."""
+    """uint8 [N, 3, H, W]: other dtypes would be clipped."""
     pixels = array(label, values)
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3:
-        raise ValueError(f"{label!r} have to be uint8 [N, 3, H, W]; they are {pixels.dtype} {list(pixels.shape)}.")
+        raise ValueError(f"{label!r} must be uint8 [N, 3, H, W], not {pixels.dtype} {list(pixels.shape)}.")
     return pixels
 
 
@@ -190,12 +190,12 @@ def signed(label: str, values: Any) -> np.ndarray:
 
 
 def shaped(label: str, values: Any, *shape: str, low: float = 0.0, high: float = np.inf) -> np.ndarray:
-    """float64 with the dimensions that `shape` names, none empty; NaN, or numbers from `low` to `high`."""
+    """Convert to float64 with the dimensions named in `shape`, none empty; values are NaN or from `low` to `high`."""
     numbers = signed(label, values)
     if numbers.ndim != len(shape) or not numbers.size:
-        raise ValueError(f"{label!r}: numbers [{', '.join(shape)}] are needed; these are {list(numbers.shape)}.")
+        raise ValueError(f"{label!r}: give numbers [{', '.join(shape)}], not {list(numbers.shape)}.")
     if odd := numbers[(numbers < low) | (numbers > high)].tolist():
-        raise ValueError(f"{label!r}: numbers from {low:g} to {high:g} are needed; there is a {odd[0]:g}.")
+        raise ValueError(f"{label!r}: give numbers from {low:g} to {high:g}; one is {odd[0]:g}.")
     return numbers
 
 
@@ -215,16 +215,16 @@ def fraction(name: str, value: Any) -> float:
 
 def finite(label: str, numbers: np.ndarray) -> np.ndarray:
     if not np.isfinite(numbers).all():
-        raise ValueError(f"{label!r}: these numbers have to be finite.")
+        raise ValueError(f"{label!r}: the numbers must be finite.")
     return numbers
 
 
 def norm_table(label: str, profile: Any) -> np.ndarray:
-    """[steps, layers], from a recorder or from an array."""
+    """[steps, layers], from a recorder or an array."""
     return shaped(label, profile, "steps", "layers")
 
 
 def norm_row(label: str, profile: Any, step: int = -1) -> np.ndarray:
-    """[layers]: the row `step` of a recorder or a table, or the one row that is given."""
+    """[layers]: the row `step` of a recorder or a table, or a single given row."""
     values = signed(label, profile)
     return vector(label, values) if values.ndim == 1 else norm_table(label, values)[step]

@@ -1,7 +1,8 @@
-"""What happens inside a network: gradients, signals, updates, unit health, layers, paths, lesions, the loss around it.
+"""What happens inside a network: gradients, signals, updates, unit health, layers, paths, lesions, loss surface.
 
-Every probe works on any `nn.Module`, and leaves it as it was. Where it cannot work, it says why in a sentence:
-tests/test_any_network.py has the table of probes and kinds of networks.
+A probe is a tool that measures something inside a network. Every probe works on any `nn.Module` and leaves it
+unchanged. Where it cannot work, its error says why: tests/test_any_network.py lists which probe supports which kinds
+of networks.
 
     >>> import torch
     >>> from resnet_edu import models, probes
@@ -9,34 +10,34 @@ tests/test_any_network.py has the table of probes and kinds of networks.
     >>> norms = probes.GradientNorms(net)
     >>> net(torch.randn(8, 3, 32, 32)).logsumexp(1).mean().backward()
     >>> norms.record()
-    >>> norms.numpy().shape                                  # one row a step, one column a weight
+    >>> norms.numpy().shape                                  # one row per step, one column per weight
     (1, 20)
 
-`GradientNorms` looks at the gradient of the loss by the *weights*, step after step, and costs almost nothing.
-`signal` looks at the *activations* and at the gradient of the loss by them, once, on one batch.
-The two can tell different stories; lesson 03 shows when.
-`UpdateRatio` follows how far each step moves a weight, `unit_health` counts the units that pass no gradient.
-`layer_table` and `receptive_field` look at the net itself: its layers, and the pixels that reach one of its outputs.
+`GradientNorms` records the gradient of the loss with respect to the *weights* at every step, and costs almost nothing.
+`signal` measures the *activations* and the gradient of the loss with respect to them, once, on one batch.
+The two can disagree; lesson 03 shows when.
+`UpdateRatio` records how far each step moves each weight; `unit_health` counts the units that pass no gradient.
+`layer_table` and `receptive_field` describe the network itself: its layers, and the pixels that affect an output.
 
 Read it in this order:
 
     layers.py      the table of layers: shapes, parameters, multiply-adds, memory
     receptive_field.py  the receptive field of an output
-    gradients.py   gradients by the weights
-    signal.py      activations, and gradients by them
-    nonfinite.py   the layer where a NaN begins
+    gradients.py   gradients with respect to the weights
+    signal.py      activations, and gradients with respect to them
+    nonfinite.py   the first layer that outputs a NaN
     updates.py     how far each step moves a weight
     health.py      saturated and dead units
-    shattering.py  does the gradient by the input turn from one point to the next?
-    dataflow.py    the way that data takes through a block, step by step
-    block_report.py   ten measurements that tell a correct residual block from one with a mistake
-    paths.py       the gradient of a residual net, sorted by the paths on which it came
-    lesion.py      what a net loses without a block, or with its blocks in another order
-    landscape.py   the loss around a net, on a line or a plane through its weights
-    recorder.py    what the probes of a training run share
+    shattering.py  does the gradient with respect to the input change direction between nearby points?
+    dataflow.py    the path of the data through a block, step by step
+    block_report.py   ten measurements that distinguish a correct residual block from a wrong one
+    paths.py       the gradient of a residual network, sorted by the paths it took
+    lesion.py      what a network loses without a block, or with its blocks reordered
+    landscape.py   the loss around a network, on a line or plane through its weights
+    recorder.py    base class of the probes that follow a training run
     norms.py       L2 norms that do not underflow
-    parts.py       the layers of a net, their names and their weights, compiled or parametrized or not
-    state.py       how a probe listens to a net and leaves it as it was
+    parts.py       layers, their names and their weights, even if compiled or parametrized
+    state.py       how a probe hooks into a network and restores its state
 """
 
 from resnet_edu.probes.block_report import MEASUREMENTS, BlockReport, Measured, block_report

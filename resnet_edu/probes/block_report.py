@@ -1,4 +1,4 @@
-"""Ten measurements that a correct residual block passes, whoever wrote it.
+"""Ten measurements that any correct residual block passes.
 
     >>> from resnet_edu import probes
     >>> report = probes.block_report(MyBlock)                # a class: MyBlock(in_channels, out_channels, stride)
@@ -7,22 +7,22 @@
     >>> report["branch growth"].value, report["branch growth"].right, report["branch growth"].holds
     (10.0, 1.0, False)
 
-The yardstick is the original basic block of He et al. 2015 (arXiv 1512.03385): two 3 x 3 convolutions with BatchNorm,
+The reference is the original basic block of He et al. 2015 (arXiv 1512.03385): two 3 x 3 convolutions with BatchNorm,
 and, where the shape changes, a projection with BatchNorm (option B). No source code is read: every number comes from
-blocks that are built and run.
+building and running blocks.
 
-| measurement | how it is taken | right |
+| measurement | how it is measured | right |
 |---|---|---|
-| output side | side of the output over side of the input, with stride 2 | 0.5 |
-| sizes of 15 | input sides 2 to 16: output and both summands have the right shape | 15 |
-| parameters | their number, 16 to 32 channels | 14,528 |
+| output side | output side divided by input side, with stride 2 | 0.5 |
+| sizes of 15 | input sides 2 to 16: how many give the output and both summands the right shape | 15 |
+| parameters | their number, from 16 to 32 channels | 14,528 |
 | idle parameters | those whose gradient is 0 | 0 |
-| additions | steps that add two tensors, where the shape stays | 1 |
+| additions | steps that add two tensors, in a block that keeps the shape | 1 |
 | passes x | every parameter set to 0: the output as a multiple of x | 1 |
 | passes gradient | every parameter set to 0: dL/dx as a multiple of dL/dy | 1 |
-| branch growth | convolution weights x 10: growth of what the branch adds | 1 |
-| shortcut growth | convolution weights x 10: growth of what the shortcut adds | 1 |
-| overwritten outputs | layer outputs that have changed by the time the block returns | 0 |
+| branch growth | convolution weights x 10: factor by which the branch's output grows | 1 |
+| shortcut growth | convolution weights x 10: factor by which the shortcut's output grows | 1 |
+| overwritten outputs | layer outputs that were modified by the time the block returns | 0 |
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from resnet_edu.models.cifar import count_parameters
 from resnet_edu.probes.dataflow import dataflow, summands
 from resnet_edu.probes.norms import rms
 
-IN, OUT, SIDE, BATCH = 16, 32, 16, 8  # channels of the block that changes the shape; the one that keeps it has IN
+IN, OUT, SIDE, BATCH = 16, 32, 16, 8  # channels in and out; a block that keeps the shape has IN
 
 #: Builds the block: `(in_channels, out_channels, stride) -> module`, module: [N, in, H, W] -> [N, out, H / s, W / s].
 Build = Callable[[int, int, int], nn.Module]
@@ -57,12 +57,12 @@ class Measured:
 
     @property
     def text(self) -> str:
-        """The value with two decimals at most; a dash for NaN."""
+        """The value with at most two decimals; a dash for NaN."""
         return "–" if math.isnan(self.value) else f"{round(self.value, 2):.6g}"
 
 
 class BlockReport(dict[str, Measured]):
-    """{measurement: `Measured`}, in the order of the table above. Printed: the measurements that fail."""
+    """{measurement: `Measured`}, in the order of the table above. Its string lists the measurements that fail."""
 
     @property
     def wrong(self) -> list[str]:
@@ -76,14 +76,14 @@ class BlockReport(dict[str, Measured]):
 def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) -> BlockReport:
     """Build blocks with `build(in_channels, out_channels, stride)`, run them on the CPU, and measure them.
 
-    parameters: how many the block should have from 16 to 32 channels, if it is not a basic block with a projection.
-    seed: of the weights and of the batches. The global random state is left as it was.
+    parameters: the expected number from 16 to 32 channels, if it is not a basic block with a projection.
+    seed: for the weights and the batches. The global random state is left unchanged.
 
-    A block that raises RuntimeError, ValueError or IndexError while it is measured gets NaN for that measurement. Other
-    errors are passed on: a NameError, or a TypeError because `build` takes other arguments, is no property of a block.
+    If the block raises RuntimeError, ValueError or IndexError during a measurement, its value is NaN. Other errors
+    propagate: a NameError, or a TypeError because `build` takes other arguments, is not a property of the block.
     """
     if not callable(build):
-        raise TypeError(f"block_report takes a class or a function (in, out, stride); it was given {build!r:.60}.")
+        raise TypeError(f"block_report takes a class or a function (in, out, stride); it got {build!r:.60}.")
     report = BlockReport()
     with torch.random.fork_rng(devices=[]):
         for name, (measure, right) in MEASUREMENTS.items():
@@ -98,7 +98,7 @@ def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) 
     return report
 
 
-# --- what is measured on ----------------------------------------------------------------------------------------------
+# --- what is measured -------------------------------------------------------------------------------------------------
 
 
 def _changing(build: Build) -> nn.Module:
@@ -120,7 +120,7 @@ def _zeroed(build: Build) -> nn.Module:
 
 
 def _batch(side: int = SIDE) -> Tensor:
-    """What a block gets inside a network: the output of a ReLU, without a negative number. [N, IN, side, side]."""
+    """What a block receives inside a network: the output of a ReLU, without negative values. [N, IN, side, side]."""
     return torch.randn(BATCH, IN, side, side).abs()
 
 
@@ -132,9 +132,9 @@ def _output_side(build: Build) -> float:
 
 
 def _right_sizes(build: Build) -> int:
-    """Sides from 2 to 16 where both summands and the output have the shape that they should have.
+    """Number of input sides, 2 to 16, for which both summands and the output have the expected shape.
 
-    Two summands of different shapes can be added all the same: PyTorch broadcasts a 1 x 1 map.
+    Summands of different shapes can be added silently: PyTorch broadcasts a 1 x 1 map.
     """
     right = 0
     for side in range(2, 17):
@@ -152,7 +152,7 @@ def _parameters(build: Build) -> int:
 
 
 def _idle(build: Build) -> int:
-    """Parameters with gradient 0: in float64, below 1e-9 of the largest, for rounding leaves a little."""
+    """Parameters with gradient 0: in float64, below 1e-9 of the largest, since rounding leaves a residue."""
     block = _changing(build).double()
     block(_batch().double()).square().sum().backward()
     grads = [torch.zeros_like(p) if p.grad is None else p.grad.abs() for p in block.parameters()]
@@ -185,7 +185,7 @@ def _passes_gradient(build: Build) -> float:
 
 
 def _growth(build: Build, which: int) -> float:
-    """How much a summand (0: the branch, 1: the shortcut) grows when every convolution's weights grow tenfold."""
+    """Growth factor of a summand (0: the branch, 1: the shortcut) when all convolution weights grow tenfold."""
     block, x, sizes = _changing(build), _batch(), []
     for factor in (1.0, 10.0):
         with torch.no_grad():
@@ -207,7 +207,7 @@ def _shortcut_growth(build: Build) -> float:
 
 
 def _overwritten(build: Build) -> int:
-    """Outputs of layers, kept by a forward hook, whose numbers have changed by the end of the forward pass."""
+    """Number of layer outputs, kept by a forward hook, whose values change before the forward pass ends."""
     block, kept = _keeping(build), list[tuple[Tensor, Tensor]]()
 
     def keep(layer: nn.Module, inputs: object, output: Tensor) -> None:

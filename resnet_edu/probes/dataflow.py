@@ -1,4 +1,4 @@
-"""The way that data takes through a block: each step that ran, what it took, and how large its output was."""
+"""The path of the data through a block: each step that ran, its inputs, and the size of its output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resnet_edu.probes.norms import rms
 from resnet_edu.probes.parts import is_leaf, own_parameters, parts
 from resnet_edu.probes.state import as_it_was, listening, tensors_in, unwrapped
 
-#: What a drawing writes for a kind of step, where its name says too little or is too long.
+#: Labels in a drawing for kinds of steps whose names are unclear or too long.
 WORDS = {
     "add": "+",
     "mul": "×",
@@ -34,11 +34,11 @@ class Step:
 
     name: the layer's name in the module; "" for a function.
     kind: the layer's class, or the function's name: "Conv2d", "add", "relu".
-    label: what a drawing writes on it.
-    sources: the steps whose outputs it takes, by their position; -1 is the module's input.
-    out_shape: the shape of its output without the batch dimension; of several outputs, such as chunk's, of the first.
+    label: its text in a drawing.
+    sources: positions of the steps whose outputs it takes; -1 is the module's input.
+    out_shape: the shape of its output without the batch dimension; of several outputs (as from chunk), the first's.
     rms: root mean square of that output.
-    parameters: how many numbers of its own it has.
+    parameters: the number of its own parameters.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Step:
 
 
 def dataflow(module: nn.Module, batch: Tensor) -> list[Step]:
-    """Run one batch in train mode and list each step that the output depends on, the output's own step last.
+    """Run one batch in train mode and list the steps that the output depends on; the last one produces it.
 
-    What is listed is what ran, not what the layers are called: a layer that is never called is missing, one that is
-    called too early stands too early, and an addition in `forward` is a step of its own. What hands on its input
-    itself, such as `nn.Identity`, is no step. `plots.blocks` draws this list. Everything is put back as it was.
+    The list reflects what ran, not what the layers are called: a layer that is never called is missing, one that is
+    called too early is listed too early, and an addition in `forward` is a step of its own. A layer that returns its
+    input itself, such as `nn.Identity`, is not a step. `plots.blocks` draws this list. The module is left unchanged.
     """
     module = unwrapped("dataflow", module, batch)
     leaves = [(name, part) for name, part in parts(module) if name and is_leaf(part)]
@@ -69,9 +69,9 @@ def dataflow(module: nn.Module, batch: Tensor) -> list[Step]:
 
 
 def summands(steps: Sequence[Step]) -> list[tuple[int, int]]:
-    """For each addition in `dataflow`'s list: the positions of the two things that it adds, -1 for the input itself.
+    """For each addition in `dataflow`'s list: the positions of its two summands, -1 for the input itself.
 
-    The one with more steps behind it, the branch, stands first.
+    The one that took more steps to compute, the branch, comes first.
     """
     behind = {-1: 0}
     for i, step in enumerate(steps):
@@ -81,14 +81,14 @@ def summands(steps: Sequence[Step]) -> list[tuple[int, int]]:
 
 
 class _Dataflow(TorchFunctionMode):
-    """Hears every layer without further layers, and every function of PyTorch that is called outside of them."""
+    """Records every layer without sublayers, and every PyTorch function that is called outside of them."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.steps: list[Step] = []
         self.position = {id(x): -1}  # the step that a tensor comes from
         self.kept = [x]  # alive, so that no id is used twice
-        self.running: list[list[int]] = []  # for each layer that is running, the versions of its inputs
+        self.running: list[list[int]] = []  # the input versions of each layer that is running
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -112,14 +112,14 @@ class _Dataflow(TorchFunctionMode):
         self.running.pop()
 
     def note(self, name: str, kind: str, label: str, count: int, inputs: object, found: list[Tensor]) -> None:
-        """One step, however many tensors came out of it."""
+        """Record one step, however many tensors it returned."""
         sources = tuple(self.position[id(x)] for x in tensors_in(inputs) if id(x) in self.position)
         self.steps.append(Step(name, kind, label, sources, tuple(found[0].shape[1:]), rms(found[0]), count))
         self.position |= {id(out): len(self.steps) - 1 for out in found}
         self.kept += found
 
     def steps_to(self, output: Tensor) -> list[Step]:
-        """The steps that `output` depends on, in the order in which they ran."""
+        """The steps that `output` depends on, in execution order."""
         needed, waiting = set[int](), [self.position.get(id(output), -1)]
         while waiting:
             here = waiting.pop()
@@ -132,7 +132,7 @@ class _Dataflow(TorchFunctionMode):
 
 
 def _label(layer: nn.Module) -> str:
-    """What a drawing writes on a layer: two short lines at most."""
+    """A layer's label in a drawing: at most two short lines."""
     if isinstance(layer, nn.Conv2d):
         size = "×".join(map(str, layer.kernel_size))
         stride = "" if set(layer.stride) == {1} else f", /{layer.stride[0]}"

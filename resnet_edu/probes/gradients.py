@@ -1,4 +1,4 @@
-"""Gradients of the loss with respect to the weights, step after step."""
+"""Gradients of the loss with respect to the weights, step by step."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from resnet_edu.probes.recorder import Recorder
 
 
 class GradientNorms(Recorder):
-    """Records the L2 norm of the gradient of every weight, a row a step.
+    """Records the L2 norm of the gradient of every weight, one row per step.
 
-    module: any `nn.Module`, wrapped by `torch.compile` or DistributedDataParallel or not.
+    module: any `nn.Module`, also one wrapped by `torch.compile` or DistributedDataParallel.
     params: which parameters, as names or as (name, parameter) pairs; by default every weight of two or more dimensions,
-        in the order in which the net defines them. A layer with weight norm has one weight, its product; of a layer
-        with another parametrization, the parameter that its weight is computed from is followed, as `weight.original`.
+        in the order in which the network defines them. A layer with weight norm has one weight, its product; for a
+        layer with another parametrization, the parameter that its weight is computed from is recorded, as
+        `weight.original`.
     every: as a callback of `training.fit`, record at steps 0, every, 2 * every, ...; `.steps` holds the recorded ones.
-    batch: one input batch for a net that does not define its layers in the order in which they run: it runs once, and
-        the default's weights stand in the order in which their layers ran.
+    batch: one input batch, for a network that does not define its layers in execution order: it runs once, and the
+        default weights are then listed in the order in which their layers ran.
 
-    Call `record()` after `backward()`, or hand the object to `training.fit(..., callbacks=[norms])`. With a gradient
+    Call `record()` after `backward()`, or pass the object to `training.fit(..., callbacks=[norms])`. With a gradient
     scaler, call `scaler.unscale_(optimizer)` first; when accumulating, record at the last micro-step.
 
-    Norms are taken in float64: in a deep plain net the entries are about 1e-24, their squares are below the smallest
-    float32, and a float32 norm reads 0. On a device without float64 the tensor is scaled by its largest entry first.
-    A row stays on the device until `numpy()`, so that recording never waits for a GPU. A gradient of None is NaN.
+    Norms are taken in float64: in a deep plain network the entries are about 1e-24, so their squares are below the
+    smallest float32, and a float32 norm would be 0. On a device without float64, the tensor is
+    first scaled by its largest entry.
+    A row stays on the device until `numpy()`, so that recording never waits for a GPU. A gradient of None gives NaN.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class GradientNorms(Recorder):
 
     @torch.no_grad()
     def record(self) -> None:
-        """Append one row, [layers], without a host sync. Raises ValueError where a recorded layer was replaced."""
+        """Append one row, [layers], without a host sync. Raises ValueError if a recorded layer was replaced."""
         self._check_still_there()
         gradients = [weight.grad() for weight in self._weights]
         device = self._weights[0].parameter.device
@@ -65,27 +67,27 @@ class GradientNorms(Recorder):
         return self.every * np.arange(len(self))
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint of `training.fit` keeps, so that a resumed run has one recording from its first step."""
+        """The state that `training.fit` checkpoints, so that a resumed run has one recording from its first step."""
         return {"names": self.names, "every": self.every, "rows": torch.from_numpy(self.numpy())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with the rows of `state`. Raises ValueError when they belong to other weights or other steps."""
+        """Continue the recording in `state`. Raises ValueError if it has other weights or other steps."""
         for key in ("names", "every"):
             if state[key] != getattr(self, key):
                 raise ValueError(
                     f"The checkpoint holds gradient norms with {key}={state[key]!r:.80}, this recorder has "
-                    f"{key}={getattr(self, key)!r:.80}: resume with the recorder that the run started with."
+                    f"{key}={getattr(self, key)!r:.80}: resume with a recorder like the original one."
                 )
         self._rows = list(state["rows"])
 
     def ratio(self, first: str | int | None = None, last: str | int | None = None, step: int = -1) -> float:
-        """Norm of `first` over norm of `last` at one recorded step: below 1 it shrinks on its way back to the input.
+        """Norm of `first` over norm of `last` at one recorded step: below 1, it shrinks on its way to the input.
 
-        first, last: names or positions. By default the first and the last convolution or, where there are not two of
-        them, the first and the last weight of a layer; a class token or a position embedding is none. 0 / 0 is NaN.
+        first, last: names or positions. By default the first and the last convolution, or, if there are fewer than two,
+        the first and the last weight of a layer; class tokens and position embeddings do not count. 0 / 0 is NaN.
         """
         if not self._rows:
-            raise ValueError("Nothing is recorded yet: call record() after backward().")
+            raise ValueError("Nothing has been recorded yet: call record() after backward().")
         everything = range(len(self._weights))
         layers = [i for i in everything if self._weights[i].is_of_a_layer]
         convolutions = [i for i in everything if self._weights[i].is_convolution]

@@ -1,4 +1,4 @@
-"""Units that pass no gradient: saturated and dead."""
+"""Units that pass no gradient: saturated and dead units."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from resnet_edu import checks
 from resnet_edu.probes.parts import parts
 from resnet_edu.probes.state import as_it_was, listening, numbered, unwrapped
 
-#: Activations that work entry by entry, and the largest derivative of each.
+#: Elementwise activations, and the largest derivative of each.
 STEEPEST: dict[type[nn.Module], float] = {
     nn.ReLU: 1.0,
     nn.ReLU6: 1.0,
@@ -35,13 +35,13 @@ STEEPEST: dict[type[nn.Module], float] = {
 
 @dataclass(frozen=True)
 class UnitHealth:
-    """What the activations of a net let through on one batch, layer by layer, in the order in which they ran.
+    """Saturated entries and dead units of each activation layer on one batch, in execution order.
 
-    names, kinds: the activation's place in the net and its class. An activation that ran twice has " (2)" behind its
-        name the second time.
+    names, kinds: the activation's name in the network and its class. An activation that ran twice has " (2)" appended
+        to its name the second time.
     units: how many units it has: channels of a map [N, C, H, W], features of [N, F].
-    saturated: float64 [layers], the part of all entries where the derivative is near zero (for ReLU: where it is off).
-    dead: float64 [layers], the part of the units for which that holds at every entry: no example and no position of
+    saturated: float64 [layers], fraction of entries where the derivative is near zero (for ReLU: where it is off).
+    dead: float64 [layers], fraction of units for which that holds at every entry: no example and no position of
         this batch sends a gradient through them.
     """
 
@@ -53,16 +53,16 @@ class UnitHealth:
 
 
 def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, unit_dim: int = 1) -> UnitHealth:
-    """The part of saturated entries and of dead units of every activation module, on one batch.
+    """Return the fractions of saturated entries and of dead units of every activation module, on one batch.
 
     batch: one input batch, such as float images [N, C, H, W].
-    threshold: an entry is saturated where the activation's derivative is at most this part of its largest one. With
+    threshold: an entry is saturated where the activation's derivative is at most this fraction of its maximum. With
         0.05 that is |tanh| >= 0.975, a sigmoid below 0.013 or above 0.987, and a ReLU that is off.
-    unit_dim: the dimension of an activation that counts units: 1 for [N, C, H, W] and [N, F], -1 for [N, T, F].
+    unit_dim: the dimension of an activation that indexes units: 1 for [N, C, H, W] and [N, F], -1 for [N, T, F].
 
-    Heard are activations that are modules (`STEEPEST` lists them); a function called in `forward` is not. The pass
-    runs in train mode, as training would; running statistics, modes, gradients and random state are put back, whatever
-    happens.
+    Only activations that are modules are measured (`STEEPEST` lists them), not functions called in `forward`. The pass
+    runs in train mode, as in training; running statistics, modes, gradients and random state are restored, even after
+    an error.
     """
     module = unwrapped("unit_health", module, batch)
     threshold = checks.number("threshold", threshold, at_least=0, below=1)
@@ -70,7 +70,7 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
     if not activations:
         raise ValueError(
             f"{type(module).__name__} has no activation that is a module, such as nn.ReLU(): "
-            "a function called in forward() cannot be heard."
+            "a function called in forward() cannot be measured."
         )
 
     names: list[str] = []
@@ -82,7 +82,7 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
         x = inputs[0]
         if not -x.ndim <= unit_dim < x.ndim or unit_dim % x.ndim == 0:
             raise ValueError(
-                f"unit_dim={unit_dim}: '{name}' works on {list(x.shape)}, with the examples first; "
+                f"unit_dim={unit_dim}: '{name}' takes an input {list(x.shape)}, whose first dimension is the batch; "
                 f"give a dimension from 1 to {x.ndim - 1}."
             )
         off = _derivative(layer, x).abs() <= threshold * STEEPEST[type(layer)]
@@ -93,7 +93,7 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
         found.append(torch.stack([off.float().mean(), off.all(others).float().mean()]))
 
     with as_it_was(module), torch.no_grad(), listening(activations, entering=heard):
-        module.train()(batch.clone())  # a net that starts in place writes into what it is given
+        module.train()(batch.clone())  # a network that starts with an in-place operation writes into its input
     table = torch.stack(found).cpu().double().numpy() if found else np.empty((0, 2))
     return UnitHealth(names, kinds, units, table[:, 0], table[:, 1])
 
@@ -102,5 +102,5 @@ def _derivative(layer: nn.Module, x: Tensor) -> Tensor:
     """The activation's derivative at every entry of x, from autograd, in the shape of x."""
     with torch.enable_grad():
         x = x.detach().clone().requires_grad_()
-        y = layer.forward(x.clone())  # not layer(x), which the hooks would hear; a clone, for it may work in place
+        y = layer.forward(x.clone())  # layer(x) would fire the hooks; cloned because the layer may work in place
         return torch.autograd.grad(y.sum(), x)[0]

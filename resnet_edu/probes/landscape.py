@@ -1,4 +1,4 @@
-"""The loss around a net, on a line or a plane through its weights (Li et al. 2018).
+"""The loss around a network, on a line or a plane through its weights (Li et al. 2018).
 
     >>> directions = [probes.direction(net, seed=0), probes.direction(net, seed=1)]
     >>> steps = np.linspace(-1, 1, 21)
@@ -21,7 +21,7 @@ from resnet_edu.probes.lesion import Score, judged
 from resnet_edu.probes.parts import weights
 from resnet_edu.probes.state import ready, weights_as_they_were
 
-#: A step in weight space: {name of a parameter: tensor of its shape}. A parameter that is not named stays.
+#: A step in weight space: {name of a parameter: tensor of its shape}. Parameters not named stay fixed.
 Direction = Mapping[str, Tensor]
 NORMALIZATIONS = ("filter", None)
 
@@ -29,9 +29,9 @@ NORMALIZATIONS = ("filter", None)
 def direction(module: nn.Module, *, seed: int = 0, normalize: str | None = "filter") -> dict[str, Tensor]:
     """A random direction from the weights of `module`: Gaussian, for every weight of two or more dimensions.
 
-    normalize: "filter" gives each filter (the weights of one output channel) the length of the net's own filter, so
-    that a step of 1 means the same for every filter, layer and net (1712.09913, section 4); None leaves the length
-    that chance gives. Biases and BatchNorm's parameters stay where they are, as in the
+    normalize: "filter" gives each filter (the weights of one output channel) the norm of the network's own filter, so
+    that a step of 1 means the same for every filter, layer and network (1712.09913, section 4); None keeps the random
+    norm. Biases and BatchNorm's parameters stay fixed, as in the
     authors' own code with its option `biasbn`.
     The global random state is not touched; the same seed gives the same direction on every device.
     """
@@ -46,7 +46,7 @@ def direction(module: nn.Module, *, seed: int = 0, normalize: str | None = "filt
         step = torch.randn(p.shape, generator=generator).to(p.device, p.dtype)
         found[name] = step * (_filter_norms(p) / _filter_norms(step).clamp_min(1e-30)) if normalize else step
     if not found:
-        raise ValueError(f"{type(module).__name__} has no weight of two or more dimensions to move.")
+        raise ValueError(f"{type(module).__name__} has no weight of two or more dimensions to move along.")
     return found
 
 
@@ -59,14 +59,14 @@ def landscape(
 ) -> np.ndarray:
     """The score at weights + a * directions[0] (+ b * directions[1]), for every a in `x` and b in `y`.
 
-    Returns float64 [len(x)] for one direction, [len(y), len(x)] for two; y is x where it is not given.
-    score: a function of the net that returns one number; it finds the net in the mode that it is in.
+    Returns float64 [len(x)] for one direction, [len(y), len(x)] for two; y defaults to x.
+    score: a function of the network that returns one number; it runs in the network's current mode.
 
-    Weights are bit for bit as they were afterwards, and so are gradients, modes, statistics and the random state,
-    whatever happens; each score starts from them, too.
+    Weights, gradients, modes, statistics and the random state are restored bit for bit, even after an error; each
+    score also starts from them.
     """
     if len(directions) > 2 or (len(directions) == 1 and y is not None):
-        raise ValueError("landscape: give one or two directions in a list; y is the steps along the second one.")
+        raise ValueError("landscape: give one or two directions in a list; y holds the steps along the second one.")
     columns = list(x)
 
     def at(*steps: float) -> float:
@@ -81,13 +81,13 @@ def landscape(
 
 @contextmanager
 def moved(module: nn.Module, directions: Sequence[Direction], steps: Sequence[float]) -> Iterator[nn.Module]:
-    """While it lasts, the weights are weights + steps[0] * directions[0] + steps[1] * directions[1] + ..."""
+    """Within a `with` block, set the weights to weights + steps[0] * directions[0] + steps[1] * directions[1] + ..."""
     module = ready("moved", module)
     parameters = dict(module.named_parameters())
     for toward in directions:
         for name, change in toward.items():
             if name not in parameters or change.shape != parameters[name].shape:  # add_ would broadcast
-                needed = f"has the shape {list(parameters[name].shape)}" if name in parameters else "is no parameter"
+                needed = f"has the shape {list(parameters[name].shape)}" if name in parameters else "is not a parameter"
                 raise ValueError(f"The direction does not fit: {name!r} {needed}; it holds {list(change.shape)}.")
     with weights_as_they_were(module):
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The layers of a net as a table: names, kinds, shapes, parameters, multiply-adds, memory."""
+"""The layers of a network as a table: names, kinds, shapes, parameters, multiply-adds, memory."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from resnet_edu.probes.state import as_it_was, listening, tensors_in, unwrapped
 
 @dataclass(frozen=True)
 class Layer:
-    """One row of `layer_table`: what ran, on what shape, with how many numbers of its own, and what it cost.
+    """One row of `layer_table`: what ran, on what shape, with how many parameters of its own, at what cost.
 
-    parameters: those that the layer has or uses itself; one that an earlier row counts is not counted again.
-    multiply_adds: of convolutions and matrix products, those of attention among them, for one example; nothing else is
-    counted, as in published tables, and no recurrent layer. out_bytes: the size of its output in memory, for one
-    example.
+    parameters: those that the layer owns or uses directly; one that an earlier row counts is not counted again.
+    multiply_adds: of convolutions and matrix products, including attention's, for one example. Nothing else is counted,
+    as in published tables, and recurrent layers are not counted either. out_bytes: the size of its output in memory,
+    for one example.
     """
 
     name: str
@@ -37,30 +37,30 @@ class Layer:
 
 
 def layer_table(module: nn.Module, batch: Tensor) -> list[Layer]:
-    """Run one batch in eval mode and list, in the order in which they ran, the layers that hold no further layers.
+    """Run one batch in eval mode and list, in execution order, the layers that contain no further layers.
 
-    A layer with weights or matrix products of its own beside those of its layers is listed, too, and one that ran twice
-    has two rows. The rows' parameters add up to those of all layers that ran. The shapes leave out the batch dimension.
-    `plots.network` draws this table. Net and batch may be on the device "meta", where nothing is computed.
+    A layer with weights or matrix products of its own besides those of its sublayers is listed, too, and one that ran
+    twice has two rows. The rows' parameters add up to those of all layers that ran. Shapes omit the batch dimension.
+    `plots.network` draws this table. Network and batch may be on the device "meta", where nothing is computed.
     """
     module = unwrapped("layer_table", module, batch, numbers=False)
     count = _Count(module, len(batch))
     with (
         as_it_was(module),
         torch.no_grad(),
-        sdpa_kernel(SDPBackend.MATH),  # as matrix products, which are counted on every device
+        sdpa_kernel(SDPBackend.MATH),  # attention as matrix products, which are counted on every device
         listening(parts(module), count.leave, entering=count.enter),
         count.operations,
         count,
     ):
-        module.eval()(batch.clone())  # a net that starts in place writes into what it is given
+        module.eval()(batch.clone())  # a network that starts with an in-place operation writes into its input
     return count.table
 
 
 def layer_groups(table: Sequence[Layer], level: int = 1) -> list[Layer]:
-    """The rows of `layer_table` added up by the first `level` parts of their names: stages (1), blocks (2).
+    """Group the rows of `layer_table` by the first `level` parts of their names: stages (1), blocks (2).
 
-    A group takes what its first row takes and gives what its last row gives; its kind says how many rows it holds.
+    A group has its first row's input and its last row's output; its kind says how many rows it holds.
     """
     level = checks.whole("level", level, at_least=1)
     groups = []
@@ -77,7 +77,7 @@ def layer_groups(table: Sequence[Layer], level: int = 1) -> list[Layer]:
 
 @dataclass
 class _Running:
-    """A layer that is running: the parameters that it used itself, and how many operations ran before and within."""
+    """A layer that is running: the parameters that it used directly, and how many operations ran before and within."""
 
     used: dict[int, Tensor]
     before: int
@@ -85,7 +85,7 @@ class _Running:
 
 
 class _Count(TorchFunctionMode):
-    """Hears which parameters each layer uses, and how many operations it makes, outside of the layers in it."""
+    """Records which parameters each layer uses, and how many operations it runs, outside of its sublayers."""
 
     def __init__(self, module: nn.Module, examples: int) -> None:
         from torch.utils.flop_counter import FlopCounterMode  # it imports triton, which takes half a second
@@ -99,7 +99,7 @@ class _Count(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if self._running and any(True for _ in tensors_in(out)):  # weight.device is no use of the weight
+        if self._running and any(True for _ in tensors_in(out)):  # reading weight.device does not use the weight
             self._running[-1].used |= {id(x): x for x in tensors_in([args, kwargs]) if isinstance(x, nn.Parameter)}
         return out
 

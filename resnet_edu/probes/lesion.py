@@ -1,9 +1,9 @@
-"""What a trained net loses without one of its blocks, or with its blocks in another order (Veit et al. 2016).
+"""What a trained network loses without one of its blocks, or with its blocks reordered (Veit et al. 2016).
 
     >>> blocks = [name for name, layer in net.named_modules() if isinstance(layer, models.Block)]
     >>> probes.lesions(net, blocks, lambda net: training.evaluate(net, test).accuracy).scores
 
-`without` and `reordered` change a net for the length of a `with` block; `lesions` takes out one block after another.
+`without` and `reordered` change a network within a `with` block; `lesions` removes one block at a time.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from torch.nn import functional as F
 from resnet_edu.probes.parts import named, parts
 from resnet_edu.probes.state import as_it_was, ready, weights_as_they_were
 
-#: Any judgment of a net as one number, such as `lambda net: training.evaluate(net, test).accuracy`.
+#: Any evaluation of a network as one number, such as `lambda net: training.evaluate(net, test).accuracy`.
 Score = Callable[[nn.Module], float]
 
 
 @dataclass(frozen=True)
 class Lesions:
-    """names: the blocks. intact: the score of the whole net. scores: float64 [blocks], each without one block."""
+    """names: the blocks. intact: the score of the whole network. scores: float64 [blocks], each without one block."""
 
     names: list[str]
     intact: float
@@ -35,15 +35,15 @@ class Lesions:
 
 
 class PassOn(nn.Module):
-    """Stands where a block was: hands its first input on, and has nothing to learn.
+    """Replaces a block: returns its first input, and has no parameters.
 
-    Where the block changed the shape, every second (third, ...) pixel and zeros for the new channels: option A of He et
-    al. 2015. The first time that it runs, the block itself runs once, unseen, to tell the shape.
+    Where the block changed the shape, every second (third, ...) pixel is kept and new channels are zero: option A of
+    He et al. 2015. The first time it runs, it runs the block itself once, outside the graph, to learn the shape.
     """
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
-        self._shape_of = (block,)  # in a tuple, so that the block is no part of this module
+        self._shape_of = (block,)  # in a tuple, so that the block is not a submodule
         self._change: tuple[int, int] | None = None  # (stride, new channels)
 
     def forward(self, x: Tensor, *others: Any, **options: Any) -> Tensor:
@@ -55,16 +55,14 @@ class PassOn(nn.Module):
         return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, channels))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PassOn:
-        """What moves the net, such as `net.to(device)`, moves the block, too, which has to tell the shape."""
+        """Moving the network, as with `net.to(device)`, moves the block, too: it is still needed for the shape."""
         self._shape_of[0]._apply(fn, recurse)
         return super()._apply(fn, recurse)
 
     def _learn_change(self, x: Tensor, *others: Any, **options: Any) -> tuple[int, int]:
         (block,) = self._shape_of
         with as_it_was(block), torch.no_grad():
-            y = block(
-                x.clone() if isinstance(x, Tensor) else x, *others, **options
-            )  # a block may write into what it is given
+            y = block(x.clone() if isinstance(x, Tensor) else x, *others, **options)  # a block may write into its input
         if isinstance(x, Tensor) and isinstance(y, Tensor):
             if x.shape == y.shape:
                 return 1, 0
@@ -74,20 +72,20 @@ class PassOn(nn.Module):
                     return stride, y.shape[1] - x.shape[1]
         shapes = " to ".join(str(list(t.shape)) if isinstance(t, Tensor) else type(t).__name__ for t in (x, y))
         raise ValueError(
-            f"{type(block).__name__} turns {shapes}, and nothing without weights can stand in for it. "
-            "Say what can: stand_in=lambda block: ..., a function from the block to a module."
+            f"{type(block).__name__} turns {shapes}, and no layer without weights can replace it. "
+            "Give a replacement: stand_in=lambda block: ..., a function from the block to a module."
         )
 
 
 def lesions(
     module: nn.Module, blocks: Iterable[str], score: Score, *, stand_in: Callable[[nn.Module], nn.Module] = PassOn
 ) -> Lesions:
-    """The score of the net without each of the `blocks`, one at a time (Veit et al. 2016, 1605.06431, section 4.1).
+    """Score the network without each of the `blocks`, one at a time (Veit et al. 2016, 1605.06431, section 4.1).
 
-    module: any `nn.Module`. blocks: names of submodules, as `named_modules` has them. score: a function of the net
-    that returns one number. stand_in: what takes the place of a block, as a function of the block; by default `PassOn`.
+    module: any `nn.Module`. blocks: names of submodules, as in `named_modules`. score: a function of the network that
+    returns one number. stand_in: a function from a block to its replacement; by default `PassOn`.
 
-    Weights, gradients, modes, statistics and the random state are put back after each score, whatever happens.
+    Weights, gradients, modes, statistics and the random state are restored after each score, even after an error.
     """
     names = list(blocks)
 
@@ -108,7 +106,7 @@ def judged(score: Score, module: nn.Module) -> float:
 def without(
     module: nn.Module, *blocks: str, stand_in: Callable[[nn.Module], nn.Module] = PassOn
 ) -> Iterator[nn.Module]:
-    """While it lasts, each of these blocks is replaced by `stand_in(block)`; see `lesions`."""
+    """Context manager: inside it, each of these blocks is replaced by `stand_in(block)`; see `lesions`."""
     module = ready("without", module)
     with _replaced(module, {name: stand_in(block) for name, block in named(module, blocks).items()}):
         yield module
@@ -116,19 +114,19 @@ def without(
 
 @contextmanager
 def reordered(module: nn.Module, blocks: Iterable[str], order: Sequence[int]) -> Iterator[nn.Module]:
-    """While it lasts, the place of `blocks[i]` holds the block `blocks[order[i]]` (Veit et al. 2016, section 4.3).
+    """Context manager: inside it, `blocks[order[i]]` takes the place of `blocks[i]` (Veit et al. 2016, section 4.3).
 
-    The blocks that change places have to be of one form: the same type, with weights of the same shapes.
+    Blocks that swap places must match: the same type, with weights of the same shapes.
     """
     module = ready("reordered", module)
     found = named(module, blocks)
     names = list(found)
     if sorted(order) != list(range(len(names))):
-        raise ValueError(f"order={order!r:.60}: give the numbers 0 to {len(names) - 1} in another order, each once.")
+        raise ValueError(f"order={order!r:.60}: give a permutation of the numbers 0 to {len(names) - 1}.")
     replacements = {name: found[names[i]] for name, i in zip(names, order, strict=True)}
     for name, replacement in replacements.items():
         if _form(found[name]) != _form(replacement):
-            raise ValueError(f"What is to stand in the place of {name!r} has weights of other shapes.")
+            raise ValueError(f"The block to put in the place of {name!r} has another type or other weight shapes.")
     with _replaced(module, replacements):
         yield module
 

@@ -1,4 +1,4 @@
-"""Where a NaN or an infinity begins."""
+"""Where a NaN or an infinity first appears."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from resnet_edu.probes.state import as_it_was, listening, tensors_in, unwrapped
 
 
 def first_nonfinite_layer(module: nn.Module, batch: Tensor) -> tuple[str | None, bool]:
-    """Name of the first layer whose output on `batch` holds a NaN or an infinity; whether its weights are finite.
+    """Name of the first layer whose output on `batch` holds a NaN or an infinity, and whether its weights are finite.
 
-    The pass runs in the module's own mode; (None, True) where every output is finite.
+    The pass runs in the module's own mode; returns (None, True) if every output is finite.
     """
     module = unwrapped("first_nonfinite_layer", module, batch)
     found: list[tuple[str, bool]] = []
@@ -23,5 +23,5 @@ def first_nonfinite_layer(module: nn.Module, batch: Tensor) -> tuple[str | None,
 
     layers = [(name, part) for name, part in parts(module) if is_leaf(part) or any(True for _ in own_parameters(part))]
     with as_it_was(module), torch.no_grad(), listening(layers, heard):
-        module(batch.clone())  # a net that starts in place writes into what it is given
+        module(batch.clone())  # a network that starts with an in-place operation writes into its input
     return found[0] if found else (None, True)

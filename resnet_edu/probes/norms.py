@@ -1,4 +1,4 @@
-"""L2 norms that do not underflow: a tensor of 1e-24 has its true norm."""
+"""L2 norms that do not underflow: correct even for entries of 1e-24."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def true_norms(tensors: list[Tensor]) -> list[Tensor]:
-    """The L2 norm of each tensor, true down to the smallest float: one number on the device, [], for each."""
+    """The L2 norm of each tensor, accurate down to the smallest float: one scalar tensor on the device for each."""
     dense = [t.coalesce().values() if t.is_sparse else t for t in tensors]
     if not dense:
         return []
@@ -21,7 +21,7 @@ def norm_dtype(device: torch.device) -> torch.dtype:
 
 
 def scaled_norm(x: Tensor) -> Tensor:
-    """The L2 norm in float32: x is divided by its largest entry first, so that no square under- or overflows."""
+    """The L2 norm in float32: x is first divided by its largest entry, so that no square underflows or overflows."""
     if x.numel() == 0:
         return torch.zeros((), device=x.device)
     largest = x.abs().max().float().clamp_min(torch.finfo(torch.float32).tiny)

@@ -1,7 +1,7 @@
-"""The parts of a net as its reader knows them: layers, their names and their weights.
+"""The parts of a network as seen in its source: layers, their names and their weights.
 
-A part that `torch.compile` wraps is that part. A layer whose weight is computed from other tensors
-(`torch.nn.utils.parametrizations`) is one layer, whatever computes its weight.
+A part wrapped by `torch.compile` counts as the part itself. A layer whose weight is computed from other tensors
+(`torch.nn.utils.parametrizations`) counts as one layer, whatever computes its weight.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 
 def parts(module: nn.Module, *, every_name: bool = False) -> Iterator[tuple[str, nn.Module]]:
-    """As `named_modules`, without the wrappers of compiled parts and the inner modules of parametrized layers.
+    """Like `named_modules`, without the wrappers of compiled parts and the inner modules of parametrized layers.
 
-    every_name: a part that stands in several places is listed at each of them.
+    every_name: list a part that occurs in several places at each of them.
     """
     for name, part in module.named_modules(remove_duplicate=not every_name):
         path = name.split(".")
@@ -26,22 +26,24 @@ def parts(module: nn.Module, *, every_name: bool = False) -> Iterator[tuple[str,
 
 
 def named(module: nn.Module, names: Iterable[str]) -> dict[str, nn.Module]:
-    """The parts of these names, each once."""
+    """The parts with these names, each once."""
     known, found = dict(parts(module, every_name=True)), {}
     for name in names:
         if name not in known:
-            raise ValueError(f"{name!r} is no part of {type(module).__name__}: give names as named_modules() has them.")
+            raise ValueError(
+                f"{name!r} is not a submodule of {type(module).__name__}: give names from named_modules()."
+            )
         found[name] = known[name]
     return found
 
 
 def is_leaf(part: nn.Module) -> bool:
-    """Whether it holds no further layers."""
+    """Whether it contains no further layers."""
     return all(name == "parametrizations" for name, _ in part.named_children())
 
 
 def own_parameters(part: nn.Module) -> Iterator[nn.Parameter]:
-    """The parameters of the part without those of the layers in it; a parametrized layer's are its own."""
+    """The parameters of the part without those of its sublayers; a parametrized layer's count as its own."""
     yield from part.parameters(recurse=False)
     for inner in getattr(part, "parametrizations", {}).values():
         yield from inner.parameters()
@@ -49,9 +51,9 @@ def own_parameters(part: nn.Module) -> Iterator[nn.Parameter]:
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight of a net: a parameter, or the direction and gain of weight norm, w = gain * direction / |direction|.
+    """A weight of a network: a parameter, or weight norm's direction and gain, w = gain * direction / |direction|.
 
-    layer: the module that holds it, None where nothing is known of it.
+    layer: the module that holds it, None if unknown.
     """
 
     name: str
@@ -60,14 +62,14 @@ class Weight:
     gain: nn.Parameter | None = None
 
     def value(self) -> Tensor:
-        """What the layer computes with, outside of any graph. It shares its memory with a plain parameter."""
+        """The value that the layer computes with, detached. It shares memory with a plain parameter."""
         direction = self.parameter.detach()
         return direction if self.gain is None else direction * (self.gain.detach() / self._length())
 
     def grad(self) -> Tensor | None:
-        """The gradient G of the loss with respect to it, None where there is none.
+        """The gradient G of the loss with respect to it, or None.
 
-        Of weight norm, with u = direction / |direction|: the direction's gradient is gain / |direction| (G - (G.u) u),
+        For weight norm, with u = direction / |direction|: the direction's gradient is gain / |direction| (G - (G.u) u),
         the gain's is G.u (Salimans and Kingma 2016, arXiv 1602.07868, equation 3). Together they give G.
         """
         along = self.parameter.grad
@@ -77,7 +79,7 @@ class Weight:
         return along * (length / self.gain.detach()) + self.gain.grad * (self.parameter.detach() / length)
 
     def _length(self) -> Tensor:
-        """The L2 norm of the direction, along the dimensions in which the gain has the size 1."""
+        """The L2 norm of the direction, over the dimensions in which the gain has size 1."""
         direction, gain = self.parameter.detach(), self.gain
         if gain is None or gain.ndim == 0:
             return torch.linalg.vector_norm(direction)
@@ -86,7 +88,7 @@ class Weight:
 
     @property
     def is_of_a_layer(self) -> bool:
-        """Whether it multiplies what comes in; a position embedding or a scale for each channel does not."""
+        """Whether it is a layer's weight matrix or kernel; a position embedding or a per-channel scale is not."""
         return self.layer is None or is_leaf(self.layer) or "weight" in self.name.rpartition(".")[2]
 
     @property
@@ -98,7 +100,7 @@ class Weight:
 
 
 def weights(module: nn.Module) -> list[Weight]:
-    """Every weight of two or more dimensions, in the order in which the layers are defined; a shared one once."""
+    """Every weight of two or more dimensions, in definition order; a shared weight once."""
     found: dict[int, Weight] = {}
     for name, layer in parts(module):
         for own, parameter, gain in _weights_of(layer):
@@ -110,11 +112,11 @@ def weights(module: nn.Module) -> list[Weight]:
 def _weights_of(layer: nn.Module) -> Iterator[tuple[str, nn.Parameter, nn.Parameter | None]]:
     """(name, parameter or direction, gain) of each parameter of a layer.
 
-    Of other parametrizations nothing is known but the tensors that they compute the weight from: the largest one of
-    each stands here, as `weight.original`.
+    For other parametrizations, only the tensors that the weight is computed from are known: the largest of each
+    stands for the weight, as `weight.original`.
     """
     own = dict(layer.named_parameters(recurse=False))
-    hooks: Iterable[Any] = layer._forward_pre_hooks.values()  # torch.nn.utils.weight_norm, the older way, is one
+    hooks: Iterable[Any] = layer._forward_pre_hooks.values()  # the older torch.nn.utils.weight_norm is such a hook
     for hook in hooks:
         if type(hook).__name__ == "WeightNorm":
             yield hook.name, own.pop(f"{hook.name}_v"), own.pop(f"{hook.name}_g")

@@ -1,11 +1,11 @@
-"""The gradient of a residual net, sorted by the paths on which it came (Veit et al. 2016).
+"""The gradient of a residual network, sorted by the paths it took (Veit et al. 2016).
 
 A block x + F(x) has the Jacobian I + F'. The product of n such factors, multiplied out, is a sum of 2^n terms: one for
-each way of choosing, at every block, the branch (F') or the way around it (I). Such a choice is a *path*; its *length*
+each way of choosing, at every block, the branch (F') or the shortcut (I). Such a choice is a *path*; its *length*
 is the number of branches on it.
 
     >>> paths = probes.Paths(net, images, [f"{name}.branch" for name in blocks], labels)
-    >>> paths.by_length().flatten(1).norm(dim=1)      # [n + 1]: how much came through 0, 1, ... n branches
+    >>> paths.by_length().flatten(1).norm(dim=1)      # [n + 1]: norms of what came through 0, 1, ..., n branches
     >>> paths.along([])                               # the gradient that came through no branch at all
 
 Veit, Wilber, Belongie: "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", arXiv 1605.06431.
@@ -25,17 +25,17 @@ from resnet_edu.probes.state import as_it_was, listening, loss_of, on_copies, un
 
 
 class Paths:
-    """One forward pass, and then the gradient of its loss by the batch along any path, or by path length.
+    """One forward pass; then the gradient of its loss with respect to the batch, along any path or by path length.
 
-    module: any `nn.Module` in which some submodules are branches whose output is added to what went around them.
+    module: any `nn.Module` in which some submodules are branches whose output is added to a shortcut.
     batch: one floating-point input batch. branches: the names of these submodules; each runs once and takes and returns
     one tensor. labels, loss_fn: as in `signal`.
 
     The pass runs in the module's own mode. What lies between the branches (shortcuts, a ReLU after the addition, stem
-    and classifier) belongs to every path that goes there. Then the sum over all 2^n paths is the gradient, exactly, in
-    any such net; only in a pre-activation net is the way around a block the bare shortcut, without a ReLU on it.
+    and classifier) belongs to every path that crosses it. Then the sum over all 2^n paths is exactly the gradient, in
+    any such network; but only in a pre-activation network is the path around a block the bare shortcut, with no ReLU.
 
-    Weights, modes, statistics, gradients and the random state stay as they were.
+    Weights, modes, statistics, gradients and the random state are left unchanged.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class Paths:
     ) -> None:
         module = unwrapped("Paths", module, batch)
         if not batch.is_floating_point() or batch.device.type == "meta":
-            raise ValueError(f"Paths needs a batch of floating-point numbers; it is {batch.dtype} on {batch.device}.")
+            raise ValueError(f"Paths needs a batch of floating-point numbers; it got {batch.dtype} on {batch.device}.")
         self._module = module
         wanted = named(module, branches)
         if inside := [name for name in wanted if any(name.startswith(f"{other}.") for other in wanted)]:
-            raise ValueError(f"Paths: {inside[0]!r} is a part of another branch: give one of them.")
+            raise ValueError(f"Paths: {inside[0]!r} is inside another branch: give only one of the two.")
         self.names: list[str] = []
-        # Each branch is cut out of the graph: the trunk's tensor that goes in, a leaf in its place, what comes out, and
-        # a leaf in its place. The trunk is then one graph without branches, and each branch a graph of its own.
+        # Each branch is cut out of the graph at both ends: the trunk's tensor going in and the branch's output are each
+        # replaced by a leaf. The trunk is then one graph without branches, and each branch a graph of its own.
         self._trunk_in: list[Tensor] = []
         self._branch_in: list[Tensor] = []
         self._branch_out: list[Tensor] = []
@@ -64,10 +64,10 @@ class Paths:
 
         def going_in(name: str, _branch: nn.Module, inputs: tuple[Any, ...]) -> tuple[Tensor]:
             if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or name in self.names:
-                raise ValueError(f"Paths: the branch {name!r} has to run once, on one tensor.")
+                raise ValueError(f"Paths: the branch {name!r} must run exactly once, on one tensor.")
             leaf = inputs[0].detach().clone().requires_grad_()
             self.names.append(name)
-            self._trunk_in.append(inputs[0].clone())  # the trunk may go on in place
+            self._trunk_in.append(inputs[0].clone())  # the trunk may continue in place
             self._branch_in.append(leaf)
             return (leaf.clone(),)  # in-place operations are allowed on a copy, not on a leaf
 
@@ -85,16 +85,16 @@ class Paths:
             raise ValueError(f"Paths: {absent[0]!r} did not run.")
 
     def by_length(self) -> Tensor:
-        """[n + 1, *batch.shape]: the gradient that came through exactly 0, 1, ... n branches; the sum is the gradient.
+        """[n + 1, *batch.shape]: the gradient through exactly 0, 1, ..., n branches. They sum to the full gradient.
 
-        Exact, without sampling: the gradient is sorted by length on its way back, by n (n + 1) / 2 backward passes
-        through one branch each.
+        Exact, without sampling: the gradient is sorted by length as it propagates back, in n (n + 1) / 2 backward
+        passes through one branch each.
         """
         n = len(self.names)
         result = torch.zeros(n + 1, *self._x.shape, dtype=self._x.dtype, device=self._x.device)
-        with as_it_was(self._module):  # a checkpoint runs its layers once more
+        with as_it_was(self._module):  # activation checkpointing runs its layers once more
             result[0], arriving = self._down_the_trunk(self._loss, None, n)
-            waiting: list[list[Tensor | None]] = [[g] for g in arriving]  # [i][k]: came to branch i through k others
+            waiting: list[list[Tensor | None]] = [[g] for g in arriving]  # [i][k]: reached branch i through k others
             for i in reversed(range(n)):
                 for k, g in enumerate(waiting[i]):
                     if g is None:
@@ -109,7 +109,7 @@ class Paths:
         return result
 
     def along(self, path: Iterable[int | str]) -> Tensor:
-        """[*batch.shape]: the gradient that came through exactly these branches, by name or position, and no other."""
+        """[*batch.shape]: the gradient through exactly these branches, given by name or position, and no others."""
         steps = sorted({self._position(step) for step in path}, reverse=True)
         output, g = self._loss, None
         with as_it_was(self._module):
@@ -124,12 +124,12 @@ class Paths:
         return self.names.index(step) if isinstance(step, str) else range(len(self.names))[step]
 
     def _through(self, i: int, g: Tensor) -> Tensor:
-        """Back through branch i."""
+        """Backward through branch i."""
         return torch.autograd.grad(self._branch_out[i], self._branch_in[i], g, retain_graph=True)[0]
 
     def _down_the_trunk(self, output: Tensor, g: Tensor | None, n: int) -> tuple[Tensor, list[Tensor | None]]:
-        """Back through no branch: what comes to the batch, and what comes to the ends of the first n branches."""
-        if not output.requires_grad:  # nothing stands before it
+        """Backward through no branch: what reaches the batch, and what reaches the outputs of the first n branches."""
+        if not output.requires_grad:  # nothing comes before it
             return torch.zeros_like(self._x), [None] * n
         wanted = [self._x, *self._trunk_out[:n]]
         found = torch.autograd.grad(output, wanted, g, retain_graph=True, allow_unused=True)

@@ -1,4 +1,4 @@
-"""What the probes that follow a training run share: one row a step, one number a weight, all on the device."""
+"""Base class of the probes that follow a training run: one row per step, one number per weight, on the device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resnet_edu.probes.state import as_it_was, listening, ready
 
 
 class Recorder:
-    """Rows of numbers, one for each of the chosen weights. module, params, batch: as for `GradientNorms`."""
+    """Rows of numbers, one number per chosen weight. module, params, batch: as for `GradientNorms`."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Recorder:
         if not self._weights:
             raise ValueError(
                 f"{type(module).__name__} has no weight of two or more dimensions to record. "
-                f"Name the parameters: {type(self).__name__}(module, params=[...])."
+                f"Give the parameters: {type(self).__name__}(module, params=[...])."
             )
         self.names = [weight.name for weight in self._weights]
         self._module = module
@@ -46,15 +46,15 @@ class Recorder:
         """All rows on the host: float64 [steps, layers]."""
         if not self._rows:
             return np.empty((0, len(self.names)))
-        device = self._rows[-1].device  # the net may have moved since the first row
+        device = self._rows[-1].device  # the network may have moved since the first row
         return torch.stack([row.to(device) for row in self._rows]).cpu().double().numpy()
 
     def _check_still_there(self) -> None:
-        """A layer that was replaced has left its old weights, and their last gradients, behind."""
+        """If a layer was replaced, its old weights still hold their last gradients."""
         if gone := self._held.keys() - {id(p) for p in self._module.parameters()}:
             raise ValueError(
-                f"{self._held[min(gone)]!r} is no longer a parameter of the net, which was changed after this "
-                f"{type(self).__name__} was made. Make a new one."
+                f"{self._held[min(gone)]!r} is no longer a parameter of the network, which was changed after this "
+                f"{type(self).__name__} was created. Create a new one."
             )
 
 
@@ -64,7 +64,7 @@ def _default(module: nn.Module, batch: Tensor | None) -> list[Weight]:
         return found
     ran: list[nn.Module] = []
     with as_it_was(module), torch.no_grad(), listening(parts(module), entering=lambda _, layer, __: ran.append(layer)):
-        module(batch.clone())  # a net that starts in place writes into what it is given
+        module(batch.clone())  # a network that starts with an in-place operation writes into its input
     order = {id(layer): i for i, layer in reversed(list(enumerate(ran)))}  # its first run counts
     return sorted(found, key=lambda weight: order.get(id(weight.layer), len(ran)))
 
@@ -80,10 +80,10 @@ def _chosen(module: nn.Module, params: Iterable[str | tuple[str, nn.Parameter]])
         if isinstance(item, str):
             name = item if item in known else clean_name(item)
             if name not in known:
-                raise ValueError(f"{name!r} is no parameter of {type(module).__name__}. It has: {', '.join(known)}.")
+                raise ValueError(f"{name!r} is not a parameter of {type(module).__name__}. It has: {', '.join(known)}.")
             chosen.append(known[name])
         elif isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], Tensor) and item[1].is_leaf:
             chosen.append(Weight(clean_name(item[0]), layers.get(id(item[1])), item[1]))
         else:
-            raise TypeError(f"params holds {item!r:.80}: give names, or (name, parameter) pairs.")
+            raise TypeError(f"params contains {item!r:.80}: give names, or (name, parameter) pairs.")
     return chosen

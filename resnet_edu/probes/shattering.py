@@ -1,4 +1,4 @@
-"""Does the gradient by the input point the same way at two neighboring points? (Balduzzi et al. 2017, 1702.08591)"""
+"""Does the gradient with respect to the input agree at nearby points? (Balduzzi et al. 2017, 1702.08591)"""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from resnet_edu import checks
 from resnet_edu.probes.state import as_it_was, differentiable, unwrapped
 
-CHUNK = 64  # points that run through the net at once
+CHUNK = 64  # points per forward pass
 
 
 @dataclass(frozen=True)
 class Shattering:
-    """The gradients by the input at the points of a line, compared with each other.
+    """The gradients with respect to the input at points on a line, compared with each other.
 
     norm: float64 [points], L2 norm of the gradient at each point.
-    matrix: float64 [points, points], cosine between the gradients at each two points; NaN where one of them is 0.
+    matrix: float64 [points, points], cosine between the gradients at each pair of points; NaN where one of them is 0.
     """
 
     norm: np.ndarray
@@ -30,7 +30,7 @@ class Shattering:
 
     @property
     def cosine(self) -> np.ndarray:
-        """float64 [points - 1], cosine between each point and the next one: near 1 a smooth gradient, near 0 noise."""
+        """float64 [points - 1], cosine between each point and the next: near 1 if smooth, near 0 if noisy."""
         return self.matrix.diagonal(1).copy()
 
     def __repr__(self) -> str:
@@ -46,16 +46,16 @@ def shattering(
     score: Callable[[Tensor], Tensor] | None = None,
     calibrate: Tensor | None = None,
 ) -> Shattering:
-    """The gradient of a score by the input, at evenly spaced points of the straight line between two inputs.
+    """The gradient of a score with respect to the input, at evenly spaced points on the line between two inputs.
 
     start, end: two inputs without batch dimension, such as float images [C, H, W]; both ends are among the points.
-    score: takes the module's output [points, ...] and returns one number a point, [points], each from its own row;
+    score: takes the module's output [points, ...] and returns one number per point, [points], each from its own row;
         by default the sum over the row.
-    calibrate: a batch of inputs [N, ...]. BatchNorm's running statistics are set from it for this measurement: those
-        of a fresh net are still 0 and 1, and describe no image. Without it the module's own are used.
+    calibrate: a batch of inputs [N, ...], used to set BatchNorm's running statistics for this measurement: in a fresh
+        network they are still 0 and 1 and do not describe images. Without it, the module's own are used.
 
     The points run in eval mode, where BatchNorm does not mix them. Modes, statistics, gradients and the random state
-    are put back, whatever happens. Balduzzi et al. take the gradient at the points of a grid, too.
+    are restored, even after an error. Balduzzi et al. also take the gradient at the points of a grid.
     """
     points = checks.whole("points", points, at_least=2, at_most=10_000)
     line = torch.stack([start, end]).detach()
@@ -84,26 +84,26 @@ def _gradients(
 ) -> Tensor:  # [points, numbers of one input]
     where = where.view(-1, *[1] * (line.ndim - 1))
     x = ((1 - where) * line[0] + where * line[1]).requires_grad_()
-    output = module(x.clone())  # in-place operations are allowed on a copy, not on a leaf
+    output = module(x.clone())  # in-place operations are allowed on a copy, but not on a leaf
     if not isinstance(output, Tensor) or len(output) != len(x):
         got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ValueError(
-            f"shattering needs an output with one row a point, [{len(x)}, ...]; the module returned {got}."
+            f"shattering needs an output with one row per point, [{len(x)}, ...]; the module returned {got}."
         )
     scores = output.flatten(1).sum(1) if score is None else score(output)
     if scores.shape != (len(x),):
-        raise ValueError(f"score has to return one number a point, [{len(x)}]; it returned {list(scores.shape)}.")
+        raise ValueError(f"score must return one number per point, [{len(x)}]; it returned {list(scores.shape)}.")
     return torch.autograd.grad(differentiable("shattering: the score", scores.sum()), x)[0].flatten(1)
 
 
 @torch.no_grad()
 def _calibrate(module: nn.Module, norms: list[_BatchNorm], batch: Tensor) -> None:
-    """Set BatchNorm's running statistics to those of one batch; dropout and its like stay off."""
+    """Set BatchNorm's running statistics to those of one batch; dropout and the like stay off."""
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over the batches seen, of which there is one
+        norm.momentum = None  # None averages over all batches seen: here, one
         norm.train()
-    module(batch.clone())  # a net that starts in place writes into what it is given
+    module(batch.clone())  # a network that starts with an in-place operation writes into its input
     module.eval()
 
 

@@ -1,4 +1,4 @@
-"""Activations, and the gradient of the loss by them, layer by layer on one batch."""
+"""Activations, and the gradient of the loss with respect to them, layer by layer on one batch."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from resnet_edu.probes.state import as_it_was, listening, loss_of, numbered, ten
 
 @dataclass(frozen=True)
 class Signal:
-    """One forward and one backward pass, layer by layer, in the order in which the layers ran.
+    """One forward and one backward pass, layer by layer, in execution order.
 
-    names: the layers; a layer that ran twice has " (2)" behind its name the second time.
-    activation: float64 [layers], root mean square of the layer's output, as it leaves the layer.
-    gradient: float64 [layers], L2 norm of the gradient of the loss by that output; NaN where the loss ignores it.
+    names: the layers; a layer that ran twice has " (2)" appended to its name the second time.
+    activation: float64 [layers], root mean square of the layer's output, before any in-place change.
+    gradient: float64 [layers], L2 norm of dLoss/doutput; NaN where the loss ignores that output.
     """
 
     names: list[str]
@@ -40,18 +40,18 @@ def signal(
 ) -> Signal:
     """The scale of each layer's output h and of dL/dh, for every layer that has a weight of two or more dimensions.
 
-    layers: names of modules to listen to in place of those, such as the blocks of a net.
+    layers: names of modules to measure instead, such as the blocks of a network.
 
     batch: one input batch, such as float images [N, C, H, W]. labels: int64 [N], given to `loss_fn(output, labels)`.
-    Without labels, cross-entropy takes 0, 1, 2, ... in turn, for a net that has not learned anything cannot tell, and
-    any other loss is called as `loss_fn(output)`.
+    Without labels, cross-entropy gets dummy labels 0, 1, 2, ... (an untrained network has no preference), and any
+    other loss is called as `loss_fn(output)`.
 
-    The pass runs in train mode, as training would: BatchNorm uses the batch, and its running statistics, the modes, the
-    gradients and the random state are put back, whatever happens. In-place ReLU and `+=` do not disturb it: the point
-    in the graph is kept, not the tensor.
+    The pass runs in train mode, as in training: BatchNorm uses the batch. Its running statistics, the modes, the
+    gradients and the random state are restored, even after an error. In-place ReLU and `+=` do no harm: the node in
+    the graph is kept, not the tensor.
 
-    Raises ValueError for labels or a loss that have no gradient to give, for a net in which no such layer runs, and for
-    what hides its layers: torch.jit and reentrant checkpoints. What torch.compile compiled runs uncompiled.
+    Raises ValueError for labels or a loss without a gradient, for a network in which no such layer runs, and for
+    anything that hides its layers: torch.jit and reentrant checkpoints. Compiled modules run uncompiled.
     """
     module = unwrapped("signal", module, batch)
     heard_layers = _weighted(module) if layers is None else list(named(module, layers).items())
@@ -71,11 +71,11 @@ def signal(
         module.train()
         x = batch.detach().clone()
         if x.is_floating_point():
-            x.requires_grad_()  # so that a frozen net has a graph, too
+            x.requires_grad_()  # so that a frozen network has a graph, too
         with listening(heard_layers, heard):
-            output = module(x.clone())  # in-place operations are allowed on a copy, not on a leaf
+            output = module(x.clone())  # in-place operations are allowed on a copy, but not on a leaf
         if not names:
-            raise ValueError(f"signal: no layer of {type(module).__name__} that it listens to ran on this batch.")
+            raise ValueError(f"signal: none of the layers to measure in {type(module).__name__} ran on this batch.")
         loss = loss_of("signal", output, labels, loss_fn)
         wanted = [edge for edge in edges if edge is not None]
         grads = iter(torch.autograd.grad(loss, wanted, allow_unused=True) if wanted else ())
@@ -84,8 +84,8 @@ def signal(
 
 
 def _weighted(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The layers with a weight of two or more dimensions of their own: BatchNorm and its like are not among them."""
+    """The layers with a weight of two or more dimensions of their own; this excludes BatchNorm and the like."""
     layers = [(name, part) for name, part in parts(module) if any(p.ndim >= 2 for p in own_parameters(part))]
     if not layers:
-        raise ValueError(f"{type(module).__name__} has no layer with a weight of two or more dimensions to listen to.")
+        raise ValueError(f"{type(module).__name__} has no layer with a weight of two or more dimensions to measure.")
     return layers

@@ -1,4 +1,4 @@
-"""How a probe runs a net and leaves it as it was: hooks, modes, statistics, weights, random state."""
+"""How a probe runs a network and leaves it unchanged: hooks, modes, statistics, weights, random state."""
 
 from __future__ import annotations
 
@@ -17,26 +17,24 @@ from resnet_edu.models.wrappers import bare
 
 
 def ready(who: str, module: nn.Module) -> nn.Module:
-    """The module inside torch.compile's or DataParallel's wrapper, if its layers know their shapes."""
+    """The module inside torch.compile's or DataParallel's wrapper, after checking that no layer is uninitialized."""
     module = bare(who, module)
     if lazy := [name for name, tensor in (*module.named_parameters(), *module.named_buffers()) if is_lazy(tensor)]:
-        raise ValueError(f"{who}: {lazy[0]!r} has no shape yet. Run one batch through the net first.")
+        raise ValueError(f"{who}: {lazy[0]!r} has no shape yet. Run one batch through the network first.")
     return module
 
 
 def unwrapped(who: str, module: nn.Module, batch: Tensor, *, numbers: bool = True, listens: bool = True) -> nn.Module:
-    """As `ready`, for a batch to run on. numbers, listens: whether the probe reads numbers, and has hooks on layers."""
+    """Like `ready`, for a probe that runs a batch. numbers, listens: whether it reads values, and uses layer hooks."""
     module = ready(who, module)
     if listens and (deaf := [n for n, part in module.named_modules() if isinstance(part, torch.jit.ScriptModule)]):
-        raise ValueError(
-            f"{who} cannot listen to {deaf[0]!r}, which torch.jit compiled. Give the net as it was before."
-        )
+        raise ValueError(f"{who} cannot hook into {deaf[0]!r}, which torch.jit compiled. Pass the original network.")
     if not isinstance(batch, Tensor):
-        raise TypeError(f"{who} takes one batch as a tensor; it was given {type(batch).__name__}.")
+        raise TypeError(f"{who} takes one batch as a tensor; it got {type(batch).__name__}.")
     if batch.ndim == 0 or len(batch) == 0:
         raise ValueError(f"{who} needs at least one example; the batch has the shape {list(batch.shape)}.")
     if numbers and any(tensor.device.type == "meta" for tensor in (batch, *module.parameters())):
-        raise ValueError(f"{who} measures numbers, and tensors on the device 'meta' have none.")
+        raise ValueError(f"{who} needs values, and tensors on the device 'meta' have none.")
     return module
 
 
@@ -50,7 +48,7 @@ def tensors_in(value: object) -> Iterator[Tensor]:
 
 
 def loss_of(who: str, output: Any, labels: Tensor | None, loss_fn: Callable[..., Tensor]) -> Tensor:
-    """The loss, one number with a gradient. Cross-entropy's labels are checked, or 0, 1, 2, ... in turn."""
+    """The loss as a scalar with a gradient. Checks cross-entropy's labels; without labels, uses 0, 1, 2, ..."""
     if loss_fn is F.cross_entropy:
         labels = _labels_for(who, output, labels)
     loss = loss_fn(output) if labels is None else loss_fn(output, labels)
@@ -58,10 +56,10 @@ def loss_of(who: str, output: Any, labels: Tensor | None, loss_fn: Callable[...,
 
 
 def differentiable(what: str, number: Tensor) -> Tensor:
-    """The number, if it is one with a gradient that `torch.autograd.grad` can follow."""
+    """Return the number if it is a scalar that `torch.autograd.grad` can differentiate; else raise ValueError."""
     if not isinstance(number, Tensor) or number.numel() != 1 or not number.requires_grad:
         got = f"a tensor {list(number.shape)}" if isinstance(number, Tensor) else type(number).__name__
-        raise ValueError(f"{what} has to be one number with a gradient; it is {got}.")
+        raise ValueError(f"{what} must be one number with a gradient; it is {got}.")
     seen, waiting = set[Any](), [number.grad_fn]
     while waiting:
         node = waiting.pop()
@@ -69,7 +67,7 @@ def differentiable(what: str, number: Tensor) -> Tensor:
             continue
         if node.name() == "CheckpointFunctionBackward":
             raise ValueError(
-                f"{what} comes from a checkpoint that hides the layers in it: give it use_reentrant=False."
+                f"{what} comes from a reentrant checkpoint, which hides its layers: pass use_reentrant=False to it."
             )
         seen.add(node)
         waiting += [before for before, _ in node.next_functions]
@@ -79,20 +77,22 @@ def differentiable(what: str, number: Tensor) -> Tensor:
 def _labels_for(who: str, output: object, labels: Tensor | None) -> Tensor:
     if not isinstance(output, Tensor) or output.ndim < 2 or (labels is None and output.ndim > 2):
         got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(f"{who} needs logits [N, classes] for cross-entropy; the net returned {got}. Give a loss_fn.")
+        raise ValueError(
+            f"{who} needs logits [N, classes] for cross-entropy; the network returned {got}. Pass a loss_fn."
+        )
     classes, expected = output.shape[1], (len(output), *output.shape[2:])
     if labels is None:
         return torch.arange(len(output), device=output.device) % classes
     if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.shape != expected:
         got = f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
-        raise ValueError(f"{who}: labels have to be torch.int64 {list(expected)}; they are {got}.")
+        raise ValueError(f"{who}: labels must be torch.int64 {list(expected)}; they are {got}.")
     if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(f"labels have to be 0 to {classes - 1}; they are {int(labels.min())} to {int(labels.max())}.")
+        raise ValueError(f"labels must be 0 to {classes - 1}; they are {int(labels.min())} to {int(labels.max())}.")
     return labels
 
 
 def numbered(name: str, names: list[str]) -> str:
-    """The name of a layer that runs now; from its second run on with " (2)" and so on behind it."""
+    """The name of a layer that is running, with " (2)" and so on appended from its second run on."""
     runs = 1 + sum(n == name or n.startswith(f"{name} (") for n in names)
     return name if runs == 1 else f"{name} ({runs})"
 
@@ -104,7 +104,7 @@ def listening(
     *,
     entering: Callable[..., Any] | None = None,
 ) -> Iterator[None]:
-    """Calls entering(name, layer, inputs) and leaving(name, layer, inputs, output) around each layer; no hook stays."""
+    """Call entering(name, layer, inputs) and leaving(name, layer, inputs, output) around each layer; no hook stays."""
     handles = []
     for name, layer in layers:
         if entering is not None:
@@ -120,9 +120,9 @@ def listening(
 
 @contextmanager
 def _as_written(module: nn.Module) -> Iterator[None]:
-    """What torch.compile compiled runs uncompiled, so that hooks are heard. The random state is put back."""
+    """Run compiled modules uncompiled, so that hooks fire. Restore the random state."""
     devices = sorted({p.device.index or 0 for p in module.parameters() if p.device.type == "cuda"})
-    # Nothing is compiled where dynamo was never imported, and importing it takes a second.
+    # If dynamo was never imported, nothing is compiled, and importing it takes a second.
     uncompiled = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
     with torch.random.fork_rng(devices=devices), uncompiled:
         try:
@@ -131,13 +131,13 @@ def _as_written(module: nn.Module) -> Iterator[None]:
             if "Expected more than 1" not in str(error):
                 raise
             raise ValueError(
-                f"In train mode a norm needs several numbers per channel: give more examples. PyTorch says: {error}."
+                f"In train mode a norm needs more than one value per channel: give more examples. PyTorch: {error}."
             ) from error
 
 
 @contextmanager
 def as_it_was(module: nn.Module) -> Iterator[None]:
-    """Puts back train/eval modes, buffers (BatchNorm's running statistics) and random state, whatever happens."""
+    """Restore train/eval modes, buffers (BatchNorm's running statistics) and random state, even after an error."""
     modes = [(m, m.training) for m in module.modules()]
     buffers = [(m, n, b, b.clone()) for m in module.modules() for n, b in m.named_buffers(recurse=False)]
     with _as_written(module):
@@ -153,7 +153,7 @@ def as_it_was(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def weights_as_they_were(module: nn.Module) -> Iterator[None]:
-    """As `as_it_was`, and puts back every parameter and its gradient, bit for bit, with its type and device."""
+    """Like `as_it_was`, and restore every parameter and its gradient bit for bit, with its dtype and device."""
     saved = [(p, p.detach().clone(), p.grad, None if p.grad is None else p.grad.clone()) for p in module.parameters()]
     with as_it_was(module):
         try:
@@ -161,7 +161,7 @@ def weights_as_they_were(module: nn.Module) -> Iterator[None]:
         finally:
             with torch.no_grad():
                 for p, weight, grad, numbers in saved:
-                    p.grad = None  # it may be of another type than the weight that comes back
+                    p.grad = None  # its dtype may differ from the restored weight's
                     _put_back(p, weight)
                     if grad is not None and numbers is not None:
                         _put_back(grad, numbers)
@@ -169,7 +169,7 @@ def weights_as_they_were(module: nn.Module) -> Iterator[None]:
 
 
 def _put_back(tensor: Tensor, saved: Tensor) -> None:
-    """Gives the very same tensor its numbers back, and its type and device, should the net have been moved."""
+    """Restore the values of this same tensor, and its dtype and device in case the network was moved."""
     if (tensor.dtype, tensor.device) == (saved.dtype, saved.device):
         tensor.copy_(saved)
     else:
@@ -178,9 +178,9 @@ def _put_back(tensor: Tensor, saved: Tensor) -> None:
 
 @contextmanager
 def on_copies(module: nn.Module) -> Iterator[None]:
-    """The net runs on copies of its buffers and random state: what a graph made here holds, nobody changes later."""
+    """Run the network on copies of its buffers and random state, so that a graph built here never changes later."""
     buffers = [(m, name, b) for m in module.modules() for name, b in m.named_buffers(recurse=False)]
-    copies = {id(b): b.clone() for _, _, b in buffers}  # a buffer that is shared has one copy
+    copies = {id(b): b.clone() for _, _, b in buffers}  # a shared buffer has one copy
     with _as_written(module):
         try:
             for m, name, b in buffers:

@@ -12,11 +12,11 @@ from resnet_edu.probes.recorder import Recorder
 
 
 class UpdateRatio(Recorder):
-    """Records |w_after - w_before| / |w_before| of every weight, a row a step: the update-to-weight ratio.
+    """Records |w_after - w_before| / |w_before| of every weight, one row per step: the update-to-weight ratio.
 
     module, params, batch: as for `GradientNorms`.
 
-    In a loop of your own, around the optimizer's step; in `training.fit`, as a callback:
+    In your own loop, around the optimizer's step; in `training.fit`, as a callback:
 
         ratios.start()
         optimizer.step()
@@ -24,11 +24,11 @@ class UpdateRatio(Recorder):
 
         training.fit(net, train, epochs=1, callbacks=[ratios])
 
-    Measured on the weights themselves, the update holds all that moves them: learning rate, momentum, weight decay,
-    clipping, whatever the optimizer. What float32 rounds away did not happen, and is not in it. About 1e-3 is a common
-    rule of thumb (Karpathy, notes of CS231n). Norms are taken in float64 where the device has it. The probe keeps one
+    Measured on the weights themselves, the update includes everything that moves them: learning rate, momentum, weight
+    decay, clipping, whatever the optimizer. Changes that float32 rounds away are not included. About 1e-3 is a common
+    rule of thumb (Karpathy, CS231n notes). Norms are taken in float64 where the device has it. The probe keeps one
     copy of the weights that it follows and never changes them; a row stays on the device until `numpy()`, so that
-    recording never waits for a GPU. A weight of zeros gives NaN where it stayed, and infinity where it moved.
+    recording never waits for a GPU. An all-zero weight gives NaN if it stayed and infinity if it moved.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class UpdateRatio(Recorder):
     ) -> None:
         super().__init__(module, params, batch=batch)
         self._before: list[Tensor] | None = None
-        self._due = -1  # the step of the run at which the copy is one step old
+        self._due = -1  # the training step at which the copy is one step old
 
     @torch.no_grad()
     def start(self) -> None:
@@ -62,13 +62,13 @@ class UpdateRatio(Recorder):
         self._before = None
 
     def on_gradients(self, step: int) -> None:
-        """The hook that `training.fit` calls before every step: the step before it has been made by now."""
-        if self._before is not None and step == self._due:  # else the copy is left over from a run that was cut off
+        """Called by `training.fit` before every step: the previous step is complete by now."""
+        if self._before is not None and step == self._due:  # else the copy is left over from an interrupted run
             self.record()
         self.start()
         self._due = step + 1
 
     def on_epoch(self, history: object) -> None:
-        """The hook that `training.fit` calls after an epoch's last step."""
+        """Called by `training.fit` after an epoch's last step."""
         if self._before is not None:
             self.record()

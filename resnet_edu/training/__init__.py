@@ -10,14 +10,14 @@ Read it in this order:
 
     schedules.py    the learning rate as a pure function of the step
     loop.py         `fit`: the training step that every lesson runs, and the evaluation
-    history.py      what a run leaves behind, and what `fit` calls on the way
-    settings.py     the settings of a run, checked
+    history.py      the record of a run, and the callbacks of `fit`
+    settings.py     the settings of a run, validated
     precision.py    fp32, bf16, fp16; the memory format
-    checkpoints.py  a run as a file that is whole or not there
-    distributed.py  several processes that train one net
-    recipes.py      whole recipes, one command, a folder that tells what was done
+    checkpoints.py  a run as a file, written atomically
+    distributed.py  several processes that train one network
+    recipes.py      complete recipes, one command, a folder that records what was done
     provenance.py   commit, machine and versions of a recorded run
-    reproduce.py    the paper's table and its Figure 6, run again
+    reproduce.py    the paper's table and its Figure 6, reproduced
 """
 
 from resnet_edu.training.history import DivergenceError, EpochCallback, GradientCallback, History, Metrics

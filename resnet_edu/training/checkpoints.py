@@ -1,13 +1,13 @@
-"""Checkpoints: a training run as a file that is whole or not there, and that goes on bit for bit.
+"""Checkpoints: a training run as an atomically written file, from which it resumes bit for bit.
 
     >>> from resnet_edu import data, models, training
     >>> train, test = data.load("sample", size=16)
     >>> net = models.CifarNet(20, residual=True)
     >>> training.fit(net, train, epochs=30, checkpoint="run/checkpoint.pt")            # written after every epoch
-    >>> training.fit(net, train, epochs=30, checkpoint="run/checkpoint.pt", resume=True)   # goes on where it was
+    >>> training.fit(net, train, epochs=30, checkpoint="run/checkpoint.pt", resume=True)   # continues where it stopped
 
-`write` makes a new file beside the old one, waits until the disk has it, and then renames: a run that is killed at any
-moment leaves the last whole checkpoint. `read` loads tensors and plain values only, never code.
+`write` makes a new file next to the old one, waits until it is on disk, and then renames it: a run killed at any
+moment leaves the last complete checkpoint. `read` loads tensors and plain values only, never code.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ FORMAT = "resnet_edu checkpoint 1"
 
 
 def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
-    """Write tensors and plain values to `path`, whole or not at all; the folder is made where it is missing."""
+    """Write tensors and plain values to `path`, completely or not at all; create the folder if it is missing."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()  # straight into a file, torch.save tells a full disk as "unexpected pos 90624 vs 90520"
+    buffer = io.BytesIO()  # when writing to a file, torch.save reports a full disk as "unexpected pos 90624 vs 90520"
     torch.save({"format": FORMAT, **state}, buffer)
     with files.whole(path) as file:
         file.write(buffer.getbuffer())
@@ -40,25 +40,27 @@ def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `write` wrote, on the CPU. Raises FileNotFoundError, or ValueError for a damaged or foreign file."""
+    """Load what `write` wrote, onto the CPU. Raises FileNotFoundError, or ValueError for a damaged or foreign file."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint {path}.")
     try:
-        with zipfile.ZipFile(path) as archive:  # torch.load does not look at the checksums that torch.save wrote
+        with zipfile.ZipFile(path) as archive:  # torch.load does not check the checksums that torch.save wrote
             if (bad := archive.testzip()) is not None:
                 raise ValueError(f"{bad} is damaged")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).partition("\n")[0][:120]
-        raise ValueError(f"{path} is no whole checkpoint ({reason}): remove it, or resume from another.") from None
+        raise ValueError(
+            f"{path} is not a complete checkpoint ({reason}): delete it, or resume from another."
+        ) from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise ValueError(f"{path} holds something else than a run of this package: resume from one that `fit` wrote.")
+        raise ValueError(f"{path} is not a checkpoint of this package: resume from one that `fit` wrote.")
     return state
 
 
 def _sync_folder(folder: Path) -> None:
-    """The new name has to reach the disk, too; not every system can open a folder for that."""
+    """Flush the rename to disk, too; not every system can open a folder for that."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -68,6 +70,6 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _remove_drafts(path: Path) -> None:
-    """What a killed run left half written."""
+    """Remove partial files of killed runs."""
     for draft in path.parent.glob(f".{path.name}.*"):
         draft.unlink(missing_ok=True)

@@ -1,13 +1,13 @@
-"""Several processes train one net, on one machine or on several.
+"""Several processes train one network, on one machine or several.
 
     torchrun --standalone --nproc_per_node=2 -m resnet_edu train --depth 20 --out run
 
-Every process ("rank") holds the whole set of images and the whole net. Of each batch it takes its share: every world-th
-image of one permutation, which all ranks draw from the same seed. DistributedDataParallel averages the gradients, so
-that all nets stay equal. Losses, counts and evaluations are summed over the ranks; rank 0 alone writes.
+Every process ("rank") holds all images and the whole network. From each batch it takes its share: every world-th image
+of one permutation, which all ranks generate from the same seed. DistributedDataParallel averages the gradients, so that
+all copies stay equal. Losses, counts and evaluations are summed over the ranks; only rank 0 writes files.
 
-What is not equal to one process: BatchNorm normalizes each rank's share by the share's own mean and variance, and
-dropout draws masks of its own in each rank, which the ranks after the first draw anew when a run is resumed.
+What differs from one process: BatchNorm normalizes each rank's share with the share's own mean and variance, and
+dropout uses a different mask on each rank. Ranks other than 0 start from new dropout masks when a run resumes.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 def launched() -> bool:
-    """Whether torchrun, or something that sets the same variables, started this process as one of several."""
+    """Whether torchrun, or a launcher that sets the same variables, started this process as one of several."""
     return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"))
 
 
 class ProcessGroup:
-    """The processes that torchrun started, as `training.fit(..., ranks=)` takes them; used in a `with` statement."""
+    """The processes that torchrun started, to pass to `training.fit(..., ranks=)`; use it in a `with` statement."""
 
     def __init__(self) -> None:
         if not launched():
             raise RuntimeError(
-                "These are no processes that train together: start them with torchrun --standalone --nproc_per_node=2."
+                "This process is not part of a group: start the command with torchrun --standalone --nproc_per_node=2."
             )
         self.rank, self.world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self.local_rank = int(os.environ["LOCAL_RANK"])
         gpus = torch.cuda.device_count()
         if gpus and self.local_rank >= gpus:
-            raise RuntimeError(f"Process {self.local_rank} of this machine has no GPU of its own; there are {gpus}.")
+            raise RuntimeError(
+                f"Process {self.local_rank} on this machine has no GPU of its own; the machine has {gpus}."
+            )
         self.device = torch.device("cuda", self.local_rank) if gpus else torch.device("cpu")
 
     def __enter__(self) -> ProcessGroup:
@@ -53,8 +55,8 @@ class ProcessGroup:
         dist.destroy_process_group()
 
     def wrap(self, net: nn.Module) -> nn.Module:
-        """The net, its gradients averaged over all ranks; weights and statistics of rank 0 are given to all."""
-        # Its memory format is settled first: DDP lays out its buckets like the weights that it is given.
+        """Wrap the network so that gradients are averaged over all ranks; broadcast rank 0's weights and statistics."""
+        # Set the memory format first: DDP lays out its buckets like the weights it gets.
         net = net.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return DistributedDataParallel(net, device_ids=[self.local_rank] if self.device.type == "cuda" else None)
 
@@ -65,6 +67,6 @@ class ProcessGroup:
         return summed
 
     def share_buffers(self, net: nn.Module) -> None:
-        """Rank 0's running statistics to all ranks, so that all evaluate one and the same net."""
+        """Broadcast rank 0's running statistics, so that all ranks evaluate the same network."""
         for buffer in net.buffers():
             dist.broadcast(buffer, src=0)

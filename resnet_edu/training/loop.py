@@ -1,4 +1,4 @@
-"""The loop. `fit` sets a run up and `_Run.train_epoch` holds the training step that every lesson runs, in full."""
+"""The training loop. `fit` sets up a run; `_Run.train_epoch` is the complete training step of every lesson."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from resnet_edu.training.settings import (
 
 
 class Ranks(Protocol):
-    """Several processes that train one net: `resnet_edu.training.distributed` makes one of these."""
+    """Several processes that train one network; implemented in `resnet_edu.training.distributed`."""
 
     rank: int
     world: int
@@ -49,12 +49,12 @@ class Ranks(Protocol):
         """The sum of a tensor over all processes."""
 
     def share_buffers(self, net: nn.Module) -> None:
-        """Give the running statistics of the first process to all."""
+        """Copy the first process's running statistics to all."""
 
 
 @dataclass
 class OneProcess:
-    """The usual case: one process, which holds all of each batch."""
+    """The usual case: one process, which gets all of each batch."""
 
     rank: int = 0
     world: int = 1
@@ -67,11 +67,11 @@ class OneProcess:
 
 
 def after_interrupt(history: History, epochs: int) -> None:
-    """Called where a run was stopped, before `fit` returns. A lesson puts a function here that ends the cell, too."""
+    """Called after a run was interrupted, before `fit` returns. A lesson replaces it to end the cell, too."""
 
 
 class _Default(float):
-    """A number that nobody has chosen."""
+    """A default value that the caller did not choose."""
 
 
 def fit(
@@ -97,31 +97,31 @@ def fit(
     ranks: Ranks | None = None,
     compile: bool = False,
 ) -> History:
-    """Train `net` on `train` with cross-entropy, by SGD unless another optimizer is given; returns the `History`.
+    """Train `net` on `train` with cross-entropy, with SGD unless another optimizer is given; returns the `History`.
 
-    The net moves to the device of the images. `lr` is the highest learning rate, `schedule` its course: "one_cycle",
+    The network moves to the device of the images. `lr` is the peak learning rate, `schedule` its course: "one_cycle",
     "paper", "constant", or a function `(step, total_steps) -> factor`. `augment` crops and flips. `precision` is
     "fp32", "tf32", "bf16", "fp16" (with a gradient scaler, which waits for the GPU at each step) or "auto", the fastest
-    that the device has in hardware; under "fp32" a GPU does not round to TF32, as it would by default. `seed`
-    orders the images, augments them and drives dropout: the same seed gives the same history on a CPU. `max_steps` ends
-    the run (and its schedule) after so many steps, in the middle of an epoch if need be. A last batch of a single image
-    is left out.
+    that the device supports in hardware; "fp32" also disables a GPU's default rounding to TF32. `seed` controls the
+    order of the images, augmentation and dropout: on a CPU, the same seed gives the same history. `max_steps` ends the
+    run (and its schedule) after this many steps, if necessary in the middle of an epoch. A last batch of a single image
+    is dropped.
 
-    `optimizer` is a function of the parameters, such as `torch.optim.AdamW`. Its settings are its own (`momentum` and
-    `weight_decay` are SGD's), and so is its learning rate, unless `lr` is given; the schedule multiplies it.
+    `optimizer` is a function of the parameters, such as `torch.optim.AdamW`. It uses its own settings (`momentum` and
+    `weight_decay` apply to SGD only) and its own learning rate, unless `lr` is given; the schedule multiplies it.
 
-    `checkpoint` names a file that is written after every epoch; with `resume` a run goes on from it, on a CPU bit for
-    bit as if it had not stopped, and starts where there is no such file yet. Without `resume` an existing file is
-    refused, not written over. The file also holds the state of callbacks that have `state_dict` and `load_state_dict`,
-    as `probes.GradientNorms` has. `ranks` shares each batch among several processes; the net is then `ranks.wrap(net)`:
-    see `resnet_edu.training.distributed`.
-    `compile` hands the net to torch.compile, on a GPU with CUDA graphs: for small nets that wait for their launches.
-    The first step then takes a minute, a short last batch is left out of each epoch, since it would be compiled a
-    second time, and the last bits of the result may differ. What was compiled before is forgotten.
+    `checkpoint` names a file that is written after every epoch. With `resume`, a run continues from it, on a CPU bit
+    for bit as if it had not stopped; if there is no such file yet, it starts from scratch. Without `resume`, an
+    existing file raises an error rather than being overwritten. The file also holds the state of callbacks with
+    `state_dict` and `load_state_dict`, such as `probes.GradientNorms`. `ranks` shares each batch among several
+    processes; pass `ranks.wrap(net)` as the network: see `resnet_edu.training.distributed`.
+    `compile` uses torch.compile, on a GPU with CUDA graphs: for small networks limited by kernel launches.
+    The first step then takes a minute; a short last batch is dropped from each epoch, since it would be compiled a
+    second time; and the last bits of the result may differ. Earlier compiled code is discarded.
 
-    An interrupt (the stop button, Ctrl-C) ends the run with net and history as they are, `history.interrupted` True. In
-    a lesson it ends the cell, too.
-    Raises DivergenceError when the loss is no longer finite; TypeError or ValueError for a setting that cannot be.
+    An interrupt (the stop button, Ctrl-C) ends the run, keeping network and history as they are, with
+    `history.interrupted` True. In a lesson it ends the cell, too.
+    Raises DivergenceError if the loss is no longer finite; TypeError or ValueError for an invalid setting.
     """
     check_net(net)
     check_pair(train, val)
@@ -129,14 +129,14 @@ def fit(
         images=len(train), classes=list(train.classes), epochs=epochs, batch_size=batch_size, lr=lr,
         schedule=schedules.name_of(schedule), optimizer=_name_of(optimizer), momentum=momentum,
         weight_decay=weight_decay, augment=augment, seed=seed, max_steps=max_steps, compile=compile,
-        precision=precision_name(precision, train.images.device),  # "auto" would be another one on the next machine
+        precision=precision_name(precision, train.images.device),  # "auto" may mean another one on the next machine
     )  # fmt: skip
     checks.flag("progress", progress)
     path = check_checkpoint(checkpoint, resume)
     run = _Run(net, train, val, settings, schedules.choose(schedule), Callbacks(callbacks), ranks or OneProcess())
     run.make_optimizer(optimizer, None if isinstance(lr, _Default) else settings.lr)
     if settings.compile:
-        torch.compiler.reset()  # PyTorch keeps 8 graphs of a class's code, and runs what comes later without compiling
+        torch.compiler.reset()  # PyTorch keeps 8 graphs per code object, and runs later ones uncompiled
         graphs = "reduce-overhead" if run.device.type == "cuda" else "default"
         run.forward = torch.compile(net, mode=graphs, dynamic=False)
 
@@ -162,7 +162,7 @@ def fit(
 
 
 class _Run:
-    """What a training run is made of; `train_epoch` is the part to read."""
+    """The state of a training run; `train_epoch` is the part to read."""
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class _Run:
         self.history, self.losses, self.started = History(), list[Tensor](), 0.0
 
     def seed(self, value: int) -> None:
-        """Seeds the random numbers of the CPU and of the device that trains; another GPU keeps its own."""
+        """Seed the CPU and the training device; other GPUs are not affected."""
         torch.default_generator.manual_seed(value)
         for device in self.cuda:
             with torch.cuda.device(device):
@@ -204,7 +204,7 @@ class _Run:
             torch.mps.manual_seed(value)
 
     def make_optimizer(self, optimizer: Callable[..., torch.optim.Optimizer] | None, lr: float | None) -> None:
-        """The optimizer, and the highest rate of each of its groups: `lr`, or the optimizer's own."""
+        """Create the optimizer, and store the peak rate of each of its groups: `lr`, or the optimizer's own."""
         if optimizer is None:
             s = self.settings
             parameters = self.net.parameters()
@@ -215,13 +215,13 @@ class _Run:
             self.optimizer = optimizer(self.net.parameters())
             if not isinstance(self.optimizer, torch.optim.Optimizer):
                 raise TypeError(
-                    f"optimizer={optimizer!r:.60} returned {type(self.optimizer).__name__}: give a function of the "
+                    f"optimizer={optimizer!r:.60} returned {type(self.optimizer).__name__}: pass a function of the "
                     "parameters that returns a torch.optim.Optimizer, such as torch.optim.AdamW."
                 )
         self.rates = [group["lr"] if lr is None else lr for group in self.optimizer.param_groups]
 
     def set_rates(self, step: int) -> float:
-        """The learning rate of this step; returns that of the first group."""
+        """Set the learning rates for this step; return that of the first group."""
         factor = schedules.factor(self.schedule, step, self.total)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
@@ -261,7 +261,7 @@ class _Run:
             bar.update()
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's share of each batch, in an order that the seed and the epoch give."""
+        """This process's share of each batch, in an order determined by the seed and the epoch."""
         s = self.settings
         shard, seed = (self.group.rank, self.group.world), 1000 * s.seed + epoch
         for x, y in self.train.batches(s.batch_size, shuffle=True, augment=s.augment, seed=seed, shard=shard):
@@ -275,20 +275,20 @@ class _Run:
         self.history.add_epoch(self.sizes[: len(losses)], losses, correct, metrics, seconds)
         if checkpoint is not None and self.group.rank == 0:
             checkpoints.write(checkpoint, self.state())
-        with torch.random.fork_rng(devices=self.cuda):  # what a callback draws is in no checkpoint
+        with torch.random.fork_rng(devices=self.cuda):  # a callback's random draws are not checkpointed
             self.seed(1000 * self.settings.seed + epoch)
             for callback in self.callbacks.on_epoch:
                 callback(self.history)
 
     def add_unfinished_epoch(self) -> None:
-        """The losses of the steps that were taken in an epoch that did not end."""
+        """Record the losses of the steps of an unfinished epoch."""
         unsaved = len(self.history.step_lr) - len(self.history.step_loss)
         self.history.step_loss += [float(loss) for loss in self.losses[:unsaved]]
 
     # --- a loss that is not finite ------------------------------------------------------------------------------------
 
     def check_finite(self, x: Tensor, epoch: int, step: int, bar: tqdm) -> None:
-        """Raises DivergenceError where a loss is not finite; on an accelerator it looks at every 50th step only."""
+        """Raise DivergenceError if a loss is not finite; on an accelerator, check only at every 50th step."""
         count = len(self.losses)
         if count % self.check_every and count != len(self.sizes) and step + 1 != self.total:
             return
@@ -296,7 +296,7 @@ class _Run:
         values = torch.stack(self.losses[start if self.check_every > 1 else -1 :]).tolist()
         if all(map(math.isfinite, values)):
             return
-        if self.check_every > 1:  # the weights have moved on since: take these steps again, and look at each of them
+        if self.check_every > 1:  # the weights have moved on since: repeat these steps and check each one
             self.restore(state)
             self.check_every = 1
             self.train_epoch(epoch, bar, start)
@@ -315,20 +315,20 @@ class _Run:
         )
 
     def keep_state(self) -> None:
-        """Where losses are read late: the batch that comes next, and all that is needed to go on from there."""
+        """If losses are checked late: save the next batch and all that is needed to continue from there."""
         self.kept = len(self.losses), copy.deepcopy(self.state()) if self.check_every > 1 else {}
 
     # --- what a checkpoint holds --------------------------------------------------------------------------------------
 
     def start(self, checkpoint: Path | None) -> None:
-        """Goes on from the checkpoint, where there is one; each process draws random numbers of its own."""
+        """Resume from the checkpoint, if there is one; seed each process differently."""
         if checkpoint is not None:
             if checkpoint.exists():
                 state = checkpoints.read(checkpoint)
                 self.settings.check_same(state["settings"], checkpoint)
                 self.restore(state)
             _check_same_epoch(len(self.history.train_loss), self.group, self.device)
-        if self.group.rank:  # other masks of dropout than the first process draws for its share
+        if self.group.rank:  # other dropout masks than the first process uses
             self.seed(self.settings.seed + 100_003 * self.group.rank + 7_919 * len(self.history.train_loss))
 
     def state(self) -> dict[str, Any]:
@@ -349,11 +349,13 @@ class _Run:
         try:
             weights.fill(net, state["net"])
         except ValueError as error:
-            raise ValueError(f"The checkpoint is of another net than this {type(net).__name__}: {error}") from None
+            raise ValueError(
+                f"The checkpoint belongs to another network than this {type(net).__name__}: {error}"
+            ) from None
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         for callback, state_then in zip(self.callbacks.stateful, state.get("callbacks", []), strict=False):
-            callback.load_state_dict(state_then)  # one that is new starts here
+            callback.load_state_dict(state_then)  # a new one starts here
         torch.set_rng_state(state["random"])
         for device, random in zip(self.cuda, state["cuda_random"], strict=False):
             torch.cuda.set_rng_state(random, device)
@@ -361,13 +363,13 @@ class _Run:
 
 
 def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ranks | None = None) -> Metrics:
-    """Loss and accuracy of `net` in eval mode over `images`, every image once; the net's modes are put back.
+    """Loss and accuracy of `net` in eval mode over `images`, every image once; the network's modes are restored.
 
-    With `ranks` each process takes its share of the images, and all of them return the result over all images.
+    With `ranks` each process takes its share of the images, and all return the result over all images.
     """
     checks.module("evaluate", net)
     group: Ranks = ranks or OneProcess()
-    if group.world > 1:  # a wrapper would wait in each batch, and the shares may differ by one
+    if group.world > 1:  # DDP would synchronize at each batch, and the shares may differ by one batch
         net = bare("evaluate", net)
     group.share_buffers(net)
     share = images if group.world == 1 else images[group.rank :: group.world]
@@ -380,9 +382,9 @@ def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ra
 
 
 def predict(net: nn.Module, images: Images, *, batch_size: int = 500) -> Tensor:
-    """Probabilities float32 [N, classes], in the order of the images: the softmax of what `net` says in eval mode.
+    """Probabilities float32 [N, classes], in the order of the images: the softmax of `net`'s logits in eval mode.
 
-    The net's modes are put back. Raises TypeError or ValueError for what is no net, no Images or no logits.
+    The network's modes are restored. Raises TypeError or ValueError for a wrong network, images or output.
 
     >>> confidence, guess = predict(net, test).max(1)
     """
@@ -392,7 +394,7 @@ def predict(net: nn.Module, images: Images, *, batch_size: int = 500) -> Tensor:
 
 @torch.no_grad()
 def _logits(net: nn.Module, images: Images, share: Images, batch_size: int) -> Tensor:
-    """float32 [N, outputs of the net] of one process's share, in eval mode."""
+    """float32 [N, outputs of the network] for one process's share, in eval mode."""
     device, classes = images.images.device, len(images.classes)
     net.to(device)
     parts = [torch.empty(0, classes, device=device)] if len(share) == 0 else []
@@ -407,7 +409,7 @@ def _logits(net: nn.Module, images: Images, share: Images, batch_size: int) -> T
 
 @contextmanager
 def _modes_restored(net: nn.Module) -> Iterator[None]:
-    """Every module is put back to the mode, train or eval, that it had."""
+    """Restore the mode, train or eval, of every module."""
     modes = [(m, m.training) for m in net.modules()]
     try:
         yield
@@ -417,15 +419,15 @@ def _modes_restored(net: nn.Module) -> Iterator[None]:
 
 
 def _steps_between_reads(device: torch.device) -> int:
-    """Reading a loss makes an accelerator wait."""
+    """How often to read the loss: on an accelerator, reading forces a sync."""
     return 1 if device.type == "cpu" else 50
 
 
 def _name_of(optimizer: Any) -> str:
     if optimizer is not None and not callable(optimizer):
         raise TypeError(
-            f"optimizer={optimizer!r:.60}: give a function of the parameters, such as torch.optim.AdamW, not an "
-            "optimizer that is made already."
+            f"optimizer={optimizer!r:.60}: pass a function of the parameters, such as torch.optim.AdamW, not an "
+            "optimizer that already exists."
         )
     return "SGD" if optimizer is None else getattr(optimizer, "__qualname__", type(optimizer).__name__)
 
@@ -437,17 +439,17 @@ def _check_wrapped(net: nn.Module, group: Ranks) -> None:
     inner = getattr(net, "_orig_mod", net)
     if group.world > 1 and not isinstance(inner, nn.parallel.DistributedDataParallel):
         raise ValueError(
-            f"{group.world} processes train one net only where their gradients are averaged: give fit "
+            f"{group.world} processes train one network only if their gradients are averaged: pass fit "
             f"ranks.wrap(net), not the {type(inner).__name__} itself."
         )
 
 
 def _check_same_epoch(epoch: int, group: Ranks, device: torch.device) -> None:
-    """Raises ValueError, in every process, where they would go on from different epochs."""
+    """Raise ValueError in every process if they would resume from different epochs."""
     epochs = torch.zeros(group.world, dtype=torch.int64, device=device)
     epochs[group.rank] = epoch
     if len(found := set(group.total(epochs).tolist())) > 1:
         raise ValueError(
-            f"The processes would go on from different epochs, {sorted(found)}: all of them have to find the "
-            "checkpoint, on a disk that they share or in a copy."
+            f"The processes would resume from different epochs, {sorted(found)}: all of them need the "
+            "same checkpoint, on a shared disk or as a copy."
         )

@@ -1,4 +1,4 @@
-"""The arithmetic of a run: which floating-point type, and how images lie in memory."""
+"""The arithmetic of a run: which floating-point type, and the memory format of the images."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import torch
 
 from resnet_edu import checks
 
-#: The type that autocast computes in; None is float32, whose products "tf32" rounds to 10 bits of mantissa on a GPU.
+#: The dtype of autocast; None is float32. "tf32" rounds the factors of its products to 10-bit mantissas on a GPU.
 PRECISIONS = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def precision_name(precision: str, device: torch.device) -> str:
-    """What `precision` comes to on `device`: itself, or for "auto" the fastest type that the hardware computes in.
+    """Resolve `precision` on `device`: itself, or for "auto" the fastest type supported in hardware.
 
-    That is bf16 where a GPU or CPU has it, otherwise fp16 on a GPU (a T4 only emulates bf16), and fp32 elsewhere.
-    Raises ValueError for an unknown name, and for fp16 or tf32 where there is no GPU.
+    That is bf16 if the GPU or CPU has it, otherwise fp16 on a GPU (a T4 only emulates bf16), and fp32 elsewhere.
+    Raises ValueError for an unknown name, and for fp16 or tf32 without a GPU.
     """
     if not isinstance(device, torch.device):
-        raise TypeError(f"device={device!r:.60}: give a torch.device, such as images.device.")
+        raise TypeError(f"device={device!r:.60}: pass a torch.device, such as images.device.")
     checks.choice("precision", precision, (*PRECISIONS, "auto"))
     if precision == "auto":
         if device.type == "cpu":
@@ -38,21 +38,21 @@ def precision_name(precision: str, device: torch.device) -> str:
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype | None:
-    """The type that autocast computes in, for `precision` on `device`; None is float32. Raises as `precision_name`."""
+    """The autocast dtype for `precision` on `device`; None is float32. Raises like `precision_name`."""
     return PRECISIONS[precision_name(precision, device)]
 
 
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
-    """Inside, a GPU may round the factors of float32 products to TF32, or it may not; PyTorch's default is both ways.
+    """Context manager that allows or forbids rounding the factors of float32 products to TF32 on a GPU.
 
-    By default cuDNN's convolutions are rounded and matrix products are not: relative errors of 1e-3 in what is called
-    float32. What was set before is put back. No effect without CUDA.
+    PyTorch's default is mixed: cuDNN's convolutions are rounded, matrix products are not, which gives relative errors
+    of 1e-3 in what is called float32. The previous setting is restored. No effect without CUDA.
     """
     # The older of PyTorch's two switches: torch.compile of 2.9 to 2.11 fails where the newer one was used (#166387).
     switches: tuple[Any, Any] = torch.backends.cuda.matmul, torch.backends.cudnn
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of their age
+        warnings.simplefilter("ignore")  # deprecation warnings
         before = [switch.allow_tf32 for switch in switches]
         for switch in switches:
             switch.allow_tf32 = allowed
@@ -64,11 +64,11 @@ def tf32(allowed: bool) -> Iterator[None]:
 
 
 def memory_format(device: torch.device) -> torch.memory_format:
-    """Channels last where it is faster and right. On MPS its BatchNorm gradients are wrong (pytorch issue 175189)."""
+    """Channels last where faster and correct. On MPS it gives wrong BatchNorm gradients (PyTorch issue 175189)."""
     return torch.channels_last if device.type in ("cpu", "cuda") else torch.contiguous_format
 
 
 def _cpu_has_bf16() -> bool:
-    """Whether this processor multiplies in bf16, as torch tells it; an older torch does not tell."""
+    """Whether this processor has bf16 hardware, according to torch; False with an older torch, which cannot say."""
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -1,4 +1,4 @@
-"""What stands beside a recorded result: commit, machine and versions."""
+"""The metadata of a recorded result: commit, machine and versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERSIONS = ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "jupyte
 
 
 def facts(device: torch.device | None = None) -> dict[str, Any]:
-    """{"commit", "machine", "versions"} of this run, and the GPU's name where it ran on one."""
+    """{"commit", "machine", "versions"} of this run, and the GPU's name if it ran on one."""
     machine = f"{processor()}, {os.cpu_count()} cores"
     if device is not None and device.type == "cuda":
         machine = f"{torch.cuda.get_device_name(device)}; {machine}"
@@ -35,19 +35,19 @@ def versions() -> dict[str, str]:
 
 
 def commit(folder: Path) -> str:
-    """The commit that the run started from; "" outside a clone, though a project of the reader's may lie around it."""
+    """The commit that the run started from; "" outside a clone, even inside another git repository."""
     ours = ["git", "ls-files", "--error-unmatch", Path(__file__).name]
     head = ["git", "rev-parse", "HEAD"]
     try:
         for command in (ours, head):
             result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):  # no git here, or none that knows this file
+    except (OSError, subprocess.CalledProcessError):  # no git here, or this file is not tracked
         return ""
     return result.stdout.strip()
 
 
 def processor() -> str:
-    """What /proc/cpuinfo calls the processor; elsewhere its architecture."""
+    """The processor's name in /proc/cpuinfo; on other systems its architecture."""
     cpuinfo = Path("/proc/cpuinfo")
     names = re.findall(r"^model name\s*:\s*(.+)$", cpuinfo.read_text() if cpuinfo.exists() else "", re.MULTILINE)
     return names[0] if names else f"{platform.machine()} on {sys.platform}"

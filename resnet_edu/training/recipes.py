@@ -1,10 +1,10 @@
-"""Training for real: whole recipes, one command, a folder that tells what was done.
+"""Training for real: complete recipes, one command, a folder that records what was done.
 
     python -m resnet_edu train --net resnet --depth 20 --data cifar10 --recipe paper --out runs/resnet20
 
-The folder holds `checkpoint.pt` (to go on from), `history.json`, `weights.safetensors` and `run.json`: the result, with
-command, commit, seed, machine, versions and time beside it; with `--norms N` also `norms.npz`, the gradient norm of
-every layer at each N-th step.
+The folder contains `checkpoint.pt` (to resume from), `history.json`, `weights.safetensors` and `run.json`: the result,
+with command, commit, seed, machine, versions and time; with `--norms N` also `norms.npz`, the gradient norm of every
+layer at each N-th step.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from resnet_edu.models import weights
 from resnet_edu.training import provenance
 from resnet_edu.training.distributed import ProcessGroup
 
-#: He et al. 2015, section 4.2: stop at 64k steps; ResNet-110 starts with a tenth of the rate for about 400 steps.
+#: He et al. 2015, section 4.2: stop at 64k steps; ResNet-110 starts at a tenth of the rate for about 400 steps.
 PAPER_STEPS, WARM_UP_STEPS = 64_000, 400
 
 
@@ -49,23 +49,23 @@ class Recipe:
 
 
 def warm_up(step: int, total: int) -> float:
-    """`training.paper`, with a tenth of the rate for the first 400 steps: how He et al. 2015 start ResNet-110."""
+    """`training.paper`, with a tenth of the rate for the first 400 steps, as He et al. 2015 train ResNet-110."""
     return 0.1 if step < WARM_UP_STEPS else training.paper(step, total)
 
 
 RECIPES = {
-    # To the letter: batch 128, momentum 0.9, weight decay 1e-4, 0.1 divided by 10 at 32k and 48k, crop and flip, the
-    # mean of each pixel subtracted. (The paper does not tell the unit of a pixel; here full brightness is 1.)
+    # As published: batch 128, momentum 0.9, weight decay 1e-4, 0.1 divided by 10 at 32k and 48k, crop and flip, the
+    # mean of each pixel subtracted. (The paper does not state the pixel scale; here full brightness is 1.)
     "paper": Recipe(
         lr=0.1, batch_size=128, schedule=training.paper, weight_decay=1e-4, precision="fp32",
         epochs=164, max_steps=PAPER_STEPS, per_pixel_mean=True,
     ),
-    # The paper's batch, highest rate and weight decay, in one short cycle. A deep plain network trains with it, which
-    # the rate of "fast" does not let it do: its gradients explode at the start (lesson 05).
+    # The paper's batch size, peak rate and weight decay, in one short cycle. A deep plain network trains with it, but
+    # not with the rate of "fast", where its gradients explode at the start (lesson 05).
     "short": Recipe(
         lr=0.1, batch_size=128, schedule=training.one_cycle, weight_decay=1e-4, precision="auto", epochs=10,
     ),
-    # Ours: fewer and larger steps, one cycle of the rate, the fastest arithmetic that the device has.
+    # Ours: fewer and larger steps, one cycle of the rate, the fastest arithmetic of the device.
     "fast": Recipe(
         lr=0.4, batch_size=256, schedule=training.one_cycle, weight_decay=5e-4, precision="auto", epochs=30,
     ),
@@ -73,7 +73,7 @@ RECIPES = {
 
 
 def adapted(recipe_name: str, net_name: str, depth: int, epochs: int | None, precision: str | None) -> Recipe:
-    """The recipe for this net, with another length or arithmetic where one is given."""
+    """The recipe for this network, with its length or precision replaced if given."""
     recipe = RECIPES[recipe_name]
     if recipe_name == "paper" and depth >= 110 and net_name == "resnet":
         recipe = replace(recipe, schedule=warm_up)
@@ -83,7 +83,7 @@ def adapted(recipe_name: str, net_name: str, depth: int, epochs: int | None, pre
 
 
 def prepared(recipe: Recipe, train: Images, test: Images) -> tuple[Images, Images]:
-    """The images as the recipe wants them normalized: by channel, or by the mean of each pixel."""
+    """The images, normalized as the recipe says: per channel, or by subtracting the mean of each pixel."""
     if not recipe.per_pixel_mean:
         return train, test
     mean = train.images.float().mean(0)
@@ -108,9 +108,9 @@ def train(
     compile: bool = False,
     group: ProcessGroup | None = None,
 ) -> training.History:
-    """Train one net by a recipe; rank 0 writes the folder `out`.
+    """Train one network with a recipe; rank 0 writes the folder `out`.
 
-    epochs, precision: in place of the recipe's length and arithmetic. width: channels of the first stage. classes:
+    epochs, precision: override the recipe's length and precision. width: channels of the first stage. classes:
     train on the images of these classes only; by default on all. norms_every: record the gradient norms at each N-th
     step; 0 records none.
     """
@@ -151,7 +151,7 @@ def train(
 
 
 def watchers(net: nn.Module, norms: probes.GradientNorms | None, events: Path | None) -> list[Any]:
-    """The callbacks of the process that writes: a line each epoch, the recorded norms, TensorBoard's `events`."""
+    """The callbacks of the process that writes: a line per epoch, the recorded norms, TensorBoard's `events`."""
     callbacks: list[Any] = [print_epoch]
     if norms is not None:
         callbacks.append(norms)
@@ -162,7 +162,7 @@ def watchers(net: nn.Module, norms: probes.GradientNorms | None, events: Path | 
 
 
 def record(net: models.CifarNet, images: Images, history: training.History, out: Path, **asked: Any) -> dict[str, Any]:
-    """What `run.json` holds: the net, how it was asked to be trained, on which machine, and what came of it."""
+    """The contents of `run.json`: the network, the requested settings, the machine, and the results."""
     return {
         "net": "resnet" if net.residual else "plain",
         "depth": net.depth,
@@ -172,12 +172,12 @@ def record(net: models.CifarNet, images: Images, history: training.History, out:
         "epochs": len(history.train_loss),
         "steps": len(history.step_loss),
         "seconds": round(sum(history.seconds), 1),
-        # At the last epoch, never the best one: the test set is not for choosing.
+        # At the last epoch, never the best one: the test set is not for model selection.
         "test_error": round(1 - history.val_accuracy[-1], 4),
         # Of the trained network on all training images, not augmented. The history has the mean over each epoch.
         "training_error": error(net, images),
         "error_on_the_sample": errors_on_the_sample(net, images),
-        # Without the path: where the folder is on this machine does not belong in a record.
+        # Do not record the absolute path.
         "command": " ".join(["python -m resnet_edu", *sys.argv[1:]]).replace(str(out), out.name),
     }
 
@@ -187,14 +187,14 @@ def error(net: nn.Module, images: Images) -> float:
 
 
 def errors_on_the_sample(net: nn.Module, trained_on: Images) -> dict[str, float]:
-    """{"training": ..., "test": ...} on the bundled images: a lesson measures them again from the stored weights."""
+    """{"training": ..., "test": ...} on the bundled images, which a lesson measures again with the stored weights."""
     parts = zip(("training", "test"), data.load("sample", device=trained_on.device), strict=True)
     same = {part: images.only(*trained_on.classes) for part, images in parts}
     return {part: error(net, replace(images, pixel_mean=trained_on.pixel_mean)) for part, images in same.items()}
 
 
 def write_run(out: Path, net: models.CifarNet, norms: probes.GradientNorms | None, result: dict[str, Any]) -> None:
-    """Write the files of a run beside its history; `run.json` is the last, and says that the others are there."""
+    """Write a run's files next to its history; `run.json` comes last and marks the others as complete."""
     kind = f"residual={net.residual}, width={result['width']}, num_classes={len(result['classes'])}"
     told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
     weights.save(net, out / "weights.safetensors", **told, net=f"models.CifarNet({net.depth}, {kind})")
@@ -209,35 +209,35 @@ def save_norms(norms: probes.GradientNorms, path: Path) -> None:
         np.savez_compressed(file, names=norms.names, steps=norms.steps, norms=norms.numpy().astype(np.float32))
 
 
-# --- runs on record ---------------------------------------------------------------------------------------------------
+# --- recorded runs ---------------------------------------------------------------------------------------------------
 
 EPOCH_LISTS = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
-#: What every record says, an early one too.
+#: Keys that every record has, even an early one.
 NEEDED = ("net", "depth", "seed", "recipe", "data", "epochs", "parameters", "seconds", "test_error", "training_error")
 
 
 def result_of(folder: Path) -> dict[str, Any] | None:
-    """The record of the run in `folder`, with "history", lists of one number per epoch; None if it has not ended.
+    """The record of the run in `folder`, with "history", lists of one number per epoch; None if it has not finished.
 
-    Raises ValueError for a folder whose files are not those of a run.
+    Raises ValueError if the folder's files are not those of a run.
     """
     if not (folder / "run.json").exists():
         return None
     try:
         run, history = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("run", "history"))
         if missing := [name for name in NEEDED if name not in run]:
-            raise ValueError(f"there is no {missing[0]}")
+            raise ValueError(f"{missing[0]} is missing")
         return {**run, "history": {name: history[name] for name in EPOCH_LISTS}}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{folder}: run.json and history.json are not those of a run ({error}). Remove this folder, and train the "
-            "net again."
+            f"{folder}: run.json and history.json do not describe a run ({error}). Delete this folder, and train the "
+            "network again."
         ) from None
 
 
 @dataclass(frozen=True)
 class RecordedNorms:
-    """The gradient norms of a run on record: names [layers], steps int64 [rows], norms float64 [rows, layers]."""
+    """The gradient norms of a recorded run: names [layers], steps int64 [rows], norms float64 [rows, layers]."""
 
     names: list[str]
     steps: np.ndarray
@@ -248,13 +248,13 @@ class RecordedNorms:
 
 
 def recorded_norms(name: str) -> RecordedNorms:
-    """What `train --norms N` recorded in the run that the course keeps as `name`."""
+    """What `train --norms N` recorded in the run stored with the course as `name`."""
     with np.load(files.course_folder() / "runs" / f"{name}.npz") as file:
         return RecordedNorms(file["names"].tolist(), file["steps"], file["norms"].astype(np.float64))
 
 
 def recorded() -> dict[str, dict[str, Any]]:
-    """The runs that the course keeps, by name: what `run.json` says, and "history", lists of one number an epoch.
+    """The runs stored with the course, by name: the contents of `run.json` and "history", one number per epoch.
 
     >>> run = recipes.recorded()["resnet20_cifar10"]
     >>> run["test_error"], run["epochs"], run["machine"], run["history"]["val_accuracy"]
@@ -264,11 +264,11 @@ def recorded() -> dict[str, dict[str, Any]]:
     return {name: run for name, run in found.items() if "history" in run}
 
 
-# --- what a run tells while it goes on --------------------------------------------------------------------------------
+# --- output while a run is in progress --------------------------------------------------------------------------------
 
 
 def print_epoch(history: training.History) -> None:
-    """One line an epoch, which a log keeps."""
+    """Print one line per epoch, suitable for a log."""
     print(
         f"epoch {len(history.train_loss):3d}: training loss {history.train_loss[-1]:.4f}, error "
         f"{1 - history.train_accuracy[-1]:.4f}; test loss {history.val_loss[-1]:.4f}, error "

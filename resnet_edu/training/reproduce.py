@@ -1,10 +1,10 @@
-"""The paper's table and its Figure 6, run again: plain and residual nets of every depth, in several sittings.
+"""The paper's table and its Figure 6, reproduced: plain and residual networks of every depth, in several sittings.
 
     python -m resnet_edu reproduce --out runs/paper
     python -m resnet_edu reproduce --out runs/try --data sample --depths 20 32 --epochs 2
 
-Each net trains in a folder of its own. A net that has ended is not run again, one that was stopped goes on from its
-checkpoint, and after each one `table.md`, `results.json` and `figure6.png` are written anew from all that there is.
+Each network trains in its own folder. A finished run is not repeated, a stopped one resumes from its checkpoint, and
+after each one `table.md`, `results.json` and `figure6.png` are rewritten from all finished runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from resnet_edu import files, plots, training
 from resnet_edu.training import recipes
 
-#: Test error in percent, He et al. 2015, table 6. The plain nets are in its Figure 6 only.
+#: Test error in percent, He et al. 2015, table 6. The plain networks are only in its Figure 6.
 PAPER = {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43}
 NAMES = {"plain": "plain", "resnet": "ResNet"}
 Result = dict[str, Any]
@@ -37,15 +37,17 @@ def reproduce(
     epochs: int | None = None,
     compile: bool = False,
 ) -> list[Result]:
-    """Train what is not trained yet, smallest nets first; returns the results of all runs in `out`.
+    """Train what is not trained yet, smallest networks first; return the results of all runs in `out`.
 
-    Raises ValueError when `out` holds runs of another recipe, other data or another length; KeyboardInterrupt when it
-    was stopped.
+    Raises ValueError if `out` holds runs of another recipe, other data or another length; KeyboardInterrupt if it was
+    stopped.
     """
     for earlier in results(out):
         asked = {"recipe": recipe, "data": data, **({} if epochs is None else {"epochs": epochs})}
         if odd := [f"{key} {earlier[key]}" for key, value in asked.items() if earlier[key] != value]:
-            raise ValueError(f"{out} holds runs with {', '.join(odd)}: choose another folder, or ask for the same.")
+            raise ValueError(
+                f"{out} holds runs with {', '.join(odd)}: choose another folder, or use the same settings."
+            )
     for seed, depth, net in product(seeds, sorted(depths), nets):
         folder = out / f"{net}{depth}_seed{seed}"
         if recipes.result_of(folder) is None:
@@ -58,13 +60,13 @@ def reproduce(
 
 
 def results(out: Path) -> list[Result]:
-    """The runs in `out` that have ended, by net, depth and seed."""
+    """The finished runs in `out`, sorted by network, depth and seed."""
     found = [run for folder in sorted(out.glob("*_seed*")) if (run := recipes.result_of(folder)) is not None]
     return sorted(found, key=lambda run: (run["net"], run["depth"], run["seed"]))
 
 
 def write(out: Path) -> None:
-    """Table, numbers and figure from all runs in `out`."""
+    """Write table, numbers and figure from all runs in `out`."""
     found = results(out)
     files.write_atomically(out / "table.md", table(found))
     files.write_atomically(out / "results.json", json.dumps(found, indent=1) + "\n")
@@ -73,18 +75,18 @@ def write(out: Path) -> None:
 
 
 def table(found: Sequence[Result]) -> str:
-    """In Markdown: one line a net and way to train it, with the mean of the last epochs' errors over the seeds.
+    """In Markdown: one line per network and way to train it, with the mean of the last epochs' errors over the seeds.
 
-    Several seeds also have their standard deviation.
+    Several seeds also get their standard deviation.
     """
     lines = [
-        "| net | recipe | precision | parameters | paper: test error | test error | training error | runs | epochs "
-        "| minutes a run |",
+        "| network | recipe | precision | parameters | paper: test error | test error | training error | runs | epochs "
+        "| minutes per run |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     groups = defaultdict(list)
     for run in found:
-        precision = run.get("precision", recipes.RECIPES[run["recipe"]].precision)  # an early record does not say it
+        precision = run.get("precision", recipes.RECIPES[run["recipe"]].precision)  # an early record lacks it
         groups[run["net"], run["depth"], run.get("width", 16), run["recipe"], precision].append(run)
     for (net, depth, width, recipe, precision), runs in groups.items():
         name, paper = f"{NAMES[net]}-{depth}", "figure only"
@@ -102,16 +104,16 @@ def table(found: Sequence[Result]) -> str:
 
 
 def spread(parts: Sequence[float]) -> str:
-    """Percent: the mean, and with several numbers their standard deviation."""
+    """The mean in percent and, if there are several numbers, their standard deviation."""
     percent = [100 * part for part in parts]
     deviation = f" ± {statistics.stdev(percent):.2f}" if len(percent) > 1 else ""
     return f"{statistics.mean(percent):.2f}{deviation} %"
 
 
 def curves(found: Sequence[Result]) -> dict[str, dict[str, training.History]]:
-    """For `plots.error_curves`: a panel for each kind of net, a line a depth, from the first seed of each."""
+    """For `plots.error_curves`: one panel per kind of network, one line per depth, from the first seed of each."""
     panels: dict[str, dict[str, training.History]] = defaultdict(dict)
     for run in found:
-        title = f"{NAMES[run['net']]} nets"
+        title = f"{NAMES[run['net']]} networks"
         panels[title].setdefault(f"{NAMES[run['net']]}-{run['depth']}", training.History(**run["history"]))
     return dict(panels)

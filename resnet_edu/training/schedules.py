@@ -8,7 +8,7 @@ from numbers import Real
 
 from resnet_edu import checks
 
-#: `(step, total_steps) -> factor`: what the learning rate is multiplied by at a step, counted from 0.
+#: `(step, total_steps) -> factor`: the factor of the learning rate at a step, counted from 0.
 Schedule = Callable[[int, int], float]
 
 
@@ -18,9 +18,9 @@ def constant(step: int, total: int) -> float:
 
 
 def one_cycle(step: int, total: int) -> float:
-    """A cosine up from 1/25 to 1 over the first 30 % of the steps, then one down to 0.
+    """Cosine from 1/25 up to 1 over the first 30 % of the steps, then cosine down to 0.
 
-    After Smith and Topin (1708.07120), in two phases with cosines, as PyTorch's `OneCycleLR` has it by default.
+    After Smith and Topin (1708.07120), in two cosine phases, as in PyTorch's `OneCycleLR` by default.
     """
     peak = 0.3 * total
     if step < peak:
@@ -39,7 +39,7 @@ SCHEDULES: dict[str, Schedule] = {"one_cycle": one_cycle, "paper": paper, "const
 
 
 def choose(schedule: str | Schedule) -> Schedule:
-    """The schedule itself, by its name or as given. Raises ValueError for what is neither."""
+    """Return the schedule, given by name or as a function. Raises ValueError for anything else."""
     if callable(schedule):
         return schedule
     return SCHEDULES[checks.choice("schedule", schedule, SCHEDULES, "a function (step, total_steps) -> factor")]
@@ -50,8 +50,8 @@ def name_of(schedule: str | Schedule) -> str:
 
 
 def factor(schedule: Schedule, step: int, total: int) -> float:
-    """What the schedule returns at this step. Raises ValueError where that is no factor."""
+    """What the schedule returns at this step. Raises ValueError if it is not a valid factor."""
     value = schedule(step, total)
     if not isinstance(value, Real) or not 0 <= float(value) < math.inf:
-        raise ValueError(f"schedule({step}, {total}) returned {value!r}: it has to return a number from 0 up.")
+        raise ValueError(f"schedule({step}, {total}) returned {value!r}: it must return a nonnegative number.")
     return float(value)

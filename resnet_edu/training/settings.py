@@ -1,4 +1,4 @@
-"""The settings of a run, checked; a checkpoint holds them, and a run goes on with the same ones only."""
+"""The settings of a run, validated. They are stored in checkpoints, and a run resumes only with the same settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resnet_edu.data import Images
 
 @dataclass
 class Settings:
-    """All numbers become plain ones, since a checkpoint holds no others: numpy's are taken, as from np.logspace."""
+    """NumPy scalars (as from np.logspace) are converted: checkpoints store plain Python numbers."""
 
     images: int
     classes: list[str]
@@ -44,10 +44,10 @@ class Settings:
             self.max_steps = checks.whole("max_steps", self.max_steps, at_least=1)
 
     def batch_sizes(self, world: int) -> list[int]:
-        """How many images each step of an epoch sees, over all processes, which share every batch equally.
+        """The number of images of each step of an epoch, over all processes, which share every batch equally.
 
-        A short last batch that would leave a process with a single image is dropped: BatchNorm cannot compare one
-        image with anything. Under `compile` every short last batch is, but for that of a set smaller than a batch.
+        A short last batch that would leave a process with a single image is dropped: BatchNorm needs more than one.
+        With `compile`, every short last batch is dropped, unless the whole set is smaller than a batch.
         """
         starts = range(0, self.images, self.batch_size)
         sizes = [min(self.batch_size, self.images - start) // world * world for start in starts]
@@ -55,38 +55,38 @@ class Settings:
         return [n for k, n in enumerate(sizes) if n >= min(least, self.batch_size) or (n and k == 0)]
 
     def check_same(self, stored: dict[str, Any], path: Path) -> None:
-        """Raises ValueError that names what differs from the settings that a checkpoint holds."""
-        stored = {"optimizer": "SGD", "compile": False, **stored}  # files of before these were settings
+        """Raise ValueError naming the settings that differ from the checkpoint's."""
+        stored = {"optimizer": "SGD", "compile": False, **stored}  # defaults for older files
         now = asdict(self)
         odd = [f"{key} {stored.get(key)!r}, now {now[key]!r}" for key in now if stored.get(key) != now[key]]
         if odd:
             raise ValueError(
-                f"{path} is of another run: {'; '.join(odd)}. Give the same settings, or another checkpoint."
+                f"{path} belongs to another run: {'; '.join(odd)}. Use the same settings, or another checkpoint."
             )
 
 
 def check_net(net: Any) -> None:
-    """Raises for a net that `fit` cannot train."""
+    """Raise an error for a network that `fit` cannot train."""
     checks.module("fit", net)
     if not any(p.requires_grad for p in net.parameters()):
         raise ValueError(f"{type(net).__name__} has no parameter that requires a gradient: there is nothing to train.")
     if odd := {str(p.dtype) for p in net.parameters() if p.is_floating_point()} - {"torch.float32"}:
-        raise ValueError(f"fit trains nets of torch.float32; this one holds {', '.join(odd)}. Convert it: net.float().")
+        raise ValueError(f"fit trains torch.float32 networks; this one has {', '.join(odd)}. Convert it: net.float().")
 
 
 def check_images(name: str, images: Any) -> Images:
     if not isinstance(images, Images):
         raise TypeError(
-            f"{name} has to be Images, such as data.load('sample') returns; it was given {type(images).__name__}."
+            f"{name} must be Images, such as data.load('sample') returns; it got {type(images).__name__}."
             + (" data.load returns a pair: train, test = data.load(...)." if isinstance(images, tuple) else "")
         )
     if len(images) == 0:
-        raise ValueError(f"{name} holds no image.")
+        raise ValueError(f"{name} contains no images.")
     return images
 
 
 def check_pair(train: Images, val: Images | None) -> None:
-    """Raises where training and validation images do not belong together."""
+    """Raise an error if training and validation images do not belong together."""
     check_images("train", train)
     if val is None:
         return
@@ -94,25 +94,25 @@ def check_pair(train: Images, val: Images | None) -> None:
     if val.images.device != train.images.device:
         raise ValueError(
             f"The training images are on {train.images.device}, the validation images on {val.images.device}: "
-            "bring them together with val.to(device)."
+            "move one of them, for example with val.to(device)."
         )
     if val.classes != train.classes:
-        raise ValueError(f"train has the classes {train.classes}, val has {val.classes}: they have to be the same.")
+        raise ValueError(f"train has the classes {train.classes}, val has {val.classes}: they must be the same.")
 
 
 def check_checkpoint(checkpoint: Any, resume: Any) -> Path | None:
-    """The path of the checkpoint. Raises FileExistsError where a run would write over another one."""
+    """The path of the checkpoint. Raises FileExistsError if a run would overwrite another one."""
     path = None if checkpoint is None else checks.path("checkpoint", checkpoint)
     if checks.flag("resume", resume):
         if path is None:
-            raise ValueError("resume=True needs checkpoint=, the path of the file to go on from.")
+            raise ValueError("resume=True needs checkpoint=, the path of the file to resume from.")
     elif path is not None and path.exists():
-        raise FileExistsError(f"{path} holds a run already: resume=True goes on with it; or choose another path.")
+        raise FileExistsError(f"{path} already holds a run: resume it with resume=True, or choose another path.")
     return path
 
 
 def check_shares(images: int, batch_size: int, world: int) -> None:
-    """Raises ValueError where so many processes cannot share the images, or a batch, equally."""
+    """Raise ValueError if this many processes cannot share the images, or a batch, equally."""
     if images < world:
         raise ValueError(f"There are {images} images for {world} processes: each needs at least one.")
     if batch_size % world:
@@ -126,4 +126,4 @@ def check_logits(logits: object, images: int, classes: int) -> None:
     shape = list(logits.shape) if isinstance(logits, Tensor) else []
     if len(shape) != 2 or shape[0] != images or shape[1] < classes:
         got = shape if isinstance(logits, Tensor) else type(logits).__name__
-        raise ValueError(f"The net has to return logits [{images}, {classes}], one a class; it returned {got}.")
+        raise ValueError(f"The network must return logits [{images}, {classes}], one per class; it returned {got}.")

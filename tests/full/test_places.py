@@ -35,7 +35,7 @@ def test_on_a_full_disk_training_stops_with_a_sentence_and_goes_on_when_there_is
     fill = f'head -c {(1024 - room) * 1024} /dev/zero > "$1/fill"; {TRAIN} "$1/run"; echo rc=$?; ls "$1/run"'
     done = mounted(f'{fill}; rm "$1/fill"; {TRAIN} "$1/run" --resume; ls -A "$1/run"', tmp_path)
     _before, _, after = done.stdout.partition("rc=1\n")
-    assert "the disk is full. Make room" in done.stderr and "Traceback" not in done.stderr
+    assert "the disk is full. Free some space" in done.stderr and "Traceback" not in done.stderr
     names = [line for line in after.splitlines() if not line.startswith("epoch")]
     assert names == [*left, "checkpoint.pt", "history.json", "run.json", "weights.safetensors"]
 
@@ -50,7 +50,7 @@ timeout -s TERM 60 {sys.executable} -m resnet_edu open --no-browser & sleep 15; 
     said = done.stdout + done.stderr
     assert f"{tmp_path} cannot be written (Read-only file system). Set RESNET_EDU_CACHE" in said
     assert f"resnet_edu: {tmp_path}/run cannot be written: Read-only file system. Choose a folder" in said
-    assert "There is no home folder that can be written" in said and "The course is open at" in said
+    assert "Your home folder is not writable" in said and "The course is open at" in said
     assert "Traceback" not in said
 
 
