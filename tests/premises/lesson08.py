@@ -1,5 +1,6 @@
 """What the claims of lesson 08 rest on."""
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 import torchvision
 from torch import nn
 from torch.nn import functional as F
+from torch.utils import checkpoint
 
 from premises.core import Patch, Premise
 from premises.patches import answer_with, convolution_off_by_one_percent, swap, together, wrap
@@ -94,6 +96,13 @@ def twice_as_large_mine(monkeypatch: pytest.MonkeyPatch) -> None:
     answer_with(Bottleneck=Louder)(monkeypatch)
 
 
+autograd_keeps_nothing = swap(
+    torch.autograd.graph, "saved_tensors_hooks", lambda pack, unpack: contextlib.nullcontext()
+)
+nothing_is_checkpointed = swap(checkpoint, "checkpoint", lambda block, x, **_: block(x))
+checkpoints_are_one_percent_off = swap(checkpoint, "checkpoint", lambda block, x, **_: 1.01 * block(x))
+
+
 PREMISES = [
     Premise("the photograph is hardly enlarged", together(hardly_enlarged, narrow), "stages-run"),
     Premise(
@@ -107,20 +116,20 @@ PREMISES = [
     Premise(
         "the stride is always on the 3 x 3",
         together(blocks_always(stride_on="3x3"), narrow),
-        "version-run: v1: G",
-        "version-run: v1: part",
+        "version-run: ResNet-50 v1",
+        "version-run: v1: fraction",
         "version-trap-run",
     ),
     Premise("the stride is always on the first 1 x 1", blocks_always(stride_on="1x1"), "version-run: v1.5"),
     Premise(
         "nothing is loaded into the block",
         answer_with(load_torchvision=lambda block, state: None),
-        "parity-block: your block: equal to the last bit in eval",
+        "parity-block: Eval mode",
     ),
     Premise(
         "your block does something else in train mode",
         twice_as_large_mine,
-        "parity-block: your block: equal to the last bit in train",
+        "parity-block: Train mode",
     ),
     Premise("our nets are narrower", always(width=32), "parity-keys"),
     Premise(
@@ -128,18 +137,31 @@ PREMISES = [
         together(last_relu_leaks, their_nets_load_nothing, twice_as_large_in_train_mode),
         "parity-nets",
     ),
-    Premise("every net has bottlenecks", together(always(block="bottleneck"), narrow), "head-run: ResNet-18"),
-    Premise("no net has bottlenecks", together(always(block="basic", width=64)), "head-run: ResNet-50"),
+    Premise("every net has bottlenecks", together(always(block="bottleneck"), narrow), "head-run: inputs, ResNet-18"),
+    Premise("no net has bottlenecks", always(block="basic", width=64), "head-run: inputs, ResNet-50"),
     Premise(
         "parameters and memory are exchanged, and the nets are narrow",
         together(parameters_and_memory_exchanged, narrow),
-        "memory-run",
+        "memory-run: Fraction",
+    ),
+    Premise("autograd keeps nothing", together(autograd_keeps_nothing, narrow), "memory-run: Batch of 32"),
+    Premise(
+        "nothing is checkpointed",
+        together(nothing_is_checkpointed, narrow),
+        "checkpoint-run: Memory",
+        "checkpoint-run: Updates",
+    ),
+    Premise(
+        "checkpoints are one percent off",
+        together(checkpoints_are_one_percent_off, narrow),
+        "checkpoint-run: Largest",
     ),
     Premise(
         "every stem is the CIFAR stem",
         together(always(stem="cifar"), hardly_enlarged, narrow),
         "stem-run: ImageNet",
-        "train-run",
+        "train-run: Multiply-adds",
     ),
+    Premise("every stem is the CIFAR stem, trained", always(stem="cifar"), "train-run: Training", budget="laptop"),
     Premise("every stem is the ImageNet stem", together(always(stem="imagenet"), narrow), "stem-run: CIFAR"),
 ]

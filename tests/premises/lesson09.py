@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,13 @@ deeper = wrap(
 )
 
 
+all_of_56 = wrap(
+    models.CifarNet,
+    "__init__",
+    lambda original: lambda self, depth, **asked: original(self, 56 if depth in (20, 110) else depth, **asked),
+)
+
+
 def lengths_changed(change: Callable[[torch.Tensor], torch.Tensor]) -> Patch:
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
         original = probes.Paths.by_length
@@ -104,6 +112,12 @@ def stage_starts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "lesions", lesions)
 
 
+def last_block_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole network is said to be perfect, so that removing any block costs much."""
+    original = probes.lesions
+    monkeypatch.setattr(probes, "lesions", lambda *args: replace(original(*args), intact=1.0))
+
+
 def blocks_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextlib.contextmanager
     def nothing(module: nn.Module, *_: Any) -> Iterator[nn.Module]:
@@ -132,7 +146,7 @@ PREMISES = [
         "unroll-run: Forward",
         "unroll-lone: Backward",
         "unroll-lone: Original",
-        "push-run: the same",
+        "push-run: The same",
     ),
     Premise(
         "every length is a hundred times too large",
@@ -164,6 +178,12 @@ PREMISES = [
     Premise(
         "the networks of 20 layers have 56", together(deeper, loading(as_deep_as_the_other)), "lesion-claims: Without"
     ),
+    Premise("every network has 56 layers", together(all_of_56, loading(as_deep_as_the_other)), "sizes-claims: median"),
+    Premise(
+        "the branches are still at 0, and the last block matters",
+        together(only_residual(zero_init_residual=True), loading(None), last_block_matters),
+        "sizes-claims: Trained ResNet-56",
+    ),
     Premise("blocks stay in order", blocks_stay_in_order, "order-run: Plain-20", "order-run: Plain-56"),
     Premise(
         "BatchNorm does nothing",
@@ -171,7 +191,7 @@ PREMISES = [
         "scale-run: Filters",
         "scale-run: Normalized",
         "push-run: gamma",
-        "push-run: weights",
+        "push-run: Branch",
     ),
     Premise("every direction is filter-normalized", always_normalized, "scale-run: Raw direction"),
     Premise("weights stay where the walk moved them", weights_stay_moved, "surface-claims: that"),
@@ -190,19 +210,25 @@ PREMISES = [
         "the model ignores `residual`", plain_always, "thousand-claims: Residual", "thousand-claims: Pre-activation"
     ),
     Premise(
-        "the branches do not start at 0", force(zero_init_residual=False), "zero-claims: logits", "zero-claims: step 0"
+        "the branches do not start at 0", force(zero_init_residual=False), "zero-claims: Zero", "zero-claims: Step 0"
     ),
-    Premise("no step is taken", no_step, "zero-claims: step 1"),
-    Premise("there is always BatchNorm", force(norm="batch"), "fixup-run: ResNet-56 without normalization, He's"),
+    Premise("no step is taken", no_step, "zero-claims: Step 1"),
+    Premise(
+        "there is always BatchNorm",
+        force(norm="batch"),
+        "variance-run: without normalization",
+        "fixup-claims: He's start",
+    ),
+    Premise("BatchNorm does nothing, in a fresh network", no_batchnorm, "variance-run: with BatchNorm"),
     Premise(
         "the skip doubles",
         only_residual(skip_scale=2.0),
-        "fixup-run: ResNet-56 without normalization, small start: first",
+        "fixup-claims: highest first loss",
     ),
     Premise(
         "nothing is learned",
         fit_with(lr=0.0),
-        "fixup-run: ResNet-56 without normalization, small start: training",
+        "fixup-claims: lowest training accuracy",
         budget="laptop",
     ),
     Premise("nothing is dropped", nothing_is_dropped, "depth-run: Stochastic depth: mean"),

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,9 +15,9 @@ from torch.nn import functional as F
 from torchvision import transforms
 
 from premises.core import Patch, Premise
-from premises.patches import answer_with, fit_with, swap, wrap
+from premises.patches import answer_with, convolution_off_by_one_percent, fit_with, force, swap, wrap
 from resnet_edu import models, training
-from resnet_edu.training import checkpoints, recipes, reproduce
+from resnet_edu.training import checkpoints, recipes
 
 half_the_rate_all_the_time = swap(recipes, "warm_up", lambda step, total: 0.5)
 
@@ -113,10 +114,6 @@ def batchnorm_without_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.BatchNorm2d, "forward", forward)
 
 
-def the_paper_reports_fifty_per_cent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(reproduce.PAPER, 20, 50.0)
-
-
 def another_record(monkeypatch: pytest.MonkeyPatch) -> None:
     original = recipes.recorded
 
@@ -138,45 +135,86 @@ def every_second_network_answers_the_next_class(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(training, "predict", lambda net, images: original(net, images).roll(next(calls) % 2, dims=1))
 
 
+def every_layer_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "autocast", lambda *a, **k: contextlib.nullcontext())
+
+
+def averaging_keeps_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch.optim import swa_utils
+
+    monkeypatch.setattr(
+        swa_utils,
+        "get_ema_multi_avg_fn",
+        lambda decay: (
+            lambda averaged, current, n: [a.copy_(c) for a, c in zip(averaged, current, strict=True)] and None
+        ),
+    )
+
+
+def all_networks_answer_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "predict", lambda net, images: F.one_hot(images.labels, 10).float())
+
+
 PREMISES = [
     Premise(
         "the rate is halved all the time",
         half_the_rate_all_the_time,
-        "schedule-claims: rate",
-        "schedule-claims: steps at",
+        "schedule-claims: Learning rate",
+        "schedule-claims: Steps at",
     ),
-    Premise("the recipe ends early", fewer_steps, "schedule-claims: number"),
+    Premise("the recipe ends early", fewer_steps, "schedule-claims: Number"),
+    Premise("the rate is never divided", fit_with(schedule="constant"), "drop-run: divided rate", budget="laptop"),
+    Premise("the average is the last network", averaging_keeps_the_last, "drop-run: moving average", budget="laptop"),
     Premise("crops go to one corner", crops_to_one_corner, "augment-run"),
     Premise("BatchNorm is wrong in channels last", batchnorm_wrong_in_channels_last, "layout-run"),
     Premise("16 bits are 32", sixteen_bits_are_thirty_two, "storage-run: weights in bf16"),
     Premise("float32 has 16 bits", float32_has_sixteen_bits, "storage-run: weights in fp32"),
-    Premise("training is always in fp32", fit_with(precision="fp32"), "autocast-run: bf16 against"),
+    Premise("autocast casts nothing", every_layer_in_float32, "autocast-dtypes: Layers", "autocast-dtypes: Memory"),
+    Premise("training is always in fp32", fit_with(precision="fp32"), "autocast-run: Mean change"),
     Premise(
         "the run in bf16 starts elsewhere, and leaves its weights in bf16",
         bf16_starts_elsewhere_and_ends_in_bf16,
-        "autocast-run: part",
-        "autocast-run: difference by bf16",
+        "autocast-run: Mean change",
+        "autocast-run: Fraction",
     ),
-    Premise("the stop button does nothing", fit_with(callbacks=()), "resume-claims: whole"),
-    Premise("the checkpoint gives back other weights", read_as(weights_a_little_larger), "resume-claims: stopped and"),
-    Premise("every seed is zero", every_seed_is_zero, "resume-claims: tensors in"),
-    Premise("there is no momentum", fit_with(momentum=0.0), "forget-run: momentum"),
-    Premise("a damaged checkpoint is taken for the one before", read_as(lambda state: state), "forget-run: half"),
+    Premise("the stop button does nothing", fit_with(callbacks=()), "resume-claims: Whole"),
+    Premise("the checkpoint gives back other weights", read_as(weights_a_little_larger), "resume-claims: Stopped and"),
+    Premise("every seed is zero", every_seed_is_zero, "resume-claims: Tensors of 44"),
+    Premise("there is no momentum", fit_with(momentum=0.0), "forget-run: Momentum"),
+    Premise("no block is skipped", force(stochastic_depth_prob=0.0), "forget-run: Random"),
+    Premise("a damaged checkpoint is taken for the one before", read_as(lambda state: state), "forget-run: Half"),
     Premise(
         "every process takes the front of the batch, and short pieces weigh like long ones",
         answer_with(shard=lambda order, rank, world: order[: len(order) // world], accumulate=mean_of_means),
-        "shard-run: images",
-        "shard-run: no normalization",
-        "accumulate-run: no normalization",
+        "shard-run: Images",
+        "shard-run: No normalization",
+        "accumulate-run: No normalization",
     ),
     Premise(
         "BatchNorm has no statistics", batchnorm_without_statistics, "shard-run: BatchNorm", "accumulate-run: BatchNorm"
     ),
-    Premise("the paper reports fifty percent", the_paper_reports_fifty_per_cent, "noise-run"),
-    Premise("the record says something else", another_record, "precision-record", "records-claims: record"),
+    Premise(
+        "the record says something else",
+        another_record,
+        "precision-record",
+        "records-claims: Recorded",
+        "records-claims: errors",
+    ),
     Premise(
         "every second network answers with the next class",
         every_second_network_answers_the_next_class,
-        "records-claims: standard",
+        "paired-run: ResNet-20 against",
+    ),
+    Premise("every rate is 0.05", fit_with(lr=0.05), "scaling-run: Fraction", budget="laptop"),
+    Premise("every batch has 256 images", fit_with(batch_size=256), "scaling-run: Training loss", budget="laptop"),
+    Premise(
+        "the loss stays in bf16",
+        swap(F, "cross_entropy", lambda logits, labels: logits.mean()),
+        "autocast-dtypes: The loss",
+    ),
+    Premise("convolutions are 1 % off", convolution_off_by_one_percent, "tf32-run"),
+    Premise("all networks answer alike", all_networks_answer_alike, "paired-run: plain-20"),
+    Premise(
+        "chance prefers the extremes", swap(math, "comb", lambda n, k: 2**n // (n + 1)), "paired-run: 10 discordant"
     ),
 ]

@@ -89,38 +89,79 @@ def as_many_accuracies(accuracy: Callable[[int], float]) -> Patch:
 
 PREMISES = [
     Premise(
-        "all blocks are as wide inside as the stream", as_wide_inside_as_outside, "budget-run", "work-run: and the"
+        "all blocks are as wide inside as the stream",
+        as_wide_inside_as_outside,
+        "budget-run",
+        "work-run: The other nine",
     ),
     Premise(
         "every block is plain",
         every_block_is(relatives.Plain),
-        "kept-claims: least",
+        "kept-claims: Largest",
         "kept-claims: Highway",
-        "kept-claims: residual",
+        "kept-claims: Residual",
         "kept-claims: DenseNet",
-        "kept-claims: pre-activation",
-        "profile-claims: Highway",
         "profile-claims: residual",
-        "profile-claims: DenseNet",
-        "profile-claims: ConvNeXt",
         "profile-claims: pre-activation",
+        "profile-claims: ConvNeXt, DenseNet",
     ),
     Premise(
         "every block is pre-activation",
         every_block_is(relatives.PreActivation),
-        "kept-claims: plain",
+        "kept-claims: Plain",
         "profile-claims: plain",
         "profile-claims: ResNeXt",
     ),
     Premise(
         "a gate on F alone",
-        together(
-            answer_with(highway=lambda x, f, logit: x + torch.sigmoid(logit) * f - 1e-3),
-            gates_start_open,
-        ),
+        together(answer_with(highway=lambda x, f, logit: x + torch.sigmoid(logit) * f - 1e-3), gates_start_open),
         "gate-run",
     ),
     Premise("groups are ignored", groups_ignored, "separable-run"),
+    Premise("a token sees itself alone", attention_to_itself_alone, "attention-run"),
+    Premise(
+        "all windows are 1 x 1, and a token sees itself alone",
+        together(all_windows_are(1), attention_to_itself_alone),
+        "mixing-run: that one position",
+        "mixing-run: Residual and ConvNeXt",
+    ),
+    Premise(
+        "a token knows its place",
+        forward_of(relatives.Transformer, places_are_numbered),
+        "mixing-run: Transformer: change",
+    ),
+    Premise(
+        "blocks with nothing after the sum pass it through a ReLU",
+        together(
+            forward_of(relatives.PreActivation, lambda self, x: F.relu(x + self.branch(x))),
+            forward_of(relatives.Transformer, lambda self, x: F.relu(0.7 * x)),
+        ),
+        "post-norm-run: pre-activation",
+        "post-norm-run: norm before",
+    ),
+    Premise(
+        "no ReLU and no norm after the sum",
+        together(
+            forward_of(relatives.Residual, lambda self, x: x + self.branch(x)),
+            swap(nn.LayerNorm, "forward", lambda self, x: 1 * x),
+        ),
+        "post-norm-run: residual",
+        "post-norm-run: norm after",
+    ),
+    Premise(
+        "nothing is learned",
+        as_many_accuracies(lambda k: 0.1),
+        "learn-claims: Residual",
+        "learn-claims: Standard deviation",
+        budget="laptop",
+    ),
+    Premise(
+        "no two blocks are alike",
+        as_many_accuracies(lambda k: 0.2 + 0.05 * (k // 3)),
+        "learn-claims: Pairs",
+        "learn-claims: ConvNeXt: mean",
+        budget="laptop",
+    ),
     Premise(
         "the gate adds to F",
         together(
@@ -128,18 +169,6 @@ PREMISES = [
             forward_of(relatives.SqueezeExcitation, lambda self, x: F.relu(x + self.branch(x) + self.gate(x) - 0.5)),
         ),
         "excite-run",
-    ),
-    Premise(
-        "all windows are 1 x 1, and a token sees itself alone",
-        together(all_windows_are(1), attention_to_itself_alone),
-        "mixing-run: that",
-        "mixing-run: residual",
-        "mixing-run: ConvNeXt",
-    ),
-    Premise(
-        "a token knows its place",
-        forward_of(relatives.Transformer, places_are_numbered),
-        "mixing-run: transformer: what",
     ),
     Premise(
         "ResNeXt has no last norm to start at 0, and its branch is small",
@@ -155,17 +184,4 @@ PREMISES = [
         "work-run: MobileNetV3: multiplications",
     ),
     Premise("attention multiplies nothing", attention_to_itself_alone, "work-run: transformer: multiplications"),
-    Premise(
-        "nothing is learned",
-        as_many_accuracies(lambda k: 0.1),
-        "learn-claims: lowest",
-        "learn-claims: standard deviation",
-        budget="laptop",
-    ),
-    Premise(
-        "no two blocks are alike",
-        as_many_accuracies(lambda k: 0.2 + 0.05 * (k // 3)),
-        "learn-claims: pairs",
-        budget="laptop",
-    ),
 ]

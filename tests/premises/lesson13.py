@@ -112,42 +112,91 @@ def residual_blocks_have_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Module, "__setattr__", setattr_)
 
 
+#: The 1 x 1 convolution of the fine map gives nothing.
+fine_map_is_lost = wrap(
+    nn.Conv2d,
+    "forward",
+    lambda original: (
+        lambda self, x: original(self, x) * (not (self.in_channels == self.out_channels and self.kernel_size == (1, 1)))
+    ),
+)
+
+#: Two maps [N, C, H, W], one behind the other along the channels, are zeros.
+joined_maps_are_empty = wrap(
+    torch, "cat", lambda original: lambda parts, dim=0: original(parts, dim) * (dim != 1 or parts[0].dim() != 4)
+)
+
+#: Probabilities that no logit changes, so the Dice loss teaches nothing.
+probabilities_are_equal = wrap(
+    torch.Tensor, "softmax", lambda original: lambda self, dim: original(self, dim) * 0 + 1 / self.shape[dim]
+)
+
+
+def focal_loss_is_cross_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loss(logits: torch.Tensor, targets: torch.Tensor, reduction: str = "none") -> torch.Tensor:
+        return F.binary_cross_entropy_with_logits(logits, targets, reduction=reduction)
+
+    monkeypatch.setattr(torchvision.ops, "sigmoid_focal_loss", loss)
+
+
+def cross_entropy_is_focal_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    focal, original = torchvision.ops.sigmoid_focal_loss, F.binary_cross_entropy_with_logits
+
+    def loss(logits: torch.Tensor, targets: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
+        with pytest.MonkeyPatch.context() as inside:  # the focal loss is made of the cross-entropy
+            inside.setattr(F, "binary_cross_entropy_with_logits", original)
+            return focal(logits, targets, reduction=reduction)
+
+    monkeypatch.setattr(F, "binary_cross_entropy_with_logits", loss)
+
+
 PREMISES = [
     Premise("masks are moved by a pixel", scenes_with(one_pixel_too_far), "scenes-claims"),
     Premise("maps are blended", answer_with(top_down=blended), "pyramid-run"),
     Premise("there is no background", scenes_with(full_of_objects), "nothing-run"),
-    Premise("the backbone stays in train mode", frozen_too_late, "segment-claims: numbers"),
+    Premise("the backbone stays in train mode", frozen_too_late, "segment-claims: Numbers"),
     Premise("boxes are compared by the larger one", answer_with(box_iou=over_larger), "iou-run"),
     Premise("the objects are of two pixels", scenes_with(small_objects), "detector-cells"),
-    Premise("every average precision is 0.9", guesses_are_all_hits, "ap-run: guessed boxes: mAP"),
-    Premise("each word is one sound", words_of_one_pitch_and_phase, "signal-run: a linear"),
+    Premise("the focal loss is the cross-entropy", focal_loss_is_cross_entropy, "detector-run: Focal"),
+    Premise("the cross-entropy is the focal loss", cross_entropy_is_focal_loss, "detector-run: Cross"),
+    Premise("every average precision is 0.9", guesses_are_all_hits, "ap-run: Guessed"),
+    Premise("each word is one sound", words_of_one_pitch_and_phase, "signal-run: A linear"),
     Premise(
         "all sentences are about the same nouns, and none misleads",
         sentences_with(never_misleading, data.NOUNS),
-        "text-run: nouns that",
-        "text-run: the nearest noun decides",
+        "text-run: Nouns that",
+        "text-run: The nearest noun decides",
     ),
     Premise(
         "every linear layer has a skip, and residual blocks have more parameters",
         together(linear_with_wide_skip, residual_blocks_have_more),
-        "dense-run: parameters",
-        "dense-run: plain: first",
+        "dense-run: Parameters",
+        "dense-run: Plain: first",
     ),
-    Premise("every net knows its training images", memorized_training_images, "dense-train: plain: training"),
+    Premise("every net knows its training images", memorized_training_images, "dense-train: Plain: best"),
     Premise(
-        "the recorder gives powers of ten", recorder_of_powers, "dense-run: plain, He", "dense-run: residual: first"
+        "the recorder gives powers of ten", recorder_of_powers, "dense-run: Plain, He", "dense-run: Residual: first"
     ),
     Premise(
         "no step is taken",
         no_step,
-        "segment-claims: trained backbone minus",
-        "ap-run: the detector",
-        "signal-run: the residual",
-        "text-run: the same",
-        "text-run: the residual",
+        "segment-claims: minus",
+        "ap-run: The detector",
+        "signal-run: The residual",
+        "text-run: The same",
+        "text-run: The residual",
         budget="laptop",
     ),
-    Premise("no weights are loaded", no_weights_loaded, "segment-claims: trained minus", budget="laptop"),
-    Premise("nothing is suppressed", nothing_is_suppressed, "detector-run", budget="laptop"),
-    Premise("the dense nets learn nothing", fit_with(lr=0.0), "dense-train: residual", budget="laptop"),
+    Premise("no weights are loaded", no_weights_loaded, "segment-claims: Worst run", budget="laptop"),
+    Premise("the fine map is lost", fine_map_is_lost, "join-run: no fine map", budget="laptop"),
+    Premise("joined maps are empty", joined_maps_are_empty, "join-run: concatenated", budget="laptop"),
+    Premise("the Dice loss teaches nothing", probabilities_are_equal, "join-run: Dice", budget="laptop"),
+    Premise("nothing is suppressed", nothing_is_suppressed, "detector-run: Boxes", budget="laptop"),
+    Premise(
+        "the dense nets learn nothing",
+        fit_with(lr=0.0),
+        "dense-train: Plain, He",
+        "dense-train: Worst",
+        budget="laptop",
+    ),
 ]
