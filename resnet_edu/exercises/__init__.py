@@ -2,7 +2,7 @@
 
     >>> from resnet_edu import exercises
     >>> exercises.check("output_size", lambda size, kernel, stride=1, padding=0, dilation=1: size - kernel + 1)
-    Verdict(status='wrong', mistake='ignores-stride', message='...')
+    Verdict(status='wrong', mistake='result', message='For example, ...')
 
 Read it in this order:
 

@@ -1,6 +1,6 @@
 """What can go wrong when an answer runs, and how a learner reads it.
 
-raise Fault("no-fc", "the net that it gives has no linear layer named fc.")     # in a case: shown as it is
+raise Fault("no-fc", "the network that it returns has no linear layer named fc.")  # in a case: shown as it is
 told(ZeroDivisionError("division by zero")).sentence                            # 'it raises ZeroDivisionError: ...'
 """
 

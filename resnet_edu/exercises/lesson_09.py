@@ -82,7 +82,7 @@ FILTER_NORMALIZE = Exercise(
     cases=(
         call(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 10.0]])), call(_D, _W),
         call(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 0.0], [3.0, -4.0]])),
-        call(_D4, _W4, words="{name}(direction, weights) of the shape [3, 2, 2, 2]"),
+        call(_D4, _W4, words="{name}(direction, weights) of shape [3, 2, 2, 2]"),
     ),
     mistakes=(
         Mistake("whole-tensor", "You scale the whole tensor by one number. Each filter has its own norm.",

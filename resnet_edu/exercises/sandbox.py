@@ -36,7 +36,7 @@ from resnet_edu.exercises.faults import MEMORY, Fault, TimeUp, Trouble, told, un
 
 SECONDS = 0.6  # of computing, after which code counts as endless
 PATIENCE = 5  # times as long by the clock, on a machine that is busy with something else
-SEED = 271_828_183  # before each run; another one afterwards means that the code has reseeded
+SEED = 271_828_183  # before each run; another one afterward means that the code has reseeded
 HOPELESS = {"endless", "memory", "exits", "interrupted", "asks"}  # slugs
 PRINTED = 2_000  # characters that are kept of what the code prints
 
