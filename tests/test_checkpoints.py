@@ -110,7 +110,7 @@ def test_other_settings_or_another_net_are_named_and_the_net_stays_as_it_was(tra
         training.fit(cifar(), train, epochs=2, lr=0.5, resume=True, **options)
     net = cifar(num_classes=12)
     before = copy.deepcopy(net.state_dict())
-    with pytest.raises(ValueError, match=r"another net than this CifarNet: fc.bias is \[12\] .* \[10\]"):
+    with pytest.raises(ValueError, match=r"another network than this CifarNet: fc.bias is \[12\] .* \[10\]"):
         training.fit(net, train, epochs=1, resume=True, **options)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 

@@ -66,7 +66,7 @@ def test_the_course_s_own_in_the_place_of_a_wrong_answer_does_not_become_the_rea
 def test_on_a_page_the_verdict_is_text_and_the_buttons_have_a_page_to_stand_in_for_them(page):
     exercise("output_size", stub)
     verdict, buttons = page
-    assert verdict["data"] == {"text/plain": "not attempted yet\nThe lesson goes on with the course's output_size."}
+    assert verdict["data"] == {"text/plain": "not attempted yet\nThe lesson continues with the course's output_size."}
     assert set(buttons["data"]) == {WIDGET, "text/html", "text/plain"}
     instead = buttons["data"]["text/html"]
     assert instead.count("<details>") == len(exercises.find("output_size").hints) + 1

@@ -674,6 +674,6 @@ def test_of_many_numbers_the_first_wrong_one_is_told():
 def test_values_are_shown_as_a_learner_writes_them():
     assert shown(torch.tensor([[1.0, -2.5]])) == "[[1, -2.5]]"
     assert shown((1, [0.333333333], {"a": nn.ReLU()})) == "(1, [0.333333], {'a': a ReLU})"
-    assert shown(torch.zeros(5, 10)) == "a tensor of the shape [5, 10]"
+    assert shown(torch.zeros(5, 10)) == "a tensor of shape [5, 10]"
     assert shown(double) == "double" and shown(nn.ReLU) == "the class ReLU"
     assert shown("x" * 200).endswith("...")

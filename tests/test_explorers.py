@@ -290,7 +290,7 @@ def test_settings_are_told_in_words_not_as_a_dict():
         (lambda: explorers.kernel_on_image(pictures(), kernel="cubist"), "kernel='cubist'"),
         (lambda: explorers.kernel_on_image(pictures(5), image=5), "image=5"),
         (lambda: explorers.kernel_response(pictures().images[0], np.eye(2)), "kernel="),
-        (lambda: explorers.kernel_response(pictures().images[0] / 255, np.eye(3)), "image: uint8"),
+        (lambda: explorers.kernel_response(pictures().images[0] / 255, np.eye(3)), "image: give uint8"),
         (lambda: explorers.activation_slopes(activation="step"), "activation='step'"),
         (lambda: explorers.receptive_fields(kernel=2), "kernel=2"),
         (lambda: explorers.rounded_path(0.1, torch.int8), "dtype=torch.int8"),

@@ -681,7 +681,7 @@ def test_signal_refuses_what_it_cannot_take(arguments, message):
         probes.signal(*arguments)
 
 
-@pytest.mark.parametrize(("layers", "message"), [([], "no layer"), (["stage9"], "stage9"), ([1], "1 is no part")])
+@pytest.mark.parametrize(("layers", "message"), [([], "none of the layers"), (["stage9"], "stage9"), ([1], "1 is not")])
 def test_signal_refuses_names_of_no_module(layers, message):
     with pytest.raises(ValueError, match=message):
         probes.signal(cifar(), batch(), layers=layers)

@@ -164,7 +164,7 @@ def test_what_has_not_ended_is_not_kept(course, tmp_path, capsys):
     (tmp_path / "run.json").write_text("{")
     (tmp_path / "history.json").write_text("{}")
     assert main(["authoring", "keep", str(tmp_path), "resnet8"]) == 1
-    assert "not those of a run" in capsys.readouterr().err
+    assert "run.json and history.json" in capsys.readouterr().err
 
 
 def test_every_recorded_run_tells_how_it_was_made():

@@ -160,7 +160,7 @@ def test_an_out_that_is_a_file_is_not_taken_for_a_run(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("number", "told"),
-    [(errno.ENOSPC, "place: the disk is full. Make room"),
+    [(errno.ENOSPC, "place: the disk is full"),
      (errno.EROFS, "place cannot be written: Read-only file system. Choose"),
      (errno.EACCES, "place cannot be written: Permission denied. Choose")],
 )  # fmt: skip

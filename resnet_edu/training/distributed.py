@@ -52,6 +52,8 @@ class ProcessGroup:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if kind is None:
+            dist.barrier()  # a process that left first could end the connections of one that still works
         dist.destroy_process_group()
 
     def wrap(self, net: nn.Module) -> nn.Module:

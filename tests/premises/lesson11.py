@@ -183,5 +183,11 @@ PREMISES = [
         lambda monkeypatch: monkeypatch.setattr(nn, "AdaptiveAvgPool2d", lambda size: nn.Identity()),
         "work-run: MobileNetV3: multiplications",
     ),
-    Premise("attention multiplies nothing", attention_to_itself_alone, "work-run: transformer: multiplications"),
+    Premise("attention multiplies nothing", attention_to_itself_alone, "work-run: Transformer: multiplications"),
+    Premise(
+        "ConvNeXt's blocks are all that its classifier sees",
+        as_many_accuracies(lambda k: 0.1 * (k % 3)),
+        "learn-claims: with all its blocks",
+        budget="laptop",
+    ),
 ]
