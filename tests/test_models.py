@@ -52,7 +52,7 @@ def test_a_bottleneck_goes_down_to_a_quarter_of_the_channels_and_back_up():
 
 @pytest.mark.parametrize(
     ("depth", "block", "nearest"),
-    [(56.5, "basic", "56.5"), (18, "basic", "14 and 20"), (57, "basic", "56 and 62"), (2, "basic", "8"),
+    [(56.5, "basic", "integer"), (18, "basic", "14 and 20"), (57, "basic", "56 and 62"), (2, "basic", "8"),
      (-4, "basic", "8"), (50, "bottleneck", "47 and 56"), (10, "bottleneck", "11")],
 )  # fmt: skip
 def test_wrong_depths_name_the_nearest(depth, block, nearest):
