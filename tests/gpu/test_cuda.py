@@ -113,10 +113,10 @@ def test_a_run_on_the_device_starts_like_one_on_the_cpu():
 def test_a_run_repeats_resumes_and_leaves_the_random_state_alone(precision, tmp_path):
     images = sample().to(DEVICE)
     options = {"epochs": 2, "batch_size": 64, "lr": 0.01, "precision": precision, "progress": False, "augment": True}
-    states = [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if DEVICE.type == "cuda" else [])]
     torch.backends.cudnn.deterministic = True
     try:
         whole, again, parts = (net(stochastic_depth_prob=0.3) for _ in range(3))
+        states = [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if DEVICE.type == "cuda" else [])]
         first = training.fit(whole, images, **options)
         second = training.fit(again, images, **options)
         path = tmp_path / "checkpoint.pt"
