@@ -31,12 +31,12 @@ from numbers import Real
 from types import SimpleNamespace
 from typing import Any
 
-import torch
 from IPython import get_ipython
 from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
 
 from resnet_edu import checks, files, training
+from resnet_edu.data import pick_device
 from resnet_edu.training.provenance import facts
 
 BUDGETS = ("smoke", "laptop", "gpu")
@@ -47,7 +47,7 @@ BUDGETS = ("smoke", "laptop", "gpu")
 
 def budget_name() -> str:
     """RESNET_EDU_BUDGET if it is set, else "gpu" if CUDA is available, else "laptop"."""
-    name = os.environ.get("RESNET_EDU_BUDGET") or ("gpu" if torch.cuda.is_available() else "laptop")
+    name = os.environ.get("RESNET_EDU_BUDGET") or ("gpu" if pick_device(None).type == "cuda" else "laptop")
     if name not in BUDGETS:
         raise ValueError(f"RESNET_EDU_BUDGET={name!r}: choose one of {', '.join(BUDGETS)}, or unset it.")
     return name

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from resnet_edu import data, files
 from resnet_edu.data import Images, sample
+from resnet_edu.data import images as images_room
 
 
 def given(*strategies):
@@ -542,6 +543,20 @@ def test_batches_refuse_what_would_draw_others(name, values):
     for value in values:
         with pytest.raises((TypeError, ValueError), match=name):
             numbered(10).batches(**{"batch_size": 5, name: value})
+
+
+def test_a_gpu_that_this_pytorch_has_no_code_for_is_left_alone(monkeypatch):
+    def no_kernel(*shape, **options):
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", no_kernel)
+    images_room._cuda_computes.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="no kernel image"):
+            assert data.pick_device(None).type == "cpu"
+    finally:
+        images_room._cuda_computes.cache_clear()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -19,7 +19,7 @@ from resnet_edu.lesson import LivePlot, budget, claim, seed, show
 
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(lesson, "pick_device", lambda device: torch.device("cpu"))
 
 
 def chart(values=(1.0, 2.0)):
@@ -43,7 +43,7 @@ def test_the_environment_names_the_budget(name, monkeypatch, capsys):
 def test_without_it_the_machine_decides(value, monkeypatch):
     monkeypatch.delenv("RESNET_EDU_BUDGET") if value is None else monkeypatch.setenv("RESNET_EDU_BUDGET", value)
     assert budget(**SETTINGS).name == "laptop"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(lesson, "pick_device", lambda device: torch.device("cuda"))
     assert budget(**SETTINGS).name == "gpu"
 
 

@@ -14,6 +14,7 @@ Read `normalize` and `crop_and_flip` first: tensors in, tensors out. `Images` is
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -257,13 +258,13 @@ class Images:
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
-    """None: CUDA if available, else the CPU. A name or a torch.device: that device, if this machine has it.
+    """None: CUDA if it can compute, else the CPU. A name or a torch.device: that device, if this machine has it.
 
     Apple's "mps" is used only when asked for by name: PyTorch has had silent errors there that a course about
     measured gradients cannot risk.
     """
     if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() and _cuda_computes() else "cpu")
     here = "cpu" + "".join(f", cuda:{i}" for i in range(torch.cuda.device_count()))
     here += ", mps" if torch.backends.mps.is_available() else ""
     try:
@@ -275,6 +276,17 @@ def pick_device(device: str | torch.device | None) -> torch.device:
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise ValueError(f"device={device!r:.60} cannot be used here ({reason}); possible: {here}.") from None
     return target
+
+
+@lru_cache
+def _cuda_computes() -> bool:
+    """Whether this PyTorch build has code for the GPU; if not, only the first kernel fails."""
+    try:
+        return bool((torch.ones(1, device="cuda") + 1 == 2).item())
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        warnings.warn(f"This PyTorch cannot use the GPU, so the CPU is used: {reason}.", stacklevel=3)
+        return False
 
 
 def _described(value: object) -> str:

@@ -49,6 +49,10 @@ class Recorder:
         device = self._rows[-1].device  # the network may have moved since the first row
         return torch.stack([row.to(device) for row in self._rows]).cpu().double().numpy()
 
+    def clear(self) -> None:
+        """Forget the rows recorded so far."""
+        self._rows = []
+
     def _check_still_there(self) -> None:
         """If a layer was replaced, its old weights still hold their last gradients."""
         if gone := self._held.keys() - {id(p) for p in self._module.parameters()}:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from resnet_edu.probes.norms import true_norms
 from resnet_edu.probes.recorder import Recorder
@@ -31,16 +29,8 @@ class UpdateRatio(Recorder):
     recording never waits for a GPU. An all-zero weight gives NaN if it stayed and infinity if it moved.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        params: Iterable[str | tuple[str, nn.Parameter]] | None = None,
-        *,
-        batch: Tensor | None = None,
-    ) -> None:
-        super().__init__(module, params, batch=batch)
-        self._before: list[Tensor] | None = None
-        self._due = -1  # the training step at which the copy is one step old
+    _before: list[Tensor] | None = None
+    _due = -1  # the training step at which the copy is one step old
 
     @torch.no_grad()
     def start(self) -> None:

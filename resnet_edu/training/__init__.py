@@ -6,6 +6,20 @@
     >>> history = training.fit(net, train, epochs=3)
     >>> training.evaluate(net, test).accuracy
 
+For long runs `fit` has four more arguments:
+
+    checkpoint, resume   A file written after every epoch. With `resume`, a run continues from it, on a CPU bit for bit
+                         as if it had not stopped; if there is no such file yet, it starts from scratch. Without
+                         `resume`, an existing file raises an error rather than being overwritten. The file also holds
+                         the state of callbacks with `state_dict` and `load_state_dict`, such as `GradientNorms`.
+    ranks                Several processes share each batch; pass `ranks.wrap(net)` as the network (distributed.py).
+    compile              torch.compile, on a GPU with CUDA graphs: for small networks limited by kernel launches. The
+                         first step takes a minute; a short last batch is dropped from each epoch, since it would be
+                         compiled a second time; the last bits of the result may differ. Earlier compiled code is
+                         discarded.
+
+On a GPU, "fp32" disables the default rounding of convolutions to TF32, and "fp16" waits for the GPU at each step.
+
 Read it in this order:
 
     schedules.py    the learning rate as a pure function of the step

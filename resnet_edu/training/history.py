@@ -111,12 +111,16 @@ class Callbacks:
             kinds = [kind for kind in ("on_gradients", "on_epoch") if hasattr(callback, kind)]
             for kind in kinds:
                 getattr(self, kind).append(getattr(callback, kind))
-            if not kinds:
-                if callable(callback):
-                    self.on_epoch.append(callback)
-                    continue
+            if not kinds and not callable(callback):
                 raise TypeError(
                     f"callbacks contains {callback!r}: pass functions of the history or objects with "
                     "on_gradients(step) or on_epoch(history), such as probes.GradientNorms(net)."
                 )
+            if not kinds:
+                self.on_epoch.append(callback)  # type: ignore[arg-type]
         self.stateful: list[Any] = [c for c in callbacks if hasattr(c, "state_dict") and hasattr(c, "load_state_dict")]
+
+    def stop_recording(self) -> None:
+        """Call only those that can change a step, such as clipping, and not those that a checkpoint holds."""
+        recorders = set(map(id, self.stateful))
+        self.on_gradients = [call for call in self.on_gradients if id(getattr(call, "__self__", None)) not in recorders]

@@ -101,26 +101,16 @@ def fit(
 
     The network moves to the device of the images. `lr` is the peak learning rate, `schedule` its course: "one_cycle",
     "paper", "constant", or a function `(step, total_steps) -> factor`. `augment` crops and flips. `precision` is
-    "fp32", "tf32", "bf16", "fp16" (with a gradient scaler, which waits for the GPU at each step) or "auto", the fastest
-    that the device supports in hardware; "fp32" also disables a GPU's default rounding to TF32. `seed` controls the
+    "fp32", "tf32", "bf16", "fp16" or "auto", the fastest that the device supports in hardware. `seed` controls the
     order of the images, augmentation and dropout: on a CPU, the same seed gives the same history. `max_steps` ends the
-    run (and its schedule) after this many steps, if necessary in the middle of an epoch. A last batch of a single image
-    is dropped.
+    run (and its schedule) after this many steps. A last batch of a single image is dropped.
 
     `optimizer` is a function of the parameters, such as `torch.optim.AdamW`. It uses its own settings (`momentum` and
     `weight_decay` apply to SGD only) and its own learning rate, unless `lr` is given; the schedule multiplies it.
 
-    `checkpoint` names a file that is written after every epoch. With `resume`, a run continues from it, on a CPU bit
-    for bit as if it had not stopped; if there is no such file yet, it starts from scratch. Without `resume`, an
-    existing file raises an error rather than being overwritten. The file also holds the state of callbacks with
-    `state_dict` and `load_state_dict`, such as `probes.GradientNorms`. `ranks` shares each batch among several
-    processes; pass `ranks.wrap(net)` as the network: see `resnet_edu.training.distributed`.
-    `compile` uses torch.compile, on a GPU with CUDA graphs: for small networks limited by kernel launches.
-    The first step then takes a minute; a short last batch is dropped from each epoch, since it would be compiled a
-    second time; and the last bits of the result may differ. Earlier compiled code is discarded.
+    `checkpoint`, `resume`, `ranks` and `compile` are for long runs: see `resnet_edu.training`.
 
-    An interrupt (the stop button, Ctrl-C) ends the run, keeping network and history as they are, with
-    `history.interrupted` True. In a lesson it ends the cell, too.
+    An interrupt (stop button, Ctrl-C) ends the run, and in a lesson the cell; the history has `interrupted` True then.
     Raises DivergenceError if the loss is no longer finite; TypeError or ValueError for an invalid setting.
     """
     check_net(net)
@@ -135,11 +125,6 @@ def fit(
     path = check_checkpoint(checkpoint, resume)
     run = _Run(net, train, val, settings, schedules.choose(schedule), Callbacks(callbacks), ranks or OneProcess())
     run.make_optimizer(optimizer, None if isinstance(lr, _Default) else settings.lr)
-    if settings.compile:
-        torch.compiler.reset()  # PyTorch keeps 8 graphs per code object, and runs later ones uncompiled
-        graphs = "reduce-overhead" if run.device.type == "cuda" else "default"
-        run.forward = torch.compile(net, mode=graphs, dynamic=False)
-
     bar = tqdm(total=run.total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
     with bar, _modes_restored(net), torch.random.fork_rng(devices=run.cuda), tf32(settings.precision == "tf32"):
         run.seed(settings.seed)
@@ -183,6 +168,10 @@ class _Run:
         self.layout = memory_format(self.device)
         net.to(device=self.device, memory_format=self.layout)  # type: ignore[call-overload]
         self.forward: Callable[[Tensor], Tensor] = net
+        if settings.compile:
+            torch.compiler.reset()  # PyTorch keeps 8 graphs per code object, and runs later ones uncompiled
+            graphs = "reduce-overhead" if self.cuda else "default"
+            self.forward = torch.compile(net, mode=graphs, dynamic=False)
         dtype = choose_precision(settings.precision, self.device)
         self.cast = torch.autocast(self.device.type, dtype, enabled=dtype is not None)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype is torch.float16)
@@ -299,6 +288,7 @@ class _Run:
         if self.check_every > 1:  # the weights have moved on since: repeat these steps and check each one
             self.restore(state)
             self.check_every = 1
+            self.callbacks.stop_recording()
             self.train_epoch(epoch, bar, start)
         with self.cast:
             layer, weights_finite = first_nonfinite_layer(self.net, x)
@@ -316,7 +306,8 @@ class _Run:
 
     def keep_state(self) -> None:
         """If losses are checked late: save the next batch and all that is needed to continue from there."""
-        self.kept = len(self.losses), copy.deepcopy(self.state()) if self.check_every > 1 else {}
+        # Without what was recorded: reading that would make the accelerator wait.
+        self.kept = len(self.losses), copy.deepcopy(self.state(recorded=False)) if self.check_every > 1 else {}
 
     # --- what a checkpoint holds --------------------------------------------------------------------------------------
 
@@ -331,14 +322,14 @@ class _Run:
         if self.group.rank:  # other dropout masks than the first process uses
             self.seed(self.settings.seed + 100_003 * self.group.rank + 7_919 * len(self.history.train_loss))
 
-    def state(self) -> dict[str, Any]:
+    def state(self, recorded: bool = True) -> dict[str, Any]:
         return {
             "settings": asdict(self.settings),
             "net": bare("fit", self.net).state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "history": asdict(self.history),
-            "callbacks": [callback.state_dict() for callback in self.callbacks.stateful],
+            "callbacks": [callback.state_dict() for callback in self.callbacks.stateful if recorded],
             "random": torch.get_rng_state(),
             "cuda_random": [torch.cuda.get_rng_state(device) for device in self.cuda],
             "torch": str(torch.__version__),

@@ -86,7 +86,7 @@ def prepared(recipe: Recipe, train: Images, test: Images) -> tuple[Images, Image
     """The images, normalized as the recipe says: per channel, or by subtracting the mean of each pixel."""
     if not recipe.per_pixel_mean:
         return train, test
-    mean = train.images.float().mean(0)
+    mean = train.images.sum(0, dtype=torch.int64) / len(train)  # as float, the full set would take 614 MB
     return replace(train, pixel_mean=mean), replace(test, pixel_mean=mean)
 
 
@@ -292,4 +292,5 @@ class TensorBoard:
         self.writer.add_scalar("learning_rate", history.step_lr[-1], epoch)
         for name, norm in zip(self.norms.names, self.norms.numpy()[-1], strict=True):
             self.writer.add_scalar(f"gradient_norm/{name}", norm, epoch)
+        self.norms.clear()
         self.writer.flush()
