@@ -14,6 +14,7 @@ from IPython.display import DisplayHandle, display
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -133,6 +134,7 @@ class Trace:
         self, ax: Axes, now: str = "this setting", before: str = "previous setting", dash: str = "-", **legend: Any
     ) -> None:
         ax.set_yscale("log", nonpositive="mask")  # the line breaks at a zero
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         (self._before,) = ax.plot([], [], color=plots.GRAY, linewidth=1, linestyle=dash, label=before)
         (self._now,) = ax.plot([], [], color=plots.BLUE, marker="o", markersize=4, label=now)
         self._ax, self._legend, self._marks = ax, legend, list[Any]()

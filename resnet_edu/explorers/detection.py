@@ -53,7 +53,7 @@ def _threshold_picture(
     scenes = [figure.add_subplot(grid[i // 2, i % 2]) for i in range(SCENES)]
     ax = figure.add_axes((0.56, 0.13, 0.42, 0.74))
     plots.draw_precision_recall(ax, curve)
-    (dot,) = ax.plot([0], [1], "o", color=plots.VERMILLION, markersize=10, label="this threshold")
+    (dot,) = ax.plot([0], [1], "o", color=plots.BLACK, markersize=10, label="this threshold")
     ax.legend(loc="lower left")
     drawn, boxes = [], partial(plots.box_patches, classes=len(classes))
     for scene, picture, (corners, confidences, kinds) in zip(scenes, images, found, strict=False):

@@ -28,7 +28,7 @@ def _along(name: str, steps: np.ndarray) -> Any:
 @plots.course_look
 def _walk_picture(tables: Mapping[str, np.ndarray], columns: np.ndarray, rows: np.ndarray) -> Picture:
     norm = plots.landscape_norm(tables)
-    figure, (*maps, cut) = page(3.3, len(tables) + 1, left=0.07, right=0.98, top=0.86, bottom=0.16, wspace=0.32)
+    figure, (*maps, cut) = page(3.3, len(tables) + 1, left=0.09, right=0.98, top=0.86, bottom=0.16, wspace=0.32)
     styles = plots.line_styles(tables)
     markers, lines, curves, points = [], [], [], []
     for ax, (label, table) in zip(maps, tables.items(), strict=True):
@@ -39,7 +39,7 @@ def _walk_picture(tables: Mapping[str, np.ndarray], columns: np.ndarray, rows: n
         color = styles[label]["color"]
         curves += cut.plot([], [], color=color, linestyle=styles[label]["linestyle"])
         points += cut.plot([], [], styles[label]["marker"], color=color, markersize=7, label=label)
-    cut.set(yscale="log", xlim=columns[[0, -1]], ylim=norm.boundaries[[0, -1]], xlabel="a", ylabel="loss")
+    cut.set(yscale="log", xlim=columns[[0, -1]], ylim=norm.boundaries[[0, -1]] * [0.8, 1], xlabel="a", ylabel="loss")
     cut.legend(loc="upper center")
 
     def draw(a: float, b: float) -> str:

@@ -61,7 +61,7 @@ def _swap_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
         hidden = [relatives.matched(made, channels, blocks) for channels in (16, 32)]
         says.set_text(
             f"{name}, {blocks} blocks per stage: {parameters:,} parameters\n"
-            f"hidden width: {hidden[0]} in stage 1, {hidden[1]} in stage 2\n"
+            f"inner width: {hidden[0]} in stage 1, {hidden[1]} in stage 2\n"
             f"gradient after the first block / after the last: {norms[0] / norms[-1]:.2g}"
         )
         lines = [f"    {line.split('  #')[0]}" for line in relatives.forward_lines(made).splitlines()]

@@ -72,7 +72,7 @@ def _rate_picture(train: Images, seed: int) -> Picture:
         plots.mark_level(ax, guess, "guessing ", x=0.99)
     left.set(xlabel="step", ylabel="training loss", xlim=(0, STEPS + 1))
     right.set(xlabel="learning rate", ylabel=f"mean loss of the last {LAST} steps", xscale="log", xlim=(7e-4, 4.5))
-    (before,) = left.plot([], [], color=plots.GRAY, linewidth=1, label="previous setting")
+    (before,) = left.plot([], [], color=plots.GRAY, linewidth=1, linestyle="--", label="previous setting")
     (now,) = left.plot([], [], color=plots.BLUE, label="this setting")
     left.legend(loc="lower left", ncols=2)
     styles = plots.line_styles([f"momentum {momentum:g}" for momentum in MOMENTA])

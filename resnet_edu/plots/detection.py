@@ -99,9 +99,10 @@ def precision_recall(curves: Mapping[str, tuple[Any, Any]]) -> Figure:
 
 
 def draw_precision_recall(ax: Axes, curves: Mapping[str, tuple[Any, Any]]) -> None:
+    colors = KINDS if len(curves) > 1 else (style.BLACK,)  # one curve is of no kind
     for k, (label, (recall, precision)) in enumerate(curves.items()):
         x, y = style.signed(label, recall), style.signed(label, precision)
-        ax.plot(x, y, color=KINDS[k], linestyle=style.LINES[k], label=label, linewidth=2)
+        ax.plot(x, y, color=colors[k], linestyle=style.LINES[k], label=label, linewidth=2)
     ax.set(xlim=(0, 1.02), ylim=(0, 1.05), xlabel="recall", ylabel="precision")
     ax.legend(loc="lower left")
 
@@ -115,7 +116,7 @@ def _draw_pixels(ax: Axes, title: str, pixels: np.ndarray) -> None:
 def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
     across = min(columns, max(count, 3))
     rows = -(-count // across)
-    figure = Figure(figsize=(style.WIDTH, rows * (style.WIDTH / across + 0.15) + 0.35), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, rows * (style.WIDTH / across + 0.15) + 0.5), layout="constrained")
     axes = list(figure.subplots(rows, across, squeeze=False).flat)
     for ax in axes[count:]:
         ax.set_visible(False)

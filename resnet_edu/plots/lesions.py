@@ -43,7 +43,7 @@ def draw_lesions(ax: Axes, scores: np.ndarray, intact: float, chance: float, pen
         ax.axhline(height, color=color, linewidth=1.2, linestyle="--" if color == style.GRAY else "-")
         ax.annotate(
             text, (1, height), (0, above), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
-            fontsize=9, color=style.PALE_INK,
+            **style.ON_MARKS,
         )  # fmt: skip
     ax.set_xlim(0.4, len(scores) + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))

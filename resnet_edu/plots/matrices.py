@@ -21,7 +21,7 @@ def matrices(tables: Mapping[str, Any]) -> Figure:
     """
     grids = each(lambda title, values: finite(title, shaped(title, values, "rows", "columns", low=-np.inf)), tables)
     most = max(float(np.abs(grid).max()) for grid in grids.values()) or 1.0
-    figure, axes = new_figure(0.45 + 7.6 / max(3, len(grids)), len(grids))
+    figure, axes = new_figure(0.65 + 7.6 / max(3, len(grids)), len(grids))
     for ax, (title, grid) in zip(axes, grids.items(), strict=True):
         picture = ax.imshow(grid, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
         ax.set_title(title)

@@ -94,11 +94,20 @@ def no_ticks(ax: Axes) -> None:
     ax.spines[:].set_visible(False)
 
 
+#: A word on a line: readable where marks lie behind it.
+ON_MARKS: dict[str, Any] = {
+    "color": PALE_INK,
+    "fontsize": 9,
+    "zorder": 6,
+    "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
+}
+
+
 def mark_level(ax: Axes, level: float, word: str = "chance ", x: float = 1.0) -> None:
     """Draw a thin gray horizontal line, with a word on it at its right end."""
     ax.axhline(level, color=GRAY, linewidth=1)
     across = ax.get_yaxis_transform()
-    ax.text(x, level, word, transform=across, ha="right", va="bottom", color=PALE_INK, fontsize=9)
+    ax.text(x, level, word, transform=across, ha="right", va="bottom", **ON_MARKS)
 
 
 # --- numbers by layer, on a log axis ----------------------------------------------------------------------------------
@@ -145,6 +154,7 @@ def draw_off_scale(ax: Axes, x: np.ndarray, values: np.ndarray, color: str) -> l
         at = x[which(values)]
         if len(at):  # an empty, unclipped line would take up space in the corner of the figure
             look = {"linestyle": "none", "marker": marker, "color": color, "markersize": 7, "zorder": 5}
+            look["markevery"] = -(-len(at) // 40)  # hundreds of marks would merge into a bar
             marks += ax.plot(at, np.full(len(at), ax.get_ylim()[end]), clip_on=False, label=label, **look)
     return marks
 
