@@ -1,17 +1,23 @@
-"""A premise: what is broken, and which claims must fail then."""
+"""A premise: what is broken, and which claims must fail then.
+
+A lesson runs once, cell by cell, with nothing broken. At the cell where a premise breaks, the process forks: the copy
+breaks it, runs on to the claims, and tells which of them failed. So no cell runs twice that does not have to, and
+whatever the copy has broken ends with it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dis
 import io
+import multiprocessing
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, TypeVar
 
 import nbformat
 import pytest
@@ -22,6 +28,7 @@ from resnet_edu import lesson
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 Patch = Callable[[pytest.MonkeyPatch], None]
 Claim = tuple[str, str]  # the id of its cell, and its sentence
+T = TypeVar("T")
 
 
 class Premise:
@@ -29,13 +36,16 @@ class Premise:
 
     claims: "cell" stands for all claims of the cell with this id, "cell: words" for those with the words in them.
     budget: where the claims count, and so where breaking them means something.
+    since: the first cell that runs broken. By default the first that belongs to one with a claim, as `scale-run` and
+        `scale-code` belong to `scale-claims`.
     also: cells that have to run, too, although no name leads to them: they fill what another cell has begun.
     """
 
     def __init__(
-        self, name: str, patch: Patch, *claims: str, budget: str = "smoke", also: tuple[str, ...] = ()
+        self, name: str, patch: Patch, *claims: str, budget: str = "smoke", since: str = "", also: tuple[str, ...] = ()
     ) -> None:
-        self.name, self.patch, self.marks, self.budget, self.also = name, patch, claims, budget, also
+        self.name, self.patch, self.marks, self.budget = name, patch, claims, budget
+        self.since, self.also = since, also
 
     def claims(self, lesson_name: str) -> set[Claim]:
         """The claims that have to fail. Raises ValueError for a mark that stands for none."""
@@ -103,24 +113,67 @@ def cells_to_run(lesson_name: str, wanted: set[str]) -> list[Cell]:
     return [cell for cell in cells if cell.id in needed]
 
 
-def failed_claims(lesson_name: str, premise: Premise, monkeypatch: pytest.MonkeyPatch) -> dict[Claim, bool]:
-    """Run the cells with the premise broken; {claim: whether it failed}. No claim raises, all are recorded."""
-    failed: dict[Claim, bool] = {}
-    running = ""
+def before_and_after(lesson_name: str, premise: Premise) -> tuple[list[Cell], list[Cell]]:
+    """The cells that a premise needs: those that run before it is broken, and those that run then."""
+    wanted = {id_ for id_, _ in premise.claims(lesson_name)}
+    cells = cells_to_run(lesson_name, {*premise.also, *wanted})
+    first = {premise.since} if premise.since else {cell.id for cell in cells if stem(cell.id) in set(map(stem, wanted))}
+    start = min(k for k, cell in enumerate(cells) if cell.id in first)
+    return cells[:start], cells[start:]
 
-    def record(sentence: str, value: Any, *, since: str = "smoke", **bounds: Any) -> None:
-        low, high, _ = lesson.bounds_of(**bounds)
-        failed[running, sentence] = not low <= torch.as_tensor(value).item() <= high
 
-    cells = cells_to_run(lesson_name, {*premise.also, *(id_ for id_, _ in premise.claims(lesson_name))})
-    monkeypatch.setattr(lesson, "claim", record)
-    premise.patch(monkeypatch)
-    namespace: dict[str, Any] = {"__name__": "lesson"}
-    with contextlib.redirect_stdout(io.StringIO()):
-        for cell in cells:
-            running = cell.id
-            exec(cell.code, namespace)
-    return failed
+def stem(id_: str) -> str:
+    return id_.rpartition("-")[0] or id_
+
+
+@dataclass
+class Lesson:
+    """A lesson as far as it has run. Its claims do not raise; `failed` has, for each, whether it failed."""
+
+    name: str
+    namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "lesson"})
+    failed: dict[Claim, bool] = field(default_factory=dict)
+    ran: list[Cell] = field(default_factory=list)
+
+    def run(self, cells: Iterable[Cell]) -> None:
+        def record(sentence: str, value: Any, *, since: str = "smoke", **bounds: Any) -> None:
+            low, high, _ = lesson.bounds_of(**bounds)
+            self.failed[self.ran[-1].id, sentence] = not low <= torch.as_tensor(value).item() <= high
+
+        with contextlib.redirect_stdout(io.StringIO()), pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr(lesson, "claim", record)
+            for cell in cells:
+                self.ran.append(cell)
+                exec(cell.code, self.namespace)
+
+
+def failed_claims(unbroken: Lesson, premise: Premise) -> dict[Claim, bool]:
+    """{claim: whether it failed} in a copy of the lesson, where the premise is broken.
+
+    The lesson has to have run up to there. Its imports run again in the copy, so that its names lead to what is broken.
+    """
+    _, cells = before_and_after(unbroken.name, premise)
+    imports = [cell for cell in unbroken.ran if cell.id == "imports"]
+
+    def failed() -> dict[Claim, bool]:
+        premise.patch(pytest.MonkeyPatch())
+        unbroken.run([*imports, *cells])
+        return unbroken.failed
+
+    return in_a_copy(failed)
+
+
+def in_a_copy(work: Callable[[], T]) -> T:
+    """What `work` returns in a fork of this process. What it raises is printed there, and here an EOFError."""
+    fork = multiprocessing.get_context("fork")
+    here, there = fork.Pipe(duplex=False)
+    copy = fork.Process(target=lambda: there.send(work()))
+    copy.start()
+    there.close()
+    try:
+        return here.recv()
+    finally:
+        copy.join()
 
 
 @lru_cache
