@@ -5,8 +5,7 @@
     path.write_text(to_text(normalize(notebook)))
 
 Sources, outputs, execution counts, cell ids and the metadata below are kept. Everything else says who ran the notebook,
-when, and in which program, and would change in every commit. One thing is added: JupyterLab and Colab fold the source
-of a quiz, which holds the answers; each needs its own metadata for that.
+when, and in which program, and would change in every commit.
 """
 
 from typing import Any
@@ -33,8 +32,6 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
     for cell in result.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in CELL_METADATA}
         if cell.cell_type == "code":
-            if cell.source.startswith("quiz("):  # its source holds the answers
-                cell.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
             if cell.execution_count is not None:
                 count += 1
                 cell.execution_count = count
