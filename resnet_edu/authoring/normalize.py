@@ -5,7 +5,8 @@
     path.write_text(to_text(normalize(notebook)))
 
 Sources, outputs, execution counts, cell ids and the metadata below are kept. Everything else says who ran the notebook,
-when, and in which program, and would change in every commit.
+when, and in which program, and would change in every commit. One thing is added: JupyterLab and Colab fold the source
+of a cell that sets up or only checks (each needs its own metadata for that).
 """
 
 from typing import Any
@@ -32,6 +33,8 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
     for cell in result.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in CELL_METADATA}
         if cell.cell_type == "code":
+            if cell.id == "setup" or cell.id.endswith("-checked"):
+                cell.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
             if cell.execution_count is not None:
                 count += 1
                 cell.execution_count = count
