@@ -15,7 +15,7 @@ import pytest
 from exercise_bank import WRONG_ANSWERS
 
 from resnet_edu import exercises
-from resnet_edu.exercises.widgets import Panel
+from resnet_edu.exercises import page
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 LESSONS = {path.stem: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
@@ -39,7 +39,7 @@ EVERY = [pytest.param(lesson, name, id=f"{lesson[:2]}-{name}") for lesson in LES
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch, tmp_path):
     """Nothing is handed in yet, and nothing is written into the user's own folder."""
-    monkeypatch.setattr(Panel, "handed_in", {})
+    monkeypatch.setattr(page, "_handed_in", {})
     monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path))
 
 
@@ -47,7 +47,7 @@ def fresh(monkeypatch, tmp_path):
 def verdicts(monkeypatch):
     """The verdicts that the reader is shown, in order."""
     shown = []
-    monkeypatch.setattr(Panel, "show", lambda self: shown.append(self.verdict))
+    monkeypatch.setattr(page, "_put", lambda verdict, remarks, asked: shown.append(verdict))
     return shown
 
 

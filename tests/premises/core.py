@@ -115,15 +115,24 @@ def cells_to_run(lesson_name: str, wanted: set[str]) -> list[Cell]:
 
 def before_and_after(lesson_name: str, premise: Premise) -> tuple[list[Cell], list[Cell]]:
     """The cells that a premise needs: those that run before it is broken, and those that run then."""
-    wanted = {id_ for id_, _ in premise.claims(lesson_name)}
-    cells = cells_to_run(lesson_name, {*premise.also, *wanted})
-    first = {premise.since} if premise.since else {cell.id for cell in cells if stem(cell.id) in set(map(stem, wanted))}
-    start = min(k for k, cell in enumerate(cells) if cell.id in first)
-    return cells[:start], cells[start:]
+    claims = {id_ for id_, _ in premise.claims(lesson_name)}
+    wanted = {cell.id for cell in code_cells(lesson_name) if experiment(cell.id) in {*premise.also, *claims}}
+    cells = cells_to_run(lesson_name, wanted)
+    topics = {topic(id_) for id_ in claims}
+    first = next(
+        k for k, cell in enumerate(cells) if (cell.id == premise.since if premise.since else topic(cell.id) in topics)
+    )
+    return cells[:first], cells[first:]
 
 
-def stem(id_: str) -> str:
-    return id_.rpartition("-")[0] or id_
+def experiment(cell_id: str) -> str:
+    """The cell whose claims a folded cell holds: "shift-run" for "shift-run-checked"."""
+    return cell_id.removesuffix("-checked")
+
+
+def topic(cell_id: str) -> str:
+    """What the cells of one experiment begin with: "shift" for "shift-run" and "shift-claims"."""
+    return experiment(cell_id).rpartition("-")[0] or cell_id
 
 
 @dataclass
@@ -138,7 +147,7 @@ class Lesson:
     def run(self, cells: Iterable[Cell]) -> None:
         def record(sentence: str, value: Any, *, since: str = "smoke", **bounds: Any) -> None:
             low, high, _ = lesson.bounds_of(**bounds)
-            self.failed[self.ran[-1].id, sentence] = not low <= torch.as_tensor(value).item() <= high
+            self.failed[experiment(self.ran[-1].id), sentence] = not low <= torch.as_tensor(value).item() <= high
 
         with contextlib.redirect_stdout(io.StringIO()), pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setattr(lesson, "claim", record)
@@ -181,7 +190,7 @@ def claimed(lesson_name: str) -> frozenset[Claim]:
     """The claims that a lesson makes, from its stored outputs."""
     notebook = nbformat.read(NOTEBOOKS / f"{lesson_name}.ipynb", as_version=4)
     return frozenset(
-        (cell.id, sentence)
+        (experiment(cell.id), sentence)
         for cell in notebook.cells
         for output in cell.get("outputs", [])
         for sentence in re.findall(r"^[✓–] (.+): \S+ \(", output.get("text", ""), re.MULTILINE)
