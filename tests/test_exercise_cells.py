@@ -8,32 +8,24 @@ import contextlib
 import inspect
 import io
 import re
-from pathlib import Path
 
-import nbformat
 import pytest
 from exercise_bank import WRONG_ANSWERS
+from premises import cell_sources, lessons
 
 from resnet_edu import exercises
 from resnet_edu.exercises import page
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-LESSONS = {path.stem: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
-
-
-def cells(lesson):
-    """The code cells of a lesson: {id: source}, in their order."""
-    notebook = nbformat.read(LESSONS[lesson], as_version=4)
-    return {cell.id: cell.source for cell in notebook.cells if cell.cell_type == "code"}
-
 
 def exercise_names(lesson):
     """NAME for each pair of cells `exercise-NAME` and `exercise-NAME-check`."""
-    found = (re.fullmatch(r"exercise-(\w+)", name) for name in cells(lesson))
+    found = (re.fullmatch(r"exercise-(\w+)", name) for name in cell_sources(lesson))
     return [match[1] for match in found if match]
 
 
-EVERY = [pytest.param(lesson, name, id=f"{lesson[:2]}-{name}") for lesson in LESSONS for name in exercise_names(lesson)]
+EVERY = [
+    pytest.param(lesson, name, id=f"{lesson[:2]}-{name}") for lesson in lessons() for name in exercise_names(lesson)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +46,7 @@ def verdicts(monkeypatch):
 def run(lesson, name, answer=None):
     """Run the imports, the stub and the check, with an answer put in place of the stub; what the cells define."""
     names = {"__name__": "__main__"}
-    sources = cells(lesson)
+    sources = cell_sources(lesson)
     with contextlib.redirect_stdout(io.StringIO()):
         exec(compile(sources["imports"], f"{lesson}, imports", "exec"), names)
         exec(compile(sources[f"exercise-{name}"], f"{lesson}, exercise-{name}", "exec"), names)
@@ -67,7 +59,7 @@ def run(lesson, name, answer=None):
     return names[name], handed_in
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", lessons())
 def test_a_lesson_has_the_exercises_of_its_number(lesson):
     number = int(lesson[:2])
     assert sorted(exercise_names(lesson)) == sorted(
@@ -77,10 +69,11 @@ def test_a_lesson_has_the_exercises_of_its_number(lesson):
 
 @pytest.mark.parametrize(("lesson", "name"), EVERY)
 def test_the_stub_is_followed_by_its_check_which_is_one_line(lesson, name):
-    order = list(cells(lesson))
+    sources = cell_sources(lesson)
+    order = list(sources)
     assert order[order.index(f"exercise-{name}") + 1] == f"exercise-{name}-check"
-    assert cells(lesson)[f"exercise-{name}-check"].strip() == f'{name} = exercise("{name}", {name})'
-    assert "raise NotImplementedError" in cells(lesson)[f"exercise-{name}"]
+    assert sources[f"exercise-{name}-check"].strip() == f'{name} = exercise("{name}", {name})'
+    assert "raise NotImplementedError" in sources[f"exercise-{name}"]
 
 
 @pytest.mark.parametrize(("lesson", "name"), EVERY)
@@ -101,10 +94,11 @@ def shape(function):
 
 def called_by_name():
     """(exercise, parameter) for every parameter that a lesson gives by its name."""
-    for lesson in LESSONS:
-        for source in cells(lesson).values():
-            for node in ast.walk(ast.parse(re.sub(r"^[%!].*", "", source, flags=re.MULTILINE))):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in exercise_names(lesson):
+    for lesson in lessons():
+        names = exercise_names(lesson)
+        for source in cell_sources(lesson).values():
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") in names:
                     yield from ((node.func.id, keyword.arg) for keyword in node.keywords if keyword.arg)
 
 

@@ -10,10 +10,7 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- output_size: wrong -----------------------------------------------------------------------------------------------
-
-
-# --- output_size: right -----------------------------------------------------------------------------------------------
+# --- output_size ------------------------------------------------------------------------------------------------------
 
 
 @right("output_size")
@@ -21,9 +18,7 @@ def _(size, kernel, stride=1, padding=0, dilation=1):
     return math.floor((size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1)
 
 
-@wrong("output_size", "arguments")
-def _(n, k, s=1, p=0, d=1):
-    return len(range(0, n + 2 * p - d * (k - 1), s))
+wrong("output_size", "arguments")(lambda n, k, s=1, p=0, d=1: len(range(0, n + 2 * p - d * (k - 1), s)))
 
 
 @right("output_size")
@@ -47,7 +42,7 @@ def _(size, kernel, stride=1, padding=0, dilation=1):
     return torch.div(span, stride, rounding_mode="floor") + 1
 
 
-# --- convolve: wrong --------------------------------------------------------------------------------------------------
+# --- convolve ---------------------------------------------------------------------------------------------------------
 
 
 def _slide(x, w, stride, padding, one):
@@ -107,17 +102,12 @@ def _(x, w, stride=1, padding=0):
     return out
 
 
-# --- convolve: right --------------------------------------------------------------------------------------------------
-
-
 @right("convolve")
 def _(x, w, stride=1, padding=0):
     return _slide(x, w, stride, padding, lambda window, kernel: (window * kernel).sum())
 
 
-@right("convolve")
-def _(x, w, stride=1, padding=0):
-    return F.conv2d(x[None], w, stride=stride, padding=padding)[0]
+right("convolve")(lambda x, w, stride=1, padding=0: F.conv2d(x[None], w, stride=stride, padding=padding)[0])
 
 
 @right("convolve")
@@ -160,15 +150,10 @@ def _(x, w, stride=1, padding=0):
     return torch.stack(places, dim=-1).view(len(w), len(rows), len(columns))
 
 
-# --- receptive_field: wrong -------------------------------------------------------------------------------------------
+# --- receptive_field --------------------------------------------------------------------------------------------------
 
 
-# --- receptive_field: right -------------------------------------------------------------------------------------------
-
-
-@right("receptive_field")
-def _(layers):
-    return reduce(lambda r, layer: (r - 1) * layer[1] + layer[0], reversed(layers), 1)
+right("receptive_field")(lambda layers: reduce(lambda r, layer: (r - 1) * layer[1] + layer[0], reversed(layers), 1))
 
 
 @right("receptive_field")

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from exercise_bank.core import right, wrong
+from exercise_bank.core import right, wrong, wrong_by_patch
 
-# --- cross_entropy: wrong ---------------------------------------------------------------------------------------------
+# --- cross_entropy ----------------------------------------------------------------------------------------------------
 
 
 @wrong("cross_entropy", "overflows")
@@ -54,17 +54,8 @@ def _(logits, labels):
     return sum(losses) / len(losses)
 
 
-# --- cross_entropy: right ---------------------------------------------------------------------------------------------
-
-
-@wrong("cross_entropy", "ready-made")
-def _(logits, labels):
-    return nn.CrossEntropyLoss()(logits, labels)
-
-
-@right("cross_entropy")
-def _(z, y):
-    return (torch.logsumexp(z, dim=1) - z.gather(1, y.unsqueeze(1)).squeeze(1)).mean()
+wrong("cross_entropy", "ready-made")(lambda logits, labels: nn.CrossEntropyLoss()(logits, labels))
+right("cross_entropy")(lambda z, y: (torch.logsumexp(z, dim=1) - z.gather(1, y.unsqueeze(1)).squeeze(1)).mean())
 
 
 @wrong("cross_entropy", "ready-made")
@@ -94,7 +85,7 @@ def _(logits, labels):
     return torch.logsumexp(gaps.double(), dim=1).mean()
 
 
-# --- accuracy: wrong --------------------------------------------------------------------------------------------------
+# --- accuracy ---------------------------------------------------------------------------------------------------------
 
 
 @wrong("accuracy", "max-gives-two")
@@ -103,12 +94,7 @@ def _(logits, labels):
     return (predicted == labels).sum().item() / len(labels)
 
 
-@wrong("accuracy", "mean-of-booleans")
-def _(logits, labels):
-    return torch.mean(logits.argmax(1) == labels).item()
-
-
-# --- accuracy: right --------------------------------------------------------------------------------------------------
+wrong("accuracy", "mean-of-booleans")(lambda logits, labels: torch.mean(logits.argmax(1) == labels).item())
 
 
 @right("accuracy")
@@ -125,14 +111,8 @@ def _(z, y):
     return hits / len(y)
 
 
-@right("accuracy")
-def _(logits, labels):
-    return np.mean(logits.numpy().argmax(axis=1) == labels.numpy())
-
-
-@right("accuracy")
-def _(logits, labels):
-    return logits.topk(1).indices[:, 0].eq(labels).double().mean()
+right("accuracy")(lambda logits, labels: np.mean(logits.numpy().argmax(axis=1) == labels.numpy()))
+right("accuracy")(lambda logits, labels: logits.topk(1).indices[:, 0].eq(labels).double().mean())
 
 
 @right("accuracy")
@@ -141,55 +121,47 @@ def _(logits, labels):
     return 1 - torch.count_nonzero(p.argmax(1) - labels).item() / len(labels)
 
 
-# --- train_step: wrong ------------------------------------------------------------------------------------------------
+# --- train_step -------------------------------------------------------------------------------------------------------
 
 
-@wrong("train_step", "zeroes-before-the-step")
-def _(net, optimizer, x, y):
-    net.train()
-    loss = nn.CrossEntropyLoss()(net(x), y)
-    loss.backward()
-    optimizer.zero_grad()
-    optimizer.step()
-    return float(loss)
-
-
-@wrong("train_step", "zeroes-before-the-step")
-def _(net, optimizer, x, y):
-    net.train()
-    loss = nn.CrossEntropyLoss()(net(x), y)
-    loss.backward()
-    net.zero_grad()
-    optimizer.step()
-    return float(loss)
-
-
-@wrong("train_step", "no-step")
-def _(net, optimizer, x, y):
+@right("train_step")
+def train_step(net, optimizer, x, y):
     net.train()
     optimizer.zero_grad()
     loss = nn.CrossEntropyLoss()(net(x), y)
     loss.backward()
-    return float(loss)
-
-
-@wrong("train_step", "no-backward")
-def _(net, optimizer, x, y):
-    net.train()
-    optimizer.zero_grad()
-    loss = nn.CrossEntropyLoss()(net(x), y)
     optimizer.step()
     return float(loss)
 
 
-@wrong("train_step", "step-before-backward")
-def _(net, optimizer, x, y):
-    net.train()
-    optimizer.zero_grad()
-    loss = nn.CrossEntropyLoss()(net(x), y)
-    optimizer.step()
-    loss.backward()
-    return float(loss)
+wrong_by_patch(
+    "train_step",
+    train_step,
+    (
+        "zeroes-before-the-step",
+        ("optimizer.zero_grad()", "pass"),
+        ("optimizer.s", "optimizer.zero_grad(); optimizer.s"),
+    ),
+    (
+        "zeroes-before-the-step",
+        ("optimizer.zero_grad()", "pass"),
+        ("optimizer.step", "net.zero_grad(); optimizer.step"),
+    ),
+    ("no-step", ("optimizer.step()", "pass")),
+    ("no-backward", ("loss.backward()", "pass")),
+    ("step-before-backward", ("loss.backward()\n    optimizer.step()", "optimizer.step()\n    loss.backward()")),
+    ("item-too-soon", ("(net(x), y)", "(net(x), y).item()"), ("float(loss)", "loss")),
+    (
+        "accuracy-for-loss",
+        ("loss = nn.CrossEntropyLoss()(net(x), y)", "logits = net(x); loss = F.cross_entropy(logits, y)"),
+        ("float(loss)", "(logits.argmax(1) == y).float().mean().item()"),
+    ),
+    ("loss-arguments-swapped", ("(net(x), y)", "(y, net(x))")),
+    ("loss-class-not-built", ("CrossEntropyLoss()", "CrossEntropyLoss")),
+    ("argmax-before-the-loss", ("net(x), y", "net(x).argmax(1), y")),
+    ("keeps-the-graph", ("float(loss)", "loss")),
+    ("another-optimizer", ("net.train()", "net.train(); optimizer = torch.optim.SGD(net.parameters(), lr=0.5)")),
+)
 
 
 @wrong("train_step", "steps-twice")
@@ -215,26 +187,6 @@ def _(net, optimizer, x, y):
     return loss.item()
 
 
-@wrong("train_step", "item-too-soon")
-def _(net, optimizer, x, y):
-    net.train()
-    loss = F.cross_entropy(net(x), y).item()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss
-
-
-@wrong("train_step", "accuracy-for-loss")
-def _(net, optimizer, x, y):
-    net.train()
-    optimizer.zero_grad()
-    logits = net(x)
-    F.cross_entropy(logits, y).backward()
-    optimizer.step()
-    return (logits.argmax(1) == y).float().mean().item()
-
-
 @wrong("train_step", "own-step")
 def _(net, optimizer, x, y):
     net.train()
@@ -246,71 +198,6 @@ def _(net, optimizer, x, y):
             if p.grad is not None:
                 p.data = p.data - group["lr"] * p.grad
     return loss.item()
-
-
-@wrong("train_step", "loss-arguments-swapped")
-def _(net, optimizer, x, y):
-    net.train()
-    loss = F.cross_entropy(y, net(x))
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "loss-class-not-built")
-def _(net, optimizer, x, y):
-    net.train()
-    loss = nn.CrossEntropyLoss(net(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "argmax-before-the-loss")
-def _(net, optimizer, x, y):
-    net.train()
-    predicted = net(x).argmax(1)
-    loss = nn.CrossEntropyLoss()(predicted, y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-@wrong("train_step", "keeps-the-graph")
-def _(net, optimizer, x, y):
-    net.train()
-    optimizer.zero_grad()
-    loss = F.cross_entropy(net(x), y)
-    loss.backward()
-    optimizer.step()
-    return loss
-
-
-@wrong("train_step", "another-optimizer")
-def _(net, optimizer, x, y):
-    net.train()
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
-    optimizer.zero_grad()
-    loss = F.cross_entropy(net(x), y)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-# --- train_step: right ------------------------------------------------------------------------------------------------
-
-
-@right("train_step")
-def _(net, optimizer, x, y):
-    net.train()
-    optimizer.zero_grad()
-    loss = nn.CrossEntropyLoss()(net(x), y)
-    loss.backward()
-    optimizer.step()
-    return float(loss)
 
 
 @right("train_step")
@@ -365,7 +252,7 @@ def _(net, optimizer, x, y):
     return result
 
 
-# --- crop_and_flip: wrong ---------------------------------------------------------------------------------------------
+# --- crop_and_flip ----------------------------------------------------------------------------------------------------
 
 
 def _each(x, offsets, flips, padding, cut):
@@ -403,9 +290,6 @@ def _(x, offsets, flips, padding):
     for i in range(len(x)):
         x[i] = out[i].flip(-1) if flips[i] else out[i]
     return x
-
-
-# --- crop_and_flip: right ---------------------------------------------------------------------------------------------
 
 
 @right("crop_and_flip")

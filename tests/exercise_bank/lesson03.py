@@ -8,7 +8,7 @@ from torch import nn
 
 from exercise_bank.core import right, wrong
 
-# --- layer_norms: wrong -----------------------------------------------------------------------------------------------
+# --- layer_norms ------------------------------------------------------------------------------------------------------
 
 
 @wrong("layer_norms", "one-factor-for-all")
@@ -53,9 +53,6 @@ def _(net):
     norms = {n: p.grad.double().norm().item() for n, p in net.named_parameters() if p.grad is not None}
     net.zero_grad()
     return norms
-
-
-# --- layer_norms: right -----------------------------------------------------------------------------------------------
 
 
 @right("layer_norms")
@@ -104,35 +101,14 @@ def _(net):
     }
 
 
-# --- factor: wrong ----------------------------------------------------------------------------------------------------
+# --- factor -----------------------------------------------------------------------------------------------------------
 
 
-@wrong("factor", "torch-takes-tensors")
-def _(fan_in, variance):
-    return torch.sqrt(fan_in * variance / 2)
-
-
-# --- factor: right ----------------------------------------------------------------------------------------------------
-
-
-@right("factor")
-def _(fan_in, variance):
-    return (0.5 * fan_in * variance) ** 0.5
-
-
-@right("factor")
-def _(n, sigma2):
-    return float(np.sqrt(n * sigma2) / np.sqrt(2))
-
-
-@right("factor")
-def _(fan_in, variance):
-    return torch.tensor(fan_in * variance / 2).sqrt()
-
-
-@right("factor")
-def _(fan_in, variance):
-    return math.exp(0.5 * (math.log(fan_in) + math.log(variance) - math.log(2)))
+wrong("factor", "torch-takes-tensors")(lambda fan_in, variance: torch.sqrt(fan_in * variance / 2))
+right("factor")(lambda fan_in, variance: (0.5 * fan_in * variance) ** 0.5)
+right("factor")(lambda n, sigma2: float(np.sqrt(n * sigma2) / np.sqrt(2)))
+right("factor")(lambda fan_in, variance: torch.tensor(fan_in * variance / 2).sqrt())
+right("factor")(lambda fan_in, variance: math.exp(0.5 * (math.log(fan_in) + math.log(variance) - math.log(2))))
 
 
 @right("factor")
@@ -141,12 +117,10 @@ def _(fan_in, variance):
     return math.hypot(*[deviation / math.sqrt(2)] * fan_in)
 
 
-# --- moved: wrong -----------------------------------------------------------------------------------------------------
+# --- moved ------------------------------------------------------------------------------------------------------------
 
 
-@wrong("moved", "tolerance")
-def _(before, after):
-    return sum(not torch.allclose(before[name], after[name]) for name in before)
+wrong("moved", "tolerance")(lambda before, after: sum(not torch.allclose(before[name], after[name]) for name in before))
 
 
 @wrong("moved", "tolerance")
@@ -187,9 +161,6 @@ def _(before, after):
     return sum(not np.array_equal(before[name].numpy(), after[name].numpy()) for name in before)
 
 
-# --- moved: right -----------------------------------------------------------------------------------------------------
-
-
 @right("moved")
 def _(before, after):
     count = 0
@@ -199,9 +170,7 @@ def _(before, after):
     return count
 
 
-@right("moved")
-def _(old, new):
-    return len([name for name in old if not torch.equal(old[name], new[name])])
+right("moved")(lambda old, new: len([name for name in old if not torch.equal(old[name], new[name])]))
 
 
 @right("moved")

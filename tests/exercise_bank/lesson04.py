@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- he_normal: wrong -------------------------------------------------------------------------------------------------
+# --- he_normal --------------------------------------------------------------------------------------------------------
 
 
 @wrong("he_normal", "mean-of-both-fans")
@@ -29,9 +29,7 @@ def _(weight):
     nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
 
 
-@wrong("he_normal", "not-in-place")
-def _(weight):
-    return torch.randn(weight.shape) * math.sqrt(2 / weight[0].numel())
+wrong("he_normal", "not-in-place")(lambda weight: torch.randn(weight.shape) * math.sqrt(2 / weight[0].numel()))
 
 
 @wrong("he_normal", "weight-unchanged")
@@ -52,12 +50,7 @@ def _(weight):
         weight.normal_(0, math.sqrt(2 / fan_in))
 
 
-# --- he_normal: right -------------------------------------------------------------------------------------------------
-
-
-@right("he_normal")
-def _(weight):
-    return nn.init.kaiming_normal_(weight)
+right("he_normal")(lambda weight: nn.init.kaiming_normal_(weight))
 
 
 @right("he_normal")
@@ -88,7 +81,7 @@ def _(weight):
             filter.copy_(torch.normal(0.0, std, filter.shape))
 
 
-# --- batch_norm: wrong ------------------------------------------------------------------------------------------------
+# --- batch_norm -------------------------------------------------------------------------------------------------------
 
 
 def _move(running_mean, running_var, x, momentum):
@@ -183,9 +176,6 @@ def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, trainin
     return _scaled(x, gamma, beta)
 
 
-# --- batch_norm: right ------------------------------------------------------------------------------------------------
-
-
 @right("batch_norm")
 def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
     return F.batch_norm(x, running_mean, running_var, gamma, beta, training, momentum, eps)
@@ -236,7 +226,7 @@ def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, trainin
     return layer(x.contiguous(memory_format=torch.channels_last))
 
 
-# --- update_ratio: wrong ----------------------------------------------------------------------------------------------
+# --- update_ratio -----------------------------------------------------------------------------------------------------
 
 
 @wrong("update_ratio", "mean-of-ratios")
@@ -244,14 +234,8 @@ def _(before, after):
     return torch.mean(torch.abs(after - before) / torch.abs(before)).item()
 
 
-@wrong("update_ratio", "one-for-each-entry")
-def _(before, after):
-    return abs(after - before) / abs(before)
-
-
-@wrong("update_ratio", "one-for-each-entry")
-def _(before, after):
-    return (after - before) / torch.linalg.vector_norm(before)
+wrong("update_ratio", "one-for-each-entry")(lambda before, after: abs(after - before) / abs(before))
+wrong("update_ratio", "one-for-each-entry")(lambda before, after: (after - before) / torch.linalg.vector_norm(before))
 
 
 @wrong("update_ratio", "one-for-each-row")
@@ -260,17 +244,8 @@ def _(before, after):
     return torch.sqrt((step**2).sum(-1)) / torch.sqrt((before**2).sum(-1))
 
 
-# --- update_ratio: right ----------------------------------------------------------------------------------------------
-
-
-@right("update_ratio")
-def _(before, after):
-    return torch.dist(after, before) / before.norm()
-
-
-@right("update_ratio")
-def _(old, new):
-    return math.sqrt(((new - old) ** 2).sum() / (old**2).sum())
+right("update_ratio")(lambda before, after: torch.dist(after, before) / before.norm())
+right("update_ratio")(lambda old, new: math.sqrt(((new - old) ** 2).sum() / (old**2).sum()))
 
 
 @right("update_ratio")

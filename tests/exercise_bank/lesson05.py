@@ -8,22 +8,12 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- identity_conv: wrong ---------------------------------------------------------------------------------------------
+# --- identity_conv ----------------------------------------------------------------------------------------------------
 
 
-@wrong("identity_conv", "still-random")
-def _(channels):
-    return nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-
-
-@wrong("identity_conv", "weights-for-layer")
-def _(channels):
-    return nn.init.dirac_(torch.empty(channels, channels, 3, 3))
-
-
-@wrong("identity_conv", "no-convolution")
-def _(channels):
-    return nn.Identity()
+wrong("identity_conv", "still-random")(lambda channels: nn.Conv2d(channels, channels, 3, padding=1, bias=False))
+wrong("identity_conv", "weights-for-layer")(lambda channels: nn.init.dirac_(torch.empty(channels, channels, 3, 3)))
+wrong("identity_conv", "no-convolution")(lambda channels: nn.Identity())
 
 
 @wrong("identity_conv", "frozen")
@@ -31,9 +21,6 @@ def _(channels):
     conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
     nn.init.dirac_(conv.weight)
     return conv.requires_grad_(False)
-
-
-# --- identity_conv: right ---------------------------------------------------------------------------------------------
 
 
 @right("identity_conv")
@@ -70,12 +57,10 @@ def _(channels):
     return conv
 
 
-# --- gradient_cosine: wrong -------------------------------------------------------------------------------------------
+# --- gradient_cosine --------------------------------------------------------------------------------------------------
 
 
-@wrong("gradient_cosine", "divides-by-eps")
-def _(a, b):
-    return F.cosine_similarity(a.flatten(), b.flatten(), dim=0).item()
+wrong("gradient_cosine", "divides-by-eps")(lambda a, b: F.cosine_similarity(a.flatten(), b.flatten(), dim=0).item())
 
 
 @wrong("gradient_cosine", "divides-by-eps")
@@ -88,9 +73,6 @@ def _(a, b):
 def _(a, b):
     a, b = a.double(), b.double()
     return float(torch.nn.functional.cosine_similarity(a, b, dim=0).mean())
-
-
-# --- gradient_cosine: right -------------------------------------------------------------------------------------------
 
 
 @right("gradient_cosine")

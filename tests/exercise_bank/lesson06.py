@@ -8,25 +8,16 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- residual_forward: wrong ------------------------------------------------------------------------------------------
+# --- residual_forward -------------------------------------------------------------------------------------------------
 
 
-@wrong("residual_forward", "branch-not-called")
-def _(x, branch):
-    return F.relu(branch + x)
-
-
-@wrong("residual_forward", "branch-not-called")
-def _(x, branch):
-    return F.relu(branch) + x
+wrong("residual_forward", "branch-not-called")(lambda x, branch: F.relu(branch + x))
+wrong("residual_forward", "branch-not-called")(lambda x, branch: F.relu(branch) + x)
 
 
 @wrong("residual_forward", "calls-twice")
 def _(x, branch):
     return torch.where(branch(x) + x > 0, branch(x) + x, torch.zeros_like(x))
-
-
-# --- residual_forward: right ------------------------------------------------------------------------------------------
 
 
 @right("residual_forward")
@@ -36,14 +27,8 @@ def _(x, branch):
     return torch.relu(out)
 
 
-@right("residual_forward")
-def _(x, f):
-    return (x + f(x)).clamp(min=0)
-
-
-@right("residual_forward")
-def _(x, branch):
-    return nn.ReLU(inplace=True)(torch.stack([x, branch(x)]).sum(0))
+right("residual_forward")(lambda x, f: (x + f(x)).clamp(min=0))
+right("residual_forward")(lambda x, branch: nn.ReLU(inplace=True)(torch.stack([x, branch(x)]).sum(0)))
 
 
 @right("residual_forward")
@@ -52,7 +37,7 @@ def _(x, branch):
     return torch.where(total > 0, total, torch.zeros_like(total)).double()
 
 
-# --- BasicBlock: wrong ------------------------------------------------------------------------------------------------
+# --- BasicBlock -------------------------------------------------------------------------------------------------------
 
 
 def _conv_norm(i, o, kernel, stride=1, **options):
@@ -126,8 +111,6 @@ class _NoDefault(_Base):
         super().__init__(i, o, stride)
 
 
-# --- BasicBlock: right ------------------------------------------------------------------------------------------------
-
 right("BasicBlock")(_Base)
 
 
@@ -200,7 +183,7 @@ class _Functional(nn.Module):
         return F.relu(out + y)
 
 
-# --- pad_shortcut: wrong ----------------------------------------------------------------------------------------------
+# --- pad_shortcut -----------------------------------------------------------------------------------------------------
 
 
 def _append(y, missing, dim=1):
@@ -233,17 +216,8 @@ def _(x, out_channels, stride):
     return _append(y, out_channels - y.shape[1])
 
 
-# --- pad_shortcut: right ----------------------------------------------------------------------------------------------
-
-
-@right("pad_shortcut")
-def _(x, out_channels, stride):
-    return _append(x[:, :, ::stride, ::stride], out_channels - x.shape[1])
-
-
-@right("pad_shortcut")
-def _(x, planes, s):
-    return F.pad(x[..., ::s, ::s], (0, 0, 0, 0, 0, planes - x.size(1)))
+right("pad_shortcut")(lambda x, out_channels, stride: _append(x[:, :, ::stride, ::stride], out_channels - x.shape[1]))
+right("pad_shortcut")(lambda x, planes, s: F.pad(x[..., ::s, ::s], (0, 0, 0, 0, 0, planes - x.size(1))))
 
 
 @right("pad_shortcut")
@@ -274,7 +248,7 @@ def _(x, out_channels, stride):
     return small
 
 
-# --- projection: wrong ------------------------------------------------------------------------------------------------
+# --- projection -------------------------------------------------------------------------------------------------------
 
 
 @wrong("projection", "no-module")
@@ -285,9 +259,6 @@ def _(in_channels, out_channels, stride):
 @wrong("projection", "no-module")
 def _(in_channels, out_channels, stride):
     nn.Sequential(*_conv_norm(in_channels, out_channels, 1, stride))
-
-
-# --- projection: right ------------------------------------------------------------------------------------------------
 
 
 @right("projection")

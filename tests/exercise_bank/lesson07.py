@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from exercise_bank.core import right, wrong
 from resnet_edu import models
 
-# --- count_parameters: wrong ------------------------------------------------------------------------------------------
+# --- count_parameters -------------------------------------------------------------------------------------------------
 
 
 def _layers(depth, n=None):
@@ -19,27 +19,10 @@ def _layers(depth, n=None):
     return pairs
 
 
-@wrong("count_parameters", "only-the-two-examples")
-def _(depth):
-    return {20: 269722, 56: 853018}[depth]
-
-
-@wrong("count_parameters", "only-the-two-examples")
-def _(depth):
-    return 269_722 if depth == 20 else 853_018
-
-
-@wrong("count_parameters", "in-proportion-to-depth")
-def _(depth):
-    return depth * 269722 // 20
-
-
-# --- count_parameters: right ------------------------------------------------------------------------------------------
-
-
-@right("count_parameters")
-def _(depth):
-    return sum(9 * a * b + 2 * b for a, b in _layers(depth)) + 650
+wrong("count_parameters", "only-the-two-examples")(lambda depth: {20: 269722, 56: 853018}[depth])
+wrong("count_parameters", "only-the-two-examples")(lambda depth: 269_722 if depth == 20 else 853_018)
+wrong("count_parameters", "in-proportion-to-depth")(lambda depth: depth * 269722 // 20)
+right("count_parameters")(lambda depth: sum(9 * a * b + 2 * b for a, b in _layers(depth)) + 650)
 
 
 @right("count_parameters")
@@ -49,9 +32,7 @@ def _(depth):
     return 97216 * n - 21926
 
 
-@right("count_parameters")
-def _(depth):
-    return models.count_parameters(models.CifarNet(depth, residual=True))
+right("count_parameters")(lambda depth: models.count_parameters(models.CifarNet(depth, residual=True)))
 
 
 @right("count_parameters")
@@ -77,7 +58,7 @@ def _(depth):
     return conv(3, 16) + stage(16, 16, n) + stage(16, 32, n) + stage(32, 64, n) + nn.Linear(64, 10).weight.numel() + 10
 
 
-# --- same_start: wrong ------------------------------------------------------------------------------------------------
+# --- same_start -------------------------------------------------------------------------------------------------------
 
 
 @wrong("same_start", "compares-tensors-as-numbers")
@@ -131,9 +112,6 @@ def _(net_a, net_b):
     return all(torch.stack([p, q]).std(0, unbiased=False).max().item() == 0 for p, q in pairs)
 
 
-# --- same_start: right ------------------------------------------------------------------------------------------------
-
-
 @right("same_start")
 def _(net_a, net_b):
     a, b = list(net_a.parameters()), list(net_b.parameters())
@@ -173,7 +151,7 @@ def _(net_a, net_b):
     return torch.tensor(same).all()
 
 
-# --- ResNet20: wrong --------------------------------------------------------------------------------------------------
+# --- ResNet20 ---------------------------------------------------------------------------------------------------------
 
 
 class _Block(nn.Module):
@@ -269,8 +247,6 @@ class _ForgottenReturn(_Block):
     def forward(self, x):
         super().forward(x)
 
-
-# --- ResNet20: right --------------------------------------------------------------------------------------------------
 
 right("ResNet20")(_Net)
 right("ResNet20")(lambda num_classes=10: models.CifarNet(20, residual=True, num_classes=num_classes))

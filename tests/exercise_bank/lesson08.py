@@ -41,7 +41,7 @@ def _(in_channels, out_channels, kernel, size, stride=1, padding=0):
     return sides * sides * out_channels * one_output
 
 
-# --- Bottleneck: wrong ------------------------------------------------------------------------------------------------
+# --- Bottleneck -------------------------------------------------------------------------------------------------------
 
 
 def _conv_norm(i, o, kernel, stride=1, bias=False):
@@ -88,8 +88,6 @@ class _ShortcutFirst(_Base):
         del self.branch
         self.branch = branch
 
-
-# --- Bottleneck: right ------------------------------------------------------------------------------------------------
 
 right("Bottleneck")(_Base)
 
@@ -151,10 +149,7 @@ def _(in_channels, channels, stride=1):
     return Add(block.branch, block.skip)
 
 
-# --- load_torchvision: wrong ------------------------------------------------------------------------------------------
-
-
-# --- load_torchvision: right ------------------------------------------------------------------------------------------
+# --- load_torchvision -------------------------------------------------------------------------------------------------
 
 
 @right("load_torchvision")

@@ -31,9 +31,7 @@ def _(n):
     return result
 
 
-@right("path_lengths")
-def _(n):
-    return list(map(lambda k: math.comb(n, n - k), range(n + 1)))
+right("path_lengths")(lambda n: list(map(lambda k: math.comb(n, n - k), range(n + 1))))
 
 
 # --- filter_normalize -------------------------------------------------------------------------------------------------
@@ -81,9 +79,7 @@ def per_image(x, probability):
     return torch.bernoulli(torch.full(shape, probability))
 
 
-@wrong("drop_path", "drops-when-in-use")
-def _(x, branch, p, training):
-    return x + per_image(x, 1 - p) * branch(x) / (1 - p)
+wrong("drop_path", "drops-when-in-use")(lambda x, branch, p, training: x + per_image(x, 1 - p) * branch(x) / (1 - p))
 
 
 @wrong("drop_path", "calls-twice")

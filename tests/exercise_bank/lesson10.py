@@ -46,9 +46,7 @@ class Scheduler:
 wrong("paper_rate", "remembers")(Scheduler())
 
 
-@right("paper_rate")
-def _(step):
-    return [0.01, 0.1, 0.01, 0.001][bisect.bisect_right([400, 32_000, 48_000], step)]
+right("paper_rate")(lambda step: [0.01, 0.1, 0.01, 0.001][bisect.bisect_right([400, 32_000, 48_000], step)])
 
 
 @right("paper_rate")
@@ -63,9 +61,7 @@ def _(step):
     return rate
 
 
-@right("paper_rate")
-def _(step):
-    return 10.0 ** -(1 + (step < 400) + (step >= 32_000) + (step >= 48_000))
+right("paper_rate")(lambda step: 10.0 ** -(1 + (step < 400) + (step >= 32_000) + (step >= 48_000)))
 
 
 @right("paper_rate")
@@ -79,9 +75,7 @@ def _(step):
 # --- shard ------------------------------------------------------------------------------------------------------------
 
 
-@wrong("shard", "exchanged")
-def _(order, rank, world):
-    return order[world::rank]
+wrong("shard", "exchanged")(lambda order, rank, world: order[world::rank])
 
 
 @wrong("shard", "shuffles-again")
@@ -90,19 +84,9 @@ def _(order, rank, world):
     return mixed[rank : len(order) // world * world : world]
 
 
-@right("shard")
-def _(order, rank, world):
-    return order[: len(order) // world * world].view(-1, world)[:, rank]
-
-
-@right("shard")
-def _(order, rank, world):
-    return order[rank::world][: len(order) // world]
-
-
-@right("shard")
-def _(order, rank, world):
-    return torch.stack([order[rank + i * world] for i in range(len(order) // world)])
+right("shard")(lambda order, rank, world: order[: len(order) // world * world].view(-1, world)[:, rank])
+right("shard")(lambda order, rank, world: order[rank::world][: len(order) // world])
+right("shard")(lambda order, rank, world: torch.stack([order[rank + i * world] for i in range(len(order) // world)]))
 
 
 @right("shard")

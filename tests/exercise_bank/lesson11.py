@@ -9,19 +9,9 @@ from exercise_bank.core import right, wrong
 # --- highway ----------------------------------------------------------------------------------------------------------
 
 
-@right("highway")
-def _(x, f, logit):
-    return torch.lerp(x, f, torch.sigmoid(logit))
-
-
-@right("highway")
-def _(x, f, logit):
-    return x + (f - x) * logit.sigmoid()
-
-
-@right("highway")
-def _(x, f, logit):
-    return f * torch.sigmoid(logit) + x * torch.sigmoid(-logit)
+right("highway")(lambda x, f, logit: torch.lerp(x, f, torch.sigmoid(logit)))
+right("highway")(lambda x, f, logit: x + (f - x) * logit.sigmoid())
+right("highway")(lambda x, f, logit: f * torch.sigmoid(logit) + x * torch.sigmoid(-logit))
 
 
 @right("highway")
@@ -99,9 +89,7 @@ def _(f, down, up):
     return f * torch.sigmoid(F.relu(f.mean(1) @ down.T) @ up.T)[:, :, None, None]
 
 
-@right("squeeze_excite")
-def _(f, down, up):
-    return f * excite(f, down, up)
+right("squeeze_excite")(lambda f, down, up: f * excite(f, down, up))
 
 
 @right("squeeze_excite")

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from exercise_bank.core import right, wrong
+from exercise_bank.core import right, wrong, wrong_by_patch
 
 # --- top_down ---------------------------------------------------------------------------------------------------------
 
@@ -20,9 +20,7 @@ def _(coarse, fine, lateral):
     return coarse.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3) + lateral(fine)
 
 
-@right("top_down")
-def _(coarse, fine, lateral):
-    return lateral(fine) + F.interpolate(coarse, size=fine.shape[-2:])
+right("top_down")(lambda coarse, fine, lateral: lateral(fine) + F.interpolate(coarse, size=fine.shape[-2:]))
 
 
 @right("top_down")
@@ -34,9 +32,7 @@ def _(coarse, fine, lateral):
     return out
 
 
-@right("top_down")
-def _(coarse, fine, lateral):
-    return nn.UpsamplingNearest2d(scale_factor=2)(coarse).add(lateral(fine))
+right("top_down")(lambda coarse, fine, lateral: nn.UpsamplingNearest2d(scale_factor=2)(coarse).add(lateral(fine)))
 
 
 # --- box_iou ----------------------------------------------------------------------------------------------------------
@@ -157,35 +153,23 @@ def convolution(channels, dilation):
     return nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False)
 
 
-class Parts(nn.Module):
+@right("SignalBlock")
+class SignalBlock(nn.Module):
     def __init__(self, channels, dilation):
         super().__init__()
-        self.a, self.b = convolution(channels, dilation), convolution(channels, dilation)
-        self.na, self.nb = nn.BatchNorm1d(channels), nn.BatchNorm1d(channels)
-
-
-@wrong("SignalBlock", "length-changes")
-class _(nn.Module):
-    def __init__(self, channels, dilation):
-        super().__init__()
-        self.a = nn.Conv1d(channels, channels, 3, padding=1, dilation=dilation, bias=False)
-        self.b = nn.Conv1d(channels, channels, 3, padding=1, dilation=dilation, bias=False)
+        self.a, self.b = (nn.Conv1d(channels, channels, 3, 1, dilation, dilation, bias=False) for _ in "ab")
         self.na, self.nb = nn.BatchNorm1d(channels), nn.BatchNorm1d(channels)
 
     def forward(self, x):
         return (x + self.nb(self.b(self.na(self.a(x)).relu()))).relu()
 
 
-@wrong("SignalBlock", "length-changes")
-class _(nn.Module):
-    def __init__(self, channels, dilation):
-        super().__init__()
-        self.a = nn.Conv1d(channels, channels, 3, dilation=dilation, bias=False)
-        self.b = nn.Conv1d(channels, channels, 3, dilation=dilation, bias=False)
-        self.na, self.nb = nn.BatchNorm1d(channels), nn.BatchNorm1d(channels)
-
-    def forward(self, x):
-        return (x + self.nb(self.b(self.na(self.a(x)).relu()))).relu()
+wrong_by_patch(
+    "SignalBlock",
+    SignalBlock,
+    ("length-changes", ("3, 1, dilation, dilation", "3, 1, 1, dilation")),
+    ("length-changes", ("3, 1, dilation, dilation", "3, 1, 0, dilation")),
+)
 
 
 @wrong("SignalBlock", "two-dimensional")
@@ -197,12 +181,6 @@ class _(nn.Module):
 
     def forward(self, x):
         return (x + self.n(self.a(x))).relu()
-
-
-@right("SignalBlock")
-class _(Parts):
-    def forward(self, x):
-        return (x + self.nb(self.b(self.na(self.a(x)).relu()))).relu()
 
 
 @right("SignalBlock")

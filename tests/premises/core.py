@@ -113,6 +113,7 @@ def cells_to_run(lesson_name: str, wanted: set[str]) -> list[Cell]:
     return [cell for cell in cells if cell.id in needed]
 
 
+@lru_cache
 def before_and_after(lesson_name: str, premise: Premise) -> tuple[list[Cell], list[Cell]]:
     """The cells that a premise needs: those that run before it is broken, and those that run then."""
     claims = {id_ for id_, _ in premise.claims(lesson_name)}

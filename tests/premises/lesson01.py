@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,33 +10,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import convolution_off_by_one_percent, fit_with, force
+from premises.patches import answer_with, convolution_off_by_one_percent, fit_with, force, swap, together, wrap
 from resnet_edu import data, explorers, models, probes
 
 # --- what is broken here ----------------------------------------------------------------------------------------------
 
 
-def small_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = data.load
-    monkeypatch.setattr(data, "load", lambda name: original(name, size=16))
+small_images = wrap(data, "load", lambda load: lambda name: load(name, size=16))
 
 
 def sobel_is_a_blur(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(explorers.KERNELS, "Sobel x", explorers.KERNELS["box blur"])
-
-
-def exercise_gives(**functions: Callable[..., Any]) -> Callable[[pytest.MonkeyPatch], None]:
-    """An exercise after which the lesson goes on with a wrong function."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        from resnet_edu.exercises import page
-
-        original = page.exercise
-        monkeypatch.setattr(
-            page, "exercise", lambda name, answer: functions[name] if name in functions else original(name, answer)
-        )
-
-    return patch
 
 
 def convolutions_look_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,8 +34,7 @@ def convolutions_look_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(F, "conv2d", conv2d)
 
 
-def squares_are_cubes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.Tensor, "__pow__", lambda self, power: self * self * self)
+squares_are_cubes = swap(torch.Tensor, "__pow__", lambda self, power: self * self * self)
 
 
 def stride_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,12 +44,10 @@ def stride_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Conv2d, "_conv_forward", forward)
 
 
-def nothing_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "roll", lambda x, *args, **options: x)
+nothing_is_moved = swap(torch, "roll", lambda x, *args, **options: x)
 
 
-def relu_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.ReLU, "forward", lambda self, x: x)
+relu_does_nothing = swap(nn.ReLU, "forward", lambda self, x: x)
 
 
 def activations_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,21 +56,19 @@ def activations_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(models.ACTIVATIONS, name, activation)
 
 
-def poolings_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
-    largest, mean = F.max_pool2d, F.avg_pool2d
-    monkeypatch.setattr(F, "max_pool2d", mean)
-    monkeypatch.setattr(F, "avg_pool2d", largest)
+poolings_swapped = together(swap(F, "max_pool2d", F.avg_pool2d), swap(F, "avg_pool2d", F.max_pool2d))
 
 
-def biases_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "count_parameters", lambda net: sum(p.numel() for p in net.parameters() if p.ndim > 1))
+biases_not_counted = swap(
+    models, "count_parameters", lambda net: sum(p.numel() for p in net.parameters() if p.ndim > 1)
+)
 
 
-def kernels_of_five(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = explorers.stack_of_convolutions
-    monkeypatch.setattr(
-        explorers, "stack_of_convolutions", lambda layers, **options: original(layers, **{**options, "kernel": 5})
-    )
+kernels_of_five = wrap(
+    explorers,
+    "stack_of_convolutions",
+    lambda original: lambda layers, **options: original(layers, **{**options, "kernel": 5}),
+)
 
 
 def every_pixel_counts_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,19 +81,14 @@ def every_pixel_counts_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "receptive_field", receptive_field)
 
 
-def cross_entropy_is_a_squared_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def squared(logits: torch.Tensor, labels: torch.Tensor, **options: Any) -> torch.Tensor:
-        return (logits.softmax(1) - F.one_hot(labels, 10)).square().sum(1)
-
-    monkeypatch.setattr(F, "cross_entropy", squared)
+def squared_error(logits: torch.Tensor, labels: torch.Tensor, **options: Any) -> torch.Tensor:
+    return (logits.softmax(1) - F.one_hot(labels, 10)).square().sum(1)
 
 
-def no_softmax(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.Tensor, "softmax", lambda self, dim: self)
+no_softmax = swap(torch.Tensor, "softmax", lambda self, dim: self)
 
 
-def large_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.init, "kaiming_uniform_", lambda weight, **options: nn.init.normal_(weight))
+large_weights = swap(nn.init, "kaiming_uniform_", lambda weight, **options: nn.init.normal_(weight))
 
 
 # --- what then fails --------------------------------------------------------------------------------------------------
@@ -123,17 +96,19 @@ def large_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PREMISES = [
     Premise("the convolution is 1 % off", convolution_off_by_one_percent, "slide-claims: difference", "stride-run"),
-    Premise("the images have 16 x 16 pixels", small_images, "slide-claims: Rows of"),
+    Premise("the images have 16 x 16 pixels", small_images, "slide-claims: Rows of", since="data"),
     Premise("Sobel x is a blur", sobel_is_a_blur, "slide-claims: output"),
     Premise(
         "output_size forgets the padding",
-        exercise_gives(output_size=lambda size, kernel, stride=1, padding=0, dilation=1: (size - kernel) // stride + 1),
+        answer_with(output_size=lambda size, kernel, stride=1, padding=0, dilation=1: (size - kernel) // stride + 1),
         "size-run",
+        since="exercise-output_size-check",
     ),
     Premise(
         "convolve flips the kernel",
-        exercise_gives(convolve=lambda x, w, stride=1, padding=0: F.conv2d(x, w.flip(2, 3), None, stride, padding)),
+        answer_with(convolve=lambda x, w, stride=1, padding=0: F.conv2d(x, w.flip(2, 3), None, stride, padding)),
         "channels-run",
+        since="exercise-convolve-check",
     ),
     Premise(
         "biases are not counted",
@@ -159,14 +134,15 @@ PREMISES = [
     Premise("every kernel is 5 x 5", kernels_of_five, "field-run"),
     Premise(
         "receptive_field forgets the strides",
-        exercise_gives(receptive_field=lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers)),
+        answer_with(receptive_field=lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers)),
         "field-claims",
+        since="exercise-receptive_field-check",
     ),
     Premise("the net has 14 layers", force(depth=14), "effective-run: convolutions,"),
     Premise("every pixel counts alike", every_pixel_counts_alike, "effective-run: influence"),
     Premise(
         "cross-entropy is a squared error",
-        cross_entropy_is_a_squared_error,
+        swap(F, "cross_entropy", squared_error),
         "loss-claims: gradient",
         "loss-claims: slope of cross-entropy",
     ),

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import answer_with, dice_with, fit_with, patch_data, predictions, together
+from premises.patches import answer_with, dice_with, fit_with, patch_data, predictions, swap, together, wrap
 from resnet_edu import data, training
 
 # --- what is broken ---------------------------------------------------------------------------------------------------
@@ -21,8 +21,7 @@ def shuffled_labels(train: data.Images, test: data.Images) -> tuple[data.Images,
     return data.Images(train.images, train.labels[order]), test
 
 
-def no_mean_no_deviation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "normalize", lambda images: images.float() / 255)
+no_mean_no_deviation = swap(data, "normalize", lambda images: images.float() / 255)
 
 
 def split_without_classes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,21 +78,15 @@ def pixels_stay_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Sequential, "forward", forward)
 
 
-def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.Module, "load_state_dict", lambda self, state: None)
+nothing_is_loaded = swap(nn.Module, "load_state_dict", lambda self, state: None)
 
 
-def dropout_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: x)
+dropout_does_nothing = swap(nn.Dropout, "forward", lambda self, x: x)
 
 
-def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = training.fit
-
-    def fit(net: nn.Module, train: data.Images, *args: Any, **options: Any) -> training.History:
-        return original(net, train[:1000], *args, **options)
-
-    monkeypatch.setattr(training, "fit", fit)
+few_images = wrap(
+    training, "fit", lambda fit: lambda net, train, *args, **options: fit(net, train[:1000], *args, **options)
+)
 
 
 def ruinous_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,22 +125,28 @@ guesser = together(fit_with(lr=0.0, epochs=1), predictions(guessing))
 
 
 PREMISES = [
-    Premise("an image is missing", patch_data(lambda train, test: (train[1:], test)), "count: Images"),
+    Premise("an image is missing", patch_data(lambda train, test: (train[1:], test)), "count: Images", since="look"),
     Premise(
-        "the test images are training images", patch_data(lambda train, test: (train, train[:1000])), "count: images"
+        "the test images are training images",
+        patch_data(lambda train, test: (train, train[:1000])),
+        "count: images",
+        since="look",
     ),
-    Premise("the labels are shuffled", patch_data(shuffled_labels), "class-means"),
+    Premise("the labels are shuffled", patch_data(shuffled_labels), "class-means", since="look"),
     Premise("normalizing is dividing by 255", no_mean_no_deviation, "normalize"),
     Premise("there is no luck", dice_with(lambda rng, mean, size: np.full(size, mean)), "best-of-many: reported"),
     Premise("the luck comes along", dice_with(the_same_dice_twice), "best-of-many: images,"),
     Premise("the split knows no classes", split_without_classes, "split"),
-    Premise("the loss is a sum", answer_with(cross_entropy=summed_loss), "loss-run"),
+    Premise(
+        "the loss is a sum", answer_with(cross_entropy=summed_loss), "loss-run", since="exercise-cross_entropy-check"
+    ),
     Premise("the classifier starts large", large_classifier, "cnn"),
     Premise("fit has no momentum", fit_with(momentum=0.0), "fit-run"),
     Premise(
         "the reader's step forgets to forget",
         answer_with(train_step=step_without_zero_grad),
         "forget-run: With zero_grad:",
+        since="exercise-train_step-check",
     ),
     Premise("the optimizer forgets by itself", steps_that_forget, "forget-run: Without"),
     Premise("all inputs are normalized", pixels_stay_normalized, "scale-claims: std of", "scale-claims: Bytes:"),
@@ -183,7 +182,12 @@ PREMISES = [
         predictions(lambda probabilities: F.one_hot(probabilities.argmax(1), 10).float()),
         "confidence-run: accuracy,",
     ),
-    Premise("the crop does nothing", answer_with(crop_and_flip=lambda x, offsets, flips, padding: x), "augment-look"),
+    Premise(
+        "the crop does nothing",
+        answer_with(crop_and_flip=lambda x, offsets, flips, padding: x),
+        "augment-look",
+        since="exercise-crop_and_flip-check",
+    ),
     Premise("nothing is augmented", fit_with(augment=False), "remedies-claims: shrinks with augmentation"),
     Premise(
         "no remedy does anything",

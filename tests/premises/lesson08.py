@@ -104,15 +104,21 @@ checkpoints_are_one_percent_off = swap(checkpoint, "checkpoint", lambda block, x
 
 
 PREMISES = [
-    Premise("the photograph is hardly enlarged", together(hardly_enlarged, narrow), "stages-run"),
+    Premise("the photograph is hardly enlarged", together(hardly_enlarged, narrow), "stages-run", since="nets"),
     Premise(
         "the exercise counts weights",
         together(answer_with(multiply_adds=lambda i, o, kernel, size, stride, padding: i * o * kernel**2), narrow),
         "multiply_adds-run",
+        since="exercise-multiply_adds-check",
     ),
     Premise("there are only basic blocks", always(block="basic"), "family-run"),
     Premise("convolutions are off by one percent", convolution_off_by_one_percent, "pixel-run"),
-    Premise("the bottleneck is not narrow", answer_with(Bottleneck=NotNarrowed), "cost-run"),
+    Premise(
+        "the bottleneck is not narrow",
+        answer_with(Bottleneck=NotNarrowed),
+        "cost-run",
+        since="exercise-Bottleneck-check",
+    ),
     Premise(
         "the stride is always on the 3 x 3",
         together(blocks_always(stride_on="3x3"), narrow),
@@ -125,11 +131,13 @@ PREMISES = [
         "nothing is loaded into the block",
         answer_with(load_torchvision=lambda block, state: None),
         "parity-block: Eval mode",
+        since="exercise-load_torchvision-check",
     ),
     Premise(
         "your block does something else in train mode",
         twice_as_large_mine,
         "parity-block: Train mode",
+        since="exercise-Bottleneck-check",
     ),
     Premise("our nets are narrower", always(width=32), "parity-keys"),
     Premise(
@@ -143,6 +151,7 @@ PREMISES = [
         "parameters and memory are exchanged, and the nets are narrow",
         together(parameters_and_memory_exchanged, narrow),
         "memory-run: Fraction",
+        since="stages-run",
     ),
     Premise("autograd keeps nothing", together(autograd_keeps_nothing, narrow), "memory-run: Batch of 32"),
     Premise(
