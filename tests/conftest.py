@@ -8,6 +8,17 @@ os.environ.setdefault("RESNET_EDU_BUDGET", "smoke")
 if "PYTEST_XDIST_WORKER" in os.environ:  # several workers share the cores: one thread each is fastest
     os.environ["OMP_NUM_THREADS"] = "1"
 
+#: What takes long in one piece runs first, so that no worker is left waiting for it at the end.
+FIRST = ("test_style.py", "test_premises.py", ".ipynb")
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # pytest-xdist would begin with the files that hold most tests
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: [not item.path.name.endswith(name) for name in FIRST])
+
 
 @pytest.fixture(autouse=True)
 def every_figure_is_readable(monkeypatch):

@@ -8,7 +8,7 @@ import builtins
 import pytest
 import torch
 from premises import PREMISES, lessons
-from premises.core import Lesson, before_and_after, cells_to_run, claimed, code_cells, failed_claims
+from premises.core import Lesson, cells_before, cells_to_run, claimed, code_cells, failed_claims, start
 
 from resnet_edu.lesson import budget_name
 
@@ -16,14 +16,12 @@ from resnet_edu.lesson import budget_name
 def claims_of(lesson):
     """The tests of one lesson, in a class of its own: so xdist can hand the lessons to several workers."""
     premises = [one for one in PREMISES[lesson] if one.budget == budget_name()]
-    order = [cell.id for cell in code_cells(lesson)]
-    premises.sort(key=lambda one: order.index(before_and_after(lesson, one)[1][0].id))
-    shared = {cell.id for one in premises for cell in before_and_after(lesson, one)[0]}
+    premises.sort(key=lambda one: start(lesson, one))
 
     class Claims:
         @pytest.fixture(scope="class")
         def unbroken(self):
-            """The lesson; its cells run as far as the tests come, in one thread, for a copy has no others."""
+            """The lesson, run as far as the tests have come; in one thread, for a fork has no others."""
             threads = torch.get_num_threads()
             torch.set_num_threads(1)
             yield Lesson(lesson)
@@ -32,10 +30,10 @@ def claims_of(lesson):
         @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # pytest-xdist has a thread
         @pytest.mark.parametrize("premise", premises, ids=lambda one: one.name)
         def test_fail_when_their_premise_is_broken(self, premise, unbroken):
-            start = order.index(before_and_after(lesson, premise)[1][0].id)
-            unbroken.run([c for c in code_cells(lesson)[:start] if c.id in shared and c not in unbroken.ran])
+            claims = premise.claims(lesson)
+            unbroken.run(cells_before(lesson, premises, start(lesson, premise)))
             failed = failed_claims(unbroken, premise)
-            still_hold = [claim for claim in premise.claims(lesson) if not failed[claim]]
+            still_hold = [claim for claim in claims if not failed[claim]]
             assert not still_hold, f"although {premise.name}, lesson {lesson} still claims {still_hold}"
 
     return Claims

@@ -12,7 +12,7 @@ import dis
 import io
 import multiprocessing
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -126,6 +126,20 @@ def before_and_after(lesson_name: str, premise: Premise) -> tuple[list[Cell], li
     return cells[:first], cells[first:]
 
 
+def start(lesson_name: str, premise: Premise) -> int:
+    """How many cells come before the first that runs broken; 0 where the lesson has not all of the claims."""
+    try:
+        return code_cells(lesson_name).index(before_and_after(lesson_name, premise)[1][0])
+    except ValueError:
+        return 0
+
+
+def cells_before(lesson_name: str, premises: list[Premise], count: int) -> list[Cell]:
+    """Of the first cells of a lesson, those that any of the premises needs to have run."""
+    needed = {cell for one in premises if start(lesson_name, one) for cell in before_and_after(lesson_name, one)[0]}
+    return [cell for cell in code_cells(lesson_name)[:count] if cell in needed]
+
+
 def experiment(cell_id: str) -> str:
     """The cell whose claims a folded cell holds: "shift-run" for "shift-run-checked"."""
     return cell_id.removesuffix("-checked")
@@ -145,14 +159,16 @@ class Lesson:
     failed: dict[Claim, bool] = field(default_factory=dict)
     ran: list[Cell] = field(default_factory=list)
 
-    def run(self, cells: Iterable[Cell]) -> None:
+    def run(self, cells: list[Cell], again: bool = False) -> None:
+        """Run those of the cells that have not run before; with again=True, all of them."""
+
         def record(sentence: str, value: Any, *, since: str = "smoke", **bounds: Any) -> None:
             low, high, _ = lesson.bounds_of(**bounds)
             self.failed[experiment(self.ran[-1].id), sentence] = not low <= torch.as_tensor(value).item() <= high
 
         with contextlib.redirect_stdout(io.StringIO()), pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setattr(lesson, "claim", record)
-            for cell in cells:
+            for cell in [cell for cell in cells if again or cell not in self.ran]:
                 self.ran.append(cell)
                 exec(cell.code, self.namespace)
 
@@ -162,24 +178,27 @@ def failed_claims(unbroken: Lesson, premise: Premise) -> dict[Claim, bool]:
 
     The lesson has to have run up to there. Its imports run again in the copy, so that its names lead to what is broken.
     """
-    _, cells = before_and_after(unbroken.name, premise)
     imports = [cell for cell in unbroken.ran if cell.id == "imports"]
+    _, cells = before_and_after(unbroken.name, premise)
 
     def failed() -> dict[Claim, bool]:
         premise.patch(pytest.MonkeyPatch())
-        unbroken.run([*imports, *cells])
+        unbroken.run([*imports, *cells], again=True)
         return unbroken.failed
 
     return in_a_copy(failed)
 
 
-def in_a_copy(work: Callable[[], T]) -> T:
+def in_a_copy(work: Callable[[], T], seconds: float = 300) -> T:
     """What `work` returns in a fork of this process. What it raises is printed there, and here an EOFError."""
     fork = multiprocessing.get_context("fork")
     here, there = fork.Pipe(duplex=False)
     copy = fork.Process(target=lambda: there.send(work()))
     copy.start()
     there.close()
+    if not here.poll(seconds):
+        copy.kill()
+        raise TimeoutError(f"it has not come to an end within {seconds} s")
     try:
         return here.recv()
     finally:

@@ -71,6 +71,7 @@ PREMISES = [
         he_always,
         "late-run: The control",
         "moved-run: The control",
+        since="train-run",
     ),
     Premise("nothing is clipped", no_clipping, "first-steps-run: With", budget="laptop"),
     # --- the constructed network ---
@@ -86,7 +87,7 @@ PREMISES = [
         "construct-run: Constructed network: train-mode",
         budget="laptop",
     ),
-    Premise("no layer is copied", no_part_of_a_state_is_loaded, "trained-run: The constructed"),
+    Premise("no layer is copied", no_part_of_a_state_is_loaded, "trained-run: The constructed", since="construct-code"),
     Premise("train mode is eval mode", always_eval, "naive-run: Naive construction: train-mode"),
     Premise("the recorder leaves out the classifier", recorder_without_the_last, "construct-run: Its convolutions"),
     Premise("every rate is 0.5", fit_with(lr=0.5), "continue-claims: Rate 0.001", budget="laptop"),

@@ -55,7 +55,7 @@ PREMISES = [
     Premise("every shortcut is a projection", force(shortcut="B"), "nets-claims: Parameters"),
     Premise("seeds do nothing", seeds_do_nothing, "nets-claims: At depth"),
     Premise("the recorder returns ones", recorder_of_ones, "start-run: Before training, plain-56"),
-    Premise("the model ignores `residual`", plain_always, "start-run: Before training, ResNet-56"),
+    Premise("the model ignores `residual`", plain_always, "start-run: Before training, ResNet-56", since="nets"),
     # --- the five networks that the reader trains ---
     Premise("nothing is learned", nothing_is_learned, "result-claims: ends", budget="laptop"),
     Premise("ResNet-56 on record is plain-56", on_record(no_deep_residual_network), "result-claims: Of three"),

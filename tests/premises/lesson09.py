@@ -147,6 +147,7 @@ PREMISES = [
         "unroll-lone: Backward",
         "unroll-lone: Original",
         "push-run: The same",
+        since="nets",
     ),
     Premise(
         "every length is a hundred times too large",
@@ -174,15 +175,25 @@ PREMISES = [
         "lesion-claims: ResNet-56 without",
         "order-run: ResNet-20",
         "order-run: ResNet-56",
+        since="nets",
     ),
     Premise(
-        "the networks of 20 layers have 56", together(deeper, loading(as_deep_as_the_other)), "lesion-claims: Without"
+        "the networks of 20 layers have 56",
+        together(deeper, loading(as_deep_as_the_other)),
+        "lesion-claims: Without",
+        since="nets",
     ),
-    Premise("every network has 56 layers", together(all_of_56, loading(as_deep_as_the_other)), "sizes-claims: median"),
+    Premise(
+        "every network has 56 layers",
+        together(all_of_56, loading(as_deep_as_the_other)),
+        "sizes-claims: median",
+        since="nets",
+    ),
     Premise(
         "the branches are still at 0, and the last block matters",
         together(only_residual(zero_init_residual=True), loading(None), last_block_matters),
         "sizes-claims: Trained ResNet-56",
+        since="nets",
     ),
     Premise("blocks stay in order", blocks_stay_in_order, "order-run: Plain-20", "order-run: Plain-56"),
     Premise(
@@ -238,5 +249,5 @@ PREMISES = [
         "depth-run: Stochastic depth: branches",
     ),
     Premise("the training drops nothing", only_residual(stochastic_depth_prob=0.0), "depth-claims", budget="laptop"),
-    Premise("every shortcut is a projection", together(force(shortcut="B"), loading(None)), "reads-run"),
+    Premise("every shortcut is a projection", together(force(shortcut="B"), loading(None)), "reads-run", since="nets"),
 ]

@@ -192,8 +192,8 @@ PREMISES = [
     Premise("the stop button does nothing", fit_with(callbacks=()), "resume-claims: Whole"),
     Premise("the checkpoint gives back other weights", read_as(weights_a_little_larger), "resume-claims: Stopped and"),
     Premise("every seed is zero", every_seed_is_zero, "resume-claims: Tensors of 44"),
-    Premise("there is no momentum", fit_with(momentum=0.0), "forget-run: Momentum"),
-    Premise("no block is skipped", force(stochastic_depth_prob=0.0), "forget-run: Random"),
+    Premise("there is no momentum", fit_with(momentum=0.0), "forget-run: Momentum", since="resume-run"),
+    Premise("no block is skipped", force(stochastic_depth_prob=0.0), "forget-run: Random", since="resume-run"),
     Premise("a damaged checkpoint is taken for the one before", read_as(lambda state: state), "forget-run: Half"),
     Premise(
         "every process takes the front of the batch, and short pieces weigh like long ones",
@@ -201,6 +201,7 @@ PREMISES = [
         "shard-run: Images",
         "shard-run: No normalization",
         "accumulate-run: No normalization",
+        since="exercise-shard-check",
     ),
     Premise(
         "BatchNorm has no statistics", batchnorm_without_statistics, "shard-run: BatchNorm", "accumulate-run: BatchNorm"
@@ -216,6 +217,7 @@ PREMISES = [
         "every second network answers with the next class",
         every_second_network_answers_the_next_class,
         "paired-run: ResNet-20 against",
+        since="records-run",
     ),
     Premise("every rate is 0.05", fit_with(lr=0.05), "scaling-run: Fraction", budget="laptop"),
     Premise("every batch has 256 images", fit_with(batch_size=256), "scaling-run: Training loss", budget="laptop"),
@@ -225,7 +227,7 @@ PREMISES = [
         "autocast-dtypes: The loss",
     ),
     Premise("convolutions of float32 are computed in bf16", convolutions_in_bf16, "tf32-run"),
-    Premise("all networks answer alike", all_networks_answer_alike, "paired-run: plain-20"),
+    Premise("all networks answer alike", all_networks_answer_alike, "paired-run: plain-20", since="records-run"),
     Premise(
         "chance prefers the extremes", swap(math, "comb", lambda n, k: 2**n // (n + 1)), "paired-run: 10 discordant"
     ),

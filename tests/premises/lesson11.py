@@ -116,6 +116,7 @@ PREMISES = [
         "a gate on F alone",
         together(answer_with(highway=lambda x, f, logit: x + torch.sigmoid(logit) * f - 1e-3), gates_start_open),
         "gate-run",
+        since="exercise-highway-check",
     ),
     Premise("groups are ignored", groups_ignored, "separable-run"),
     Premise("a token sees itself alone", attention_to_itself_alone, "attention-run"),
@@ -169,6 +170,7 @@ PREMISES = [
             forward_of(relatives.SqueezeExcitation, lambda self, x: F.relu(x + self.branch(x) + self.gate(x) - 0.5)),
         ),
         "excite-run",
+        since="exercise-squeeze_excite-check",
     ),
     Premise(
         "ResNeXt has no last norm to start at 0, and its branch is small",

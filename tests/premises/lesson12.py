@@ -97,7 +97,12 @@ PREMISES = [
     ),
     Premise("nothing can be frozen", nothing_can_be_frozen, "freeze-run: Parameters"),
     Premise("train mode is eval mode", always_eval, "freeze-run: Running", "freeze-run: The old head"),
-    Premise("the frozen body is in train mode", answer_with(freeze=frozen_in_train_mode), "features-run"),
+    Premise(
+        "the frozen body is in train mode",
+        answer_with(freeze=frozen_in_train_mode),
+        "features-run",
+        since="exercise-freeze-check",
+    ),
     Premise(
         "every training ends in a perfect net",
         all_end_perfect,
@@ -125,12 +130,14 @@ PREMISES = [
         "the maps are empty",
         answer_with(grad_cam=lambda activations, gradients: torch.zeros_like(activations[:, 0])),
         "maps-run: Maps",
+        since="exercise-grad_cam-check",
     ),
     Premise(
         "the map knows no class",
         answer_with(grad_cam=activations_alone),
         "maps-run: Largest",
         "sanity-claims: Grad-CAM",
+        since="exercise-grad_cam-check",
     ),
     Premise("stages 1 and 3 are exchanged", stages_are_exchanged, "erase-run: The same", budget="laptop"),
     Premise(
@@ -156,6 +163,7 @@ PREMISES = [
         classes_in_turn,
         "temperature-run: its own",
         "classes-run: commonest",
+        since="shift-run",
     ),
-    Premise("the net is always right", always_right, "classes-run: Unchanged"),
+    Premise("the net is always right", always_right, "classes-run: Unchanged", since="shift-run"),
 ]

@@ -152,14 +152,24 @@ def cross_entropy_is_focal_loss(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PREMISES = [
     Premise("masks are moved by a pixel", scenes_with(one_pixel_too_far), "scenes-claims"),
-    Premise("maps are blended", answer_with(top_down=blended), "pyramid-run"),
-    Premise("there is no background", scenes_with(full_of_objects), "nothing-run"),
-    Premise("the backbone stays in train mode", frozen_too_late, "segment-claims: Numbers"),
-    Premise("boxes are compared by the larger one", answer_with(box_iou=over_larger), "iou-run"),
-    Premise("the objects are of two pixels", scenes_with(small_objects), "detector-cells"),
+    Premise("maps are blended", answer_with(top_down=blended), "pyramid-run", since="exercise-top_down-check"),
+    Premise("there is no background", scenes_with(full_of_objects), "nothing-run", since="scenes-run"),
+    Premise("the backbone stays in train mode", frozen_too_late, "segment-claims: Numbers", since="stages-run"),
+    Premise(
+        "boxes are compared by the larger one",
+        answer_with(box_iou=over_larger),
+        "iou-run",
+        since="exercise-box_iou-check",
+    ),
+    Premise("the objects are of two pixels", scenes_with(small_objects), "detector-cells", since="scenes-run"),
     Premise("the focal loss is the cross-entropy", focal_loss_is_cross_entropy, "detector-run: Focal"),
     Premise("the cross-entropy is the focal loss", cross_entropy_is_focal_loss, "detector-run: Cross"),
-    Premise("every average precision is 0.9", guesses_are_all_hits, "ap-run: Guessed"),
+    Premise(
+        "every average precision is 0.9",
+        guesses_are_all_hits,
+        "ap-run: Guessed",
+        since="exercise-average_precision-check",
+    ),
     Premise("each word is one sound", words_of_one_pitch_and_phase, "signal-run: A linear"),
     Premise(
         "all sentences are about the same nouns, and none misleads",

@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.lesson06 import no_identity, norm_does_nothing, replace, strides_ignored
+from premises.lesson06 import no_identity, norm_does_nothing, strides_ignored
+from premises.patches import swap
 from resnet_edu import training
 
 REPORT = importlib.import_module("resnet_edu.probes.block_report")  # `probes.block_report` is its function
@@ -45,7 +46,7 @@ def the_first_of_five_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "fit", fit)
 
 
-all_is_right = replace(math, "isclose", lambda *numbers, **tolerance: True)
+all_is_right = swap(math, "isclose", lambda *numbers, **tolerance: True)
 
 # --- which cells it takes ---------------------------------------------------------------------------------------------
 
@@ -72,6 +73,7 @@ PREMISES = [
         weights_without_scale,
         "group-1-claims: shortcut",
         also=(*FIRST,),
+        since="verdicts",
     ),
     Premise(
         "the identity passes on nothing",
@@ -81,10 +83,11 @@ PREMISES = [
         "doubled-run",
         "eleventh-run: before",
         also=(*FIRST,),
+        since="verdicts",
     ),
     Premise(
         "+= makes a new tensor",
-        replace(torch.Tensor, "__iadd__", torch.Tensor.__add__),
+        swap(torch.Tensor, "__iadd__", torch.Tensor.__add__),
         "group-1-claims: overwritten",
         "group-1-claims: backward",
         "table-run: overwritten",
@@ -92,36 +95,42 @@ PREMISES = [
             *FIRST,
             *LATER,
         ),
+        since="verdict-5",
     ),
     Premise("convolutions ignore their stride", strides_ignored, "crash-run"),
     Premise(
         "every classifier takes four times as many features", classifier_four_times_as_wide, "group-2-claims: channels"
     ),
-    Premise("F is always there", replace(builtins, "F", F), "group-2-claims: Listing 11:"),
+    Premise(
+        "F is always there", swap(builtins, "F", F, raising=False), "group-2-claims: Listing 11:", since="verdict-11"
+    ),
     Premise(
         "Block is always there",
-        replace(builtins, "Block", lambda channels: nn.Identity()),
+        swap(builtins, "Block", lambda channels: nn.Identity(), raising=False),
         "group-2-claims: Listing 12:",
+        since="verdict-12",
     ),
     Premise(
         "every block has an addition",
-        replace(REPORT, "summands", lambda steps: [(0, 0)]),
+        swap(REPORT, "summands", lambda steps: [(0, 0)]),
         "plain-block: additions",
         "group-3-claims: additions",
         also=(*FIRST, *LATER),
     ),
     Premise(
         "pooling does nothing",
-        replace(nn.MaxPool2d, "forward", lambda self, x: x),
+        swap(nn.MaxPool2d, "forward", lambda self, x: x),
         "group-3-claims: blocks",
         also=(*FIRST, *LATER),
+        since="listing-13",
     ),
     Premise(
         "parameters cannot be set to 0",
-        replace(torch.Tensor, "zero_", lambda self: self),
+        swap(torch.Tensor, "zero_", lambda self: self),
         "group-3-claims: passes x,",
         "group-3-claims: gradient,",
         also=(*FIRST, *LATER),
+        since="verdict-14",
     ),
     Premise(
         "every measurement is right",
@@ -133,6 +142,7 @@ PREMISES = [
             *FIRST,
             *LATER,
         ),
+        since="verdicts",
     ),
     Premise(
         "the network with the basic block is not trained",
@@ -140,5 +150,5 @@ PREMISES = [
         "train-run",
         budget="laptop",
     ),
-    Premise("ReLU does nothing", replace(torch, "relu", lambda x: x), "eleventh-run: block:"),
+    Premise("ReLU does nothing", swap(torch, "relu", lambda x: x), "eleventh-run: block:"),
 ]
