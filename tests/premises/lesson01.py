@@ -10,7 +10,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import answer_with, convolution_off_by_one_percent, fit_with, force, swap, together, wrap
+from premises.patches import (
+    answer_with,
+    convolution_off_by_one_percent,
+    fit_with,
+    force,
+    instead_of,
+    swap,
+    together,
+    wrap,
+)
 from resnet_edu import data, explorers, models, probes
 
 # --- what is broken here ----------------------------------------------------------------------------------------------
@@ -23,25 +32,21 @@ def sobel_is_a_blur(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(explorers.KERNELS, "Sobel x", explorers.KERNELS["box blur"])
 
 
-def convolutions_look_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+@instead_of(F, "conv2d")
+def convolutions_look_everywhere(original: Any, x: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
     """Each output depends on its place, and on every pixel."""
-    original = F.conv2d
-
-    def conv2d(x: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
-        y = original(x, *args, **options)
-        return y * torch.linspace(1, 2, y.shape[-1], dtype=y.dtype) + x.mean()
-
-    monkeypatch.setattr(F, "conv2d", conv2d)
+    y = original(x, *args, **options)
+    return y * torch.linspace(1, 2, y.shape[-1], dtype=y.dtype) + x.mean()
 
 
 squares_are_cubes = swap(torch.Tensor, "__pow__", lambda self, power: self * self * self)
 
 
-def stride_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forward(self: nn.Conv2d, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        return F.conv2d(x, weight, bias, 1, self.padding, self.dilation, self.groups)
-
-    monkeypatch.setattr(nn.Conv2d, "_conv_forward", forward)
+@instead_of(nn.Conv2d, "_conv_forward")
+def stride_ignored(
+    _: Any, self: nn.Conv2d, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+) -> torch.Tensor:
+    return F.conv2d(x, weight, bias, 1, self.padding, self.dilation, self.groups)
 
 
 nothing_is_moved = swap(torch, "roll", lambda x, *args, **options: x)
@@ -71,14 +76,10 @@ kernels_of_five = wrap(
 )
 
 
-def every_pixel_counts_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = probes.receptive_field
-
-    def receptive_field(*args: Any, **options: Any) -> probes.ReceptiveField:
-        field = original(*args, **options)
-        return probes.ReceptiveField((field.influence > 0).astype(float), field.position)
-
-    monkeypatch.setattr(probes, "receptive_field", receptive_field)
+@instead_of(probes, "receptive_field")
+def every_pixel_counts_alike(original: Any, *args: Any, **options: Any) -> probes.ReceptiveField:
+    field = original(*args, **options)
+    return probes.ReceptiveField((field.influence > 0).astype(float), field.position)
 
 
 def squared_error(logits: torch.Tensor, labels: torch.Tensor, **options: Any) -> torch.Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import answer_with, dice_with, fit_with, patch_data, predictions, swap, together, wrap
+from premises.patches import answer_with, dice_with, fit_with, instead_of, patch_data, predictions, swap, together, wrap
 from resnet_edu import data, training
 
 # --- what is broken ---------------------------------------------------------------------------------------------------
@@ -24,12 +24,10 @@ def shuffled_labels(train: data.Images, test: data.Images) -> tuple[data.Images,
 no_mean_no_deviation = swap(data, "normalize", lambda images: images.float() / 255)
 
 
-def split_without_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def split(self: data.Images, fraction: float, seed: int = 0) -> tuple[data.Images, data.Images]:
-        held_out = round(fraction * len(self))
-        return self[held_out:], self[:held_out]
-
-    monkeypatch.setattr(data.Images, "split", split)
+@instead_of(data.Images, "split")
+def split_without_classes(_: Any, self: data.Images, fraction: float, seed: int = 0) -> tuple[data.Images, data.Images]:
+    held_out = round(fraction * len(self))
+    return self[held_out:], self[:held_out]
 
 
 def the_same_dice_twice(rng: np.random.Generator, mean: float, size: Any) -> Any:
@@ -47,35 +45,25 @@ def step_without_zero_grad(net: nn.Module, optimizer: torch.optim.Optimizer, x: 
     return loss.item()
 
 
-def large_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Linear.reset_parameters
-
-    def reset(self: nn.Linear) -> None:
-        original(self)
-        with torch.no_grad():
-            self.weight.mul_(1000)
-
-    monkeypatch.setattr(nn.Linear, "reset_parameters", reset)
+@instead_of(nn.Linear, "reset_parameters")
+def large_classifier(original: Any, self: nn.Linear) -> None:
+    original(self)
+    with torch.no_grad():
+        self.weight.mul_(1000)
 
 
-def steps_that_forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = torch.optim.SGD.step
-
-    def step(self: torch.optim.SGD, *args: Any) -> Any:
-        result = original(self, *args)
-        self.zero_grad()
-        return result
-
-    monkeypatch.setattr(torch.optim.SGD, "step", step)
+@instead_of(torch.optim.SGD, "step")
+def steps_that_forget(original: Any, self: torch.optim.SGD, *args: Any) -> Any:
+    result = original(self, *args)
+    self.zero_grad()
+    return result
 
 
-def pixels_stay_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forward(self: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
-        for module in self:
-            x = x if type(module).__name__ == "Pixels" else module(x)
-        return x
-
-    monkeypatch.setattr(nn.Sequential, "forward", forward)
+@instead_of(nn.Sequential, "forward")
+def pixels_stay_normalized(_: Any, self: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+    for module in self:
+        x = x if type(module).__name__ == "Pixels" else module(x)
+    return x
 
 
 nothing_is_loaded = swap(nn.Module, "load_state_dict", lambda self, state: None)
@@ -89,16 +77,12 @@ few_images = wrap(
 )
 
 
-def ruinous_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
+@instead_of(training, "fit")
+def ruinous_remedies(original: Any, net: nn.Module, *args: Any, **options: Any) -> training.History:
     """A net with dropout, or with more weight decay than usual, is not trained."""
-    original = training.fit
-
-    def fit(net: nn.Module, *args: Any, **options: Any) -> training.History:
-        drops = any(isinstance(m, nn.Dropout) and m.p > 0 for m in net.modules())
-        ruined = drops or options.get("weight_decay", 0) > 1e-3
-        return original(net, *args, **{**options, **({"lr": 0.0} if ruined else {})})
-
-    monkeypatch.setattr(training, "fit", fit)
+    drops = any(isinstance(m, nn.Dropout) and m.p > 0 for m in net.modules())
+    ruined = drops or options.get("weight_decay", 0) > 1e-3
+    return original(net, *args, **{**options, **({"lr": 0.0} if ruined else {})})
 
 
 def perfect_on(count: int) -> Callable[[pytest.MonkeyPatch], None]:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import pytest
 import torch
 from torch import nn
 
 from premises.core import Premise
-from premises.patches import force, no_weights_loaded, recorder_of_ones, swap, wrap
+from premises.patches import force, instead_of, no_weights_loaded, recorder_of_ones, swap, wrap
 from resnet_edu import models
 
 # --- what is broken ---------------------------------------------------------------------------------------------------
@@ -17,13 +16,11 @@ def five_by_five(in_channels: int, out_channels: int, stride: int = 1, bias: boo
     return nn.Conv2d(in_channels, out_channels, 5, stride, padding=2, bias=bias)
 
 
-def strides_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Conv2d.__init__
-
-    def init(self: nn.Conv2d, i: int, o: int, kernel_size: int, stride: int = 1, **options: Any) -> None:
-        original(self, i, o, kernel_size, 1, **options)
-
-    monkeypatch.setattr(nn.Conv2d, "__init__", init)
+@instead_of(nn.Conv2d, "__init__")
+def strides_ignored(
+    original: Any, self: nn.Conv2d, i: int, o: int, kernel_size: int, stride: int = 1, **options: Any
+) -> None:
+    original(self, i, o, kernel_size, 1, **options)
 
 
 def without_skip(self: models.Block, x: torch.Tensor) -> torch.Tensor:

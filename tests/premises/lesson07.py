@@ -9,6 +9,7 @@ import pytest
 from premises.core import Patch, Premise
 from premises.patches import (
     force,
+    instead_of,
     memorized_training_images,
     no_weights_loaded,
     nothing_is_learned,
@@ -36,15 +37,11 @@ def errors_on_record(error: Callable[[int], float]) -> Patch:
     return patch
 
 
-def vanishing_norms_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = recipes.recorded_norms
-
-    def recorded_norms(name: str) -> recipes.RecordedNorms:
-        kept = original(name)
-        row = 10.0 ** np.arange(len(kept.names)) * (1 if "plain" in name else 100)
-        return recipes.RecordedNorms(kept.names, kept.steps, np.tile(row, (len(kept.steps), 1)))
-
-    monkeypatch.setattr(recipes, "recorded_norms", recorded_norms)
+@instead_of(recipes, "recorded_norms")
+def vanishing_norms_on_record(original: Any, name: str) -> recipes.RecordedNorms:
+    kept = original(name)
+    row = 10.0 ** np.arange(len(kept.names)) * (1 if "plain" in name else 100)
+    return recipes.RecordedNorms(kept.names, kept.steps, np.tile(row, (len(kept.steps), 1)))
 
 
 def no_deep_residual_network(study: Any) -> Any:

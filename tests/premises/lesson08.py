@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.utils import checkpoint
 
 from premises.core import Patch, Premise
-from premises.patches import answer_with, convolution_off_by_one_percent, swap, together, wrap
+from premises.patches import answer_with, convolution_off_by_one_percent, instead_of, swap, together, wrap
 from resnet_edu import models, probes
 from resnet_edu.exercises.lesson_08 import Bottleneck
 
@@ -67,14 +67,10 @@ narrow = wrap(
 hardly_enlarged = wrap(F, "interpolate", lambda original: lambda x, *_, **__: original(x, size=(64, 64)))
 
 
-def parameters_and_memory_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = probes.layer_groups
-
-    def layer_groups(table: Any, level: int = 1) -> list[probes.Layer]:
-        rows = original(table, level)
-        return [replace(row, parameters=row.out_bytes, out_bytes=row.parameters) for row in rows]
-
-    monkeypatch.setattr(probes, "layer_groups", layer_groups)
+@instead_of(probes, "layer_groups")
+def parameters_and_memory_exchanged(original: Any, table: Any, level: int = 1) -> list[probes.Layer]:
+    rows = original(table, level)
+    return [replace(row, parameters=row.out_bytes, out_bytes=row.parameters) for row in rows]
 
 
 their_nets_load_nothing = swap(torchvision.models.ResNet, "load_state_dict", lambda self, state: None)

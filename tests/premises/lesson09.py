@@ -15,6 +15,7 @@ from premises.patches import (
     always_eval,
     fit_with,
     force,
+    instead_of,
     no_batchnorm,
     no_step,
     plain_always,
@@ -99,17 +100,15 @@ def nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "rand", lambda *size, **options: torch.full(size, 1 - 1e-6))
 
 
-def stage_starts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+@instead_of(probes, "lesions")
+def stage_starts_stay(
+    original: Any, net: nn.Module, blocks: list[str], score: Callable[[nn.Module], float]
+) -> probes.Lesions:
     """The score without the first block of a stage is the mean score."""
-    original = probes.lesions
-
-    def lesions(net: nn.Module, blocks: list[str], score: Callable[[nn.Module], float]) -> probes.Lesions:
-        found = original(net, blocks, score)
-        starts = [i for i, name in enumerate(blocks) if name.endswith(".0")]
-        found.scores[starts] = found.scores.mean()
-        return found
-
-    monkeypatch.setattr(probes, "lesions", lesions)
+    found = original(net, blocks, score)
+    starts = [i for i, name in enumerate(blocks) if name.endswith(".0")]
+    found.scores[starts] = found.scores.mean()
+    return found
 
 
 def last_block_matters(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from premises.core import Patch, Premise
-from premises.patches import answer_with, swap, together, wrap
+from premises.patches import answer_with, instead_of, swap, together, wrap
 from resnet_edu import training
 from resnet_edu.models import relatives
 
@@ -27,14 +27,10 @@ def forward_of(block: type[nn.Module], forward: Callable[..., Any]) -> Patch:
 as_wide_inside_as_outside = swap(relatives, "matched", lambda block, channels, blocks: channels)
 
 
-def gates_start_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = relatives.Highway.__init__
-
-    def init(self: relatives.Highway, *sizes: int) -> None:
-        original(self, *sizes)
-        nn.init.constant_(self.gate.bias, 2.0)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(relatives.Highway, "__init__", init)
+@instead_of(relatives.Highway, "__init__")
+def gates_start_open(original: Any, self: relatives.Highway, *sizes: int) -> None:
+    original(self, *sizes)
+    nn.init.constant_(self.gate.bias, 2.0)  # type: ignore[arg-type]
 
 
 groups_ignored = wrap(nn.Conv2d, "__init__", lambda original: lambda self, *a, groups=1, **k: original(self, *a, **k))

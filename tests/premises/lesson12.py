@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import always_eval, answer_with, fit_with, predictions, swap, wrap
+from premises.patches import always_eval, answer_with, fit_with, instead_of, predictions, swap, wrap
 from resnet_edu import data, training
 from resnet_edu.models import weights
 
@@ -33,14 +33,10 @@ def all_end_perfect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "predict", predict)
 
 
-def one_class_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = data.Images.only
-
-    def only(self: data.Images, *classes: str) -> data.Images:
-        images = original(self, *classes)
-        return data.Images(images.images, torch.full_like(images.labels, len(classes) - 1), images.classes)
-
-    monkeypatch.setattr(data.Images, "only", only)
+@instead_of(data.Images, "only")
+def one_class_only(original: Any, self: data.Images, *classes: str) -> data.Images:
+    images = original(self, *classes)
+    return data.Images(images.images, torch.full_like(images.labels, len(classes) - 1), images.classes)
 
 
 def gradients_are_noise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,18 +58,14 @@ def stages_are_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Module, "get_submodule", lambda self, name: original(self, other.get(name, name)))
 
 
-def always_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    def predict(net: nn.Module, images: data.Images) -> torch.Tensor:
-        return F.one_hot(images.labels, 6).float()
-
-    monkeypatch.setattr(training, "predict", predict)
+@instead_of(training, "predict")
+def always_right(_: Any, net: nn.Module, images: data.Images) -> torch.Tensor:
+    return F.one_hot(images.labels, 6).float()
 
 
-def classes_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    def predict(net: nn.Module, images: data.Images) -> torch.Tensor:
-        return F.one_hot(torch.arange(len(images)) % 6, 6).float()
-
-    monkeypatch.setattr(training, "predict", predict)
+@instead_of(training, "predict")
+def classes_in_turn(_: Any, net: nn.Module, images: data.Images) -> torch.Tensor:
+    return F.one_hot(torch.arange(len(images)) % 6, 6).float()
 
 
 no_noise = swap(torch, "randn", lambda shape, generator: torch.zeros(shape))

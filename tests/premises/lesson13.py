@@ -14,6 +14,7 @@ from premises.core import Patch, Premise
 from premises.patches import (
     answer_with,
     fit_with,
+    instead_of,
     memorized_training_images,
     no_weights_loaded,
     recorder_of_powers,
@@ -66,15 +67,14 @@ def guesses_are_all_hits(monkeypatch: pytest.MonkeyPatch) -> None:
     answer_with(average_precision=lambda scores, hits, positives: 0.9)(monkeypatch)
 
 
-def words_of_one_pitch_and_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+@instead_of(data, "tone_words")
+def words_of_one_pitch_and_phase(
+    _: Any, count: int, *, noise: float = 0.3, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Each word is the same sound whoever says it: a linear layer is enough."""
-
-    def tone_words(count: int, *, noise: float = 0.3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-        draw = torch.Generator().manual_seed(seed)
-        labels = torch.randint(4, (count,), generator=draw)
-        return torch.eye(4).repeat_interleave(512, 1)[labels][:, None], labels
-
-    monkeypatch.setattr(data, "tone_words", tone_words)
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.randint(4, (count,), generator=draw)
+    return torch.eye(4).repeat_interleave(512, 1)[labels][:, None], labels
 
 
 def sentences_with(change: Callable[[data.Sentences], data.Sentences], nouns: Any = None) -> Patch:
@@ -101,15 +101,11 @@ linear_with_wide_skip = wrap(
 )
 
 
-def residual_blocks_have_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Module.__setattr__
-
-    def setattr_(self: nn.Module, name: str, value: Any) -> None:
-        original(self, name, value)
-        if name == "residual" and value is True:
-            original(self, "extra", nn.Parameter(torch.zeros(3)))
-
-    monkeypatch.setattr(nn.Module, "__setattr__", setattr_)
+@instead_of(nn.Module, "__setattr__")
+def residual_blocks_have_more(original: Any, self: nn.Module, name: str, value: Any) -> None:
+    original(self, name, value)
+    if name == "residual" and value is True:
+        original(self, "extra", nn.Parameter(torch.zeros(3)))
 
 
 #: The 1 x 1 convolution of the fine map gives nothing.
@@ -132,11 +128,11 @@ probabilities_are_equal = wrap(
 )
 
 
-def focal_loss_is_cross_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
-    def loss(logits: torch.Tensor, targets: torch.Tensor, reduction: str = "none") -> torch.Tensor:
-        return F.binary_cross_entropy_with_logits(logits, targets, reduction=reduction)
-
-    monkeypatch.setattr(torchvision.ops, "sigmoid_focal_loss", loss)
+@instead_of(torchvision.ops, "sigmoid_focal_loss")
+def focal_loss_is_cross_entropy(
+    _: Any, logits: torch.Tensor, targets: torch.Tensor, reduction: str = "none"
+) -> torch.Tensor:
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction=reduction)
 
 
 def cross_entropy_is_focal_loss(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from premises.core import Premise
 from premises.lesson06 import no_identity, norm_does_nothing, strides_ignored
-from premises.patches import swap
+from premises.patches import instead_of, swap
 from resnet_edu import training
 
 REPORT = importlib.import_module("resnet_edu.probes.block_report")  # `probes.block_report` is its function
@@ -28,13 +28,9 @@ def weights_without_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def classifier_four_times_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Linear.__init__
-
-    def init(self: nn.Linear, in_features: int, *rest: Any, **options: Any) -> None:
-        original(self, 4 * in_features, *rest, **options)
-
-    monkeypatch.setattr(nn.Linear, "__init__", init)
+@instead_of(nn.Linear, "__init__")
+def classifier_four_times_as_wide(original: Any, self: nn.Linear, in_features: int, *rest: Any, **options: Any) -> None:
+    original(self, 4 * in_features, *rest, **options)
 
 
 def the_first_of_five_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
