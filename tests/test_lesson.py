@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import re
 import struct
 from types import SimpleNamespace
 
@@ -73,13 +74,13 @@ def test_budgets_have_to_agree(change, message):
 
 @pytest.mark.parametrize("key", ["name", 3, "two words"])
 def test_a_setting_needs_a_name_of_its_own(key):
-    with pytest.raises(ValueError, match="cannot be a setting"):
+    with pytest.raises(ValueError, match=re.escape(repr(key))):
         budget(smoke={key: 1}, laptop={key: 1})
 
 
 def test_an_unknown_budget_is_an_error(monkeypatch):
     monkeypatch.setenv("RESNET_EDU_BUDGET", "Laptop")
-    with pytest.raises(ValueError, match="RESNET_EDU_BUDGET='Laptop': choose one of smoke, laptop, gpu, or unset it"):
+    with pytest.raises(ValueError, match="'Laptop'"):
         budget(**SETTINGS)
 
 
@@ -93,7 +94,7 @@ def test_one_variable_moves_every_seed(monkeypatch):
     assert len({seed(base) for base in range(100)}) == 100
     for wrong in ("-1", "two", "1.5", " "):
         monkeypatch.setenv("RESNET_EDU_SEED", wrong)
-        with pytest.raises(ValueError, match=r"RESNET_EDU_SEED=.*give an integer"):
+        with pytest.raises(ValueError, match="RESNET_EDU_SEED"):
             seed()
 
 
@@ -125,20 +126,10 @@ def test_a_claimed_count_is_printed_in_full(capsys):
 
 @pytest.mark.parametrize("value", [0.0999, 2.0001, -1, math.inf, -math.inf, math.nan])
 def test_a_claim_outside_its_bounds_fails(value, capsys):
-    with pytest.raises(
-        lesson.ClaimError, match=r"^the ratio is moderate: measured .*, expected from 0.1 to 2\. If you"
-    ):
+    with pytest.raises(lesson.ClaimError, match=r"the ratio is moderate.*from 0.1 to 2"):
         claim("the ratio is moderate", value, within=(0.1, 2))
     assert capsys.readouterr().out == ""
     assert issubclass(lesson.ClaimError, AssertionError)
-
-
-@pytest.mark.parametrize(
-    ("within", "words"), [((0.5, math.inf), "at least 0.5"), ((-math.inf, 3), "at most 3"), ((1, 1), "from 1 to 1")]
-)
-def test_a_bound_may_be_open_on_one_side(within, words, capsys):
-    claim("it holds", 1.0, within=within)
-    assert capsys.readouterr().out == f"✓ it holds: 1 ({words})\n"
 
 
 @pytest.mark.parametrize(
@@ -147,9 +138,12 @@ def test_a_bound_may_be_open_on_one_side(within, words, capsys):
         ({"at_least": 0.5}, (0.5, 3), (0.4999, math.nan), "at least 0.5"),
         ({"at_most": 3}, (3, -1), (3.001, math.nan), "at most 3"),
         ({"equals": 55}, (55,), (54, 56, 55.001), "equals 55"),
+        ({"within": (0.5, math.inf)}, (0.5, 3), (0.4999, math.nan), "at least 0.5"),
+        ({"within": (-math.inf, 3)}, (3, -1), (3.001, math.nan), "at most 3"),
+        ({"within": (1, 1)}, (1,), (0.999, 1.001), "from 1 to 1"),
     ],
 )
-def test_one_bound_is_named_by_its_direction(bound, holds, fails, words, capsys):
+def test_a_bound_is_named_by_its_direction(bound, holds, fails, words, capsys):
     for value in holds:
         claim("it holds", value, **bound)
         assert capsys.readouterr().out == f"✓ it holds: {value:g} ({words})\n"

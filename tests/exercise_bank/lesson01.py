@@ -10,8 +10,6 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- output_size ------------------------------------------------------------------------------------------------------
-
 
 @right("output_size")
 def _(size, kernel, stride=1, padding=0, dilation=1):
@@ -40,9 +38,6 @@ def _(size, kernel, stride=1, padding=0, dilation=1):
 def _(size, kernel, stride=1, padding=0, dilation=1):
     span = torch.tensor(size + 2 * padding - dilation * (kernel - 1) - 1)
     return torch.div(span, stride, rounding_mode="floor") + 1
-
-
-# --- convolve ---------------------------------------------------------------------------------------------------------
 
 
 def _slide(x, w, stride, padding, one):
@@ -148,9 +143,6 @@ def _(x, w, stride=1, padding=0):
     columns = range(0, width + 2 * padding - k + 1, stride)
     places = [torch.tensordot(w, padded[:, r : r + k, c : c + k], dims=3) for r in rows for c in columns]
     return torch.stack(places, dim=-1).view(len(w), len(rows), len(columns))
-
-
-# --- receptive_field --------------------------------------------------------------------------------------------------
 
 
 right("receptive_field")(lambda layers: reduce(lambda r, layer: (r - 1) * layer[1] + layer[0], reversed(layers), 1))

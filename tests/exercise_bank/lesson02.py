@@ -7,8 +7,6 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong, wrong_by_patch
 
-# --- cross_entropy ----------------------------------------------------------------------------------------------------
-
 
 @wrong("cross_entropy", "overflows")
 def _(logits, labels):
@@ -85,9 +83,6 @@ def _(logits, labels):
     return torch.logsumexp(gaps.double(), dim=1).mean()
 
 
-# --- accuracy ---------------------------------------------------------------------------------------------------------
-
-
 @wrong("accuracy", "max-gives-two")
 def _(logits, labels):
     predicted = logits.max(dim=1)
@@ -119,9 +114,6 @@ right("accuracy")(lambda logits, labels: logits.topk(1).indices[:, 0].eq(labels)
 def _(logits, labels):
     p = nn.Softmax(dim=1)(logits)
     return 1 - torch.count_nonzero(p.argmax(1) - labels).item() / len(labels)
-
-
-# --- train_step -------------------------------------------------------------------------------------------------------
 
 
 @right("train_step")
@@ -250,9 +242,6 @@ def _(net, optimizer, x, y):
     optimizer.zero_grad()
     net.eval()
     return result
-
-
-# --- crop_and_flip ----------------------------------------------------------------------------------------------------
 
 
 def _each(x, offsets, flips, padding, cut):

@@ -8,8 +8,6 @@ from torch import nn
 
 from exercise_bank.core import right, wrong
 
-# --- layer_norms ------------------------------------------------------------------------------------------------------
-
 
 @wrong("layer_norms", "one-factor-for-all")
 def _(net):
@@ -101,9 +99,6 @@ def _(net):
     }
 
 
-# --- factor -----------------------------------------------------------------------------------------------------------
-
-
 wrong("factor", "torch-takes-tensors")(lambda fan_in, variance: torch.sqrt(fan_in * variance / 2))
 right("factor")(lambda fan_in, variance: (0.5 * fan_in * variance) ** 0.5)
 right("factor")(lambda n, sigma2: float(np.sqrt(n * sigma2) / np.sqrt(2)))
@@ -115,9 +110,6 @@ right("factor")(lambda fan_in, variance: math.exp(0.5 * (math.log(fan_in) + math
 def _(fan_in, variance):
     deviation = math.sqrt(variance)
     return math.hypot(*[deviation / math.sqrt(2)] * fan_in)
-
-
-# --- moved ------------------------------------------------------------------------------------------------------------
 
 
 wrong("moved", "tolerance")(lambda before, after: sum(not torch.allclose(before[name], after[name]) for name in before))

@@ -9,8 +9,6 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- he_normal --------------------------------------------------------------------------------------------------------
-
 
 @wrong("he_normal", "mean-of-both-fans")
 def _(weight):
@@ -79,9 +77,6 @@ def _(weight):
     with torch.no_grad():
         for filter in weight:
             filter.copy_(torch.normal(0.0, std, filter.shape))
-
-
-# --- batch_norm -------------------------------------------------------------------------------------------------------
 
 
 def _move(running_mean, running_var, x, momentum):
@@ -224,9 +219,6 @@ def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, trainin
     layer.running_mean, layer.running_var = running_mean, running_var
     layer.weight, layer.bias = nn.Parameter(gamma), nn.Parameter(beta)
     return layer(x.contiguous(memory_format=torch.channels_last))
-
-
-# --- update_ratio -----------------------------------------------------------------------------------------------------
 
 
 @wrong("update_ratio", "mean-of-ratios")

@@ -8,9 +8,6 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- identity_conv ----------------------------------------------------------------------------------------------------
-
-
 wrong("identity_conv", "still-random")(lambda channels: nn.Conv2d(channels, channels, 3, padding=1, bias=False))
 wrong("identity_conv", "weights-for-layer")(lambda channels: nn.init.dirac_(torch.empty(channels, channels, 3, 3)))
 wrong("identity_conv", "no-convolution")(lambda channels: nn.Identity())
@@ -55,9 +52,6 @@ def _(channels):
                 conv.weight[o, i] = 0
                 conv.weight[o, i, 1, 1] = float(o == i)
     return conv
-
-
-# --- gradient_cosine --------------------------------------------------------------------------------------------------
 
 
 wrong("gradient_cosine", "divides-by-eps")(lambda a, b: F.cosine_similarity(a.flatten(), b.flatten(), dim=0).item())

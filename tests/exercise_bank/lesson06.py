@@ -8,9 +8,6 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- residual_forward -------------------------------------------------------------------------------------------------
-
-
 wrong("residual_forward", "branch-not-called")(lambda x, branch: F.relu(branch + x))
 wrong("residual_forward", "branch-not-called")(lambda x, branch: F.relu(branch) + x)
 
@@ -35,9 +32,6 @@ right("residual_forward")(lambda x, branch: nn.ReLU(inplace=True)(torch.stack([x
 def _(x, branch):
     total = torch.add(branch(x), x)
     return torch.where(total > 0, total, torch.zeros_like(total)).double()
-
-
-# --- BasicBlock -------------------------------------------------------------------------------------------------------
 
 
 def _conv_norm(i, o, kernel, stride=1, **options):
@@ -183,9 +177,6 @@ class _Functional(nn.Module):
         return F.relu(out + y)
 
 
-# --- pad_shortcut -----------------------------------------------------------------------------------------------------
-
-
 def _append(y, missing, dim=1):
     """Zeros behind y, as many as are missing along one dimension."""
     size = list(y.shape)
@@ -246,9 +237,6 @@ def _(x, out_channels, stride):
     while small.shape[1] < out_channels:
         small = torch.cat([small, zero], 1)
     return small
-
-
-# --- projection -------------------------------------------------------------------------------------------------------
 
 
 @wrong("projection", "no-module")

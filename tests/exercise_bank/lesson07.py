@@ -7,8 +7,6 @@ from torch.nn import functional as F
 from exercise_bank.core import right, wrong
 from resnet_edu import models
 
-# --- count_parameters -------------------------------------------------------------------------------------------------
-
 
 def _layers(depth, n=None):
     """(in, out) of every convolution, from the stem on."""
@@ -56,9 +54,6 @@ def _(depth):
 
     n = depth // 6
     return conv(3, 16) + stage(16, 16, n) + stage(16, 32, n) + stage(32, 64, n) + nn.Linear(64, 10).weight.numel() + 10
-
-
-# --- same_start -------------------------------------------------------------------------------------------------------
 
 
 @wrong("same_start", "compares-tensors-as-numbers")
@@ -149,9 +144,6 @@ def _(net_a, net_b):
     except ValueError:
         return False
     return torch.tensor(same).all()
-
-
-# --- ResNet20 ---------------------------------------------------------------------------------------------------------
 
 
 class _Block(nn.Module):

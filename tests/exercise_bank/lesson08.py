@@ -6,8 +6,6 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- multiply_adds ----------------------------------------------------------------------------------------------------
-
 
 @right("multiply_adds")
 def _(in_channels, out_channels, kernel, size, stride=1, padding=0):
@@ -39,9 +37,6 @@ def _(in_channels, out_channels, kernel, size, stride=1, padding=0):
     padded = size + 2 * padding
     sides = len(range(0, padded - kernel + 1, stride))
     return sides * sides * out_channels * one_output
-
-
-# --- Bottleneck -------------------------------------------------------------------------------------------------------
 
 
 def _conv_norm(i, o, kernel, stride=1, bias=False):
@@ -147,9 +142,6 @@ def _(in_channels, channels, stride=1):
 
     block = _Base(in_channels, channels, stride)
     return Add(block.branch, block.skip)
-
-
-# --- load_torchvision -------------------------------------------------------------------------------------------------
 
 
 @right("load_torchvision")

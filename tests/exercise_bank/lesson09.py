@@ -6,8 +6,6 @@ import torch
 
 from exercise_bank.core import right, wrong
 
-# --- path_lengths -----------------------------------------------------------------------------------------------------
-
 
 @right("path_lengths")
 def _(n):
@@ -32,9 +30,6 @@ def _(n):
 
 
 right("path_lengths")(lambda n: list(map(lambda k: math.comb(n, n - k), range(n + 1))))
-
-
-# --- filter_normalize -------------------------------------------------------------------------------------------------
 
 
 @wrong("filter_normalize", "factors-not-shaped")
@@ -69,9 +64,6 @@ def _(direction, weights):
         scale = weights[i].norm() / direction[i].norm()
         result[i] = direction[i] * scale
     return result
-
-
-# --- drop_path --------------------------------------------------------------------------------------------------------
 
 
 def per_image(x, probability):

@@ -7,8 +7,6 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- paper_rate -------------------------------------------------------------------------------------------------------
-
 
 @wrong("paper_rate", "ramps")
 def _(step):
@@ -72,9 +70,6 @@ def _(step):
     return 0.01
 
 
-# --- shard ------------------------------------------------------------------------------------------------------------
-
-
 wrong("shard", "exchanged")(lambda order, rank, world: order[world::rank])
 
 
@@ -93,9 +88,6 @@ right("shard")(lambda order, rank, world: torch.stack([order[rank + i * world] f
 def _(order, rank, world):
     keep = torch.arange(len(order)) % world == rank
     return order[keep][: len(order) // world]
-
-
-# --- accumulate -------------------------------------------------------------------------------------------------------
 
 
 @wrong("accumulate", "only-the-last")

@@ -6,9 +6,6 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- highway ----------------------------------------------------------------------------------------------------------
-
-
 right("highway")(lambda x, f, logit: torch.lerp(x, f, torch.sigmoid(logit)))
 right("highway")(lambda x, f, logit: x + (f - x) * logit.sigmoid())
 right("highway")(lambda x, f, logit: f * torch.sigmoid(logit) + x * torch.sigmoid(-logit))
@@ -18,9 +15,6 @@ right("highway")(lambda x, f, logit: f * torch.sigmoid(logit) + x * torch.sigmoi
 def _(x, f, logit):
     t = 1 / (1 + torch.exp(-logit))
     return t * f + (1 - t) * x
-
-
-# --- grouped_parameters -----------------------------------------------------------------------------------------------
 
 
 @right("grouped_parameters")
@@ -42,9 +36,6 @@ def _(in_channels, out_channels, kernel, groups):
 @right("grouped_parameters")
 def _(in_channels, out_channels, kernel, groups):
     return in_channels * out_channels * kernel * kernel // groups
-
-
-# --- separable_cost ---------------------------------------------------------------------------------------------------
 
 
 @right("separable_cost")
@@ -69,9 +60,6 @@ def _(in_channels, out_channels, kernel, size):
 def _(in_channels, out_channels, kernel, size):
     weights = nn.Conv2d(in_channels, in_channels, kernel, groups=in_channels).weight.numel()
     return (weights + nn.Conv2d(in_channels, out_channels, 1).weight.numel()) * size * size
-
-
-# --- squeeze_excite ---------------------------------------------------------------------------------------------------
 
 
 def excite(f, down, up):

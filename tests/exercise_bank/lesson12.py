@@ -11,8 +11,6 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
 
-# --- replace_head -----------------------------------------------------------------------------------------------------
-
 
 @wrong("replace_head", "changes-net")
 def _(net, classes):
@@ -98,9 +96,6 @@ def _(net, classes):
     return other
 
 
-# --- freeze -----------------------------------------------------------------------------------------------------------
-
-
 @wrong("freeze", "body-for-head")
 def _(net):
     net.eval()
@@ -177,9 +172,6 @@ def _(net):
     return net.fc.parameters()
 
 
-# --- grad_cam ---------------------------------------------------------------------------------------------------------
-
-
 @right("grad_cam")
 def _(activations, gradients):
     return torch.einsum("nc,nchw->nhw", gradients.mean((2, 3)), activations).clamp(min=0)
@@ -207,9 +199,6 @@ def _(activations, gradients):
     n, c, h, w = activations.shape
     alpha = gradients.reshape(n, c, h * w).mean(-1)
     return torch.bmm(alpha[:, None], activations.reshape(n, c, h * w)).reshape(n, h, w).relu()
-
-
-# --- calibration_error ------------------------------------------------------------------------------------------------
 
 
 def parts(confidence, right, bins):

@@ -6,8 +6,6 @@ from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong, wrong_by_patch
 
-# --- top_down ---------------------------------------------------------------------------------------------------------
-
 
 @wrong("top_down", "calls-twice")
 def _(coarse, fine, lateral):
@@ -33,9 +31,6 @@ def _(coarse, fine, lateral):
 
 
 right("top_down")(lambda coarse, fine, lateral: nn.UpsamplingNearest2d(scale_factor=2)(coarse).add(lateral(fine)))
-
-
-# --- box_iou ----------------------------------------------------------------------------------------------------------
 
 
 def pairs(of):
@@ -105,9 +100,6 @@ def _(a, b):
     return out
 
 
-# --- average_precision ------------------------------------------------------------------------------------------------
-
-
 def ranked(scores, hits):
     return [bool(hits[i]) for i in sorted(range(len(scores)), key=lambda i: -float(scores[i]))]
 
@@ -144,9 +136,6 @@ def _(scores, hits, positives):
             above = scores >= score
             total += (hits & above).sum().item() / above.sum().item()
     return total / positives
-
-
-# --- SignalBlock ------------------------------------------------------------------------------------------------------
 
 
 def convolution(channels, dilation):
