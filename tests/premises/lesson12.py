@@ -103,7 +103,7 @@ PREMISES = [
         budget="laptop",
     ),
     Premise("nothing is fine-tuned", fit_with(lr=0.0), "paired-run", budget="laptop"),
-    Premise("all images are of one class", one_class_only, "channels-run: The same"),
+    Premise("all images are of one class", one_class_only, "channels-run: The same", since="nets"),
     Premise(
         "gradients are noise",
         gradients_are_noise,
@@ -141,6 +141,7 @@ PREMISES = [
         "shift-claims: mean confidence",
         "shift-claims: Classes",
         "temperature-run: found on unchanged",
+        since="nets",
     ),
     Premise(
         "there is no noise",
