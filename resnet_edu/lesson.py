@@ -1,4 +1,4 @@
-"""Tools for lessons: a budget for the machine, claims (checked statements), accessible figures, quizzes.
+"""Tools for lessons: a budget for the machine, claims (checked statements), accessible figures.
 
     from resnet_edu.lesson import budget, claim, seed, show
 
@@ -7,22 +7,16 @@
     show(plots.gradient_norms({"residual": norms}), alt="The norm stays level from the first layer to the last.")
     claim("first and last gradient are within 100x of each other", norms.ratio(), within=(1e-2, 1e2))
 
-    quiz("Is 7 prime?", right={"yes": "Only 1 and 7 divide it."}, wrong={"no": "Which number divides it?"})
-
 A lesson runs on three budgets: "smoke" (seconds, for tests), "laptop" (two cores, two minutes) and "gpu".
 Two environment variables control it: RESNET_EDU_BUDGET names the budget, RESNET_EDU_SEED shifts every seed.
 """
 
 from __future__ import annotations
 
-import hashlib
-import html
 import io
 import json
 import math
 import os
-import re
-import string
 import textwrap
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +26,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from IPython import get_ipython
-from IPython.display import DisplayHandle, display
+from IPython.display import DisplayHandle
 from matplotlib.figure import Figure
 
 from resnet_edu import checks, files, training
@@ -285,89 +279,6 @@ def put(figure: Figure, alt: str, handle: DisplayHandle | None = None) -> Displa
 def _check_alt(alt: object) -> None:
     if not isinstance(alt, str) or not alt.strip():
         raise TypeError("show needs alt: one sentence that says what the figure shows, for readers who cannot see it.")
-
-
-# --- quiz -------------------------------------------------------------------------------------------------------------
-
-
-def quiz(question: str, *, right: Mapping[str, str], wrong: Mapping[str, str]) -> None:
-    """One question with a button for each option; picking one shows its reason.
-
-    right, wrong: {option: the reason why it is right, or wrong}. The order of the options depends only on their text.
-    `backticks` mark code, $dollars$ a formula. Without a kernel, readers can unfold the answers.
-    """
-    Quiz(question, right, wrong).show()
-
-
-class Quiz:
-    """`options`: in displayed order. `pick(option)` shows its reason and returns whether it is right.
-
-    If the quiz is not displayed, as in plain Python, the reason is printed.
-    """
-
-    reason: Any = None  # the widget below the buttons
-
-    def __init__(self, question: str, right: Mapping[str, str], wrong: Mapping[str, str]) -> None:
-        if not isinstance(question, str) or not question.strip():
-            raise TypeError(f"quiz({question!r:.60}): the first argument must be the question.")
-        for name, options in {"right": right, "wrong": wrong}.items():
-            if not isinstance(options, Mapping) or not options:
-                raise TypeError(
-                    f"quiz({name}={options!r:.60}): give a dict {{option: reason}} with at least one option."
-                )
-            for text in (*options, *options.values()):
-                if not isinstance(text, str) or not text.strip():
-                    raise TypeError(f"quiz({name}=...): options and reasons must be sentences, not {text!r}.")
-        if both := set(right) & set(wrong):
-            raise ValueError(f"quiz: {sorted(both)[0]!r} cannot be both right and wrong.")
-        self.question, self.right, self.reasons = question, set(right), {**right, **wrong}
-        self.options = sorted(self.reasons, key=lambda option: hashlib.sha256(f"{question}{option}".encode()).digest())
-        self.letters = dict(zip(self.options, string.ascii_uppercase, strict=False))
-
-    def show(self) -> None:
-        if get_ipython() is None:
-            return
-        import ipywidgets as widgets
-
-        self.reason = widgets.HTMLMath("")
-        buttons = []
-        for option, letter in self.letters.items():
-            button = widgets.Button(description=letter, tooltip=option)
-            button.on_click(lambda _, option=option: self.pick(option))
-            buttons.append(button)
-        listed = "".join(f"<li>{letter}. {as_html(option)}</li>" for option, letter in self.letters.items())
-        asked = f'<p><b>{as_html(self.question)}</b></p><ul style="list-style: none">{listed}</ul>'
-        answers = "".join(f"<li>{self._said(option)}</li>" for option in self.letters)
-        unfolding = f"<details><summary>Answers</summary><ul>{answers}</ul></details>"
-        put_widget(widgets.VBox([widgets.HTMLMath(asked), widgets.HBox(buttons), self.reason]), asked + unfolding)
-
-    def pick(self, option: str) -> bool:
-        if self.reason is None:
-            print(as_text(self._said(option)))
-        else:
-            self.reason.value = f"<p>{self._said(option)}</p>"
-        return option in self.right
-
-    def _said(self, option: str) -> str:
-        verdict = f"{self.letters[option]}: {'right' if option in self.right else 'no'}."
-        return f"<b>{verdict}</b> {as_html(self.reasons[option])}"
-
-
-def put_widget(widget: Any, instead: str) -> None:
-    """Display a widget; a page without a kernel, which cannot show it, shows the HTML `instead`."""
-    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    output = {"application/vnd.jupyter.widget-view+json": view, "text/html": instead, "text/plain": as_text(instead)}
-    display(output, raw=True)
-
-
-def as_html(text: str) -> str:
-    """Text for a page: formats `code` in backticks and words between *stars*; everything else is literal."""
-    text = re.sub(r"(?<![\w*])\*(\w+)\*(?![\w*])", r"<em>\1</em>", html.escape(text, quote=False))
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-
-
-def as_text(page: str) -> str:
-    return html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"</(p|li|summary|pre)>", "\n", page))).strip()
 
 
 # --- the stop button --------------------------------------------------------------------------------------------------

@@ -25,6 +25,11 @@ from resnet_edu.authoring.render import record_claims, render, run_notebook, wri
 TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
 FENCE = "```python\n# a comment, not a title\n![](no_image.png)\n```\n\n![A curve](curve.png)\n\n## Recap"
 
+QUIZ = "**Quiz.** One?" + "".join(
+    f"\n\n<details><summary>{option}</summary>\n\n**{verdict}** So it is.\n</details>"
+    for option, verdict in {"A. 1": "Right.", "B. 2": "No."}.items()
+)
+
 
 @pytest.fixture
 def repository(tmp_path):
@@ -55,6 +60,7 @@ def good_lesson():
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"
     cells.append(new_code_cell(SETUP, id="setup", execution_count=3))
+    cells.append(new_markdown_cell(QUIZ, id="quiz"))
     return new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
 
 
@@ -114,6 +120,8 @@ BREAKS = [
     ("links_to_what_is_there", "lost.md#top", edit(5, source="## Papers\n[It](lost.md#top)")),
     ("links_to_what_is_there", "../../README.md", edit(5, source="## Papers\n[It](../../README.md)")),
     ("links_to_what_is_there", "lost.png", edit(5, source='## Papers\n<img src="lost.png" alt="It">')),
+    ("asks_with_a_right_and_a_wrong_answer", "needs both", edit(7, source=QUIZ.replace("No.", "Right."))),
+    ("folds_what_only_checks", "cell-1-checked", edit(1, source='x = 1\nclaim("One", x, equals=1)')),
     ("names_no_local_path", "/home/ada/x.pt", edit(1, source="x = '/home/ada/x.pt'")),
     ("names_no_local_path", "/tmp/ipykernel_7/1.py", printed("in /tmp/ipykernel_7/1.py: 3")),
     ("names_no_local_path", "site-packages", printed("lib/site-packages/torch/nn.py")),
@@ -339,9 +347,9 @@ def test_who_ran_it_when_and_where_is_dropped_and_tags_stay():
     assert [cell.id for cell in result.cells] == [cell.id for cell in notebook.cells]
 
 
-def test_the_source_of_a_quiz_is_folded():
+def test_the_source_of_a_cell_that_only_checks_is_folded():
     notebook = good_lesson()
-    notebook.cells[1].source, notebook.cells[3].source = 'quiz("Which?", right={}, wrong={})', "x = quiz"
+    notebook.cells[1].source, notebook.cells[3].source = 'claim("One", x)\nclaim("Two", y)', 'y = 1\nclaim("One", y)'
     result = normalize(notebook)
     assert result.cells[1].metadata == {"jupyter": {"source_hidden": True}, "cellView": "form"}
     assert result.cells[3].metadata == {}

@@ -15,7 +15,7 @@ from exercise_bank import WRONG_ANSWERS
 
 from resnet_edu import exercises
 from resnet_edu.authoring.lessons import CONTENTS, lessons
-from resnet_edu.exercises.widgets import Panel
+from resnet_edu.exercises import page
 
 LESSONS = {path.stem: path for path in lessons() if path.stem != CONTENTS}
 
@@ -38,7 +38,7 @@ EVERY = [pytest.param(lesson, name, id=f"{lesson[:2]}-{name}") for lesson in LES
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch, tmp_path):
     """Nothing is handed in yet, and nothing is written into the user's own folder."""
-    monkeypatch.setattr(Panel, "handed_in", {})
+    monkeypatch.setattr(page, "_handed_in", {})
     monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path))
 
 
@@ -46,7 +46,7 @@ def fresh(monkeypatch, tmp_path):
 def verdicts(monkeypatch):
     """The verdicts that the reader is shown, in order."""
     shown = []
-    monkeypatch.setattr(Panel, "show", lambda self: shown.append(self.verdict))
+    monkeypatch.setattr(page, "_put", lambda verdict, remarks, asked: shown.append(verdict))
     return shown
 
 

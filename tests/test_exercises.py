@@ -574,7 +574,7 @@ def test_two_tensors_that_do_not_fit_are_told_alike_in_whichever_order_they_are_
 
 HOSTILE_CELLS = """
 import sys, os, time, torch
-from resnet_edu.exercises.widgets import exercise
+from resnet_edu.exercises.page import exercise
 
 def endless(*_):
     while True: pass

@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 from resnet_edu.authoring.address import setup_address
 from resnet_edu.authoring.claims import wide_claims
 from resnet_edu.authoring.lessons import CONTENTS, ROOT, Refusal, cell_name, read, readme_row
-from resnet_edu.authoring.normalize import KERNELSPEC
+from resnet_edu.authoring.normalize import KERNELSPEC, are_claims
 from resnet_edu.authoring.phrases import old_phrases
 
 Rule = Callable[[NotebookNode, Path], Iterable[str]]
@@ -262,6 +262,22 @@ def links_to_what_is_there(notebook: NotebookNode, path: Path) -> Iterator[str]:
                 yield f"{where}: the link to {link} points to nothing in the repository. Correct it."
 
 
+def asks_with_a_right_and_a_wrong_answer(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    for cell, where in cells(notebook):
+        options = cell.source.split("<details>")[1:]
+        if cell.source.startswith("**Quiz.**"):
+            verdicts = [re.search(r"</summary>\n\n\*\*(Right|No)\.\*\* \S", option) for option in options]
+            if not all(verdicts) or {verdict and verdict[1] for verdict in verdicts} != {"Right", "No"}:
+                yield f"{where}: each option of a quiz unfolds to **Right.** or **No.** and its reason; it needs both."
+
+
+def folds_what_only_checks(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    for cell, where in code_cells(notebook):
+        claims = are_claims(cell.source)
+        if claims and claims[-1] and not all(claims):
+            yield f'{where}: it ends in claims. Move them to a cell with the id "{cell.id}-checked", which is folded.'
+
+
 # ---- What must not be in it -----------------------------------------------------------------------------------------
 
 
@@ -325,6 +341,8 @@ RULES: tuple[Rule, ...] = (
     describes_images_in_text,
     describes_figures,
     links_to_what_is_there,
+    asks_with_a_right_and_a_wrong_answer,
+    folds_what_only_checks,
     names_no_local_path,
     prints_no_address,
     ends_in_no_bare_call,

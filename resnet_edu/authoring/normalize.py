@@ -6,9 +6,10 @@
 
 Sources, outputs, execution counts, cell ids and the metadata below are kept. Everything else says who ran the notebook,
 when, and in which program, and would change in every commit. One thing is added: JupyterLab and Colab fold the source
-of a quiz, which holds the answers; each needs its own metadata for that.
+of a cell that sets up or only checks (each needs its own metadata for that).
 """
 
+import ast
 from typing import Any
 
 import nbformat
@@ -33,13 +34,23 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
     for cell in result.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in CELL_METADATA}
         if cell.cell_type == "code":
-            if cell.source.startswith("quiz("):  # its source holds the answers
+            claims = are_claims(cell.source)
+            if cell.id == "setup" or (claims and all(claims)):
                 cell.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
             if cell.execution_count is not None:
                 count += 1
                 cell.execution_count = count
             cell.outputs = normalize_outputs(cell.outputs, cell.execution_count)
     return result
+
+
+def are_claims(source: str) -> list[bool]:
+    """For each statement of a cell, whether it is a claim; empty for a cell that is not Python."""
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:  # magics, or an intended mistake
+        return []
+    return [ast.unparse(statement).startswith("claim(") for statement in statements]
 
 
 def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> list[NotebookNode]:

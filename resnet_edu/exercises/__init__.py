@@ -13,7 +13,7 @@ Read it in this order:
     writing.py     how an exercise is written, and the tools for it
     lesson_NN.py   the exercises of one lesson; to add one, write it there and add its name to `LESSONS` below
     progress.py    what a reader has solved so far, in a small file
-    widgets.py     the buttons in the notebook: the only part that knows Jupyter
+    page.py        an exercise in the notebook: the only part that knows Jupyter
 """
 
 from importlib import import_module

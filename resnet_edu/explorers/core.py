@@ -50,7 +50,7 @@ class Explorer:
             control.observe(self._redraw, names="value")
         for text, action in (buttons or {}).items():
             self.buttons[text].on_click(partial(self._press, action))
-        display(widgets.VBox([*self.controls.values(), *self.buttons.values()]))
+        _put(widgets.VBox([*self.controls.values(), *self.buttons.values()]))
         self._redraw(None)
 
     def settings(self) -> dict[str, Any]:
@@ -74,6 +74,14 @@ class Explorer:
             ):  # since ipywidgets 8: disabling the button dropped keyboard focus; give it back
                 button.focus()
         self._handle = put(self.figure, alt, self._handle)
+
+
+def _put(controls: Any) -> None:
+    """Display the controls; a page without a kernel, which cannot show them, says so."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": controls.model_id}
+    instead = "To use the controls of this picture, run this cell."
+    page = f"<p><em>{instead}</em></p>"
+    display({"application/vnd.jupyter.widget-view+json": view, "text/html": page, "text/plain": instead}, raw=True)
 
 
 # --- controls ---------------------------------------------------------------------------------------------------------

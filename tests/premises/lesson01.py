@@ -30,11 +30,11 @@ def exercise_gives(**functions: Callable[..., Any]) -> Callable[[pytest.MonkeyPa
     """An exercise after which the lesson goes on with a wrong function."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        from resnet_edu.exercises import widgets
+        from resnet_edu.exercises import page
 
-        original = widgets.exercise
+        original = page.exercise
         monkeypatch.setattr(
-            widgets, "exercise", lambda name, answer: functions[name] if name in functions else original(name, answer)
+            page, "exercise", lambda name, answer: functions[name] if name in functions else original(name, answer)
         )
 
     return patch

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from premises.core import Patch
 from resnet_edu import data, lesson, models, probes, training
-from resnet_edu.exercises import widgets
+from resnet_edu.exercises import page
 from resnet_edu.models import weights
 
 
@@ -129,7 +129,7 @@ def patch_data(change: Callable[[Any, Any], tuple[Any, Any]]) -> Patch:
 
 def answer_with(**answers: Any) -> Patch:
     """The lesson goes on with these answers to its exercises, right or wrong."""
-    return wrap(widgets, "exercise", lambda check: lambda name, answer: answers.get(name) or check(name, answer))
+    return wrap(page, "exercise", lambda check: lambda name, answer: answers.get(name) or check(name, answer))
 
 
 def dice_with(draw: Callable[[np.random.Generator, float, Any], Any]) -> Patch:
