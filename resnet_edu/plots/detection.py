@@ -19,14 +19,14 @@ KINDS = (style.VERMILLION, style.BLUE, style.GREEN, style.PURPLE)  # one color p
 
 
 @course_look
-def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequence[str], *, columns: int = 6) -> Figure:
+def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequence[str]) -> Figure:
     """Pictures with boxes, each kind in its own color and line style.
 
     panels: {title: (picture uint8 [3, H, W], boxes [k, 4] as x1, y1, x2, y2 in pixels, k class indices)}.
     """
     names = writable(classes)
     add_fonts(panels)
-    figure, axes = _grid(len(panels), columns)
+    figure, axes = _grid(len(panels))
     for ax, (title, (picture, corners, kinds)) in zip(axes, panels.items(), strict=False):
         _draw_pixels(ax, title, style.color_pictures(title, picture[None])[0])
         for patch in box_patches(corners, kinds, classes=len(classes)):
@@ -113,8 +113,8 @@ def _draw_pixels(ax: Axes, title: str, pixels: np.ndarray) -> None:
     style.no_ticks(ax)
 
 
-def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
-    across = min(columns, max(count, 3))
+def _grid(count: int) -> tuple[Figure, list[Axes]]:
+    across = min(6, max(count, 3))
     rows = -(-count // across)
     figure = Figure(figsize=(style.WIDTH, rows * (style.WIDTH / across + 0.15) + 0.5), layout="constrained")
     axes = list(figure.subplots(rows, across, squeeze=False).flat)

@@ -57,7 +57,8 @@ def accuracy_and_gradients(
     """
     if list(histories) != list(profiles):
         raise ValueError(f"histories and profiles need the same labels: {list(histories)} and {list(profiles)} differ.")
-    curves = style.each(lambda label, h: style.vector(label, getattr(h, "train_accuracy", h)), histories)
+    accuracies = {label: getattr(history, "train_accuracy", history) for label, history in histories.items()}
+    curves = style.each(style.shaped, accuracies, "epochs")
     norms = style.each(style.norm_row, profiles)
     figure, (left, right) = style.new_figure(3.8, columns=2)
     draw_epochs(left, curves, style.line_styles(curves, colors), chance=chance)
@@ -99,13 +100,13 @@ def draw_norms(
 
 
 @course_look
-def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
+def gradient_heatmap(profiles: Mapping[str, Any]) -> Figure:
     """Norm by layer (upwards) and step (to the right), one panel per network, all on one color scale.
 
     profiles: {label: norms}, a `probes.GradientNorms` or an array [rows, layers]. Exact zeros are gray, infinities and
     NaN are hatched. A profile's `.steps`, if any, number the rows.
     """
-    tables = norm_tables(profiles)
+    tables = style.norm_tables(profiles)
     everything = np.concatenate([table.ravel() for table in tables.values()])
     norms = everything[np.isfinite(everything) & (everything > 0)]
     low, high = (norms.min(), norms.max()) if len(norms) else (0.1, 1.0)
@@ -139,8 +140,6 @@ def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
     ]
     if keys:
         figure.legend(handles=keys, loc="outside lower right", ncols=3, frameon=False)
-    if title:
-        figure.suptitle(title)
     return figure
 
 
@@ -163,7 +162,7 @@ def layers_moved(moved: Mapping[str, Sequence[bool]], *, colors: Colors = None) 
 
     moved: {label: one boolean per layer, starting next to the image}. colors: see `line_styles`.
     """
-    rows = style.each(lambda label, values: style.vector(label, values) != 0, moved)
+    rows = {label: values != 0 for label, values in style.each(style.shaped, moved, "layers").items()}
     figure, (ax,) = style.new_figure(0.7 + 0.5 * len(rows))
     for y, (label, values) in enumerate(reversed(rows.items())):
         color = style.line_styles([label], colors)[label]["color"]
@@ -175,8 +174,3 @@ def layers_moved(moved: Mapping[str, Sequence[bool]], *, colors: Colors = None) 
     ax.set_xlabel("layer: 1 is next to the image (filled: moved; hatched: unchanged to the last bit)")
     ax.grid(False)
     return figure
-
-
-def norm_tables(profiles: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """{label: float64 [steps, layers]} from recorders or arrays, checked."""
-    return style.each(style.norm_table, profiles)

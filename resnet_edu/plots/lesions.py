@@ -22,7 +22,7 @@ def lesions(
 
     found: {label: what `probes.lesions` returns}: an object with `intact`, a number, and `scores`, one per block.
     """
-    rows = style.each(lambda label, lesion: (float(lesion.intact), style.vector(label, lesion.scores)), found)
+    rows = style.each(lambda label, one: (float(one.intact), style.shaped(label, one.scores, "blocks")), found)
     figure, axes = style.new_figure(3.0, len(rows))
     top = max(max(intact, *scores) for intact, scores in rows.values())
     for ax, (label, pen) in zip(axes, style.line_styles(rows, colors).items(), strict=True):
@@ -57,7 +57,7 @@ def path_lengths(
 
     shares: {label: one number per length}. A share of the gradient may be a little below zero.
     """
-    lines = style.each(lambda label, values: style.finite(label, style.signed(label, values)), shares)
+    lines = style.each(style.shaped, shares, "lengths", low=-np.inf, finite=True)
     figure, (ax,) = style.new_figure(3.2)
     ax.update_datalim([(0, 0)])  # include zero on the axis
     for label, pen in style.line_styles(lines, colors).items():

@@ -59,7 +59,7 @@ def shares(numbers: Mapping[str, Mapping[str, float]], *, title: str = "") -> Fi
     numbers: {kind: {part of the network: number}}, at most 5 kinds, all with the same parts.
     """
     parts = same_keys(numbers)
-    kinds = style.each(lambda kind, given: style.shaped(kind, list(given.values()), "parts"), numbers)
+    kinds = style.each(style.shaped, {kind: list(given.values()) for kind, given in numbers.items()}, "parts")
     figure, (ax,) = style.new_figure(2.9)
     width = 0.8 / len(kinds)
     looks = zip(BARS[: len(kinds)], style.HATCHES[: len(kinds)], strict=True)
