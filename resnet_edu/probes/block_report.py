@@ -39,6 +39,7 @@ from resnet_edu.probes.dataflow import dataflow, summands
 from resnet_edu.probes.norms import rms
 
 IN, OUT, SIDE, BATCH = 16, 32, 16, 8  # channels in and out; a block that keeps the shape has IN
+PARAMETERS = 9 * IN * OUT + 9 * OUT * OUT + IN * OUT + 3 * 2 * OUT  # 3 x 3, 3 x 3, 1 x 1, three norms
 
 #: Builds the block: `(in_channels, out_channels, stride) -> module`, module: [N, in, H, W] -> [N, out, H / s, W / s].
 Build = Callable[[int, int, int], nn.Module]
@@ -82,8 +83,6 @@ def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) 
     If the block raises RuntimeError, ValueError or IndexError during a measurement, its value is NaN. Other errors
     propagate: a NameError, or a TypeError because `build` takes other arguments, is not a property of the block.
     """
-    if not callable(build):
-        raise TypeError(f"block_report takes a class or a function (in, out, stride); it got {build!r:.60}.")
     report = BlockReport()
     with torch.random.fork_rng(devices=[]):
         for name, (measure, right) in MEASUREMENTS.items():
@@ -127,10 +126,6 @@ def _batch(side: int = SIDE) -> Tensor:
 # --- counts -----------------------------------------------------------------------------------------------------------
 
 
-def _output_side(build: Build) -> float:
-    return _changing(build)(_batch()).shape[-1] / SIDE
-
-
 def _right_sizes(build: Build) -> int:
     """Number of input sides, 2 to 16, for which both summands and the output have the expected shape.
 
@@ -147,10 +142,6 @@ def _right_sizes(build: Build) -> int:
     return right
 
 
-def _parameters(build: Build) -> int:
-    return count_parameters(_changing(build))
-
-
 def _idle(build: Build) -> int:
     """Parameters with gradient 0: in float64, below 1e-9 of the largest, since rounding leaves a residue."""
     block = _changing(build).double()
@@ -161,10 +152,6 @@ def _idle(build: Build) -> int:
 
 
 # --- what is added ----------------------------------------------------------------------------------------------------
-
-
-def _additions(build: Build) -> int:
-    return len(summands(dataflow(_keeping(build), _batch())))
 
 
 def _passes_x(build: Build) -> float:
@@ -198,14 +185,6 @@ def _growth(build: Build, which: int) -> float:
     return sizes[1] / sizes[0]
 
 
-def _branch_growth(build: Build) -> float:
-    return _growth(build, 0)
-
-
-def _shortcut_growth(build: Build) -> float:
-    return _growth(build, 1)
-
-
 def _overwritten(build: Build) -> int:
     """Number of layer outputs, kept by a forward hook, whose values change before the forward pass ends."""
     block, kept = _keeping(build), list[tuple[Tensor, Tensor]]()
@@ -222,14 +201,14 @@ def _overwritten(build: Build) -> int:
 
 
 MEASUREMENTS: dict[str, tuple[Callable[[Build], float], float]] = {
-    "output side": (_output_side, 0.5),
+    "output side": (lambda build: _changing(build)(_batch()).shape[-1] / SIDE, 0.5),
     "sizes of 15": (_right_sizes, 15),
-    "parameters": (_parameters, 9 * IN * OUT + 9 * OUT * OUT + IN * OUT + 3 * 2 * OUT),
+    "parameters": (lambda build: count_parameters(_changing(build)), PARAMETERS),
     "idle parameters": (_idle, 0),
-    "additions": (_additions, 1),
+    "additions": (lambda build: len(summands(dataflow(_keeping(build), _batch()))), 1),
     "passes x": (_passes_x, 1),
     "passes gradient": (_passes_gradient, 1),
-    "branch growth": (_branch_growth, 1),
-    "shortcut growth": (_shortcut_growth, 1),
+    "branch growth": (lambda build: _growth(build, 0), 1),
+    "shortcut growth": (lambda build: _growth(build, 1), 1),
     "overwritten outputs": (_overwritten, 0),
 }

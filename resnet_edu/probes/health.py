@@ -37,17 +37,13 @@ STEEPEST: dict[type[nn.Module], float] = {
 class UnitHealth:
     """Saturated entries and dead units of each activation layer on one batch, in execution order.
 
-    names, kinds: the activation's name in the network and its class. An activation that ran twice has " (2)" appended
-        to its name the second time.
-    units: how many units it has: channels of a map [N, C, H, W], features of [N, F].
+    names: an activation that ran twice has " (2)" appended to its name the second time.
     saturated: float64 [layers], fraction of entries where the derivative is near zero (for ReLU: where it is off).
     dead: float64 [layers], fraction of units for which that holds at every entry: no example and no position of
         this batch sends a gradient through them.
     """
 
     names: list[str]
-    kinds: list[str]
-    units: list[int]
     saturated: np.ndarray
     dead: np.ndarray
 
@@ -74,8 +70,6 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
         )
 
     names: list[str] = []
-    kinds: list[str] = []
-    units: list[int] = []
     found: list[Tensor] = []
 
     def heard(name: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -88,14 +82,12 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
         off = _derivative(layer, x).abs() <= threshold * STEEPEST[type(layer)]
         others = tuple(dim for dim in range(x.ndim) if dim != unit_dim % x.ndim)
         names.append(numbered(name, names))
-        kinds.append(type(layer).__name__)
-        units.append(x.shape[unit_dim])
         found.append(torch.stack([off.float().mean(), off.all(others).float().mean()]))
 
     with as_it_was(module), torch.no_grad(), listening(activations, entering=heard):
         module.train()(batch.clone())  # a network that starts with an in-place operation writes into its input
     table = torch.stack(found).cpu().double().numpy() if found else np.empty((0, 2))
-    return UnitHealth(names, kinds, units, table[:, 0], table[:, 1])
+    return UnitHealth(names, table[:, 0], table[:, 1])
 
 
 def _derivative(layer: nn.Module, x: Tensor) -> Tensor:

@@ -116,18 +116,14 @@ def without(
 def reordered(module: nn.Module, blocks: Iterable[str], order: Sequence[int]) -> Iterator[nn.Module]:
     """Context manager: inside it, `blocks[order[i]]` takes the place of `blocks[i]` (Veit et al. 2016, section 4.3).
 
-    Blocks that swap places must match: the same type, with weights of the same shapes.
+    Blocks that swap places must take and return the same shapes.
     """
     module = ready("reordered", module)
     found = named(module, blocks)
     names = list(found)
     if sorted(order) != list(range(len(names))):
         raise ValueError(f"order={order!r:.60}: give a permutation of the numbers 0 to {len(names) - 1}.")
-    replacements = {name: found[names[i]] for name, i in zip(names, order, strict=True)}
-    for name, replacement in replacements.items():
-        if _form(found[name]) != _form(replacement):
-            raise ValueError(f"The block to put in the place of {name!r} has another type or other weight shapes.")
-    with _replaced(module, replacements):
+    with _replaced(module, {name: found[names[i]] for name, i in zip(names, order, strict=True)}):
         yield module
 
 
@@ -146,7 +142,3 @@ def _replaced(module: nn.Module, replacements: dict[str, nn.Module]) -> Iterator
         finally:
             for siblings, child, block, _ in places:
                 siblings[child] = block
-
-
-def _form(block: nn.Module) -> tuple[type, list[tuple[str, torch.Size]]]:
-    return type(block), [(name, tensor.shape) for name, tensor in block.state_dict().items()]

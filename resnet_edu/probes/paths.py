@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu.probes.parts import named
-from resnet_edu.probes.state import as_it_was, listening, loss_of, on_copies, unwrapped
+from resnet_edu.probes.state import as_it_was, listening, loss_of, unwrapped
 
 
 class Paths:
@@ -47,8 +47,6 @@ class Paths:
         loss_fn: Callable[..., Tensor] = F.cross_entropy,
     ) -> None:
         module = unwrapped("Paths", module, batch)
-        if not batch.is_floating_point() or batch.device.type == "meta":
-            raise ValueError(f"Paths needs a batch of floating-point numbers; it got {batch.dtype} on {batch.device}.")
         self._module = module
         wanted = named(module, branches)
         if inside := [name for name in wanted if any(name.startswith(f"{other}.") for other in wanted)]:
@@ -79,7 +77,7 @@ class Paths:
             self._trunk_out.append(leaf)
             return leaf.clone()
 
-        with on_copies(module), torch.enable_grad(), listening(wanted.items(), coming_out, entering=going_in):
+        with as_it_was(module), torch.enable_grad(), listening(wanted.items(), coming_out, entering=going_in):
             self._loss = loss_of("Paths", module(self._x.clone()), labels, loss_fn)
         if absent := [name for name in wanted if name not in self.names]:
             raise ValueError(f"Paths: {absent[0]!r} did not run.")

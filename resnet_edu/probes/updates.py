@@ -12,7 +12,7 @@ from resnet_edu.probes.recorder import Recorder
 class UpdateRatio(Recorder):
     """Records |w_after - w_before| / |w_before| of every weight, one row per step: the update-to-weight ratio.
 
-    module, params, batch: as for `GradientNorms`.
+    module, params: as for `GradientNorms`.
 
     In your own loop, around the optimizer's step; in `training.fit`, as a callback:
 
