@@ -41,7 +41,6 @@ def test_a_block_is_listed_in_the_order_in_which_it_runs():
     assert [step.name for step in steps][:2] == ["branch.conv1", "branch.norm1"]
     assert [step.sources for step in steps] == [(-1,), (0,), (1,), (2,), (3,), (4, -1), (5,)]
     assert all(step.out_shape == (4, 8, 8) for step in steps)
-    assert [step.parameters for step in steps] == [144, 8, 0, 144, 8, 0, 0]
     assert steps[0].label == "conv 3×3\n4 → 4" and steps[5].label == "+"
 
 
@@ -209,8 +208,6 @@ def test_after_an_error_no_hook_stays():
 @pytest.mark.parametrize(
     ("module", "inputs", "message"),
     [
-        ("net", maps(), "nn.Module"),
-        (nn.ReLU(), [1.0], "tensor"),
         (nn.ReLU(), maps().to("meta"), "meta"),
         (Written(lambda self, x: (x, x)), maps(), "one tensor"),
     ],

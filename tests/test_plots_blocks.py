@@ -63,12 +63,6 @@ def test_two_wires_have_two_heights():
     assert len({wire.get_ydata()[-1] for wire in wires(ax)}) == 2
 
 
-def test_a_box_shows_shape_or_rms_or_nothing():
-    steps = flow()
-    assert f"rms {steps[0].rms:.3g}" in texts(plots.blocks({"b": steps}, numbers="rms").axes[0])
-    assert "4×8×8" not in texts(plots.blocks({"b": steps}, numbers="none").axes[0])
-
-
 def test_several_blocks_share_one_width():
     flows = {"plain": flow(residual=False), "bottleneck": probes.dataflow(
         models.CifarNet(11, residual=True, block="bottleneck", width=4).stage1[0], torch.rand(4, 4, 8, 8)

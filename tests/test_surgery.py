@@ -218,11 +218,9 @@ def test_every_score_starts_from_the_same_net():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: probes.lesions("net", ["a"], len), "nn.Module"),
         (lambda: probes.lesions(trained(), ["stage9.0"], lambda n: 1), "stage9.0"),
         (lambda: probes.lesions(trained(), ["fc"], lambda net: net(batch()).sum()), r"\[4, 16\] to \[4, 10\]"),
         (lambda: probes.reordered(trained(), ["stage1.0"], [1]).__enter__(), r"order=\[1\]"),
-        (lambda: probes.reordered(trained(), ["stage1.1", "stage2.0"], [1, 0]).__enter__(), "stage1.1"),
     ],
 )
 def test_lesions_refuse_what_they_cannot_take(call, message):
@@ -379,9 +377,6 @@ def test_paths_leave_any_net_as_it_was(build, inputs, end):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("net", batch(), ["fc"]), "nn.Module"),
-        ((trained(), [1], ["fc"]), "tensor"),
-        ((trained(), batch().byte(), ["fc"]), "torch.uint8"),
         ((trained(), batch(), ["stage1", "stage1.0"]), "'stage1.0'"),
         ((trained(), batch(), ["fc"], None, lambda out: out), "one number with a gradient"),
         ((trained().stage1, torch.ones(1, 4, 8, 8), ["0.branch"]), "logits"),
@@ -434,27 +429,25 @@ def test_a_landscape_equals_direct_evaluations_at_ten_points():
     net = trained()
     loss = loss_on(batch(16), labels(16))
     first, second = probes.direction(net, seed=3), probes.direction(net, seed=4)
-    x, y = np.linspace(-1, 1, 5), np.linspace(-0.5, 0.5, 3)
-    table = probes.landscape(net, loss, [first, second], x, y)
-    assert table.shape == (3, 5) and table.dtype == np.float64
-    points = [(row, column) for row in range(3) for column in range(5)]
+    steps = np.linspace(-1, 1, 5)
+    table = probes.landscape(net, loss, [first, second], steps)
+    assert table.shape == (5, 5) and table.dtype == np.float64
+    points = [(row, column) for row in range(5) for column in range(5)]
     for row, column in np.random.default_rng(0).permutation(points)[:10]:
         there = copy.deepcopy(net)
         state = there.state_dict()
         for name in first:
-            state[name] += float(x[column]) * first[name] + float(y[row]) * second[name]
+            state[name] += float(steps[column]) * first[name] + float(steps[row]) * second[name]
         assert table[row, column] == pytest.approx(loss(there).item(), rel=1e-5)
-    assert table[1, 2] == loss(net).item()  # the center is the net itself, bit for bit
+    assert table[2, 2] == loss(net).item()  # the center is the net itself, bit for bit
 
 
 def test_a_line_is_the_row_of_a_plane():
     net = trained(8)
     loss = loss_on(batch(), labels())
     directions = [probes.direction(net, seed=0), probes.direction(net, seed=1)]
-    plane = probes.landscape(net, loss, directions, [-1.0, 0.5])
-    assert plane.shape == (2, 2)
-    line = probes.landscape(net, loss, directions[:1], (-1.0, 0.5))
-    np.testing.assert_array_equal(line, probes.landscape(net, loss, directions, [-1.0, 0.5], [0.0])[0])
+    plane = probes.landscape(net, loss, directions, [-1.0, 0.0, 0.5])
+    np.testing.assert_array_equal(plane[1], probes.landscape(net, loss, directions[:1], (-1.0, 0.0, 0.5)))
 
 
 @pytest.mark.parametrize("build", [trained, torchvision_resnet, Encoder], ids=["ours", "torchvision", "transformer"])
@@ -516,20 +509,18 @@ def test_a_landscape_leaves_any_net_as_it_was_whatever_the_score_does(build, inp
     assert_as_it_was(net, before)
 
 
-def land(toward, x=(0.0, 1.0), y=None):
-    return probes.landscape(nn.Linear(3, 2), lambda net: 1, toward, x, y)
+def land(toward):
+    return probes.landscape(nn.Linear(3, 2), lambda net: 1, [toward], (0.0, 1.0))
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: probes.direction("net"), "nn.Module"),
         (lambda: probes.direction(nn.ReLU()), "no weight"),
         (lambda: probes.direction(trained(), seed=-1), "seed=-1"),
         (lambda: probes.direction(trained(), normalize="layer"), "normalize='layer'"),
-        (lambda: land([{"weight": torch.zeros(2, 1)}]), r"\[2, 3\]"),  # it would be broadcast
-        (lambda: land([{"w": torch.zeros(3, 2)}]), "'w'"),
-        (lambda: land([{"weight": torch.zeros(2, 3)}], y=[0.0]), "second"),
+        (lambda: land({"weight": torch.zeros(2, 1)}), r"\[2, 3\]"),  # it would be broadcast
+        (lambda: land({"w": torch.zeros(3, 2)}), "'w'"),
     ],
 )
 def test_landscapes_refuse_what_they_cannot_take(call, message):

@@ -11,7 +11,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from resnet_edu import checks, data, models, plots, training
+from resnet_edu import data, models, plots, training
 from resnet_edu.explorers import core
 from resnet_edu.explorers.core import Explorer
 
@@ -32,7 +32,7 @@ def skip_profile(
 ) -> tuple[np.ndarray, float]:
     """Gradient norm per weight of an untrained network with blocks F(x) + a x, and its loss: (float64 [depth], loss).
 
-    images: float [N, 3, H, W]; labels: int64 [N]. The random state is left unchanged.
+    images: float [N, 3, H, W]; labels: int64 [N].
     """
     with core.seeded(seed, images.device):
         return core.norms_and_loss(_skip_net(strength, depth, norm, images.device), images, labels)
@@ -86,7 +86,7 @@ def skip_strength(
     """
     controls = {
         "strength": core.slider("skip strength a", 1.0, -1.0, 2.0, 0.25),
-        "depth": core.menu("depth", DEPTHS, checks.choice("depth", depth, DEPTHS)),
+        "depth": core.menu("depth", DEPTHS, depth),
         "norm": core.menu("normalization", [("none", "none"), ("BatchNorm", "batch")], "none"),
     }
     widths = (3, 2) if train is not None else (1, 0.001)

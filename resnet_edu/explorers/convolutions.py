@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import checks, models, plots, probes
+from resnet_edu import models, plots, probes
 from resnet_edu.data import Images
 from resnet_edu.explorers.core import WIDE, Explorer, in_words, menu, page, range_slider, slider
 
@@ -34,9 +34,6 @@ KERNELS: dict[str, tuple[tuple[float, ...], ...]] = {
 OWN = "your own"
 
 
-# --- a kernel on a real image -----------------------------------------------------------------------------------------
-
-
 def kernel_response(image: Any, kernel: Any) -> np.ndarray:
     """The output of a 3 x 3 kernel on one grayscale image: float64 [H - 2, W - 2].
 
@@ -44,8 +41,6 @@ def kernel_response(image: Any, kernel: Any) -> np.ndarray:
     kernel: 3 x 3 numbers. No padding, and the kernel is not flipped: this is `F.conv2d`.
     """
     weight = torch.as_tensor(kernel, dtype=torch.float64)
-    if weight.shape != (3, 3):
-        raise ValueError(f"kernel={kernel!r:.60}: give 3 x 3 numbers, such as KERNELS['sharpen'].")
     return F.conv2d(gray(image)[None, None], weight[None, None])[0, 0].numpy()
 
 
@@ -105,7 +100,7 @@ def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) 
     """
     controls = {
         "image": range_slider("image", image, range(len(images))),
-        "kernel": KernelFields(checks.choice("kernel", kernel, KERNELS)),
+        "kernel": KernelFields(kernel),
     }
     classes = plots.writable(images.classes)
     figure, axes = page(3.5, 3, left=0.01, right=0.99, top=0.9, bottom=0.08, wspace=0.06)
@@ -129,15 +124,12 @@ def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) 
     return Explorer(controls, figure, draw)
 
 
-# --- an activation and its derivative ---------------------------------------------------------------------------------
-
-
 def activation_and_slope(name: str, x: Any) -> tuple[np.ndarray, np.ndarray]:
     """The activation's values and its derivatives at `x`, by autograd: two float64 arrays of the shape of x.
 
     name: one of `models.ACTIVATIONS`. At a kink, such as ReLU's at 0, PyTorch uses a one-sided derivative.
     """
-    activation = models.ACTIVATIONS[checks.choice("activation", name, models.ACTIVATIONS)]()
+    activation = models.ACTIVATIONS[name]()
     at = torch.as_tensor(x, dtype=torch.float64).detach().cpu().clone().requires_grad_()
     value = activation(at)
     (slope,) = torch.autograd.grad(value.sum(), at)
@@ -147,9 +139,8 @@ def activation_and_slope(name: str, x: Any) -> tuple[np.ndarray, np.ndarray]:
 @plots.course_look
 def activation_slopes(*, activation: str = "sigmoid", x: float = 0.0) -> Explorer:
     """An activation and its derivative; a slider moves along x, and both plots mark its position."""
-    choices = models.ACTIVATIONS
     controls = {
-        "activation": menu("activation", choices, checks.choice("activation", activation, choices)),
+        "activation": menu("activation", models.ACTIVATIONS, activation),
         "x": slider("x", x, -8, 8, 0.1, readout_format=".1f"),
     }
     figure, (left, right) = page(3.2, 2, left=0.07, right=0.99, top=0.89, bottom=0.15, wspace=0.18)
@@ -176,9 +167,6 @@ def activation_slopes(*, activation: str = "sigmoid", x: float = 0.0) -> Explore
         return f"{activation} and its slope; at x = {x:.1f} the value is {value:.4g} and the slope {slope:.4g}."
 
     return Explorer(controls, figure, draw)
-
-
-# --- the receptive field of a stack -----------------------------------------------------------------------------------
 
 
 def stack_of_convolutions(layers: int, kernel: int, stride: int, dilation: int) -> nn.Sequential:

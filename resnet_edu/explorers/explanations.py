@@ -21,13 +21,10 @@ def class_map_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One image's map for a class, and the network's probabilities: (float64 [h, w], float64 [classes]).
 
-    image: an `Images` of length 1. The network runs in eval mode. Raises ValueError if the map is not one
-    image's.
+    image: an `Images` of length 1. The network runs in eval mode.
     """
     x = next(iter(image.batches(1)))[0]
     found = class_map(net.eval(), x, layer, label)
-    if found.ndim != 3 or len(found) != 1:
-        raise ValueError(f"class_map: the map of one image must be [1, h, w]; it is {list(found.shape)}.")
     with torch.no_grad():
         probabilities = net(x).softmax(1)[0]
     return found[0].detach().cpu().double().numpy(), probabilities.cpu().double().numpy()

@@ -16,16 +16,13 @@ from resnet_edu.explorers.core import Explorer
 DEPTHS = range(8, 57, 6)
 
 
-# --- gradient flow ----------------------------------------------------------------------------------------------------
-
-
 def gradient_profile(
     images: Tensor, labels: Tensor, *, depth: int, activation: str, init: str, norm: str | None, skip: bool,
     seed: int = 0,
 ) -> tuple[np.ndarray, float]:  # fmt: skip
     """Gradient norm of every weight of an untrained `CifarNet`, and its loss, on one batch: (float64 [depth], loss).
 
-    images: float [N, 3, H, W]; labels: int64 [N]. The random state is left unchanged.
+    images: float [N, 3, H, W]; labels: int64 [N].
     """
     with core.seeded(seed, images.device):
         net = models.CifarNet(depth, residual=skip, activation=activation, init=init, norm=norm).to(images.device)
@@ -54,9 +51,6 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
     ax.set(xlim=(0, DEPTHS[-1] + 1), xlabel=plots.FROM_IMAGE)
     ax.set_ylim(1e-46, 1e6)  # the smallest float32 is 1.4e-45: marks on the bottom line are exact zeros
     return Explorer(controls, figure, draw)
-
-
-# --- step by step -----------------------------------------------------------------------------------------------------
 
 
 @plots.course_look

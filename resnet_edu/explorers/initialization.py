@@ -7,7 +7,7 @@ import math
 import numpy as np
 from torch import Tensor, nn
 
-from resnet_edu import checks, models, plots, probes
+from resnet_edu import models, plots, probes
 from resnet_edu.explorers.core import Explorer, Trace, checkbox, log_slider, menu, page, seeded
 
 GAINS = (-2, 2)  # powers of 2
@@ -22,9 +22,8 @@ def scale_profile(
 
     images: float [N, 3, H, W]; labels: int64 [N].
     gain: the weights are normal with variance gain^2 * 2 / fan_in, so that 1 is He's initialization and
-        sqrt(1/6) has the variance of PyTorch's default. The random state is left unchanged.
+        sqrt(1/6) has the variance of PyTorch's default.
     """
-    gain = checks.number("gain", gain, above=0)
 
     def draw(weight: Tensor) -> Tensor:
         return nn.init.normal_(weight, std=gain * math.sqrt(2 / weight[0].numel()))

@@ -35,16 +35,15 @@ POINTS = 33
 def pathology(
     images: Tensor, labels: Tensor, *, setting: str, depth: int, view: str, seed: int = 0
 ) -> tuple[np.ndarray, float]:
-    """The chosen view of an untrained `CifarNet`, and its loss on the batch. The random state is left unchanged.
+    """The chosen view of an untrained `CifarNet`, and its loss on the batch.
 
     images: float [N, 3, H, W], at least two; labels: int64 [N]. setting: a key of `SETTINGS`. view: "norms" gives the
     gradient norm of every weight, float64 [depth]; "cosines" compares the gradient with respect to the input at
     neighboring points of the line between the first two images, float64 [POINTS - 1], with calibrated BatchNorm.
     """
-    options = SETTINGS[checks.choice("setting", setting, SETTINGS)]
     checks.choice("view", view, VIEWS.values())
     with core.seeded(seed, images.device):
-        net = models.CifarNet(depth, **options).to(images.device)
+        net = models.CifarNet(depth, **SETTINGS[setting]).to(images.device)
         if view == "norms":
             return core.norms_and_loss(net, images, labels)
         with torch.no_grad():  # this pass moves BatchNorm's running statistics only halfway: hence `calibrate`

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnet_edu import checks, plots
+from resnet_edu import plots
 from resnet_edu.explorers.core import Explorer, log_slider, page, slider
 
 FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -19,7 +19,6 @@ def rounded_path(update: float, dtype: torch.dtype, steps: int = STEPS) -> np.nd
 
     update: the finite number added at each step. The sum is rounded to `dtype` each time.
     """
-    checks.choice("dtype", dtype, FORMATS.values())
     weight = torch.ones((), dtype=dtype)
     path = [1.0]
     for _ in range(steps):
@@ -33,8 +32,6 @@ def rounding_error(sizes: Any, dtype: torch.dtype, *, scale: float = 1.0) -> np.
 
     1 where the number became 0; infinite where it overflowed.
     """
-    checks.choice("dtype", dtype, FORMATS.values())
-    scale = checks.number("scale", scale, above=0)
     exact = torch.as_tensor(np.asarray(sizes, dtype=np.float64))
     held = (exact * scale).to(dtype).double() / scale
     return ((held - exact).abs() / exact.abs()).numpy()

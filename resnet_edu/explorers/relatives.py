@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from resnet_edu import checks, models, plots, probes
+from resnet_edu import models, plots, probes
 from resnet_edu.explorers.core import Explorer, Trace, menu, page, seeded, slider
 from resnet_edu.models import relatives
 
@@ -20,9 +20,7 @@ def block_profile(
     """Norm of dL/dh after every block of an untrained skeleton, and its parameter count: (float64 [2 blocks], count).
 
     images: float [N, 3, H, W]; labels: int64 [N]. block: a key of `relatives.BLOCKS`. blocks: per stage, of two stages.
-    The random state is left unchanged.
     """
-    checks.choice("block", block, relatives.BLOCKS)
     with seeded(seed, images.device):
         net = relatives.Skeleton(relatives.BLOCKS[block], width=width, blocks=blocks).to(images.device)
     stream = [f"stage{stage}.{i}" for stage in (1, 2) for i in range(blocks)]

@@ -24,8 +24,7 @@ def sgd_losses(
 ) -> np.ndarray:
     """Loss at each of 48 SGD steps of a tiny convolutional network: float64 [48], NaN from the step where it diverges.
 
-    train: the images, of which the first 384 are used; lr, momentum, schedule: as for `training.fit`. The
-    random state is left unchanged.
+    train: the images, of which the first 384 are used; lr, momentum, schedule: as for `training.fit`.
     """
     few = train[:384]
     epochs = math.ceil(STEPS / math.ceil(len(few) / BATCH))

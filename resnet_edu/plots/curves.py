@@ -257,8 +257,6 @@ def schedules(rates: Mapping[str, Any]) -> Figure:
     rates: {label: one nonnegative number per step, not all 0}.
     """
     lines = style.each(style.shaped, rates, "steps", finite=True)
-    if odd := [label for label, values in lines.items() if not values.any()]:
-        raise ValueError(f"{odd[0]!r}: all rates are 0.")
     figure, axes = style.new_figure(3.4, 2)
     top = max(values.max() for values in lines.values())
     for label, pen in style.line_styles(lines).items():

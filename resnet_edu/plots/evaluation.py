@@ -16,8 +16,6 @@ from resnet_edu.plots.curves import by_setting, deviation, settings_axis
 from resnet_edu.plots.fonts import writable
 from resnet_edu.plots.style import Colors, course_look
 
-# --- the confusion matrix ---------------------------------------------------------------------------------------------
-
 
 @course_look
 def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") -> Figure:
@@ -46,9 +44,6 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") ->
     return figure
 
 
-# --- images with captions ---------------------------------------------------------------------------------------------
-
-
 @course_look
 def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: str = "") -> Figure:
     """Images in rows of `columns`, each with a caption of one or two lines below.
@@ -74,9 +69,6 @@ def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: st
     if title:
         figure.suptitle(title, fontsize=style.LOOK["axes.titlesize"], y=1 - 0.08 / height, va="top")
     return figure
-
-
-# --- a sweep ----------------------------------------------------------------------------------------------------------
 
 
 @course_look
@@ -116,9 +108,6 @@ def sweep(
     return figure
 
 
-# --- several runs of each setting -------------------------------------------------------------------------------------
-
-
 @course_look
 def spread(
     results: Mapping[str, Mapping[float, Sequence[float]]],
@@ -150,9 +139,6 @@ def spread(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(loc="best")
     return figure
-
-
-# --- does confidence match accuracy? ---------------------------------------------------------------------------------
 
 
 @course_look
@@ -188,8 +174,6 @@ def _answers(label: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{label!r}: give one boolean for each of {len(confidence)} answers: whether it was right.")
     return confidence, right
 
-
-# --- many networks side by side, with their spread over seeds ---------------------------------------------------------
 
 COLUMNS = 4
 

@@ -28,7 +28,6 @@ OFF_COLORS = {
 def gradient_norms(
     profiles: Mapping[str, Any],
     *,
-    step: int = -1,
     ylabel: str = "gradient norm",
     xlabel: str | None = None,
     title: str = "",
@@ -36,10 +35,10 @@ def gradient_norms(
 ) -> Figure:
     """Norm by layer, one line per network, on a log scale; zeros, infinities and NaN are marked at its ends.
 
-    profiles: {label: norms}. Norms are a `probes.GradientNorms` (its row `step` is drawn) or one number per layer,
+    profiles: {label: norms}. Norms are a `probes.GradientNorms` (its last row is drawn) or one number per layer,
     starting next to the image. colors: see `line_styles`.
     """
-    lines = style.each(lambda label, profile: style.norm_row(label, profile, step), profiles)
+    lines = style.each(style.norm_row, profiles)
     figure, (ax,) = style.new_figure(3.6)
     draw_norms(ax, lines, colors=colors)
     ax.set(ylabel=ylabel, xlabel=style.layer_words(profiles) if xlabel is None else xlabel, title=title)

@@ -223,7 +223,7 @@ def norm_tables(profiles: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return each(shaped, profiles, "steps", "layers")
 
 
-def norm_row(label: str, profile: Any, step: int = -1) -> np.ndarray:
-    """[layers]: the row `step` of a recorder or a table, or a single given row."""
+def norm_row(label: str, profile: Any) -> np.ndarray:
+    """[layers]: the last row of a recorder or a table, or a single given row."""
     values = signed(label, profile)
-    return shaped(label, values, "layers") if values.ndim == 1 else shaped(label, values, "steps", "layers")[step]
+    return shaped(label, values, "layers") if values.ndim == 1 else shaped(label, values, "steps", "layers")[-1]

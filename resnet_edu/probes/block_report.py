@@ -78,7 +78,7 @@ def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) 
     """Build blocks with `build(in_channels, out_channels, stride)`, run them on the CPU, and measure them.
 
     parameters: the expected number from 16 to 32 channels, if it is not a basic block with a projection.
-    seed: for the weights and the batches. The global random state is left unchanged.
+    seed: for the weights and the batches.
 
     If the block raises RuntimeError, ValueError or IndexError during a measurement, its value is NaN. Other errors
     propagate: a NameError, or a TypeError because `build` takes other arguments, is not a property of the block.
@@ -123,9 +123,6 @@ def _batch(side: int = SIDE) -> Tensor:
     return torch.randn(BATCH, IN, side, side).abs()
 
 
-# --- counts -----------------------------------------------------------------------------------------------------------
-
-
 def _right_sizes(build: Build) -> int:
     """Number of input sides, 2 to 16, for which both summands and the output have the expected shape.
 
@@ -151,9 +148,6 @@ def _idle(build: Build) -> int:
     return sum(int((g < 1e-9 * largest).sum()) for g in grads)
 
 
-# --- what is added ----------------------------------------------------------------------------------------------------
-
-
 def _passes_x(build: Build) -> float:
     block, x = _zeroed(build), _batch()
     y = block(x).detach()
@@ -166,9 +160,6 @@ def _passes_gradient(build: Build) -> float:
     g = torch.randn_like(y)  # dL/dy of some loss
     (arrived,) = torch.autograd.grad(y, x, g)
     return float((arrived * g).sum() / (g * g).sum())
-
-
-# --- scale, and what a hook sees --------------------------------------------------------------------------------------
 
 
 def _growth(build: Build, which: int) -> float:

@@ -53,7 +53,7 @@ def dataflow(module: nn.Module, batch: Tensor) -> list[Step]:
 
     The list reflects what ran, not what the layers are called: a layer that is never called is missing, one that is
     called too early is listed too early, and an addition in `forward` is a step of its own. A layer that returns its
-    input itself, such as `nn.Identity`, is not a step. `plots.blocks` draws this list. The module is left unchanged.
+    input itself, such as `nn.Identity`, is not a step. `plots.blocks` draws this list.
     """
     module = unwrapped("dataflow", module, batch)
     leaves = [(name, part) for name, part in parts(module) if name and is_leaf(part)]

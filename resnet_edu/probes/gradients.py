@@ -28,7 +28,7 @@ class GradientNorms(Recorder):
 
     Norms are taken in float64: in a deep plain network the entries are about 1e-24, so their squares are below the
     smallest float32, and a float32 norm would be 0.
-    A row stays on the device until `numpy()`, so that recording never waits for a GPU. A gradient of None gives NaN.
+    Recording never waits for a GPU. A gradient of None gives NaN.
     """
 
     def __init__(self, module: nn.Module, params: Params = None, *, every: int = 1) -> None:

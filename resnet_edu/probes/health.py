@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_edu import checks
 from resnet_edu.probes.parts import parts
 from resnet_edu.probes.state import as_it_was, listening, numbered, unwrapped
 
@@ -31,6 +30,7 @@ STEEPEST: dict[type[nn.Module], float] = {
     nn.Sigmoid: 0.25,
     nn.Hardsigmoid: 1 / 6,
 }
+NEAR_ZERO = 0.05  # of the largest derivative: |tanh| >= 0.975, a sigmoid below 0.013 or above 0.987, a ReLU that is off
 
 
 @dataclass(frozen=True)
@@ -48,20 +48,16 @@ class UnitHealth:
     dead: np.ndarray
 
 
-def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, unit_dim: int = 1) -> UnitHealth:
+def unit_health(module: nn.Module, batch: Tensor, *, unit_dim: int = 1) -> UnitHealth:
     """Return the fractions of saturated entries and of dead units of every activation module, on one batch.
 
     batch: one input batch, such as float images [N, C, H, W].
-    threshold: an entry is saturated where the activation's derivative is at most this fraction of its maximum. With
-        0.05 that is |tanh| >= 0.975, a sigmoid below 0.013 or above 0.987, and a ReLU that is off.
     unit_dim: the dimension of an activation that indexes units: 1 for [N, C, H, W] and [N, F], -1 for [N, T, F].
 
-    Only activations that are modules are measured (`STEEPEST` lists them), not functions called in `forward`. The pass
-    runs in train mode, as in training; running statistics, modes, gradients and random state are restored, even after
-    an error.
+    An entry is saturated where the derivative is at most 5 % of its maximum. Only activations that are modules are
+    measured (`STEEPEST` lists them), not functions called in `forward`. The pass runs in train mode, as in training.
     """
     module = unwrapped("unit_health", module, batch)
-    threshold = checks.number("threshold", threshold, at_least=0, below=1)
     activations = [(name, part) for name, part in parts(module) if type(part) in STEEPEST]
     if not activations:
         raise ValueError(
@@ -75,11 +71,8 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
     def heard(name: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         x = inputs[0]
         if not -x.ndim <= unit_dim < x.ndim or unit_dim % x.ndim == 0:
-            raise ValueError(
-                f"unit_dim={unit_dim}: '{name}' takes an input {list(x.shape)}, whose first dimension is the batch; "
-                f"give a dimension from 1 to {x.ndim - 1}."
-            )
-        off = _derivative(layer, x).abs() <= threshold * STEEPEST[type(layer)]
+            raise ValueError(f"unit_dim={unit_dim}: {name!r} takes an input {list(x.shape)}, the batch first.")
+        off = _derivative(layer, x).abs() <= NEAR_ZERO * STEEPEST[type(layer)]
         others = tuple(dim for dim in range(x.ndim) if dim != unit_dim % x.ndim)
         names.append(numbered(name, names))
         found.append(torch.stack([off.float().mean(), off.all(others).float().mean()]))

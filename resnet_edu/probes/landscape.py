@@ -31,7 +31,7 @@ def direction(module: nn.Module, *, seed: int = 0, normalize: str | None = "filt
     normalize: "filter" gives each filter (the weights of one output channel) the norm of the network's own filter, so
     that a step of 1 means the same for every filter, layer and network (1712.09913, section 4); None keeps the random
     norm. Biases and BatchNorm's parameters stay fixed, as in the authors' own code with its option `biasbn`.
-    The global random state is not touched; the same seed gives the same direction on every device.
+    The same seed gives the same direction on every device.
     """
     module = ready("direction", module)
     checks.choice("normalize", normalize, ("filter", None))
@@ -52,10 +52,8 @@ def landscape(module: nn.Module, score: Score, directions: Sequence[Direction], 
     """The score at weights + a * directions[0] (+ b * directions[1]), for every a and b in `x`.
 
     Returns float64 [len(x)] for one direction; [len(x), len(x)] for two, a row for each b.
-    score: a function of the network that returns one number; it runs in the network's current mode.
-
-    Weights, gradients, modes, statistics and the random state are restored bit for bit, even after an error; each
-    score also starts from them.
+    score: a function of the network that returns one number; it runs in the network's current mode. The network is
+    restored bit for bit after each.
     """
     steps = list(x)
 

@@ -83,9 +83,7 @@ def lesions(
     """Score the network without each of the `blocks`, one at a time (Veit et al. 2016, 1605.06431, section 4.1).
 
     module: any `nn.Module`. blocks: names of submodules, as in `named_modules`. score: a function of the network that
-    returns one number. stand_in: a function from a block to its replacement; by default `PassOn`.
-
-    Weights, gradients, modes, statistics and the random state are restored after each score, even after an error.
+    returns one number; the network is restored after each. stand_in: a function from a block to its replacement.
     """
     names = list(blocks)
 

@@ -34,8 +34,6 @@ class Paths:
     The pass runs in the module's own mode. What lies between the branches (shortcuts, a ReLU after the addition, stem
     and classifier) belongs to every path that crosses it. Then the sum over all 2^n paths is exactly the gradient, in
     any such network; but only in a pre-activation network is the path around a block the bare shortcut, with no ReLU.
-
-    Weights, modes, statistics, gradients and the random state are left unchanged.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ def receptive_field(module: nn.Module, in_shape: Sequence[int], *, samples: int 
 
     The network runs in eval mode on `samples` random inputs: where a ReLU is off or another pixel is the maximum, a
     single input would hide pixels that can matter. A pixel's influence depends on the weights; Luo et al. 2016
-    (arXiv 1701.04128) describe how it decays from the center. The module is left unchanged.
+    (arXiv 1701.04128) describe how it decays from the center.
     """
     module = ready("receptive_field", module)
     weight = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))

@@ -16,7 +16,10 @@ Params = Iterable[str | tuple[str, nn.Parameter]] | None
 
 
 class Recorder:
-    """Rows of numbers, one number per chosen weight. module, params: as for `GradientNorms`."""
+    """Rows of numbers, one number per chosen weight. module, params: as for `GradientNorms`.
+
+    A row stays on the device until `numpy()`, so that recording never waits for a GPU.
+    """
 
     def __init__(self, module: nn.Module, params: Params = None) -> None:
         module = ready(type(self).__name__, module)

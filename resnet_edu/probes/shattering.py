@@ -49,8 +49,7 @@ def shattering(
     calibrate: a batch of inputs [N, ...], used to set BatchNorm's running statistics for this measurement: in a fresh
         network they are still 0 and 1 and do not describe images. Without it, the module's own are used.
 
-    The points run in eval mode, where BatchNorm does not mix them. Modes, statistics, gradients and the random state
-    are restored, even after an error. Balduzzi et al. also take the gradient at the points of a grid.
+    The points run in eval mode, where BatchNorm does not mix them.
     """
     points = checks.whole("points", points, at_least=2, at_most=10_000)
     line = torch.stack([start, end]).detach()
