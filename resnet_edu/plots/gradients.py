@@ -16,11 +16,12 @@ from resnet_edu.plots import style
 from resnet_edu.plots.curves import draw_epochs
 from resnet_edu.plots.style import Colors, course_look
 
-#: Cells off the color scale: {legend label: (color, hatch)}
-OFF_COLORS = {
-    "exactly 0": (style.GRAY, ""),
-    "infinite": (style.VERMILLION, "////"),
-    "NaN": ("white", "xxxx"),
+#: Cells off the color scale: {legend label: look of its patch}
+HATCHED = {"edgecolor": "black", "linewidth": 0}
+OFF_COLORS: dict[str, dict[str, Any]] = {
+    "exactly 0": {"facecolor": style.GRAY, "edgecolor": style.GRAY},
+    "infinite": {"facecolor": style.VERMILLION, "hatch": "////", **HATCHED},
+    "NaN": {"facecolor": "white", "hatch": "xxxx", **HATCHED},
 }
 
 
@@ -126,18 +127,8 @@ def gradient_heatmap(profiles: Mapping[str, Any]) -> Figure:
             axis.set_major_locator(MaxNLocator(4 if len(tables) > 2 else 8, integer=True))
     axes[0].set_ylabel(style.layer_words(profiles, "layer: 1 is next to the image"))
     figure.colorbar(picture, ax=axes, label="gradient norm", pad=0.01)
-    keys = [
-        Patch(
-            facecolor=color,
-            edgecolor="black" if hatch else color,
-            hatch=hatch,
-            linewidth=0 if hatch else 1,
-            label=label,
-        )
-        for label, (color, hatch) in OFF_COLORS.items()
-        if style.OFF_SCALE[label][2](everything).any()
-    ]
-    if keys:
+    found = {label: look for label, look in OFF_COLORS.items() if style.OFF_SCALE[label][2](everything).any()}
+    if keys := [Patch(**look, label=label) for label, look in found.items()]:
         figure.legend(handles=keys, loc="outside lower right", ncols=3, frameon=False)
     return figure
 
@@ -146,13 +137,13 @@ def _draw_off_colors(ax: Axes, table: np.ndarray, options: Mapping[str, Any]) ->
     """The cells of a heatmap [steps, layers] that are off its color scale."""
     left, right, bottom, top = options["extent"]
     edges = np.linspace(left, right, len(table) + 1), np.linspace(bottom, top, table.shape[1] + 1)
-    for label, (color, hatch) in OFF_COLORS.items():
+    for label, look in OFF_COLORS.items():
         cells = np.ma.masked_where(~style.OFF_SCALE[label][2](table), np.ones_like(table)).T
+        color = ListedColormap([look["facecolor"]])
         if cells.count():
-            ax.imshow(cells, cmap=ListedColormap([color]), **options)
-        if cells.count() and hatch:
-            look = {"hatch": hatch, "edgecolor": "black", "linewidth": 0}
-            ax.pcolor(*edges, cells, cmap=ListedColormap([color]), **look)
+            ax.imshow(cells, cmap=color, **options)
+        if cells.count() and "hatch" in look:
+            ax.pcolor(*edges, cells, cmap=color, hatch=look["hatch"], **HATCHED)
 
 
 @course_look

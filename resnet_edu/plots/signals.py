@@ -80,11 +80,7 @@ def update_ratios(recordings: Mapping[str, Any], *, colors: Colors = None) -> Fi
 
 @course_look
 def unit_parts(
-    profiles: Mapping[str, Any],
-    *,
-    ylabel: str,
-    predicted: Mapping[str, Any] | None = None,
-    colors: Colors = None,
+    profiles: Mapping[str, Any], *, ylabel: str, predicted: Mapping[str, Any] | None = None, colors: Colors = None
 ) -> Figure:
     """A fraction of units or entries, 0 to 1, by layer: `saturated` or `dead` of `probes.unit_health`.
 

@@ -71,24 +71,19 @@ class PassOn(nn.Module):
                 if [-(-side // stride) for side in x.shape[2:]] == list(y.shape[2:]):
                     return stride, y.shape[1] - x.shape[1]
         shapes = " to ".join(str(list(t.shape)) if isinstance(t, Tensor) else type(t).__name__ for t in (x, y))
-        raise ValueError(
-            f"{type(block).__name__} turns {shapes}, and no layer without weights can replace it. "
-            "Give a replacement: stand_in=lambda block: ..., a function from the block to a module."
-        )
+        raise ValueError(f"{type(block).__name__} turns {shapes}, and no layer without weights can replace it.")
 
 
-def lesions(
-    module: nn.Module, blocks: Iterable[str], score: Score, *, stand_in: Callable[[nn.Module], nn.Module] = PassOn
-) -> Lesions:
+def lesions(module: nn.Module, blocks: Iterable[str], score: Score) -> Lesions:
     """Score the network without each of the `blocks`, one at a time (Veit et al. 2016, 1605.06431, section 4.1).
 
     module: any `nn.Module`. blocks: names of submodules, as in `named_modules`. score: a function of the network that
-    returns one number; the network is restored after each. stand_in: a function from a block to its replacement.
+    returns one number; the network is restored after each.
     """
     names = list(blocks)
 
     def scored(*gone: str) -> float:
-        with without(module, *gone, stand_in=stand_in) as net:
+        with without(module, *gone) as net:
             return judged(score, net)
 
     intact = scored()
@@ -101,12 +96,10 @@ def judged(score: Score, module: nn.Module) -> float:
 
 
 @contextmanager
-def without(
-    module: nn.Module, *blocks: str, stand_in: Callable[[nn.Module], nn.Module] = PassOn
-) -> Iterator[nn.Module]:
-    """Context manager: inside it, each of these blocks is replaced by `stand_in(block)`; see `lesions`."""
+def without(module: nn.Module, *blocks: str) -> Iterator[nn.Module]:
+    """Context manager: inside it, each of these blocks is replaced by `PassOn`."""
     module = ready("without", module)
-    with _replaced(module, {name: stand_in(block) for name, block in named(module, blocks).items()}):
+    with _replaced(module, {name: PassOn(block) for name, block in named(module, blocks).items()}):
         yield module
 
 

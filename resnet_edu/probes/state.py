@@ -94,12 +94,12 @@ def numbered(name: str, names: list[str]) -> str:
     return name if runs == 1 else f"{name} ({runs})"
 
 
+Hook = Callable[..., Any] | None
+
+
 @contextmanager
 def listening(
-    layers: Iterable[tuple[str, nn.Module]],
-    leaving: Callable[..., Any] | None = None,
-    *,
-    entering: Callable[..., Any] | None = None,
+    layers: Iterable[tuple[str, nn.Module]], leaving: Hook = None, *, entering: Hook = None
 ) -> Iterator[None]:
     """Call entering(name, layer, inputs) and leaving(name, layer, inputs, output) around each layer; no hook stays."""
     handles = []
