@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 from readable import lines
-from samples import batch, cifar, labels, pictures
+from samples import batch, labels, pictures
 from torch.nn import functional as F
 
 from resnet_edu import explorers, models, plots, probes
@@ -279,26 +279,16 @@ def test_settings_are_told_in_words_not_as_a_dict():
         (lambda: explorers.gradient_flow(X, Y, depth=57), "depth=57"),
         (lambda: explorers.gradient_profile(X, Y, seed=1.5, **START), "seed=1.5"),
         (lambda: explorers.gradient_steps({"plain": [[1.0]], "residual": [[1.0], [2.0]]}), "'residual': 2"),
-        (lambda: scales(gain=0), "gain=0"),
         (lambda: explorers.pathologies(X, Y, depth=9), "depth=9"),
-        (lambda: explorers.pathology(X, Y, setting="He", depth=8, view="norms"), "setting='He'"),
         (lambda: explorers.pathology(X, Y, setting="skip, He, no norm", depth=8, view="x"), "view='x'"),
-        (lambda: explorers.skip_strength(X, Y, depth=50), "depth=50"),
         (lambda: explorers.skip_training(pictures(192), steps=4, strength=1.0, depth=8, norm=None), "256 images"),
         (lambda: explorers.skip_strength(X, Y, pictures(192)), "2560 images"),
-        (lambda: explorers.block_profile(X, Y, block="ResNet", blocks=2), "block='ResNet'"),
-        (lambda: explorers.kernel_on_image(pictures(), kernel="cubist"), "kernel='cubist'"),
         (lambda: explorers.kernel_on_image(pictures(5), image=5), "image=5"),
-        (lambda: explorers.kernel_response(pictures().images[0], np.eye(2)), "kernel="),
         (lambda: explorers.kernel_response(pictures().images[0] / 255, np.eye(3)), "image: give uint8"),
-        (lambda: explorers.activation_slopes(activation="step"), "activation='step'"),
         (lambda: explorers.receptive_fields(kernel=2), "kernel=2"),
-        (lambda: explorers.rounded_path(0.1, torch.int8), "dtype=torch.int8"),
-        (lambda: explorers.rounding_error([1.0], torch.float16, scale=0), "scale=0"),
         (lambda: explorers.lesion({"a": (None, ["b"]), "b": (None, [])}, X, Y, "abcdefghij"), "'b': 0"),
         (lambda: explorers.lesion_answers(None, [], X, Y, first=0, count=1), "first=0"),
         (lambda: explorers.lesion_answers(None, [], X, Y, first=1, count=-1), "count=-1"),
-        (lambda: explorers.class_map_of(cifar(), lambda *_: X[0, 0], pictures(1), layer="stem", label=0), "class_map"),
         (lambda: explorers.stages(models.resnet18(width=4), pictures(2), size=32, position=9), "position=9"),
     ],
 )

@@ -1,9 +1,7 @@
 """What `plots.blocks`, `plots.matrices` and `plots.checks` promise, read from the data behind the figures."""
 
 import numpy as np
-import pytest
 import torch
-from matplotlib import rcParams
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from readable import drawn
@@ -101,19 +99,3 @@ def test_what_is_wrong_stands_out_by_color_and_by_sign():
     assert texts(ax) == ["1", "2", "1", "✗ –"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["right", "wrong"]
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first row is the upper one
-
-
-# --- all of them ------------------------------------------------------------------------------------------------------
-
-FIGURES = {
-    "blocks": lambda: plots.blocks({"a block": flow()}),
-    "matrices": lambda: plots.matrices({"k": [[1.0]]}),
-    "checks": lambda: plots.checks({"a": {"b": ("1", True)}}),
-}
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_has_the_course_s_width_and_leaves_matplotlib_s_settings_alone(name):
-    before = dict(rcParams)
-    assert drawn(FIGURES[name]()).get_figwidth() == plots.WIDTH
-    assert dict(rcParams) == before
