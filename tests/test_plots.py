@@ -598,7 +598,6 @@ LABELS = {"xlabel": "x", "ylabel": "y"}
         (lambda: plots.side_by_side({"p": {"a": [1.5]}}, **LABELS), "'a'.*1.5"),
         (lambda: plots.schedules({"a": [0.1, np.nan]}), "'a'"),
         (lambda: plots.throughput({"a": [0.0, 1.0]}), "'a'.*0"),
-        (lambda: plots.throughput({"a": [1.0, 2.0], "b": [1.0]}), "'b'"),
         (lambda: plots.spread({"a": {10: [np.nan]}}, **LABELS), "'a'"),
         (lambda: plots.reliability({"a": ([1.5], [1])}), "'a'.*1.5"),
         (lambda: plots.reliability({"a": ([0.5], [0.5])}), "'a'"),

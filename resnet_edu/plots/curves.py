@@ -14,15 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from resnet_edu.plots import style
 from resnet_edu.plots.style import Colors, course_look
 
-METRICS = {
-    "train_accuracy": "training accuracy",
-    "train_loss": "training loss",
-    "val_accuracy": "validation accuracy",
-    "val_loss": "validation loss",
-}
-#: Two lists in one plot: training solid, validation dashed in the same color.
-PAIRS = {"accuracy": ("train_accuracy", "val_accuracy"), "loss": ("train_loss", "val_loss")}
-PARTS = ("training", "validation")
+PARTS = {"train": "training", "val": "validation"}
 
 
 @course_look
@@ -42,18 +34,18 @@ def training_curves(
     epochs: number of epochs on the axis, for a plot that is still growing. Accuracies show `chance` as a thin line.
     colors: see `line_styles`.
     """
-    ylabel = {**METRICS, **dict.fromkeys(PAIRS, metric)}[metric]
-    if metric in PAIRS:
+    part, _, what = metric.rpartition("_")
+    if not part:
         lines, styles = _both(histories, metric), _both_styles(style.line_styles(histories, colors))
     else:
         lists = {label: getattr(history, metric, history) for label, history in histories.items()}
         lines = style.each(style.shaped, lists, "epochs")
         styles = style.line_styles(lines, colors)
     figure, (ax,) = style.new_figure(3.6)
-    draw_epochs(ax, lines, styles, epochs=epochs, chance=chance if metric.endswith("accuracy") else None)
-    ax.set(xlabel="epoch", ylabel=ylabel)
-    corner = "upper left" if metric.endswith("accuracy") else "upper right"
-    ax.legend(loc="best" if metric in PAIRS else corner)  # the two lines of a pair may diverge
+    draw_epochs(ax, lines, styles, epochs=epochs, chance=chance if what == "accuracy" else None)
+    ax.set(xlabel="epoch", ylabel=f"{PARTS[part]} {what}" if part else what)
+    corner = "upper left" if what == "accuracy" else "upper right"
+    ax.legend(loc=corner if part else "best")  # the two lines of a pair may diverge
     return figure
 
 
@@ -89,7 +81,9 @@ def error_by_depth(
     errors: {label: {depth: errors from 0 to 1, one per run}}. Each run is drawn as a ring. live:
     {label: {depth: error}}, single runs drawn as stars, such as those just trained by the reader.
     """
-    table = style.each(_errors_by_depth, errors)
+    table = style.each(
+        lambda label, of: {d: 100 * style.shaped(f"{label}-{d}", of[d], "runs", high=1) for d in sorted(of)}, errors
+    )
     figure, (ax,) = style.new_figure(3.8)
     for label, pen in style.line_styles(table, colors).items():
         of = table[label]
@@ -105,10 +99,6 @@ def error_by_depth(
     ax.set(xlabel="layers", ylabel="training error (%)", ylim=(0, 100))
     ax.legend(loc="lower right")
     return figure
-
-
-def _errors_by_depth(label: str, of: Mapping[int, Any]) -> dict[int, np.ndarray]:
-    return {depth: 100 * style.shaped(f"{label}-{depth}", of[depth], "runs", high=1) for depth in sorted(of)}
 
 
 def deviation(runs: np.ndarray) -> np.ndarray:
@@ -133,7 +123,7 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
             turn, marker = divmod(k, len(style.MARKERS))
             face = "white" if turn % 2 else colors[k]
             test = {"linestyle": "-", "marker": style.MARKERS[marker], "markerfacecolor": face}
-            for part, pen in zip(PARTS, ({"linestyle": "--"}, test), strict=True):
+            for part, pen in (("training", {"linestyle": "--"}), ("validation", test)):
                 error = 100 * (1 - lines[f"{label}, {part}"])
                 every = max(1, len(error) // 8)
                 epochs, shown = range(1, len(error) + 1), label if part == "validation" else None
@@ -150,9 +140,9 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
 def _both(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
     """{"net, training": ..., "net, validation": ...}, from histories that contain both."""
     lists = {
-        f"{label}, {part}": getattr(history, name)
+        f"{label}, {word}": getattr(history, f"{part}_{metric}")
         for label, history in histories.items()
-        for part, name in zip(PARTS, PAIRS[metric], strict=True)
+        for part, word in PARTS.items()
     }
     return style.each(style.shaped, lists, "epochs")
 
@@ -161,7 +151,7 @@ def _both_styles(styles: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, An
     return {
         f"{label}, {part}": {**pen, "linestyle": linestyle, "markerfacecolor": face}
         for label, pen in styles.items()
-        for part, linestyle, face in zip(PARTS, ("-", "--"), (pen["color"], "white"), strict=True)
+        for part, linestyle, face in (("training", "-", pen["color"]), ("validation", "--", "white"))
     }
 
 
@@ -280,8 +270,6 @@ def throughput(rates: Mapping[str, Any]) -> Figure:
     """
     table = style.each(style.shaped, rates, "rounds", low=1e-300, finite=True)
     first = next(iter(table.values()))
-    if odd := [label for label, values in table.items() if len(values) != len(first)]:
-        raise ValueError(f"{odd[0]!r}: {len(table[odd[0]])} rounds, but the first method has {len(first)}.")
     figure, (ax,) = style.new_figure(0.9 + 0.45 * len(table))
     widest = max(values.max() for values in table.values())
     for row, values in enumerate(table.values()):

@@ -25,10 +25,8 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
 
     layers: the result of `probes.layer_table`: rows with name, kind, in_shape, out_shape, parameters.
     """
-    boxes = [
-        layer for layer in layers if layer.parameters and len(layer.out_shape) in (1, 3) and "Norm" not in layer.kind
-    ]
-    boxes = [layer for layer in boxes if ".shortcut" not in layer.name]
+    weighted = [layer for layer in layers if layer.parameters and "Norm" not in layer.kind]
+    boxes = [layer for layer in weighted if len(layer.out_shape) in (1, 3) and ".shortcut" not in layer.name]
     figure, (ax,) = style.new_figure(2.6)
     tallest = max(_side(layer) for layer in boxes)
     shapes = sorted({layer.out_shape for layer in boxes}, key=lambda s: -int(np.prod(s)))
@@ -149,11 +147,11 @@ def _detours(steps: Sequence[Any], main: list[int]) -> list[_Detour]:
 
 def _draw_block(ax: Axes, steps: Sequence[Any], main: list[int], detours: list[_Detour], fontsize: float) -> None:
     end = len(main) + 1
-    reach = [0.42] * (end + 1)  # from a column's center to its edge
-    reach[0], reach[end] = 0.12, 0.15
-    for k, i in enumerate(main, start=1):
-        if steps[i].kind == "add":
-            reach[k] = 0.17
+    reach = [
+        0.12,
+        *(0.17 if steps[i].kind == "add" else 0.42 for i in main),
+        0.15,
+    ]  # from a column's center to its edge
     for k in range(end):
         _arrow(ax, (k + reach[k], 0), (k + 1 - reach[k + 1], 0), style.GRAY)
     for x, letter in ((0, "$x$"), (end, "$y$")):
@@ -177,9 +175,8 @@ def _draw_step(ax: Axes, step: Any, x: float, y: float, fontsize: float) -> None
         ax.text(x, y, step.label, ha="center", va="center", fontsize=fontsize + 2, bbox=ring)
     else:
         fill = next((color for word, color in FILLS.items() if word in step.kind), "white")
-        ax.add_patch(
-            Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=fill, edgecolor=style.GRAY, linewidth=1, zorder=2)
-        )
+        look = {"facecolor": fill, "edgecolor": style.GRAY, "linewidth": 1, "zorder": 2}
+        ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, **look))
         ax.text(x, y, step.label, ha="center", va="center", fontsize=fontsize, linespacing=1.15, zorder=3)
     text = "×".join(map(str, step.out_shape))
     ax.text(x, y - 0.34, text, ha="center", va="top", fontsize=fontsize - 1, color=style.PALE_INK)

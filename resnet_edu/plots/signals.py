@@ -29,12 +29,9 @@ def signal_scale(
     measured, formulas = _with_predicted(_pair, profiles, predicted)
     figure, axes = style.new_figure(3.6, 2)
     for i, (ax, head) in enumerate(zip(axes, style.FORWARD_AND_BACKWARD, strict=True)):
-        everything = np.concatenate([pair[i] for pair in (*measured.values(), *formulas.values())])
-        style.log_axis(ax, style.log_limits(everything))
-        one = {label: pair[i] for label, pair in measured.items()}
-        _draw_by_layer(
-            ax, one, {label: pair[i] for label, pair in formulas.items()}, colors, markersize=4, linewidth=1.5
-        )
+        one, formula = ({label: pair[i] for label, pair in of.items()} for of in (measured, formulas))
+        style.log_axis(ax, style.log_limits(np.concatenate([*one.values(), *formula.values()])))
+        _draw_by_layer(ax, one, formula, colors, markersize=4, linewidth=1.5)
         for label, pen in style.line_styles(one, colors).items():
             style.draw_off_scale(ax, np.arange(1, len(one[label]) + 1), one[label], pen["color"])
         ax.set(title=head, xlabel=style.layer_words(profiles, "layer: 1 is next to the image"))

@@ -88,8 +88,7 @@ def ink(color: Any) -> str:
 
 def no_ticks(ax: Axes) -> None:
     """Prepare axes for a picture: no ticks or frame, only title and labels."""
-    ax.set_xticks([])
-    ax.set_yticks([])
+    ax.set(xticks=[], yticks=[])
     ax.grid(False)
     ax.spines[:].set_visible(False)
 

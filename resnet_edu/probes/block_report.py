@@ -100,18 +100,8 @@ def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) 
 # --- what is measured -------------------------------------------------------------------------------------------------
 
 
-def _changing(build: Build) -> nn.Module:
-    """A block that halves the side and doubles the channels."""
-    return build(IN, OUT, 2).train()
-
-
-def _keeping(build: Build) -> nn.Module:
-    """A block that keeps the shape."""
-    return build(IN, IN, 1).train()
-
-
 def _zeroed(build: Build) -> nn.Module:
-    block = _keeping(build)
+    block = build(IN, IN, 1)
     with torch.no_grad():
         for p in block.parameters():
             p.zero_()
@@ -131,7 +121,7 @@ def _right_sizes(build: Build) -> int:
     right = 0
     for side in range(2, 17):
         try:
-            steps = dataflow(_changing(build), _batch(side))
+            steps = dataflow(build(IN, OUT, 2), _batch(side))
         except (RuntimeError, ValueError):
             continue
         shapes = {steps[i].out_shape for pair in summands(steps) for i in pair if i >= 0}
@@ -141,7 +131,7 @@ def _right_sizes(build: Build) -> int:
 
 def _idle(build: Build) -> int:
     """Parameters with gradient 0: in float64, below 1e-9 of the largest, since rounding leaves a residue."""
-    block = _changing(build).double()
+    block = build(IN, OUT, 2).double()
     block(_batch().double()).square().sum().backward()
     grads = [torch.zeros_like(p) if p.grad is None else p.grad.abs() for p in block.parameters()]
     largest = max(float(g.max()) for g in grads)
@@ -164,7 +154,7 @@ def _passes_gradient(build: Build) -> float:
 
 def _growth(build: Build, which: int) -> float:
     """Growth factor of a summand (0: the branch, 1: the shortcut) when all convolution weights grow tenfold."""
-    block, x, sizes = _changing(build), _batch(), []
+    block, x, sizes = build(IN, OUT, 2), _batch(), []
     for factor in (1.0, 10.0):
         with torch.no_grad():
             for layer in block.modules():
@@ -178,7 +168,7 @@ def _growth(build: Build, which: int) -> float:
 
 def _overwritten(build: Build) -> int:
     """Number of layer outputs, kept by a forward hook, whose values change before the forward pass ends."""
-    block, kept = _keeping(build), list[tuple[Tensor, Tensor]]()
+    block, kept = build(IN, IN, 1), list[tuple[Tensor, Tensor]]()
 
     def keep(layer: nn.Module, inputs: object, output: Tensor) -> None:
         kept.append((output, output.clone()))
@@ -192,11 +182,11 @@ def _overwritten(build: Build) -> int:
 
 
 MEASUREMENTS: dict[str, tuple[Callable[[Build], float], float]] = {
-    "output side": (lambda build: _changing(build)(_batch()).shape[-1] / SIDE, 0.5),
+    "output side": (lambda build: build(IN, OUT, 2)(_batch()).shape[-1] / SIDE, 0.5),
     "sizes of 15": (_right_sizes, 15),
-    "parameters": (lambda build: count_parameters(_changing(build)), PARAMETERS),
+    "parameters": (lambda build: count_parameters(build(IN, OUT, 2)), PARAMETERS),
     "idle parameters": (_idle, 0),
-    "additions": (lambda build: len(summands(dataflow(_keeping(build), _batch()))), 1),
+    "additions": (lambda build: len(summands(dataflow(build(IN, IN, 1), _batch()))), 1),
     "passes x": (_passes_x, 1),
     "passes gradient": (_passes_gradient, 1),
     "branch growth": (lambda build: _growth(build, 0), 1),
