@@ -37,17 +37,6 @@ def test_the_profile_is_what_gradient_norms_records(change):
     assert loss == pytest.approx(expected.item())
 
 
-def test_the_profile_depends_on_its_seed_and_on_nothing_else():
-    before = torch.get_rng_state()
-    first, _ = explorers.gradient_profile(X, Y, **START)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.rand(3)
-    again, _ = explorers.gradient_profile(X, Y, **START)
-    other, _ = explorers.gradient_profile(X, Y, seed=1, **START)
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
 # --- gradient_flow ----------------------------------------------------------------------------------------------------
 
 
@@ -193,15 +182,6 @@ def test_the_scale_profile_is_what_signal_measures_in_a_net_of_that_gain():
     np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-4)
 
 
-def test_the_scale_profile_moves_no_random_state():
-    before = torch.get_rng_state()
-    first = scales()
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.rand(3)
-    np.testing.assert_array_equal(first.activation, scales().activation)
-    assert not np.array_equal(first.activation, scales(seed=1).activation)
-
-
 def panel(explorer, side, label):
     return np.asarray(lines(explorer.figure.axes[side])[label].get_ydata())
 
@@ -271,6 +251,30 @@ def test_settings_are_told_in_words_not_as_a_dict():
     settings = {"depth": 56, "norm": None, "skip": False, "strength": 1.0}
     assert in_words(settings) == "depth 56, norm none, skip no, strength 1.0"
     assert in_words({"layers": 1, "skip": True}) == "layers 1, skip yes"
+
+
+SKIP = {"strength": 1.0, "depth": 8, "norm": None}
+PURE = {
+    "gradient_profile": lambda seed: explorers.gradient_profile(X, Y, seed=seed, **START)[0],
+    "scale_profile": lambda seed: scales(seed=seed).activation,
+    "skip_profile": lambda seed: explorers.skip_profile(X, Y, seed=seed, **SKIP)[0],
+    "skip_training": lambda seed: explorers.skip_training(pictures(64), steps=1, seed=seed, **SKIP),
+    "pathology": lambda seed: explorers.pathology(
+        X, Y, setting="skip, He, no norm", depth=8, view="cosines", seed=seed
+    )[0],
+    "block_profile": lambda seed: explorers.block_profile(X, Y, block="plain", blocks=2, seed=seed)[0],
+    "sgd_losses": lambda seed: explorers.sgd_losses(pictures(64, size=16), lr=0.1, seed=seed),
+}
+
+
+@pytest.mark.parametrize("numbers", PURE.values(), ids=PURE)
+def test_what_is_shown_depends_on_the_seed_and_not_on_the_random_state(numbers):
+    before = torch.get_rng_state()
+    first = numbers(0)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(3)
+    np.testing.assert_array_equal(first, numbers(0))
+    assert not np.array_equal(first, numbers(1))
 
 
 @pytest.mark.parametrize(

@@ -260,12 +260,6 @@ def test_a_pathology_is_what_the_probes_measure(setting):
     assert norms.shape == (8,) and cosines.shape == (POINTS - 1,)
 
 
-def test_a_pathology_leaves_the_random_state():
-    before = torch.get_rng_state()
-    explorers.pathology(images(), labels(), setting=next(iter(SETTINGS)), depth=8, view="cosines")
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 def line_of(explorer, label):
     (ax,) = explorer.figure.axes
     return np.asarray(lines(ax)[label].get_ydata())

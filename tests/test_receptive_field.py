@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from test_probes import assert_as_it_was, mixed_modes, state
 from torch import nn
 
 from resnet_edu import models, probes
@@ -108,15 +109,11 @@ def test_the_field_of_a_net_that_starts_in_place():
 
 
 def test_the_module_and_the_random_state_stay_as_they_were():
-    net = models.CifarNet(8, residual=True).train()
-    before = {name: value.clone() for name, value in net.state_dict().items()}
-    random_state = torch.get_rng_state()
+    net = mixed_modes(models.CifarNet(8, residual=True))
+    before = state(net)
     with torch.no_grad():
         probes.receptive_field(net, (3, 16, 16))
-    assert torch.equal(torch.get_rng_state(), random_state)
-    assert net.training and all(p.grad is None and p.requires_grad for p in net.parameters())
-    for name, value in net.state_dict().items():
-        assert torch.equal(value, before[name])
+    assert_as_it_was(net, before)
 
 
 def blind():
