@@ -77,16 +77,22 @@ def test_every_control_moves_the_picture(name, page):
     assert in_words({name: CHANGES[name]}) in page[-1]["metadata"]["image/png"]["alt"]
 
 
-def test_every_choice_of_every_control_can_be_drawn():
-    explorer = explorers.gradient_flow(X[:2], Y[:2], depth=8)
-    for name in ("activation", "init", "norm"):
-        menu = explorer.controls[name]
-        for i in range(len(menu.options)):
-            menu.index = i
-            assert menu.value is not None, "ipywidgets shows an option of the value None as nothing chosen"
-            assert explorer.settings()[name] == (None if menu.value == "none" else menu.value)
-    for skip in (True, False):
-        explorer.controls["skip"].value = skip
+WITH_MENUS = {
+    "gradient_flow": lambda: explorers.gradient_flow(X[:2], Y[:2], depth=8),
+    "initialization": lambda: explorers.initialization(X[:2], Y[:2], depth=8),
+    "skip_strength": lambda: explorers.skip_strength(X[:2], Y[:2], depth=8),
+    "learning_rate": lambda: explorers.learning_rate(pictures(64, size=16)),
+}
+
+
+@pytest.mark.parametrize("build", WITH_MENUS.values(), ids=WITH_MENUS)
+def test_every_choice_of_every_menu_can_be_drawn(build):
+    explorer = build()
+    for name, control in explorer.controls.items():
+        for i in range(len(getattr(control, "options", ()))):
+            control.index = i
+            assert control.value is not None, "ipywidgets shows an option of the value None as nothing chosen"
+            assert explorer.settings()[name] == (None if control.value == "none" else control.value)
 
 
 def test_nothing_falls_off_the_axis():

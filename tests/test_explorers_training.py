@@ -103,12 +103,3 @@ def test_the_axes_go_by_what_guessing_costs(train, classes):
         assert word.get_position()[1] == math.log(classes)
         parts = np.array(ax.get_ylim()) / math.log(classes)
         np.testing.assert_allclose(parts, np.array([1.2, 3.2]) / math.log(10))
-
-
-def test_every_choice_can_be_drawn(train):
-    explorer = explorers.learning_rate(train)
-    for name in ("momentum", "schedule"):
-        menu = explorer.controls[name]
-        for i in range(len(menu.options)):
-            menu.index = i
-            assert menu.value is not None

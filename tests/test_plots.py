@@ -188,13 +188,6 @@ def test_the_axis_of_layers_claims_no_more_than_is_known():
     assert plots.gradient_norms({"a": foreign}, xlabel="block").axes[0].get_xlabel() == "block"
 
 
-def test_an_axis_can_be_held_for_numbers_to_come():
-    (ax,) = drawn(Figure()).subplots(1, 1, squeeze=False)[0]
-    plots.draw_norms(ax, {"plain": np.array([1.0, 0.0])}, limits=(1e-10, 1e4))
-    assert ax.get_ylim() == (1e-10, 1e4)
-    np.testing.assert_array_equal(crosses(ax)[0].get_ydata(), ax.get_ylim()[:1])
-
-
 # --- heatmaps ---------------------------------------------------------------------------------------------------------
 
 
@@ -597,6 +590,7 @@ LABELS = {"xlabel": "x", "ylabel": "y"}
         (lambda: plots.confusion_matrix([[1, 2]], ["a", "b"]), "counts"),
         (lambda: plots.gallery(SQUARE / 255, ["a"]), "'images'.*float32"),
         (lambda: plots.heat_maps(SQUARE / 255, {"a": torch.zeros(1, 2, 2)}), "'images'.*float32"),
+        (lambda: plots.heat_maps(SQUARE, {"a": torch.zeros(2, 2, 2)}), "'a'.*2"),
         (lambda: plots.heat_maps(SQUARE, {"a": -torch.ones(1, 2, 2)}), "'a'.*-1"),
         (lambda: plots.pictures({"a": [[np.nan]]}), "'a'"),
         (lambda: plots.boxes({"a": (SQUARE[0], BOX, [-1])}, ("a", "b")), "'classes'.*-1"),

@@ -83,10 +83,6 @@ def test_matrices_share_one_scale_with_white_at_zero():
     assert [ax.get_title() for ax in figure.axes if ax.images] == list(given)
 
 
-def test_a_table_of_zeros_can_be_drawn():
-    drawn(plots.matrices({"zeros": [[0.0, -0.0]]}))
-
-
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 

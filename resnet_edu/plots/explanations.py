@@ -26,6 +26,8 @@ def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] |
     """
     pixels = color_pictures("images", images)
     rows = each(shaped, maps, "N", "h", "w", finite=True)
+    if odd := [label for label, values in rows.items() if len(values) != len(pixels)]:
+        raise ValueError(f"{odd[0]!r}: {len(pixels)} images need as many maps, not {len(rows[odd[0]])}.")
     captions = writable(captions or (), "image")
     left, count = 0.15, len(pixels)
     side = WIDTH * (1 - left) / max(count, 5)
