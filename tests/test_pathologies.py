@@ -1,7 +1,6 @@
 """Shattering, its figures and the explorer of pathologies: the numbers equal slow formulas, the net stays as it was."""
 
 import copy
-import inspect
 import math
 from contextlib import nullcontext
 
@@ -88,14 +87,6 @@ def test_the_gradient_turns_where_the_function_does():
 def test_a_gradient_of_zero_has_no_direction():
     found = probes.shattering(Bowl(), torch.tensor([-1.0]), torch.tensor([1.0]), points=3)
     assert np.isnan(found.cosine).all() and found.norm[1] == 0 and not np.isnan(found.matrix[0, 2])
-
-
-def test_points_do_not_depend_on_how_many_run_at_once(monkeypatch):
-    net, x = cifar(), images(4)
-    whole = probes.shattering(net, x[0], x[1], points=9, calibrate=x)
-    monkeypatch.setattr(inspect.getmodule(probes.shattering), "CHUNK", 2)
-    parts = probes.shattering(net, x[0], x[1], points=9, calibrate=x)
-    np.testing.assert_allclose(parts.matrix, whole.matrix, atol=1e-4)
 
 
 def test_calibration_is_what_batchnorm_does_in_train_mode():

@@ -12,8 +12,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from resnet_edu import checks
 from resnet_edu.probes.state import as_it_was, differentiable, unwrapped
 
-CHUNK = 64  # points per forward pass
-
 
 @dataclass(frozen=True)
 class Shattering:
@@ -51,33 +49,28 @@ def shattering(
 
     The points run in eval mode, where BatchNorm does not mix them.
     """
-    points = checks.whole("points", points, at_least=2, at_most=10_000)
+    points = checks.whole("points", points, at_least=2)
     line = torch.stack([start, end]).detach()
     module = unwrapped("shattering", module, line, listens=False)
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
     if any(m.running_mean is None for m in norms):
         raise ValueError("A BatchNorm without running statistics mixes the points of a batch, also in eval mode.")
 
-    where = torch.linspace(0, 1, points, dtype=line.dtype, device=line.device)
+    where = torch.linspace(0, 1, points, dtype=line.dtype, device=line.device).view(-1, *[1] * start.ndim)
+    x = ((1 - where) * line[0] + where * line[1]).requires_grad_()
     with as_it_was(module), torch.enable_grad():
         module.eval()
         if calibrate is not None:
             _calibrate(module, norms, calibrate.detach())
-        rows = [_gradients(module, line, part) for part in where.split(CHUNK)]
-    gradients = torch.cat(rows).cpu().double()
+        output = module(x.clone())  # in-place operations are allowed on a copy, but not on a leaf
+        if not isinstance(output, Tensor) or len(output) != points:
+            raise ValueError(f"shattering needs an output with one row per point, [{points}, ...].")
+        (gradient,) = torch.autograd.grad(differentiable("shattering: the output", output.sum()), x)
+    gradients = gradient.flatten(1).cpu().double()
     norm = torch.linalg.vector_norm(gradients, dim=1)
     directions = gradients / norm[:, None]  # 0 / 0 is NaN
     matrix = (directions @ directions.T).clamp(-1, 1)
     return Shattering(norm.numpy(), matrix.numpy())
-
-
-def _gradients(module: nn.Module, line: Tensor, where: Tensor) -> Tensor:  # [points, numbers of one input]
-    where = where.view(-1, *[1] * (line.ndim - 1))
-    x = ((1 - where) * line[0] + where * line[1]).requires_grad_()
-    output = module(x.clone())  # in-place operations are allowed on a copy, but not on a leaf
-    if not isinstance(output, Tensor) or len(output) != len(x):
-        raise ValueError(f"shattering needs an output with one row per point, [{len(x)}, ...].")
-    return torch.autograd.grad(differentiable("shattering: the output", output.sum()), x)[0].flatten(1)
 
 
 @torch.no_grad()
