@@ -397,13 +397,6 @@ def test_a_branch_that_the_loss_ignores_passes_no_gradient_on():
     assert [paths.along([f"branches.{i}"]).item() for i in (0, 1)] == [0, 3]
 
 
-def test_a_branch_returns_one_tensor():
-    net = Adds(0.5)
-    net.branches[0].forward = lambda x: (x, x)
-    with pytest.raises(ValueError, match=r"'branches.0' returned tuple"):
-        probes.Paths(net, torch.ones(1, 1), ["branches.0"], loss_fn=torch.sum)
-
-
 # --- landscapes -------------------------------------------------------------------------------------------------------
 
 

@@ -67,9 +67,7 @@ class Paths:
             self._branch_in.append(leaf)
             return (leaf.clone(),)  # in-place operations are allowed on a copy, not on a leaf
 
-        def coming_out(name: str, _branch: nn.Module, _inputs: object, output: object) -> Tensor:
-            if not isinstance(output, Tensor):
-                raise ValueError(f"Paths: the branch {name!r} returned {type(output).__name__}, not one tensor.")
+        def coming_out(_name: str, _branch: nn.Module, _inputs: object, output: Tensor) -> Tensor:
             leaf = output.detach().clone().requires_grad_()
             self._branch_out.append(output)
             self._trunk_out.append(leaf)
