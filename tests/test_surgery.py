@@ -368,8 +368,8 @@ def test_paths_leave_any_net_as_it_was(build, inputs, end):
     ("arguments", "message"),
     [
         ((trained(), batch(), ["stage1", "stage1.0"]), "'stage1.0'"),
-        ((trained(), batch(), ["fc"], None, lambda out: out), "one number with a gradient"),
-        ((trained().stage1, torch.ones(1, 4, 8, 8), ["0.branch"]), "logits"),
+        ((trained(), batch(), ["fc"], None, lambda out: out), r"\[4, 10\]"),
+        ((trained().stage1, torch.ones(1, 4, 8, 8), ["0.branch"]), r"\[1, 4, 8, 8\]"),
     ],
 )
 def test_paths_refuse_what_they_cannot_take(arguments, message):
@@ -382,7 +382,7 @@ def test_a_branch_has_to_run_exactly_once():
     net.branches.append(nn.Linear(1, 1))
     net.forward = lambda x: x + net.branches[0](x)
     x = torch.ones(1, 1, dtype=torch.float64)
-    with pytest.raises(ValueError, match=r"'branches.1' did not run"):
+    with pytest.raises(ValueError, match=r"'branches.1'"):
         probes.Paths(net, x, ["branches.0", "branches.1"], loss_fn=torch.sum)
     net.forward = lambda x: x + net.branches[0](net.branches[0](x))
     with pytest.raises(ValueError, match=r"'branches.0'"):
@@ -499,7 +499,7 @@ def land(toward):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: probes.direction(nn.ReLU()), "no weight"),
+        (lambda: probes.direction(nn.ReLU()), "ReLU"),
         (lambda: probes.direction(trained(), seed=-1), "seed=-1"),
         (lambda: probes.direction(trained(), normalize="layer"), "normalize='layer'"),
         (lambda: land({"weight": torch.zeros(2, 1)}), r"\[2, 3\]"),  # it would be broadcast

@@ -306,9 +306,9 @@ def test_no_gradient_reaches_a_dead_unit():
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ((cifar(), batch(0)), {}, "at least one example"),
+        ((cifar(), batch(0)), {}, r"\[0, 3, 16, 16\]"),
         ((cifar().to("meta"), batch().to("meta")), {}, "meta"),
-        ((Encoder(tokens=False), vectors()), {}, "no activation"),
+        ((Encoder(tokens=False), vectors()), {}, "Encoder"),
         ((cifar(), batch()), {"unit_dim": 0}, "unit_dim=0"),
         ((cifar(), batch()), {"unit_dim": -4}, "unit_dim=-4"),
     ],
