@@ -472,8 +472,9 @@ def words(figure):
 @pytest.mark.parametrize("draw", WITH_NAMES.values(), ids=WITH_NAMES)
 def test_names_that_no_font_has_are_numbered_and_that_is_said_once(draw, monkeypatch):
     monkeypatch.setattr(fonts, "other_fonts", list)
+    fonts.warn_once.cache_clear()
     with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("default")
+        warnings.simplefilter("always")
         figure = [drawn(draw(NAMES)) for _ in range(2)][1]
     assert ["0 is 猫, " in str(one.message) and "2 is 🐦" in str(one.message) for one in told] == [True]
     shown = [text.get_text() for text in words(figure)]

@@ -21,8 +21,13 @@ def writable(names: Iterable[str], kind: str = "class") -> list[str]:
     shown = [f"{kind} {i}" if lost & set(name) else name for i, name in enumerate(names)]
     if changed := {new: name for new, name in zip(shown, names, strict=True) if new != name}:
         told = ", ".join(f"{new} is {name}" for new, name in changed.items())
-        warnings.warn(f"No font on this machine has all letters of these names: {told}.", stacklevel=1)
+        warn_once(f"No font on this machine has all letters of these names: {told}.")
     return shown
+
+
+@cache
+def warn_once(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=1)
 
 
 def add_fonts(texts: Iterable[str]) -> set[str]:
