@@ -86,4 +86,6 @@ class GradientNorms(Recorder):
             return float(row[self._position(first, ends[0])] / row[self._position(last, ends[-1])])
 
     def _position(self, layer: str | int | None, default: int) -> int:
+        if isinstance(layer, str) and layer not in self.names:
+            raise ValueError(f"{layer!r} is not recorded. The names are: {', '.join(self.names)}.")
         return default if layer is None else self.names.index(layer) if isinstance(layer, str) else layer
