@@ -50,12 +50,22 @@ def test_runs_that_differ_in_more_than_the_seed_are_lines_of_their_own(grid):
     assert [line.split(" | ")[2] for line in lines if "auto" in line] == ["auto"]  # what the old record's recipe says
 
 
-@pytest.mark.parametrize(("option", "value"), [("--recipe", "paper"), ("--data", "cifar10"), ("--epochs", "3")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--recipe", "paper"), ("--data", "cifar10"), ("--epochs", "3"), ("--batch-size", "64"), ("--lr", "0.1")],
+)
 def test_runs_of_two_kinds_are_not_mixed(grid, option, value, capsys):
-    command = [*SMALL, "--out", str(grid)]
-    command[command.index(option) + 1] = value
-    assert main(command) == 1
-    assert "choose another folder, or use the same settings" in capsys.readouterr().err
+    assert main([*SMALL, "--out", str(grid), option, value]) == 1
+    assert option.strip("-").replace("-", "_") in capsys.readouterr().err
+
+
+def test_an_early_record_without_batch_size_and_rate_is_of_its_recipe(grid, monkeypatch):
+    for path in grid.glob("*/run.json"):
+        run = json.loads(path.read_text())
+        path.write_text(json.dumps({name: run[name] for name in run if name not in ("batch_size", "lr")}))
+    monkeypatch.delattr(recipes, "train")  # nothing is left to train
+    assert main([*SMALL, "--out", str(grid)]) == 0
+    assert main([*SMALL, "--out", str(grid), "--lr", "0.1"]) == 1
 
 
 @pytest.mark.parametrize(("history", "run"), [("{}", "{}"), ("[]", "{}"), ("{", "{}"), (None, "{}"), (None, "[]")])
