@@ -62,12 +62,6 @@ def test_the_mean_of_each_pixel_is_subtracted():
     assert test[3:5].pixel_mean is test.pixel_mean and train.split(0.1)[1].pixel_mean is train.pixel_mean
 
 
-def test_a_pixel_mean_of_another_shape_is_refused():
-    pixels, labels = torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
-    with pytest.raises(ValueError, match=r"pixel_mean must be a tensor \[3, 8, 8\]"):
-        data.Images(pixels, labels, pixel_mean=torch.ones(3))
-
-
 def test_a_run_leaves_weights_history_and_facts(small, tmp_path, capsys):
     out = tmp_path / "run"
     assert main([*COMMAND, "--epochs", "2", "--seed", "1", "--out", str(out)]) == 0

@@ -53,13 +53,14 @@ class ThisPython(AsyncKernelManager):
 
 
 def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool = False) -> Run:
-    """Run the lesson and save it with its outputs. Raises Refusal, and writes nothing, if a cell fails.
+    """Run the lesson and save it with its outputs. Raises Refusal, and writes nothing, if a cell fails; ValueError for
+    an invalid RESNET_EDU_SEED.
 
     The picture of a cell with the tag "picture" goes into `data/figures/`, and the lesson's time into the README's
     table, but not at the budget smoke.
     again: rerun the experiments that the lesson keeps on record (`lesson.recorded`), however long they take.
     """
-    before, moved = path.read_bytes(), moved_seed()
+    before, moved = path.read_bytes(), seed() // 100
     print(f"{path.stem}: running at the budget {budget} ...", flush=True)
     run = run_notebook(path, budget, RESNET_EDU_RECORD=str(int(again)))
     if path.read_bytes() != before:
@@ -158,14 +159,6 @@ def write_time(readme: Path, lesson: str, seconds: float) -> None:
     """Put the measured time into the last column of the lesson's row in the README's table."""
     text = readme.read_text(encoding="utf-8")
     write_atomically(readme, readme_row(lesson).sub(rf"\g<1>{seconds:.0f} s\3", text))
-
-
-def moved_seed() -> int:
-    """RESNET_EDU_SEED, or 0 if not set. Raises Refusal where the lesson's own `seed` would raise, but earlier."""
-    try:
-        return seed() // 100
-    except ValueError as error:
-        raise Refusal(str(error)) from None
 
 
 def add_record(root: Path, name: str, lesson: str, values: dict[str, Any]) -> None:

@@ -224,8 +224,6 @@ class Images:
         # Checked here, not in _epoch: a generator function would raise only at its first batch.
         batch_size = checks.whole("batch_size", batch_size, at_least=1)
         shuffle, augment = checks.flag("shuffle", shuffle), checks.flag("augment", augment)
-        if not isinstance(shard, tuple) or [type(part) for part in shard] != [int, int] or not 0 <= shard[0] < shard[1]:
-            raise ValueError(f"shard must be (rank, world), integers with 0 <= rank < world, not {shard!r:.60}.")
         return self._epoch(batch_size, shuffle, augment, _generator(seed), *shard)
 
     def _normalized(self, images: Tensor) -> Tensor:

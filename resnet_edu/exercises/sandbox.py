@@ -140,7 +140,13 @@ def once_a_check() -> Iterator[None]:
 
 @contextmanager
 def memory_limit(extra: int = MEMORY) -> Iterator[None]:
-    """At most `extra` bytes more than now, where the system can limit a process to that (Linux)."""
+    """At most `extra` bytes more than now, where the system can limit a process to that (Linux).
+
+    No limit where there is a CUDA GPU: its driver reserves many times more addresses than memory, even late in a run.
+    """
+    if torch.cuda.is_available():
+        yield
+        return
     try:
         import resource
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -157,14 +158,9 @@ class _Run:
 
     def make_optimizer(self, optimizer: Callable[..., torch.optim.Optimizer] | None, lr: float | None) -> None:
         """Create the optimizer, and store the peak rate of each of its groups: `lr`, or the optimizer's own."""
-        if optimizer is None:
-            s = self.settings
-            parameters = self.net.parameters()
-            self.optimizer: torch.optim.Optimizer = torch.optim.SGD(
-                parameters, lr=s.lr, momentum=s.momentum, weight_decay=s.weight_decay
-            )
-        else:
-            self.optimizer = optimizer(self.net.parameters())
+        s = self.settings
+        make = optimizer or partial(torch.optim.SGD, lr=s.lr, momentum=s.momentum, weight_decay=s.weight_decay)
+        self.optimizer = make(self.net.parameters())
         self.rates = [group["lr"] if lr is None else lr for group in self.optimizer.param_groups]
 
     def set_rates(self, step: int) -> float:

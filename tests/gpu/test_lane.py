@@ -42,7 +42,7 @@ def test_a_stage_that_was_killed_goes_on_with_what_is_left(tmp_path):
     (first,) = lines(tmp_path, "stems")
     subprocess.run(lane("stems", tmp_path), check=True, stdout=subprocess.DEVNULL)
     found = lines(tmp_path, "stems")
-    assert found[0] == first and [line["part"] for line in found] == ["ImageNet", "small images"]
+    assert found[0] == first and [line["part"] for line in found] == ["imagenet", "cifar"]
 
 
 def test_what_failed_is_tried_again(tmp_path):
