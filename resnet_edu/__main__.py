@@ -118,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     option = add(
         commands, "train", train_net, "train a network on a full recipe; under torchrun, with several processes"
     )
-    add_run_options(option, "_name", recipe="fast", out="the folder that the run writes")
+    add_run_options(option, recipe="fast", out="the folder that the run writes")
     option("--net", dest="net_name", choices=("resnet", "plain"), default="resnet", help="default: resnet")
     option("--depth", type=net_depth, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
     option(
@@ -138,7 +138,7 @@ def parser() -> argparse.ArgumentParser:
     option = add(
         commands, "reproduce", reproduce_table, "the paper's table and Figure 6, in as many sessions as needed"
     )
-    add_run_options(option, "", recipe="paper", out="the folder of the runs, table and figure")
+    add_run_options(option, recipe="paper", out="the folder of the runs, table and figure")
     option("--nets", choices=("resnet", "plain"), nargs="+", default=["plain", "resnet"], help="default: both")
     option("--depths", type=net_depth, nargs="+", default=[20, 32, 44, 56], help="default: 20 32 44 56")
     option("--seeds", type=whole(1), default=1, help="number of runs per network (default: 1)")
@@ -176,11 +176,11 @@ def add(commands: Any, name: str, run: Callable[..., int | None], help: str) -> 
     return command.add_argument
 
 
-def add_run_options(option: Callable[..., Any], suffix: str, *, recipe: str, out: str) -> None:
+def add_run_options(option: Callable[..., Any], *, recipe: str, out: str) -> None:
     """The options that `train` and `reproduce` share."""
-    option("--data", dest=f"data{suffix}", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
+    option("--data", dest="data_name", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
     recipes = ("paper", "short", "fast")
-    option("--recipe", dest=f"recipe{suffix}", choices=recipes, default=recipe, help=f"default: {recipe}")
+    option("--recipe", dest="recipe_name", choices=recipes, default=recipe, help=f"default: {recipe}")
     option("--epochs", type=whole(1), help="instead of the recipe's length")
     option("--batch-size", metavar="N", type=whole(1), help="instead of the recipe's batch size")
     option("--lr", metavar="RATE", type=positive, help="instead of the recipe's peak learning rate")

@@ -18,7 +18,7 @@ from samples import pictures
 from torch import Tensor
 
 from resnet_edu import data, files
-from resnet_edu.data import Images, sample
+from resnet_edu.data import Images
 from resnet_edu.data import images as images_room
 
 
@@ -153,14 +153,6 @@ def test_two_builds_are_the_same_byte_by_byte_and_name_neither_date_nor_machine(
     assert str(tmp_path) not in (one / "manifest.json").read_text()
     with pytest.raises(ValueError, match="airplane, but there are 499"):
         data.write_sample(flat_cifar10(per_class=499), tmp_path)
-
-
-def test_tiles_come_back_as_they_were():
-    images = pictures(50, 32).images.permute(0, 2, 3, 1).numpy()
-    sheet = sample.tile(images)
-    assert sheet.shape == (2 * 32, 25 * 32, 3)
-    assert np.array_equal(sheet[32:, 32:64], images[26])  # second row, second column
-    assert np.array_equal(sample.untile(sheet), images)
 
 
 @pytest.mark.skipif(

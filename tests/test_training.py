@@ -18,14 +18,9 @@ from resnet_edu import data, models, probes, training
 from resnet_edu.training import loop, precision
 
 
-def linear(seed=0):
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
-
-
-def narrow():
-    """Too few logits for ten classes."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+def linear(outputs=10):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(192, outputs))
 
 
 def fit(net, train=None, val=None, **options):
@@ -493,7 +488,7 @@ def elsewhere(given):
     ("options", "message"),
     [
         ({"net": "net"}, "str"),
-        ({"net": narrow()}, r"returned \[8, 3\]"),
+        ({"net": linear(3)}, r"returned \[8, 3\]"),
         ({"net": nn.Conv2d(3, 10, 1)}, r"returned \[8, 10, 8, 8\]"),
         ({"train": torch.zeros(4, 3, 8, 8)}, "train.*Tensor"),
         ({"train": (images(), images())}, "tuple. data.load returns a pair"),

@@ -77,7 +77,7 @@ def read_npz(path: Path) -> Arrays:
 
 
 def read_archive(data: bytes) -> Arrays:
-    """The arrays in the official archive. A pickle can run any code, so the md5 is checked before anything is opened."""
+    """The arrays in the official archive. A pickle can run any code, so its md5 is checked before it is opened."""
     digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if digest != ARCHIVE_MD5:
         raise Damaged(f"its md5 is {digest}, the official archive's is {ARCHIVE_MD5}")

@@ -48,18 +48,9 @@ class ProcessGroup(Ranks):
     """The processes that torchrun started, to pass to `training.fit(..., ranks=)`; use it in a `with` statement."""
 
     def __init__(self) -> None:
-        if not launched():
-            raise RuntimeError(
-                "This process is not part of a group: start the command with torchrun --standalone --nproc_per_node=2."
-            )
         self.rank, self.world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-        self.local_rank = int(os.environ["LOCAL_RANK"])
-        gpus = torch.cuda.device_count()
-        if gpus and self.local_rank >= gpus:
-            raise RuntimeError(
-                f"Process {self.local_rank} on this machine has no GPU of its own; the machine has {gpus}."
-            )
-        self.device = torch.device("cuda", self.local_rank) if gpus else torch.device("cpu")
+        gpu = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        self.device = gpu if torch.cuda.device_count() else torch.device("cpu")
 
     def __enter__(self) -> ProcessGroup:
         if self.device.type == "cuda":

@@ -32,8 +32,8 @@ def reproduce(
     nets: Sequence[str] = ("plain", "resnet"),
     depths: Sequence[int] = (20, 32, 44, 56),
     seeds: Iterable[int] = (0,),
-    recipe: str = "paper",
-    data: str = "cifar10",
+    recipe_name: str = "paper",
+    data_name: str = "cifar10",
     epochs: int | None = None,
     batch_size: int | None = None,
     lr: float | None = None,
@@ -44,8 +44,9 @@ def reproduce(
     epochs, batch_size, lr, options: as for `recipes.train`. Raises ValueError if `out` holds runs with another recipe,
     other data or other settings; KeyboardInterrupt if it was stopped.
     """
-    usual = recipes.RECIPES[recipe]
-    asked = {"recipe": recipe, "data": data, "batch_size": batch_size or usual.batch_size, "lr": lr or usual.lr}
+    usual = recipes.RECIPES[recipe_name]
+    asked = {"recipe": recipe_name, "data": data_name}
+    asked |= {"batch_size": batch_size or usual.batch_size, "lr": lr or usual.lr}
     if epochs is not None:
         asked["epochs"] = epochs
     for run in results(out):
@@ -58,8 +59,8 @@ def reproduce(
         folder = out / f"{net}{depth}_seed{seed}"
         if recipes.result_of(folder) is None:
             print(f"{NAMES[net]}-{depth}, seed {seed}", flush=True)
-            options |= {"data_name": data, "epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed}
-            if recipes.train(net, depth, recipe, out=folder, resume=True, **options).interrupted:
+            options |= {"data_name": data_name, "epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed}
+            if recipes.train(net, depth, recipe_name, out=folder, resume=True, **options).interrupted:
                 raise KeyboardInterrupt
         write(out)
     return results(out)
