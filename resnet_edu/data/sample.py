@@ -37,10 +37,10 @@ def tile(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return grid.transpose(0, 2, 1, 3, 4).reshape(n // COLUMNS * height, COLUMNS * width, colors)
 
 
-def untile(sheet: NDArray[np.uint8], height: int = 32, width: int = 32) -> NDArray[np.uint8]:
-    """The inverse of `tile`."""
-    grid = sheet.reshape(-1, height, COLUMNS, width, sheet.shape[-1])
-    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(-1, height, width, sheet.shape[-1])
+def untile(sheet: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The inverse of `tile`, for images of 32 x 32."""
+    grid = sheet.reshape(-1, 32, COLUMNS, 32, 3)
+    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(-1, 32, 32, 3)
 
 
 def digest(array: NDArray[np.uint8]) -> str:

@@ -45,7 +45,7 @@ def reproduce(
     other data or other settings; KeyboardInterrupt if it was stopped.
     """
     usual = recipes.RECIPES[recipe_name]
-    asked = {"recipe": recipe_name, "data": data_name}
+    asked: Result = {"recipe": recipe_name, "data": data_name}
     asked |= {"batch_size": batch_size or usual.batch_size, "lr": lr or usual.lr}
     if epochs is not None:
         asked["epochs"] = epochs
