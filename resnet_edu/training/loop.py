@@ -312,15 +312,16 @@ def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ra
 
     With `ranks` each process takes its share of the images, and all return the result over all images.
     """
+    check_images("images", images)
     checks.module("evaluate", net)
     group = ranks or Ranks()
     if group.world > 1:  # DDP would synchronize at each batch, and the shares may differ by one batch
         net = bare("evaluate", net)
     group.share_buffers(net)
     share = images if group.world == 1 else images[group.rank :: group.world]
-    logits = _logits(net, check_images("images", images), share, batch_size)
+    logits = _logits(net, share, batch_size)
     losses = F.cross_entropy(logits, share.labels, reduction="none")
-    loss = losses.sum(dtype=torch.float32 if images.images.device.type == "mps" else torch.float64)
+    loss = losses.sum(dtype=torch.float32 if images.device.type == "mps" else torch.float64)
     correct = (logits.argmax(1) == share.labels).sum()
     loss, correct = group.total(loss), group.total(correct)
     return Metrics(loss=float(loss) / len(images), accuracy=int(correct) / len(images))
@@ -333,19 +334,18 @@ def predict(net: nn.Module, images: Images, *, batch_size: int = 500) -> Tensor:
 
     >>> confidence, guess = predict(net, test).max(1)
     """
-    checks.module("predict", net)
-    return _logits(net, check_images("images", images), images, batch_size).softmax(1)
+    return _logits(checks.module("predict", net), check_images("images", images), batch_size).softmax(1)
 
 
 @torch.no_grad()
-def _logits(net: nn.Module, images: Images, share: Images, batch_size: int) -> Tensor:
-    """float32 [N, outputs of the network] for one process's share, in eval mode."""
-    device, classes = images.images.device, len(images.classes)
+def _logits(net: nn.Module, images: Images, batch_size: int) -> Tensor:
+    """float32 [N, outputs of the network], in eval mode."""
+    device, classes = images.device, len(images.classes)
     net.to(device)
-    parts = [torch.empty(0, classes, device=device)] if len(share) == 0 else []
+    parts = [torch.empty(0, classes, device=device)] if len(images) == 0 else []
     with _modes_restored(net):
         net.eval()
-        for x, y in share.batches(checks.whole("batch_size", batch_size, at_least=1)):
+        for x, y in images.batches(checks.whole("batch_size", batch_size, at_least=1)):
             logits = net(laid_out(x, device))
             check_logits(logits, len(y), classes)
             parts.append(logits.float())
