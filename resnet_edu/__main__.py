@@ -375,7 +375,7 @@ def build_sample(root: Path | None, out: Path | None) -> None:
 REMEDIES = {
     "(allocate|enough|out of) memory|[Oo]verflow": "There is not enough memory for this network: choose a smaller "
     "--width, --depth or --batch-size.",
-    "compiler|[Tt]riton": "torch.compile found no working compiler: install one (a C++ compiler for a CPU, Triton and "
+    r"C(\+\+)? compiler|working triton": "torch.compile found no working compiler: install one (a C++ compiler for a CPU, Triton and "
     "a C compiler for a GPU), or omit --compile.",
 }
 
