@@ -373,10 +373,13 @@ def build_sample(root: Path | None, out: Path | None) -> None:
 
 #: What torch says if it lacks something, in classes that differ by device and version, and what to do.
 REMEDIES = {
-    "(allocate|enough|out of) memory|[Oo]verflow": "There is not enough memory for this network: choose a smaller "
-    "--width, --depth or --batch-size.",
-    r"C(\+\+)? compiler|working triton": "torch.compile found no working compiler: install one (a C++ compiler for a CPU, Triton and "
-    "a C compiler for a GPU), or omit --compile.",
+    "(allocate|enough|out of) memory|[Oo]verflow": (
+        "There is not enough memory for this network: choose a smaller --width, --depth or --batch-size."
+    ),
+    r"C(\+\+)? compiler|working triton": (
+        "torch.compile found no compiler: install a C++ compiler for a CPU, Triton and a C compiler for a GPU, or omit "
+        "--compile."
+    ),
 }
 
 
