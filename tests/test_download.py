@@ -372,15 +372,6 @@ def test_a_damaged_file_is_passed_over_with_a_warning_and_replaced(tiny, sources
     assert_is(tiny, *data.load("cifar10"))  # without a warning now
 
 
-def test_half_an_archive_is_passed_over_unopened(tiny, sources, tmp_path):
-    (tmp_path / "course" / "data").mkdir(parents=True)
-    (tmp_path / "course" / "data" / "cifar-10-python.tar.gz").write_bytes(tiny.archive[:1000])
-    sources("good")
-    with pytest.warns(UserWarning, match="its md5 is"):
-        train, test = data.load("cifar10")
-    assert_is(tiny, train, test)
-
-
 # ---- Files that mean harm -------------------------------------------------------------------------------------------
 
 
