@@ -32,6 +32,7 @@ from unittest import mock
 import numpy as np
 import torch
 
+from resnet_edu.data import pick_device
 from resnet_edu.exercises.faults import MEMORY, Fault, TimeUp, Trouble, told, unwritten, where
 
 SECONDS = 0.6  # of computing, after which code counts as endless
@@ -141,6 +142,8 @@ def once_a_check() -> Iterator[None]:
 @contextmanager
 def memory_limit(extra: int = MEMORY) -> Iterator[None]:
     """At most `extra` bytes more than now, where the system can limit a process to that (Linux)."""
+    if pick_device(None).type == "cuda":  # this starts CUDA, which reserves far more addresses than it uses
+        extra *= 3  # libraries that it loads later need some
     try:
         import resource
 
