@@ -3,7 +3,8 @@
 An exercise holds *cases*: small inputs, smallest first, on which the answer and the reference have to agree. It also
 holds the *mistakes* that learners are known to make, each as a wrong answer. An answer that fails a case is compared
 with every mistake, and the learner is told the one that it agrees with on all cases. If there is none, the learner is
-told the first case that failed.
+told the first case that failed, and what can be said of any answer: that it is random, that it keeps something from one
+call to the next, that only its gradient is wrong.
 
     Exercise(
         reference=double,
@@ -28,10 +29,17 @@ from torch import nn
 
 from resnet_edu.exercises.compare import difference, same, shown
 from resnet_edu.exercises.faults import Fault, Trouble
-from resnet_edu.exercises.sandbox import SECONDS, Outcome, attempt, attempt_trusted, once_a_check
+from resnet_edu.exercises.sandbox import SECONDS, SEED, Outcome, attempt, attempt_trusted, once_a_check
 
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
 INCOMPARABLE = Trouble("kind", "it returns something that cannot be compared with the correct result.")
+UNNAMED = {"result", "shape", "kind", "raises"}  # slugs that say that something is wrong, and not what
+REMEMBERS = (
+    "remembers",
+    "Called again, it returns something else: it keeps something from earlier calls (a cache, a counter, a list in a "
+    "default argument).",
+)
+RANDOM = "random", "It returns something else each time, for the same arguments. What in it is random?"
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
 ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer
 
@@ -51,10 +59,12 @@ class Case:
 
     run: answer -> a number, tensor, or list, tuple or dict of these, which is compared with the reference's result.
     It may raise `Fault(slug, sentence)`.
+    alone: the slug and the sentence for an answer that is wrong here, and in no case that says anything else.
     """
 
     words: str
     run: Callable[[Any], Any]
+    alone: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +177,15 @@ class Exercise:
             if found[-1].hopeless:
                 break
         first = next((i for i, outcome in enumerate(found) if not _agree(outcome, expected[i])), None)
-        return Verdict(CORRECT) if first is None else self._diagnosis(answer, found, first)
+        return self._diagnosis(answer, found, first) if first is not None else self._once_more(answer)
+
+    def _once_more(self, answer: Any) -> Verdict:
+        """Correct, if it is so when the cases come again, the largest first."""
+        for case, right in zip(self.cases[::-1], self._expected()[::-1], strict=True):
+            if not _agree(attempt(partial(case.run, answer)), right):
+                slug, sentence = REMEMBERS
+                return Verdict(WRONG, slug, f"{sentence} For example, {self._words(case)}, after larger ones.")
+        return Verdict(CORRECT)
 
     def _expected(self) -> list[Outcome]:
         """What the reference returns for each case: computed once, and again if the reader has changed a default."""
@@ -210,19 +228,42 @@ class Exercise:
     def _kind(self) -> str:
         return "class" if isinstance(self.reference, type) else "function"
 
+    def _words(self, case: Case) -> str:
+        return case.words.replace("{name}", self.name)
+
     def _diagnosis(self, answer: Any, found: list[Outcome], first: int) -> Verdict:
         outcome, right = found[first], self._expected()[first]
-        words = self.cases[first].words.replace("{name}", self.name)
         trouble = outcome.trouble
         if trouble is None:
             told = partial(difference, outcome.value, right.value, outcome.printed)
             trouble = attempt(told).value or INCOMPARABLE
-        example = f"For example, {words}: {trouble.sentence}"
+        example = f"For example, {self._words(self.cases[first])}: {trouble.sentence}"
         if outcome.where:
             example += f" The line is `{outcome.where}`."
-        if not outcome.hopeless and (mistake := self._known(answer, found, first)):
+        if outcome.hopeless:
+            return Verdict(WRONG, trouble.slug, example)
+        if mistake := self._known(answer, found, first):
             return Verdict(WRONG, mistake.slug, f"{mistake.sentence} {example}")
+        if trouble.slug in UNNAMED and (told := self._of_any_answer(answer, found, first)):
+            return Verdict(WRONG, told[0], f"{told[1]} {example}")
         return Verdict(WRONG, trouble.slug, example)
+
+    def _of_any_answer(self, answer: Any, found: list[Outcome], first: int) -> tuple[str, str] | None:
+        """Slug and sentence of a mistake that can be made in any exercise."""
+        listed, ours = _parameters(answer), _parameters(self.reference)
+        if listed != ours and sorted(listed) == sorted(ours):
+            return "arguments-reordered", f"Your arguments are in another order than in {self.signature}."
+        expected = self._expected()
+        for case, before in zip(self.cases[: first + 1], found, strict=False):
+            if not _agree(attempt(partial(case.run, answer)), before):
+                return REMEMBERS
+        run = partial(self.cases[first].run, answer)
+        if isinstance(expected[first].value, torch.Tensor) and not _agree(attempt(run, seed=SEED + 1), found[first]):
+            return RANDOM
+        if len(found) < len(expected):
+            return None
+        alone = {case.alone for case, *pair in zip(self.cases, found, expected, strict=True) if not _agree(*pair)}
+        return alone.pop() if len(alone) == 1 else None
 
     def _known(self, answer: Any, found: list[Outcome], first: int) -> Mistake | None:
         """The first mistake that explains everything: a symptom that shows, or an answer that agrees in all cases."""
@@ -251,3 +292,10 @@ def _agree(found: Outcome, expected: Outcome) -> bool:
         return same(found.value, expected.value)
     except Exception:  # a value that cannot be compared is not the same
         return False
+
+
+def _parameters(answer: Any) -> list[str]:
+    try:
+        return list(inspect.signature(answer).parameters)
+    except (TypeError, ValueError):  # something built in
+        return []

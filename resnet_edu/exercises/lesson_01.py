@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from resnet_edu.exercises.writing import Exercise, Mistake, call, integers, raises, right_but_not_on
+from resnet_edu.exercises.writing import Exercise, Mistake, call, in_float64, integers, raises, right_but_not_on
 
 # --- output size ------------------------------------------------------------------------------------------------------
 
@@ -18,12 +18,15 @@ def output_size(size, kernel, stride=1, padding=0, dilation=1):
     return (size + 2 * padding - reach) // stride + 1
 
 
+#: Two sizes, each without dilation and with it, in both orders; 39 is right for the first of each.
+_DILATED = (41, 3, 1, 0, 1), (41, 3, 1, 0, 2), (43, 3, 1, 0, 2), (43, 3, 1, 0, 1)
+
 OUTPUT_SIZE = Exercise(
     reference=output_size, difficulty=1, minutes=5,
     task="Return the side length of a convolution's output.",
     cases=(
         call(5, 3), call(5, 1), call(5, 3, stride=2), call(6, 3, stride=2), call(5, 3, padding=1),
-        call(7, 3, dilation=2), call(32, 3, stride=2, padding=1), call(10, 3, 4, 0), call(224, 7, 2, 3),
+        call(7, 3), call(7, 3, dilation=2), call(32, 3, stride=2, padding=1), call(10, 3, 4, 0), call(224, 7, 2, 3),
         call(33, 5, 3, 2, 2),
     ),
     mistakes=(
@@ -35,6 +38,10 @@ OUTPUT_SIZE = Exercise(
                 patch=("//", "/")),
         Mistake("whole-but-a-float", "Your number is correct, but it is a float. A size is an int; nn.Conv2d and "
                 "range() accept nothing else.", patch=("return (", "return float(")),
+        Mistake("last-one-lost", "You lose the last position where the kernel fits exactly. It may touch the edge.",
+                patch=("reach)", "reach - 1)")),
+        Mistake("remembers", "You reuse an earlier result, although the dilation was a different one.",
+                symptom=lambda answer: [answer(*one) for one in _DILATED] == [39] * 4),
         Mistake("rounds-up", "A kernel that extends past the edge does not count: round down, not up.",
                 patch=("reach)", "reach + stride - 1)")),
         Mistake("rounds-to-nearest", "`round` goes up as often as down. A kernel that extends past the edge does not "
@@ -114,6 +121,7 @@ CONVOLVE = Exercise(
         call(_numbers(1, 4, 4), integers(1, 1, 3, 3), 2), call(_numbers(1, 3, 3), _numbers(1, 1, 3, 3), padding=1),
         call(_numbers(1, 2, 3), torch.ones(1, 1, 1, 1), 1, 1), call(integers(3, 7, 5), integers(4, 3, 3, 3)),
         call(integers(3, 7, 5), integers(4, 3, 3, 3), 2, 1), call(integers(2, 6, 9), integers(3, 2, 2, 2), 3, 2),
+        in_float64(integers(2, 5, 5), integers(3, 2, 3, 3), 2, 1),
     ),
     mistakes=(
         Mistake("only-squares", "Your answer is correct for square images, but only for those.",
@@ -142,6 +150,8 @@ CONVOLVE = Exercise(
                 patch=("(padding, padding, padding, padding)", "(0, padding, 0, padding)")),
         Mistake("pads-only-before", "You pad only at the left and at the top: the other two sides are missing.",
                 patch=("(padding, padding, padding, padding)", "(padding, 0, padding, 0)")),
+        Mistake("all-padding-before", "All your padding is at the left and at the top. Each side gets its own.",
+                patch=("(padding, padding, padding, padding)", "(2 * padding, 0, 2 * padding, 0)")),
         Mistake("pads-only-the-width", "You pad left and right, but not top and bottom. F.pad takes two numbers per "
                 "dimension, last dimension first.",
                 patch=("(padding, padding, padding, padding)", "(padding, padding)")),
@@ -150,6 +160,8 @@ CONVOLVE = Exercise(
                 patch=("return out", "return out[:, :-1, :-1]")),
         Mistake("mean-for-sum", "You take the mean of the products. A convolution sums them.",
                 patch=("sum", "mean")),
+        Mistake("mean-over-channels", "You average over the input channels. A convolution sums over them, too.",
+                patch=("sum((1, 2, 3))", "mean(1).sum((1, 2))")),
         Mistake("channels-kept-apart", "Each kernel produces a single map: you have not summed over the input "
                 "channels.",
                 patch=(("len(w), rows", "len(w), len(x), rows"), ("out[:,", "out[:, :,"), ("1, 2, 3", "2, 3"))),

@@ -21,6 +21,7 @@ from resnet_edu.exercises.writing import (
     called,
     fits,
     gradients,
+    in_float64,
     integers,
     normal,
     raises,
@@ -73,6 +74,7 @@ CROSS_ENTROPY = Exercise(
         call(normal(8, 5), torch.arange(8) % 5), _LARGE, _FAR,
         call(torch.tensor([[-200.0, -200.0]]), torch.tensor([0])), _UNLIKE,
         gradients(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
+        in_float64(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
         Case("{name}([[2, 0]], [1]) without cross_entropy and log_softmax", _by_hand),
     ),
     mistakes=(
@@ -162,6 +164,7 @@ ACCURACY = Exercise(
     cases=(
         call(torch.tensor([[0.0, 1.0]]), torch.tensor([1])), call(torch.tensor([[0.0, 1.0]]), torch.tensor([0])),
         *_SEVERAL, call(torch.tensor([[-1.0, -3.0, -2.0], [0.1, 0.3, 0.2]]), torch.tensor([0, 2])),
+        call(torch.tensor([[-3.0, -1.0, -2.0]]), torch.tensor([1])),
         call(torch.tensor([[0.1, 0.3, 0.2], [1.0, 1.2, 1.1]]), torch.tensor([1, 0])),
         call(torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.0, 5.0]]), torch.tensor([1, 0, 0])),
         call(integers(7, 4) + 0.1 * torch.arange(4), torch.arange(7) % 4),
@@ -185,6 +188,11 @@ ACCURACY = Exercise(
                 patch=("mean().item()", "sum().item() / logits.shape[1]")),
         Mistake("divides-by-all-logits", "You divide by the number of logits, N * K. How many images are there?",
                 patch=("mean().item()", "sum().item() / logits.numel()")),
+        Mistake("zero-as-largest", "You start the search for the largest logit at 0, but all of them can be negative.",
+                patch=("logits.argmax", "logits.relu().argmax")),
+        Mistake("mean-of-classes", "You average the accuracies of the classes. Every image counts the same.",
+                lambda logits, labels: torch.stack(
+                    [(logits[labels == k].argmax(1) == k).double().mean() for k in labels.unique()]).mean().item()),
         Mistake("errors-for-hits", "You return the fraction of images that are classified incorrectly.",
                 patch=("==", "!=")),
         Mistake("smallest-logit", "You take the class with the smallest logit.", patch=("argmax", "argmin")),
@@ -480,7 +488,7 @@ CROP_AND_FLIP = Exercise(
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 1, 1, 1), torch.tensor([True, False]), 1),
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 0, 1, 2), torch.tensor([False, False]), 1),
         call(torch.arange(1.0, 5.0).reshape(1, 2, 1, 2), _AS_IT_IS, _YES, 1), _many(3, 2, 4, 4, 1), *_WIDE,
-        _many(5, 3, 5, 4, 2),
+        _many(5, 3, 5, 4, 2), in_float64(_PICTURE, _RIGHT, _YES, 1),
     ),
     mistakes=(
         Mistake("only-squares", "Your answer is correct for square images, but only for those.",

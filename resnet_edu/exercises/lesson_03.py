@@ -205,6 +205,8 @@ FACTOR = Exercise(
                 "their size.", patch=("fan_in * variance", "(fan_in + variance)")),
         Mistake("only-even-fan-in", "`//` drops the half of an odd fan_in. The stem's fan_in is 27.",
                 patch=("fan_in * variance / 2", "fan_in // 2 * variance")),
+        Mistake("never-above-one", "Your factor never exceeds 1, but a gradient can grow from layer to layer, too.",
+                patch=("math.sqrt(fan_in * variance / 2)", "min(1.0, math.sqrt(fan_in * variance / 2))")),
         Mistake("rounded", "You round. Leave rounding to the code that prints the number: over 55 layers the error "
                 "adds up.",
                 lambda fan_in, variance: round(factor(fan_in, variance), 2)),

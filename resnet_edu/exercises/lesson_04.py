@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_edu.exercises.writing import (
+    FLOAT64,
     Case,
     Exercise,
     Fault,
@@ -20,6 +21,7 @@ from resnet_edu.exercises.writing import (
     fits,
     gradients,
     integers,
+    kept_in_float64,
     raises,
     same,
 )
@@ -210,7 +212,7 @@ _IMAGES = integers(3, 2, 4, 5) + torch.tensor([1.0, -2.0]).reshape(1, 2, 1, 1)
 def _run(answer: Any, x: Tensor, gamma: Tensor, beta: Tensor, **options: Any) -> dict[str, Any]:
     """Output and running statistics. Raises Fault if an argument is changed that should not be."""
     arguments = [x.clone(), gamma.clone(), beta.clone()]
-    mean, var = _MEAN.clone(), _VAR.clone()
+    mean, var = _MEAN.to(x.dtype, copy=True), _VAR.to(x.dtype, copy=True)
     fits(answer, *arguments, mean, var, **options)
     out = answer(*arguments, mean, var, **options)
     for name, before, after in zip(("x", "gamma", "beta"), (x, gamma, beta), arguments, strict=True):
@@ -223,6 +225,10 @@ def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), **
     mode = "training" if options.get("training", True) else "eval"
     what = "the output of {name}" if part == "output" else f"{part} after {{name}}"
     return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part])
+
+
+def _in_float64(answer: Any) -> Tensor:
+    return kept_in_float64(_run(answer, _IMAGES.double(), _GAMMA.double(), _BETA.double())["output"])
 
 
 def _gradients(answer: Any) -> list[Tensor]:
@@ -289,6 +295,7 @@ BATCH_NORM = Exercise(
         _part("running_mean", "where it started at [1, -1]", _SMALL, training=False),
         _part("running_var", "where it started at [4, 0.25]", _SMALL, training=False),
         Case("the gradients of a loss with respect to x, gamma, and beta, training, x [3, 2, 4, 5]", _gradients),
+        Case("the output of {name}, training, x [3, 2, 4, 5] in float64", _in_float64, FLOAT64),
         Case("whether the running statistics are free of gradients after {name}, training", _statistics_without_graph),
     ),
     mistakes=(

@@ -8,7 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, agrees, call, fits, integers, right_but_not_on
+from resnet_edu.exercises.writing import (
+    Case,
+    Exercise,
+    Fault,
+    Mistake,
+    agrees,
+    apart,
+    call,
+    fits,
+    integers,
+    right_but_not_on,
+)
 
 # --- a convolution that is the identity -------------------------------------------------------------------------------
 
@@ -38,6 +49,7 @@ def _made(answer: Any, channels: int) -> nn.Conv2d:
 def _shape(channels: int) -> Case:
     def run(answer: Any) -> Any:
         conv = _made(answer, channels)
+        apart(conv, _made(answer, channels))
         return {"kernel size": conv.kernel_size, "has a bias": conv.bias is not None, "groups": conv.groups}
 
     return Case(f"the layer {{name}}({channels})", run)
@@ -55,6 +67,11 @@ def _trains(answer: Any) -> Any:
     if not isinstance(conv.weight, nn.Parameter) or not conv.weight.requires_grad:
         raise Fault("frozen", "its weight cannot be trained: it has to remain a parameter with requires_grad=True.")
     return True
+
+
+def _off_center(answer: Any) -> bool:
+    weight = _made(answer, 1).weight.detach()
+    return weight.count_nonzero() == 1 == weight.sum() and weight[0, 0, 1, 1] == 0
 
 
 IDENTITY_CONV = Exercise(
@@ -75,15 +92,16 @@ IDENTITY_CONV = Exercise(
                 "the center.", patch=("[c, c, 1, 1]", "[c, c]")),
         Mistake("all-ones", "All weights are 1, so everything in the window is summed, over all channels.",
                 patch=("zero_()", "fill_(1.0)")),
-        Mistake("in-the-corner", "Your 1 is in a corner of the kernel, so the image shifts by one pixel.",
-                patch=("[c, c, 1, 1]", "[c, c, 0, 0]")),
+        Mistake("off-center", "Your 1 is not at the center of the kernel, so the image shifts.",
+                patch=("[c, c, 1, 1]", "[c, c, 0, 0]"), symptom=_off_center),
         Mistake("all-zeros", "All weights are 0: nothing gets through. That is F = 0, the identity of a residual "
                 "block, not of a plain one.", patch=("= 1.0", "= 0.0")),
         Mistake("mean-of-window", "Your kernel averages the window, which blurs the image.",
                 patch=("[c, c, 1, 1] = 1.0", "[c, c] = 1 / 9")),
         Mistake("no-padding", "Without padding, the output loses a border of one pixel.", patch=(", padding=1", "")),
         Mistake("one-by-one", "Your kernel is 1 x 1. The layers of the network have 3 x 3 kernels.",
-                patch=(("3, padding=1", "1"), ("[c, c, 1, 1]", "[c, c, 0, 0]"))),
+                patch=(("3, padding=1", "1"), ("[c, c, 1, 1]", "[c, c, 0, 0]")),
+                symptom=lambda answer: _made(answer, 1).weight.shape[-1] == 1),
         Mistake("has-a-bias", "Your layer has a bias. Before a BatchNorm, there is none.",
                 patch=("bias=False)", "bias=True)\n    nn.init.zeros_(conv.bias)")),
         Mistake("grouped", "Your layer processes each channel separately (groups). The network's layers connect all "

@@ -20,6 +20,7 @@ from resnet_edu.exercises.writing import (
     called,
     gradients,
     gradients_of,
+    in_float64,
     integers,
     output,
     parameters,
@@ -54,6 +55,8 @@ RESIDUAL_FORWARD = Exercise(
         call(_X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
         call(integers(2, 3, 4, 5), Once(torch.tanh), words="{name}(x, torch.tanh) with x [2, 3, 4, 5]"),
         gradients(torch.tensor([1.0, 2.0, -3.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [1, 2, -3]"),
+        call(torch.tensor([20.0, -20.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [20, -20]"),
+        in_float64(_X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
     ),
     mistakes=(
         Mistake("branch-not-called", "branch is a function, but you use it without calling it.",
@@ -61,6 +64,7 @@ RESIDUAL_FORWARD = Exercise(
         Mistake("skip-forgotten", "You do not add x: this is a plain block.", patch=("branch(x) + x", "branch(x)")),
         Mistake("skip-twice", "You add x twice.", patch=("branch(x) +", "branch(x) + x +")),
         Mistake("no-relu", "The ReLU after the addition is missing.", patch=("F.relu", "")),
+        Mistake("clipped", "You clip the sum at 6 (ReLU6). ReLU has no upper limit.", patch=("F.relu", "F.relu6")),
         Mistake("relu-before-addition", "Your ReLU comes before the addition, so negative numbers in x pass through.",
                 patch=("branch(x) + x)", "branch(x)) + x")),
         Mistake("relu-on-both", "You apply ReLU to each term and then add; it belongs after the sum.",
@@ -124,7 +128,7 @@ PAD_SHORTCUT = Exercise(
         call(_SQUARE, 1, 1, words="{name}(x, 1, 1) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
         call(integers(1, 1, 7, 10), 1, 3), call(integers(1, 1, 5, 7), 1, 2), call(integers(2, 2, 4, 4, seed=1), 4, 2),
         call(integers(2, 4, 6, 4, seed=2), 8, 2), call(integers(3, 2, 5, 6, seed=3), 6, 2),
-        gradients(integers(2, 2, 4, 4), 4, 2),
+        gradients(integers(2, 2, 4, 4), 4, 2), in_float64(integers(2, 2, 4, 4), 4, 2),
     ),
     mistakes=(
         Mistake("zeros-in-front", "Your zeros come before the channels of x. They belong after them.",
@@ -217,7 +221,7 @@ PROJECTION = Exercise(
         shape(_TWO_CHANNELS, 2, 3, 1), shape(_TWO_CHANNELS, 2, 3, 2), shape(_IMAGE, 4, 4, 1), shape(_IMAGE, 4, 8, 3),
         parameters(2, 3, 1), parameters(4, 4, 1), parameters(4, 8, 2), output(_TWO_CHANNELS, 2, 3, 1),
         output(_IMAGE, 4, 8, 2), output(_IMAGE, 4, 4, 1), output(_IMAGE, 4, 8, 2, mode="eval"),
-        gradients_of(_IMAGE, 4, 8, 2),
+        gradients_of(_IMAGE, 4, 8, 2), output(_IMAGE.double(), 4, 8, 2),
     ),
     mistakes=(
         Mistake("norm-forgotten", "The convolution is not followed by BatchNorm.",
@@ -331,7 +335,7 @@ BASIC_BLOCK = Exercise(
         *_SHAPES, Case("{name}(2, 2)(x) with x = [1, -2] and all convolution weights set to 0", _branch_of_zeros),
         parameters(4, 4), parameters(4, 8, stride=2), parameters(4, 8), parameters(4, 4, 2), output(_IMAGE, 4, 4),
         output(_IMAGE, 4, 8, stride=2), output(_IMAGE, 4, 8), output(_IMAGE, 4, 4, 2),
-        output(_IMAGE, 4, 8, 2, mode="eval"), gradients_of(_IMAGE, 4, 8, 2),
+        output(10 * _IMAGE, 4, 8, 2, mode="eval"), gradients_of(_IMAGE, 4, 8, 2), output(_IMAGE.double(), 4, 8, 2),
     ),
     mistakes=(
         Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resnet_edu.exercises.writing import Case, Exercise, Mistake, Once, call, fits, gradients, raises
+from resnet_edu.exercises.writing import Case, Exercise, Mistake, Once, call, fits, gradients, in_float64, raises
 
 # --- paths ------------------------------------------------------------------------------------------------------------
 
@@ -24,10 +24,13 @@ PATH_LENGTHS = Exercise(
     reference=path_lengths, difficulty=1, minutes=3,
     task="A network of n blocks has 2**n paths: at each block, a path takes the branch or bypasses it. Return a list "
          "of n + 1 whole numbers: how many paths go through exactly 0, 1, ... n branches.",
-    cases=(call(1), call(2), call(3), call(4), call(9), call(27)),
+    cases=(call(1), call(2), call(3), call(4), call(9), call(27),
+           call(60, alone=("inexact", "Your numbers are right only as long as a float is exact. Count with ints."))),
     mistakes=(
         Mistake("ends-too-early", "Your list ends too early. There is one more length: through every branch.",
                 patch=("range(n + 1)", "range(n)")),
+        Mistake("middle-twice", "For an even n, your list has its middle number twice.",
+                lambda n: (half := path_lengths(n)[: n // 2 + 1]) + half[::-1]),
         Mistake("starts-at-one", "Your list starts at length 1. One path goes through no branch at all.",
                 patch=("range(n", "range(1, n")),
         Mistake("one-of-each", "You count one path per length. Which blocks a path takes the branch at matters, too.",
@@ -82,7 +85,9 @@ FILTER_NORMALIZE = Exercise(
     cases=(
         call(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 10.0]])), call(_D, _W),
         call(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 0.0], [3.0, -4.0]])),
-        call(_D4, _W4, words="{name}(direction, weights) of shape [3, 2, 2, 2]"),
+        call(_D4, _W4, words="{name}(direction, weights) of shape [3, 2, 2, 2]",
+             alone=("only-matrices", "Your answer is right for [O, I], but a filter can have more dimensions.")),
+        in_float64(_D, _W),
     ),
     mistakes=(
         Mistake("whole-tensor", "You scale the whole tensor by one number. Each filter has its own norm.",
@@ -99,6 +104,9 @@ FILTER_NORMALIZE = Exercise(
                 patch=("length.view", "length.square().view")),
         Mistake("absolute-sums", "You use sums of absolute values. The task asks for the L2 norm.",
                 patch=(("norm(dim=1) /", "norm(1, dim=1) /"), ("norm(dim=1)\n", "norm(1, dim=1)\n"))),
+        Mistake("deviation-for-norm", "You compare standard deviations, which subtract the mean first. Take the L2 norm.",
+                patch=(("weights.flatten(1).norm", "weights.flatten(1).std"),
+                       ("direction.flatten(1).norm", "direction.flatten(1).std"))),
         Mistake("inputs-for-outputs", "You use the second dimension, the inputs. A filter is all the weights of one "
                 "output: the first dimension.",
                 lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim))),
@@ -175,6 +183,11 @@ def _each_entry(answer: Any) -> bool:
     return bool((factors != factors[..., :1]).any())
 
 
+def _by_the_kept_fraction(answer: Any) -> bool:
+    means = _factors(answer, 0.3).mean((1, 2))  # of each batch
+    return torch.allclose(means, torch.ones(250)) and _factors(answer, 0.3).unique().numel() > 2
+
+
 def _same_images(answer: Any) -> bool:
     """Images differ, but no batch differs from another."""
     factors = _factors(answer, 0.3)
@@ -196,7 +209,7 @@ DROP_PATH = Exercise(
         call(_X, Once(_double), 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
         call(_X, Once(_double), 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
         gradients(_X, torch.sin, 0.0, True, words="{name}(x, torch.sin, 0.0, True)"), _drawn(0.5), _drawn(0.2),
-        _drawn(0.7),
+        _drawn(0.7), in_float64(_X, _double, 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
     ),
     mistakes=(
         Mistake("not-rescaled", "You do not scale the branch where it is kept, so on average it is too small.",
@@ -204,6 +217,9 @@ DROP_PATH = Exercise(
         Mistake("paper-s-scaling", "You scale when not training, as the paper does. The task asks you to scale during "
                 "training, so that the network needs no change at inference.",
                 patch=(" / (1 - p)", "\n    else:\n        out = out * (1 - p)")),
+        Mistake("fraction-of-the-batch", "You divide by the fraction of images that were kept in this batch. Divide by "
+                "the probability.", patch=("(1 - p)", "kept.double().mean().clamp(min=1e-9)"),
+                symptom=_by_the_kept_fraction),
         Mistake("divides-by-p", "You divide by the probability of dropping the branch. How often is it kept?",
                 patch=("(1 - p)", "(p or 1)")),
         Mistake("times-for-divided", "You make the branch smaller where it is kept. To be the same on average, it has "
@@ -227,8 +243,7 @@ DROP_PATH = Exercise(
                 patch=("rand(len(x)", "rand(1"), symptom=_all_alike),
         Mistake("same-images", "You drop the branch for the same images in every batch. Sample again each time.",
                 patch=("torch.rand(len(x), ", "torch.linspace(0, 1, len(x)).view(-1, "), symptom=_same_images),
-        Mistake("each-entry", "You drop single numbers within an image, as dropout does. The task asks you to drop "
-                "the branch of a whole image.",
+        Mistake("each-entry", "You drop only parts of an image's branch, as dropout does. Drop it as a whole.",
                 patch=("torch.rand(len(x), *[1] * (x.ndim - 1))", "torch.rand_like(x)"),
                 symptom=_each_entry),
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from resnet_edu.exercises.writing import Exercise, Mistake, call, gradients, integers, normal, raises
+from resnet_edu.exercises.writing import Exercise, Mistake, call, gradients, in_float64, integers, normal, raises
 
 # --- the Highway gate -------------------------------------------------------------------------------------------------
 
@@ -21,6 +21,15 @@ def highway(x, f, logit):
 _X, _F = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([5.0, 5.0, 5.0])
 _LOGIT = torch.tensor([-20.0, 0.0, 20.0])
 
+
+def _mixes_gates(answer: Any) -> bool:
+    """One entry of logit has an effect on other entries of the result."""
+    x, f, logit = (normal(2, 3, 2, 2, seed=seed) for seed in range(3))
+    other = logit.clone()
+    other[0, 0, 0, 0] += 1
+    return not torch.equal(answer(x, f, logit).flatten()[1:], answer(x, f, other).flatten()[1:])
+
+
 HIGHWAY = Exercise(
     reference=highway, difficulty=1, minutes=4,
     task="x, f, and logit are tensors of the same shape. Return t f + (1 - t) x, where the gate t is the sigmoid of "
@@ -32,7 +41,7 @@ HIGHWAY = Exercise(
         call(_X, _F, torch.full((3,), 200.0), words="{name}(x, f, logit) with logit = 200"),
         call(normal(2, 3, 4, 4), normal(2, 3, 4, 4, seed=1), normal(2, 3, 4, 4, seed=2),
              words="{name}(x, f, logit) with tensors [2, 3, 4, 4]"),
-        gradients(_X, _F, torch.tensor([-1.0, 0.0, 2.0])),
+        gradients(_X, _F, torch.tensor([-1.0, 0.0, 2.0])), in_float64(_X, _F, _LOGIT),
     ),
     mistakes=(
         Mistake("no-sigmoid", "Your gate is logit itself. The gate is its sigmoid, a number from 0 to 1.",
@@ -58,6 +67,8 @@ HIGHWAY = Exercise(
                 patch=("torch.sigmoid", "torch.tanh")),
         Mistake("softmax-for-sigmoid", "Your gates depend on one another: softmax makes them sum to 1. Each number in "
                 "logit is an independent gate.", patch=("torch.sigmoid(logit)", "logit.softmax(-1)")),
+        Mistake("gates-mixed", "Changing one number in logit changes several gates. Each belongs to one entry alone.",
+                patch=("torch.sigmoid(logit)", "torch.sigmoid(logit).mean(0, keepdim=True)"), symptom=_mixes_gates),
         Mistake("relu-on-f", "You apply ReLU to f. In the block, this has already been done when f arrives here.",
                 patch=("t * f", "t * f.relu()")),
         Mistake("relu-at-the-end", "You apply ReLU to the sum. Nothing comes after this addition.",
@@ -86,7 +97,8 @@ GROUPED_PARAMETERS = Exercise(
          "group of outputs sees one group of inputs. How many weights does it have, with a kernel x kernel window and "
          "no bias? Both numbers of channels are divisible by groups.",
     cases=(
-        call(4, 8, 1, 1), call(4, 8, 1, 2), call(6, 4, 3, 2), call(8, 8, 3, 8), call(48, 48, 3, 8), call(12, 36, 5, 3),
+        call(4, 8, 1, 1), call(4, 8, 1, 2), call(4, 6, 1, 2), call(6, 4, 3, 2), call(6, 4, 1, 2), call(8, 8, 3, 8),
+        call(4, 12, 3, 4), call(8, 12, 3, 4), call(48, 48, 3, 8), call(12, 36, 5, 3),
     ),
     mistakes=(
         Mistake("groups-ignored", "You count every output as if it saw all the inputs. It sees only those of its "
@@ -110,6 +122,8 @@ GROUPED_PARAMETERS = Exercise(
                 "multiply.", lambda i, o, k, g: (o + i // g) * k * k),
         Mistake("not-whole", "Your number is correct, but it is a float: / returns a float, // a whole number.",
                 patch=("//", "/")),
+        Mistake("one-output-an-input", "If each input is a group of its own, it can still have several outputs.",
+                lambda i, o, k, g: grouped_parameters(i, i if g == i else o, k, g)),
         Mistake("depthwise-always", "You let each output see a single input. That is correct only if groups equals "
                 "the number of inputs.", patch=(" * (in_channels // groups)", "")),
     ),
@@ -134,7 +148,10 @@ SEPARABLE_COST = Exercise(
     task="A separable convolution consists of two: a depthwise one, kernel x kernel on each input channel separately, "
          "and a 1 x 1 convolution from in_channels to out_channels. The maps are size x size and keep this size. "
          "Count the multiplications for one image.",
-    cases=(call(1, 1, 1, 1), call(2, 5, 3, 1), call(2, 5, 3, 4), call(16, 32, 3, 8), call(7, 3, 5, 6)),
+    cases=(
+        call(1, 1, 1, 1), call(2, 5, 3, 1), call(2, 5, 3, 4), call(2, 5, 5, 4), call(2, 6, 3, 4), call(3, 5, 3, 4),
+        call(16, 32, 3, 8), call(7, 3, 5, 6),
+    ),
     mistakes=(
         Mistake("whole-convolution", "You count a full convolution, in which every output sees all inputs through the "
                 "window. A separable one does the two steps one after the other.",
@@ -149,6 +166,8 @@ SEPARABLE_COST = Exercise(
                 patch=("size * size", "size")),
         Mistake("kernel-not-squared", "You count `kernel` weights per window. A window has kernel x kernel.",
                 patch=("kernel * kernel", "kernel")),
+        Mistake("row-and-column", "Your kernel is a row and a column. Here, it is the channels that are separated, not "
+                "the kernel.", patch=("kernel * kernel", "2 * kernel")),
         Mistake("depthwise-of-the-outputs", "Your depthwise convolution works on the outputs. It comes first and "
                 "works on the inputs.", patch=("(in_channels *", "(out_channels *")),
         Mistake("depthwise-not-depthwise", "In your first convolution, each channel sees all the others. Depthwise "
@@ -184,7 +203,8 @@ def squeeze_excite(f, down, up):
 
 _ONES = call(torch.full((1, 1, 2, 2), 2.0), torch.tensor([[1.0]]), torch.tensor([[1.0]]))
 _MAPS = call(normal(3, 4, 2, 5, seed=4) + 0.5, normal(2, 4, seed=5), normal(4, 2, seed=6),
-             words="{name}(f, down, up) with f [3, 4, 2, 5], down [2, 4], up [4, 2]")  # fmt: skip
+             words="{name}(f, down, up) with f [3, 4, 2, 5], down [2, 4], up [4, 2]",
+             alone=("only-squares", "Your answer is correct for square maps, but only for those."))  # fmt: skip
 _SQUARE = call(normal(2, 3, 4, 4, seed=7), normal(3, 3, seed=8), normal(3, 3, seed=9),
                words="{name}(f, down, up) with f [2, 3, 4, 4], down [3, 3], up [3, 3]")  # fmt: skip
 
@@ -206,6 +226,7 @@ SQUEEZE_EXCITE = Exercise(
         call(torch.full((1, 1, 2, 2), 200.0), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
         gradients(normal(2, 3, 2, 2), normal(2, 3, seed=1), normal(3, 2, seed=2),
                   words="{name}(f, down, up) with f [2, 3, 2, 2], down [2, 3], up [3, 2]"),
+        in_float64(normal(1, 1, 2, 2), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
     ),
     mistakes=(
         Mistake("sum-for-mean", "You squeeze with the sum over the positions. The task asks for the mean.",

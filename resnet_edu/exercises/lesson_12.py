@@ -10,7 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, call, fits, integers, normal, raises
+from resnet_edu.exercises.writing import (
+    Case,
+    Exercise,
+    Fault,
+    Mistake,
+    call,
+    fits,
+    in_float64,
+    integers,
+    normal,
+    raises,
+)
 
 # --- a new head -------------------------------------------------------------------------------------------------------
 
@@ -128,6 +139,9 @@ REPLACE_HEAD = Exercise(
                 patch=("copy.deepcopy(net)", "net"), symptom=_exchanges_the_head_of_net),
         Mistake("features-fixed", "You hard-code 64 features. The old head knows how many there are.",
                 patch=("net.fc.in_features", "64"), symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
+        Mistake("outputs-for-features", "It has as many inputs as the old one has classes: its weight is [out, in].",
+                patch=("net.fc.in_features", "len(net.fc.weight)"),
+                symptom=lambda answer: answer(_Net(6, 5), 4).fc.in_features == 5),
         Mistake("old-rows", "Your head starts with rows of the old one. Class 0 is no longer airplane: start from "
                 "scratch.",
                 patch=("    return",
@@ -291,7 +305,7 @@ GRAD_CAM = Exercise(
          "channels, and set negative values to 0. Return the maps, [N, H, W].",
     cases=(
         call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])), call(_A, _G), call(_A, -_G),
-        call(_A2, _G2), call(_A2[:, :, :, :1], _G2[:, :, :, :1]),
+        call(_A2, _G2), call(_A2[:, :, :, :1], _G2[:, :, :, :1]), in_float64(_A, _G),
     ),
     mistakes=(
         Mistake("no-relu", "You keep negative values. The task asks for evidence in favor of the class.",
@@ -379,6 +393,11 @@ CALIBRATION_ERROR = Exercise(
                 on=(_FEW,)),
         Mistake("gaps-added-up", "You sum the distances without weighting them: your error can exceed 1.",
                 patch=("chosen.double().mean() * ", ""), on=(_FEW,)),
+        Mistake("single-images-left-out", "You leave out bins that contain one image. Only empty ones have no mean.",
+                patch=("chosen.any()", "chosen.sum() > 1")),
+        Mistake("range-of-the-confidences", "Your bins split the range of the confidences, not the range from 0 to 1.",
+                patch=("confidence * bins",
+                       "(confidence - confidence.min()) / (confidence.max() - confidence.min() + 1e-9) * bins")),
         Mistake("signs-cancel", "You add signed gaps: overconfidence in one bin and underconfidence in another then "
                 "cancel.", patch=(".abs()", "")),
         Mistake("signs-cancel-within", "You treat all the images as one bin: overconfidence in one place and "

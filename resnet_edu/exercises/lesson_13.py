@@ -14,11 +14,13 @@ from resnet_edu.exercises.writing import (
     call,
     gradients,
     gradients_of,
+    in_float64,
     integers,
     normal,
     output,
     parameters,
     raises,
+    right_but_not_on,
     shape,
 )
 
@@ -47,6 +49,7 @@ _SMALL = call(
 _MAPS = integers(2, 2, 3, 2), integers(2, 3, 6, 4, seed=1), _first_two
 _WORDS = "{name}(coarse [2, 2, 3, 2], fine [2, 3, 6, 4], lateral)"
 _LARGER = call(*_MAPS, words=_WORDS)
+_SQUARE = call(_MAPS[0][:, :, :2], _MAPS[1][:, :, :4], _first_two)
 
 
 TOP_DOWN = Exercise(
@@ -54,7 +57,7 @@ TOP_DOWN = Exercise(
     task="Upsample the coarse map to twice its height and width, repeating each value in a 2 x 2 square, and add the "
          "fine map after passing it through `lateral`, which gives it the coarse map's channels. Do not change the "
          "inputs.",
-    cases=(_SMALL, _LARGER, gradients(*_MAPS, words=_WORDS)),
+    cases=(_SMALL, _LARGER, gradients(*_MAPS, words=_WORDS), in_float64(*_MAPS, words=_WORDS)),
     mistakes=(
         Mistake("lateral-forgotten", "You add the fine map as it is. Pass it through `lateral` first.",
                 patch=("lateral(fine)", "fine"), on=(_SMALL,)),
@@ -78,6 +81,9 @@ TOP_DOWN = Exercise(
                 lambda c, f, g: c + F.avg_pool2d(g(f), 2)),
         Mistake("takes-every-second", "You take every second pixel of the fine map. Upsample the coarse one instead.",
                 lambda c, f, g: c + g(f)[..., ::2, ::2]),
+        Mistake("only-squares", "Your answer is correct for square maps, but only for those.",
+                patch=("scale_factor=2", "size=2 * coarse.shape[2]"),
+                symptom=right_but_not_on(top_down, [_SQUARE], [_LARGER])),
         Mistake("not-enlarged", "The two maps have different sizes: first make the coarse one twice as high and as "
                 "wide.",
                 patch=("F.interpolate(coarse, scale_factor=2, mode=\"nearest\")", "coarse"),
@@ -123,7 +129,7 @@ BOX_IOU = Exercise(
          "the first. Return the intersection over union of each box of a with each box of b, [N, M].",
     cases=(
         call(_A, _A), call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])), call(_A, _INSIDE), call(_INSIDE, _A), _APART,
-        call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"),
+        call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"), in_float64(_A, _INSIDE),
     ),
     mistakes=(
         Mistake("negative-sides", "Where two boxes do not overlap, your intersection has negative sides, and their "
@@ -190,10 +196,12 @@ AVERAGE_PRECISION = Exercise(
          "here, divided by the boxes up to here. Return the sum of these numbers, divided by the number of objects.",
     cases=(
         call(torch.tensor([0.9]), torch.tensor([True]), 1),
+        call(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([True, True, False]), 2),
         call(torch.tensor([0.3, 0.9, 0.6, 0.1]), torch.tensor([True, True, False, False]), 2),
         call(torch.tensor([0.9, 0.8, 0.3]), torch.tensor([True, False, True]), 4),
         call(torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5]), torch.tensor([False, True, True, True, False]), 5),
-        call(torch.tensor([0.5, 0.4]), torch.tensor([False, False]), 3),
+        call(torch.tensor([0.5, 0.4]), torch.tensor([False, False]), 3,
+             alone=("no-hits", "Without a single hit, yours divides 0 by 0. The average precision is then 0.")),
     ),
     mistakes=(
         Mistake("not-sorted", "You take the hits in the given order. Sort them by score first, highest first.",
@@ -217,6 +225,8 @@ AVERAGE_PRECISION = Exercise(
                 patch=("precision * ", "")),
         Mistake("scores-averaged", "You average the scores of the hits. The network's confidence does not count, only "
                 "the order.", lambda s, h, p: (s.double() * h).sum().item() / p),
+        Mistake("ranks-one-short", "Your count of boxes is one short: up to the second box, there are 2.",
+                patch=("torch.arange(1, len(hits) + 1)", "torch.arange(len(hits)).clamp(min=1)")),
         Mistake("ranks-from-zero", "Your count of boxes starts at 0, so something is divided by 0. The first box is "
                 "box 1.", patch=("1, len(hits) + 1", "len(hits)")),
     ),
@@ -261,7 +271,7 @@ SIGNAL_BLOCK = Exercise(
          "length T.",
     cases=(
         shape(_SIGNAL, 4, 1), shape(_SIGNAL, 4, 3), parameters(4, 2), output(_SIGNAL, 4, 1), output(_SIGNAL, 4, 2),
-        output(_SIGNAL, 4, 2, mode="eval"), gradients_of(normal(3, 4, 12), 4, 2),
+        output(10 * _SIGNAL, 4, 2, mode="eval"), gradients_of(normal(3, 4, 12), 4, 2), output(_SIGNAL.double(), 4, 2),
     ),
     mistakes=(
         Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", patch=(")) + x", "))")),

@@ -41,8 +41,9 @@ from resnet_edu.exercises.core import Case, Exercise, Mistake
 from resnet_edu.exercises.faults import Fault
 
 __all__ = [
-    "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "built", "call", "called", "fits", "gradients",
-    "gradients_of", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same", "shape",
+    "FLOAT64", "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "apart", "built", "call", "called", "fits",
+    "gradients", "gradients_of", "in_float64", "integers", "kept_in_float64", "normal", "output", "parameters",
+    "raises", "right_but_not_on", "same", "shape",
 ]  # fmt: skip
 
 Answer = Callable[..., Any]
@@ -53,9 +54,10 @@ NO_SUPER = "its __init__ does not call super().__init__(), which has to come bef
 # --- cases for a function ---------------------------------------------------------------------------------------------
 
 
-def call(*arguments: Any, words: str | None = None, **keywords: Any) -> Case:
+def call(*arguments: Any, words: str | None = None, alone: tuple[str, str] | None = None, **keywords: Any) -> Case:
     """The case that calls the answer with these arguments and compares what it returns."""
-    return Case(words or _written(*arguments, **keywords), lambda answer: called(answer, *arguments, **keywords))
+    words = words or _written(*arguments, **keywords)
+    return Case(words, lambda answer: called(answer, *arguments, **keywords), alone)
 
 
 def gradients(*arguments: Any, words: str | None = None) -> Case:
@@ -69,7 +71,33 @@ def gradients(*arguments: Any, words: str | None = None) -> Case:
                 raise Fault("cuts-the-gradient", f"no gradient reaches input {number}: {CUT}.")
         return [one.grad for one in inputs if _is_float(one)]
 
-    return Case(f"the gradients of a loss that follows {words or _written(*arguments)}", run)
+    return Case(f"the gradients of a loss that follows {words or _written(*arguments)}", run, alone=GRADIENT)
+
+
+def in_float64(*arguments: Any, words: str | None = None, **keywords: Any) -> Case:
+    """The case that calls the answer with float64 in place of float32: its result has to be float64, too."""
+    doubles = [one.double() if _is_float(one) else one for one in arguments]
+
+    def run(answer: Any) -> Any:
+        return kept_in_float64(called(answer, *doubles, **keywords))
+
+    return Case(f"{words or _written(*arguments, **keywords)}, in float64", run, alone=FLOAT64)
+
+
+#: For an answer that is wrong only there.
+GRADIENT = "wrong-gradient", "Your values are right, but not their gradient. Is part of the graph cut, as by detach?"
+EVAL = "only-in-train-mode", "Your module is right in train mode, but not in eval mode."
+FLOAT64 = (
+    "only-float32",
+    "Your answer is right for float32 only. Give what you create the dtype of the input: x.new_zeros, zeros_like.",
+)
+
+
+def kept_in_float64(result: Any) -> Any:
+    """The result. Raises Fault if it is a tensor of another float type."""
+    if _is_float(result) and result.dtype != torch.float64:
+        raise Fault(FLOAT64[0], f"it returns {str(result.dtype)[6:]} for float64. {FLOAT64[1]}")
+    return result
 
 
 CUT = "detach, .data, NumPy, or no_grad has cut the graph"
@@ -161,20 +189,38 @@ def shape(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
 
 
 def parameters(*arguments: Any, **keywords: Any) -> Case:
-    """The case that compares how many parameters the module has."""
-    words = f"the number of parameters of {_written(*arguments, **keywords)}"
-    return Case(words, lambda answer: sum(p.numel() for p in built(answer, *arguments, **keywords).parameters()))
+    """The case that compares how many parameters the module has, and that a second one has its own."""
+
+    def run(answer: Any) -> int:
+        return sum(p.numel() for p in apart(*(built(answer, *arguments, **keywords) for _ in range(2))).parameters())
+
+    return Case(f"the number of parameters of {_written(*arguments, **keywords)}", run)
+
+
+def apart(one: nn.Module, other: nn.Module) -> nn.Module:
+    """The first of two modules that were built alike. Raises Fault if they share a parameter."""
+    if {id(p) for p in one.parameters()} & {id(p) for p in other.parameters()}:
+        raise Fault(
+            "shared-between-calls",
+            "two calls return the same layer, so training one changes the other. Create new layers in each call.",
+        )
+    return one
 
 
 def output(x: Tensor, *arguments: Any, mode: str = "train", **keywords: Any) -> Case:
-    """The case that compares the module's output for x, in eval mode after one batch in train mode."""
+    """The case that compares the module's output for x, in eval mode after one batch in train mode.
+
+    For an x in float64, the module is converted to it.
+    """
+    of = f"x {list(x.shape)}{' in float64' if x.dtype == torch.float64 else ''}"
 
     def run(answer: Any) -> Tensor:
-        module = built(answer, *arguments, **keywords)
+        module = built(answer, *arguments, **keywords).to(x.dtype)
         result = called(module, x)  # moves the running statistics
         return result if mode == "train" else called(module.eval(), x)
 
-    return Case(f"{_written(*arguments, **keywords)}(x) in {mode} mode with x {list(x.shape)}", run)
+    alone = EVAL if mode == "eval" else FLOAT64 if x.dtype == torch.float64 else None
+    return Case(f"{_written(*arguments, **keywords)}(x) in {mode} mode with {of}", run, alone)
 
 
 def gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
@@ -188,7 +234,8 @@ def gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
         missing = sum(p.grad is None for p in module.parameters())
         return {"the gradient with respect to x": by.grad, "parameters without a gradient": missing}
 
-    return Case(f"the gradients of a loss that follows {_written(*arguments, **keywords)}(x), x {list(x.shape)}", run)
+    words = f"the gradients of a loss that follows {_written(*arguments, **keywords)}(x), x {list(x.shape)}"
+    return Case(words, run, alone=GRADIENT)
 
 
 def built(answer: Any, *arguments: Any, **keywords: Any) -> nn.Module:
