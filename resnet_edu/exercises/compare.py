@@ -131,7 +131,8 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
             return Trouble(inner.slug, f"at [{place}], {inner.sentence}")
     kinds = _kind(found), _kind(expected)
     if kinds[0] != kinds[1] and kinds not in ALIKE:  # such as 3.0 and 3, which read the same
-        return Trouble("kind", f"expected {_told(expected)}, but got {_told(found)}.")
+        slug = "whole-but-a-float" if kinds == ("a float", "an int") and plain(found) == expected else "kind"
+        return Trouble(slug, f"expected {_told(expected)}, but got {_told(found)}.")
     return Trouble("result", f"expected {shown(expected)}, but got {shown(found)}.")
 
 

@@ -44,6 +44,10 @@ CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
 ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer
 
 
+#: (old, new), or several such pairs.
+Patch = tuple[str, str] | tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """status: "correct", "wrong" or "not attempted". mistake: its slug, if it is wrong. message: for the learner."""
@@ -74,6 +78,7 @@ class Mistake:
     answer: a function or class that makes it; any answer that returns the same in every case makes it, too.
     patch: instead of `answer`, (old, new) or several such pairs: the reference with this text replaced. The old text
         must occur in the reference exactly once.
+    also: more functions and patches that make the same mistake.
     on: the only cases that count, such as those of ordinary size.
     symptom: instead of `on`, a function that decides for any answer whether it makes the mistake. It runs within the
         same limits, and an exception means no. With a symptom, `answer` or `patch` is an example, and may be missing.
@@ -83,7 +88,8 @@ class Mistake:
     sentence: str
     answer: Callable[..., Any] | None = None
     symptom: Callable[[Any], bool] | None = None
-    patch: tuple[str, str] | tuple[tuple[str, str], ...] = ()
+    patch: Patch | None = None
+    also: tuple[Callable[..., Any] | Patch, ...] = ()
     on: tuple[Case, ...] = ()
 
     def __post_init__(self) -> None:
@@ -91,9 +97,9 @@ class Mistake:
         if made > 1 or (not made and not self.symptom) or (self.symptom and self.on):
             raise ValueError(f"Mistake({self.slug!r}): pass `answer` or `patch`, and `on` or `symptom`.")
 
-    def patched(self, source: str) -> str:
+    def patched(self, patch: Patch, source: str) -> str:
         """The reference's source with the mistake in it."""
-        for old, new in [self.patch] if isinstance(self.patch[0], str) else self.patch:
+        for old, new in patch if isinstance(patch[0], tuple) else [patch]:
             if (times := source.count(old)) != 1:
                 raise ValueError(
                     f"Mistake({self.slug!r}): the reference contains {old!r} {times} times; a patch needs it exactly "
@@ -155,9 +161,9 @@ class Exercise:
     def makes_modules(self) -> bool:
         return isinstance(self.reference, type) or "Module" in str(inspect.signature(self.reference).return_annotation)
 
-    def answer_with(self, mistake: Mistake) -> Callable[..., Any] | None:
-        """A wrong answer that makes this mistake; None if only a symptom of it is known."""
-        return self._patched[mistake.slug] if mistake.patch else mistake.answer
+    def answers_with(self, mistake: Mistake) -> list[Callable[..., Any]]:
+        """The wrong answers that make this mistake; none if only a symptom of it is known."""
+        return self._answers[mistake.slug]
 
     @once_a_check()
     def check(self, answer: Any) -> Verdict:
@@ -182,7 +188,8 @@ class Exercise:
     def _once_more(self, answer: Any) -> Verdict:
         """Correct, if it is so when the cases come again, the largest first."""
         for case, right in zip(self.cases[::-1], self._expected()[::-1], strict=True):
-            if not _agree(attempt(partial(case.run, answer)), right):
+            again = attempt(partial(case.run, answer))
+            if not again.hopeless and not _agree(again, right):  # hopeless: the machine was busy
                 slug, sentence = REMEMBERS
                 return Verdict(WRONG, slug, f"{sentence} For example, {self._words(case)}, after larger ones.")
         return Verdict(CORRECT)
@@ -198,15 +205,21 @@ class Exercise:
         return self._outcomes[defaults]
 
     @cached_property
-    def _patched(self) -> dict[str, Callable[..., Any]]:
-        """By slug, what each patch turns the reference into, with the names of the module that it is written in."""
-        answers = {}
-        for mistake in self.mistakes:
-            if mistake.patch:
-                names = dict(vars(sys.modules[self.reference.__module__]))
-                exec(compile(mistake.patched(self.solution), f"<{self.name}: {mistake.slug}>", "exec"), names)
-                answers[mistake.slug] = names[self.name]
-        return answers
+    def _answers(self) -> dict[str, list[Callable[..., Any]]]:
+        """By slug, the answers of each mistake; patches run with the names of the reference's module."""
+
+        def made(mistake: Mistake, way: Callable[..., Any] | Patch) -> Callable[..., Any]:
+            if callable(way):
+                return way
+            names = dict(vars(sys.modules[self.reference.__module__]))
+            code = mistake.patched(way, self.solution)
+            exec(compile(code, f"<{self.name}: {mistake.slug}>", "exec"), names)
+            return names[self.name]
+
+        return {
+            mistake.slug: [made(mistake, way) for way in (mistake.answer, mistake.patch, *mistake.also) if way]
+            for mistake in self.mistakes
+        }
 
     def _unfit(self, answer: Any) -> None:
         """Raises Fault if the answer is wrong before it is even called."""
@@ -244,8 +257,8 @@ class Exercise:
             return Verdict(WRONG, trouble.slug, example)
         if mistake := self._known(answer, found, first):
             return Verdict(WRONG, mistake.slug, f"{mistake.sentence} {example}")
-        if trouble.slug in UNNAMED and (told := self._of_any_answer(answer, found, first)):
-            return Verdict(WRONG, told[0], f"{told[1]} {example}")
+        if trouble.slug in UNNAMED and (named := self._of_any_answer(answer, found, first)):
+            return Verdict(WRONG, named[0], f"{named[1]} {example}")
         return Verdict(WRONG, trouble.slug, example)
 
     def _of_any_answer(self, answer: Any, found: list[Outcome], first: int) -> tuple[str, str] | None:
@@ -255,7 +268,8 @@ class Exercise:
             return "arguments-reordered", f"Your arguments are in another order than in {self.signature}."
         expected = self._expected()
         for case, before in zip(self.cases[: first + 1], found, strict=False):
-            if not _agree(attempt(partial(case.run, answer)), before):
+            again = attempt(partial(case.run, answer))
+            if not again.hopeless and not _agree(again, before):
                 return REMEMBERS
         run = partial(self.cases[first].run, answer)
         if isinstance(expected[first].value, torch.Tensor) and not _agree(attempt(run, seed=SEED + 1), found[first]):
@@ -275,14 +289,16 @@ class Exercise:
                     return mistake
             elif len(found) == len(self.cases):
                 order = [first, *range(first), *range(first + 1, len(found))]  # most mistakes part there
-                runs = (partial(self.cases[i].run, self.answer_with(mistake)) for i in order)
-                if all(_agree(found[i], attempt_trusted(run)) for i, run in zip(order, runs, strict=True)):
-                    return mistake
+                for wrong in self.answers_with(mistake):
+                    if all(_agree(found[i], attempt_trusted(partial(self.cases[i].run, wrong))) for i in order):
+                        return mistake
         return None
 
     def _agrees_on(self, mistake: Mistake, answer: Any) -> bool:
         """Whether the answer returns what the mistake returns in the cases that count."""
-        return all(same(case.run(answer), case.run(self.answer_with(mistake))) for case in mistake.on)
+        return any(
+            all(same(case.run(answer), case.run(wrong)) for case in mistake.on) for wrong in self.answers_with(mistake)
+        )
 
 
 def _agree(found: Outcome, expected: Outcome) -> bool:

@@ -59,39 +59,32 @@ TOP_DOWN = Exercise(
          "inputs.",
     cases=(_SMALL, _LARGER, gradients(*_MAPS, words=_WORDS), in_float64(*_MAPS, words=_WORDS)),
     mistakes=(
-        Mistake("lateral-forgotten", "You add the fine map as it is. Pass it through `lateral` first.",
-                patch=("lateral(fine)", "fine"), on=(_SMALL,)),
+        Mistake("lateral-forgotten", "You add the fine map without `lateral`.", patch=("lateral(fine)", "fine"),
+                on=(_SMALL,)),
         Mistake("lateral-on-the-sum", "You apply `lateral` to the sum. Only the fine map goes through it.",
                 patch=(("F.inter", "lateral(F.inter"), ("lateral(fine)", "fine)")), on=(_SMALL,)),
         Mistake("lateral-on-coarse", "You apply `lateral` to the coarse map. It is the fine map that goes through it.",
                 patch=(("interpolate(coarse", "interpolate(lateral(coarse)"), ("lateral(fine)", "fine")), on=(_SMALL,)),
-        Mistake("bilinear", "You interpolate between neighboring values (bilinear). The task asks you to repeat each "
-                "value.",
-                patch=("nearest", "bilinear")),
-        Mistake("bilinear-corners", "You interpolate between neighboring values (bilinear). The task asks you to "
-                "repeat each value.", patch=('"nearest"', '"bilinear", align_corners=True')),
-        Mistake("tiled", "You tile copies of the whole map. Repeat each value where it is.",
+        Mistake("bilinear", "You interpolate between neighboring values (bilinear). Repeat each value.",
+                patch=("nearest", "bilinear"), also=(('"nearest"', '"bilinear", align_corners=True'),)),
+        Mistake("tiled", "You tile the map. Repeat each value where it is.",
                 lambda c, f, g: c.repeat(1, 1, 2, 2) + g(f)),
         Mistake("concatenated", "You concatenate the channels of both maps. The task asks for their sum.",
                 lambda c, f, g: torch.cat([F.interpolate(c, scale_factor=2), g(f)], 1)),
-        Mistake("coarse-only", "Your result is only the coarse map. The fine one is missing.",
-                patch=(" + lateral(fine)", "")),
-        Mistake("fine-only", "Your result is only the fine map. The coarse one is missing.", lambda c, f, g: g(f)),
-        Mistake("shrinks-the-fine", "You downsample the fine map. Upsample the coarse one instead.",
-                lambda c, f, g: c + F.avg_pool2d(g(f), 2)),
-        Mistake("takes-every-second", "You take every second pixel of the fine map. Upsample the coarse one instead.",
-                lambda c, f, g: c + g(f)[..., ::2, ::2]),
+        Mistake("coarse-only", "The fine map is missing from your result.", patch=(" + lateral(fine)", "")),
+        Mistake("fine-only", "The coarse map is missing from your result.", lambda c, f, g: g(f)),
+        Mistake("shrinks-the-fine", "You shrink the fine map. Upsample the coarse one instead.",
+                lambda c, f, g: c + F.avg_pool2d(g(f), 2), also=(lambda c, f, g: c + g(f)[..., ::2, ::2],)),
         Mistake("only-squares", "Your answer is correct for square maps, but only for those.",
                 patch=("scale_factor=2", "size=2 * coarse.shape[2]"),
                 symptom=right_but_not_on(top_down, [_SQUARE], [_LARGER])),
         Mistake("not-enlarged", "The two maps have different sizes: first make the coarse one twice as high and as "
-                "wide.",
-                patch=("F.interpolate(coarse, scale_factor=2, mode=\"nearest\")", "coarse"),
+                "wide.", patch=("F.interpolate(coarse, scale_factor=2, mode=\"nearest\")", "coarse"),
                 symptom=lambda answer: any(
                     raises(RuntimeError, f"at non-singleton dimension {d}", _LARGER.run)(answer)
                     for d in (2, 3)  # 1 is that of the channels
                 )),
-        Mistake("relu-added", "You apply a ReLU to the sum. The task asks for the sum alone.",
+        Mistake("relu-added", "The task asks for the sum alone, without a ReLU.",
                 lambda c, f, g: F.relu(top_down(c, f, g))),
     ),
     hints=(
@@ -132,21 +125,17 @@ BOX_IOU = Exercise(
         call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"), in_float64(_A, _INSIDE),
     ),
     mistakes=(
-        Mistake("negative-sides", "Where two boxes do not overlap, your intersection has negative sides, and their "
-                "product is positive. A side is at least 0.", patch=(".clamp(min=0)", ""), on=(_APART,)),
-        Mistake("union-counts-twice", "Your union is the sum of both areas. It counts the shared area twice.",
+        Mistake("negative-sides", "Where two boxes do not overlap, your intersection has two negative sides. A side is "
+                "at least 0.", patch=(".clamp(min=0)", ""), on=(_APART,)),
+        Mistake("union-counts-twice", "Your union, the sum of the areas, counts the shared area twice.",
                 patch=(" - shared", "")),
         Mistake("dice", "You divide twice the intersection by the sum of the areas. That is the Dice coefficient.",
                 patch=(("shared / ", "2 * shared / "), (" - shared", ""))),
-        Mistake("over-first-area", "You divide by the area of the box of a. Divide by the union.",
-                patch=(" + area_b - shared", "")),
-        Mistake("over-second-area", "You divide by the area of the box of b. Divide by the union.",
-                patch=("area_a[:, None] + area_b - shared", "area_b")),
-        Mistake("over-smaller-area", "You divide by the smaller area. A small box inside a large one is not a perfect "
-                "match.", patch=("(area_a[:, None] + area_b - shared)", "torch.minimum(area_a[:, None], area_b)")),
-        Mistake("over-larger-area", "You divide by the larger area. The union is larger than that, unless one box is "
-                "inside the other.",
-                patch=("(area_a[:, None] + area_b - shared)", "torch.maximum(area_a[:, None], area_b)")),
+        Mistake("over-first-area", "You divide by the area of one box. Divide by the union.",
+                patch=(" + area_b - shared", ""),
+                also=(("area_a[:, None] + area_b - shared", "area_b"),
+                      ("(area_a[:, None] + area_b - shared)", "torch.minimum(area_a[:, None], area_b)"),
+                      ("(area_a[:, None] + area_b - shared)", "torch.maximum(area_a[:, None], area_b)"))),
         Mistake("intersection-only", "You return the area of the intersection. Divide it by that of the union.",
                 patch=(" / (area_a[:, None] + area_b - shared)", "")),
         Mistake("counts-pixels", "You add 1 to each side, as for corners that are whole pixels. Here, a side is x2 - "
@@ -158,10 +147,8 @@ BOX_IOU = Exercise(
         Mistake("corner-and-size", "You read the four numbers as a corner and a size. They are two corners.",
                 patch=("first =",
                        "a, b = (torch.cat((c[:, :2], c[:, :2] + c[:, 2:]), 1) for c in (a, b))\n    first =")),
-        Mistake("transposed", "Your matrix has one row per box of b. The task asks for one row per box of a.",
-                lambda a, b: box_iou(b, a)),
-        Mistake("hull-for-intersection", "You use the bounding box of both instead of what they share: minimum and "
-                "maximum are swapped.",
+        Mistake("transposed", "Your matrix has one row per box of b, not of a.", lambda a, b: box_iou(b, a)),
+        Mistake("hull-for-intersection", "You use the box around both, not what they share.",
                 patch=(("first = torch.maximum", "first = torch.minimum"),
                        ("last = torch.minimum", "last = torch.maximum"))),
         Mistake("row-by-row", "You compare box i only with box i. The task asks for every pair: [N, M].",
@@ -204,25 +191,20 @@ AVERAGE_PRECISION = Exercise(
              alone=("no-hits", "Without a single hit, yours divides 0 by 0. The average precision is then 0.")),
     ),
     mistakes=(
-        Mistake("not-sorted", "You take the hits in the given order. Sort them by score first, highest first.",
+        Mistake("not-sorted", "Sort the hits by score first, highest first.",
                 patch=("[scores.argsort(descending=True)]", "")),
         Mistake("sorted-upwards", "You start with the lowest score.", patch=("descending=True", "")),
         Mistake("missed-not-counted", "You divide by the number of objects that were found. A missed object counts as "
-                "0.",
-                patch=("/ positives", "/ max(hits.sum().item(), 1)")),
-        Mistake("over-boxes", "You divide by the number of boxes. Divide by the number of objects.",
+                "0.", patch=("/ positives", "/ max(hits.sum().item(), 1)")),
+        Mistake("over-boxes", "You divide by the number of boxes, not of objects.",
                 patch=("/ positives", "/ len(hits)")),
-        Mistake("every-rank", "You add the precision at each box. Only those at the hits count.",
-                patch=(" * hits", "")),
-        Mistake("mean-over-ranks", "You take the mean of the precision at each box. Only those at the hits count, and "
-                "the divisor is the number of objects.", patch=((" * hits", ""), ("/ positives", "/ len(hits)"))),
-        Mistake("smoothed", "You raise each precision to the highest one that follows it, as some benchmarks do. The "
-                "task asks for the precision as it is.",
-                patch=("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
+        Mistake("every-rank", "You add the precision at each box. Add only those at the hits.", patch=(" * hits", ""),
+                also=(((" * hits", ""), ("/ positives", "/ len(hits)")),)),
+        Mistake("smoothed", "You raise each precision to the highest one that follows, as some benchmarks do. Take it "
+                "as it is.", patch=("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
         Mistake("precision-only", "You return the precision of all boxes together. It ignores where in the order the "
                 "hits are.", lambda s, h, p: h.double().mean().item()),
-        Mistake("recall-only", "You return the recall: hits divided by objects. It ignores false positives.",
-                patch=("precision * ", "")),
+        Mistake("recall-only", "You return the recall, which ignores false positives.", patch=("precision * ", "")),
         Mistake("scores-averaged", "You average the scores of the hits. The network's confidence does not count, only "
                 "the order.", lambda s, h, p: (s.double() * h).sum().item() / p),
         Mistake("ranks-one-short", "Your count of boxes is one short: up to the second box, there are 2.",
@@ -275,18 +257,15 @@ SIGNAL_BLOCK = Exercise(
     ),
     mistakes=(
         Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", patch=(")) + x", "))")),
-        Mistake("relu-before-addition", "Your last ReLU comes before the addition. It belongs after it.",
-                patch=(")) + x)", "))) + x")),
+        Mistake("relu-before-addition", "Your last ReLU belongs after the addition.", patch=(")) + x)", "))) + x")),
         Mistake("no-last-relu", "There is no ReLU after your addition.", patch=("F.relu(self.bn2", "(self.bn2")),
-        Mistake("no-inner-relu", "There is no ReLU between your two convolutions: together they are one linear map.",
-                patch=("F.relu(self.bn1", "(self.bn1")),
+        Mistake("no-inner-relu", "There is no ReLU between your convolutions.", patch=("F.relu(self.bn1", "(self.bn1")),
         Mistake("norm-after-addition", "Your second BatchNorm comes after the addition, so it normalizes x, too. The "
                 "identity path has to stay clear.", patch=("(out)) + x", "(out) + x)")),
         Mistake("not-dilated", "Your taps are adjacent. They should be `dilation` apart.",
                 patch=("super().__init__()", "super().__init__()\n        dilation = 1")),
         Mistake("second-not-dilated", "The taps of your second convolution are adjacent. Both convolutions are "
-                "dilated.",
-                patch=("self.conv2 =", "dilation = 1\n        self.conv2 =")),
+                "dilated.", patch=("self.conv2 =", "dilation = 1\n        self.conv2 =")),
         Mistake("causal", "You pad only at the start, so each output looks only backward. Pad both ends equally.",
                 patch=(("self.bn2 =", "self.conv1.padding = self.conv2.padding = (2 * dilation,)\n        self.bn2 ="),
                        ("conv1(x)", "conv1(x)[..., : x.shape[2]]"),
