@@ -129,7 +129,7 @@ def test_of_two_mistakes_the_one_that_agrees_everywhere_is_named():
     large = Mistake("large", "Large.", lambda x: x)
     for mistakes in ((small, large), (large, small)):
         assert toy(mistakes=mistakes).check(lambda x: x).mistake == "large"
-        assert toy(mistakes=mistakes).check(small.answer).mistake == "small"
+        assert toy(mistakes=mistakes).check(small.answers[0]).mistake == "small"
 
 
 def test_a_mistake_can_be_known_by_a_symptom():
@@ -150,8 +150,7 @@ def test_an_exercise_that_is_not_whole_is_refused():
     for change in ({"difficulty": 6}, {"hints": ("One.",)}, {"cases": ()}, {"mistakes": toy().mistakes[:1] * 2}):
         with pytest.raises(ValueError, match="double"):
             toy(**change)
-    two_answers, one_condition_too_many = {"answer": double, "patch": ("2", "3")}, {"symptom": bool, "on": (call(1.0),)}
-    for given in ({}, two_answers, one_condition_too_many):
+    for given in ({}, {"symptom": bool, "on": (call(1.0),)}):
         with pytest.raises(ValueError, match="slug"):
             Mistake("slug", "Sentence.", **given)
 
@@ -159,8 +158,8 @@ def test_an_exercise_that_is_not_whole_is_refused():
 def test_a_mistake_can_be_a_patch_of_the_reference():
     patched = toy(
         mistakes=(
-            Mistake("triple", "You take three times x.", patch=("2 *", "3 *")),
-            Mistake("swapped", "You add 2 to the square.", patch=(("2 * x", "2 + y * y"), ("(x)", "(y)"))),
+            Mistake("triple", "You take three times x.", ("2 *", "3 *")),
+            Mistake("swapped", "You add 2 to the square.", (("2 * x", "2 + y * y"), ("(x)", "(y)"))),
         )
     )
     assert patched.check(lambda x: x + x + x).mistake == "triple"
@@ -170,14 +169,14 @@ def test_a_mistake_can_be_a_patch_of_the_reference():
 
 def test_a_patch_that_fits_nowhere_or_twice_is_refused():
     for old, times in (("3 * x", 0), ("x", 2)):
-        unfit = toy(mistakes=(Mistake("unfit", "Unfit.", patch=(old, "y")),))
+        unfit = toy(mistakes=(Mistake("unfit", "Unfit.", (old, "y")),))
         with pytest.raises(ValueError, match=rf"unfit.*{re.escape(old)}.* {times} times"):
             unfit.check(lambda x: x)
 
 
 def test_a_mistake_can_count_on_some_cases_only():
     ordinary = call(1.0), call(3.0)
-    triple = Mistake("triple", "You take three times x.", patch=("2 *", "3 *"), on=ordinary)
+    triple = Mistake("triple", "You take three times x.", ("2 *", "3 *"), on=ordinary)
     both = lambda x: 3 * x if isinstance(x, float) else x  # noqa: E731 - wrong in another way for tensors
     assert toy(mistakes=(triple,)).check(both).mistake == "triple"
     assert toy(mistakes=(triple,)).check(lambda x: 4 * x).mistake == "result"

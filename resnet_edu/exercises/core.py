@@ -9,7 +9,7 @@ call to the next, that only its gradient is wrong.
     Exercise(
         reference=double,
         cases=(call(1), call(torch.tensor([1.0, -2.0]))),
-        mistakes=(Mistake("square", "You multiply x by itself.", patch=("2 * x", "x * x")),),
+        mistakes=(Mistake("square", "You multiply x by itself.", ("2 * x", "x * x")),),
         ...
     )
 """
@@ -44,7 +44,6 @@ CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
 ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer
 
 
-#: (old, new), or several such pairs.
 Patch = tuple[str, str] | tuple[tuple[str, str], ...]
 
 
@@ -71,40 +70,34 @@ class Case:
     alone: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True)
 class Mistake:
     """A known wrong answer. sentence: tells the learner what is wrong, without giving the right answer away.
 
-    answer: a function or class that makes it; any answer that returns the same in every case makes it, too.
-    patch: instead of `answer`, (old, new) or several such pairs: the reference with this text replaced. The old text
+    answers: each makes the mistake, and so does any answer that returns the same in every case. One is a function or
+        class, or a patch: (old, new), or several such pairs, for the reference with this text replaced. The old text
         must occur in the reference exactly once.
-    also: more functions and patches that make the same mistake.
     on: the only cases that count, such as those of ordinary size.
     symptom: instead of `on`, a function that decides for any answer whether it makes the mistake. It runs within the
-        same limits, and an exception means no. With a symptom, `answer` or `patch` is an example, and may be missing.
+        same limits, and an exception means no. With a symptom, `answers` are examples, and may be missing.
     """
 
-    slug: str
-    sentence: str
-    answer: Callable[..., Any] | None = None
-    symptom: Callable[[Any], bool] | None = None
-    patch: Patch | None = None
-    also: tuple[Callable[..., Any] | Patch, ...] = ()
-    on: tuple[Case, ...] = ()
-
-    def __post_init__(self) -> None:
-        made = bool(self.answer) + bool(self.patch)
-        if made > 1 or (not made and not self.symptom) or (self.symptom and self.on):
-            raise ValueError(f"Mistake({self.slug!r}): pass `answer` or `patch`, and `on` or `symptom`.")
+    def __init__(
+        self,
+        slug: str,
+        sentence: str,
+        *answers: Callable[..., Any] | Patch,
+        symptom: Callable[[Any], bool] | None = None,
+        on: tuple[Case, ...] = (),
+    ) -> None:
+        if not (answers or symptom) or (symptom and on):
+            raise ValueError(f"Mistake({slug!r}): pass answers or `symptom`, and not both `symptom` and `on`.")
+        self.slug, self.sentence, self.answers, self.symptom, self.on = slug, sentence, answers, symptom, on
 
     def patched(self, patch: Patch, source: str) -> str:
         """The reference's source with the mistake in it."""
         for old, new in patch if isinstance(patch[0], tuple) else [patch]:
             if (times := source.count(old)) != 1:
-                raise ValueError(
-                    f"Mistake({self.slug!r}): the reference contains {old!r} {times} times; a patch needs it exactly "
-                    "once."
-                )
+                raise ValueError(f"Mistake({self.slug!r}): {old!r} is {times} times in the reference, not once.")
             source = source.replace(old, new)
         return source
 
@@ -216,10 +209,7 @@ class Exercise:
             exec(compile(code, f"<{self.name}: {mistake.slug}>", "exec"), names)
             return names[self.name]
 
-        return {
-            mistake.slug: [made(mistake, way) for way in (mistake.answer, mistake.patch, *mistake.also) if way]
-            for mistake in self.mistakes
-        }
+        return {mistake.slug: [made(mistake, way) for way in mistake.answers] for mistake in self.mistakes}
 
     def _unfit(self, answer: Any) -> None:
         """Raises Fault if the answer is wrong before it is even called."""

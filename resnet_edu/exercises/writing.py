@@ -5,13 +5,14 @@ reference, difficulty, minutes, task, cases (smallest first), mistakes, hints. W
 that works:
 
 1. A patch of the reference, if that is shorter than a function:
-   `Mistake("sign", "Your sign is lost.", patch=("a @ b", "abs(a @ b)"))`, or several pairs, applied one after another.
-   The old text must occur in the source exactly once, docstring included.
+   `Mistake("sign", "Your sign is lost.", ("a @ b", "abs(a @ b)"))`, or a tuple of several pairs, applied one after
+   another. The old text must occur in the source exactly once, docstring included.
 2. A function, preferably one that calls the reference: `lambda net: list(layer_norms(net).values())`.
 3. A symptom, if many different lines make the mistake, each failing in its own way elsewhere:
    `symptom=right_but_not_on(reference, SQUARES, RECTANGLES)`. Without a patch as an example, it needs an answer in
    `tests/exercise_bank`.
 
+Several ways to make one mistake, with one correction, stand in one `Mistake`, each as an answer of its own.
 A mistake of kind 1 or 2 is reported if an answer returns the same in all cases, so nothing else may be wrong with the
 answer; with `on=CASES`, if it returns the same in these. The first in the tuple wins: put `on` and `symptom` before the
 mistakes that they must not be confused with.
