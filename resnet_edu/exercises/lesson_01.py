@@ -30,16 +30,14 @@ OUTPUT_SIZE = Exercise(
         call(33, 5, 3, 2, 2),
     ),
     mistakes=(
-        Mistake("no-plus-one", "Count the kernel's positions, not the steps between them.",
-                (" // stride + 1", " // stride")),
+        Mistake("no-plus-one", "Count the positions, not the steps between them.", (" // stride + 1", " // stride")),
         Mistake("true-division", "`/` returns a float. Which division discards the remainder?", ("//", "/")),
         Mistake("last-one-lost", "You lose the last position where the kernel fits exactly. It may touch the edge.",
                 ("reach)", "reach - 1)")),
         Mistake("remembers", "You reuse an earlier result, although the dilation was a different one.",
                 symptom=lambda answer: [answer(*one) for one in _DILATED] == [39] * 4),
-        Mistake("rounds-up", "A kernel that extends past the edge does not count.", ("reach)", "reach + stride - 1)")),
-        Mistake("rounds-to-nearest", "`round` goes up as often as down. A kernel that extends past the edge does not "
-                "count, however little it does.", (("return (", "return round(("), ("// stride", "/ stride)"))),
+        Mistake("rounds-up", "A kernel that extends past the edge does not count: round down.",
+                ("reach)", "reach + stride - 1)"), (("return (", "return round(("), ("// stride", "/ stride)"))),
         Mistake("padding-once", "Padding is added on both sides of the image.", ("2 * padding", "padding")),
         Mistake("pads-the-output", "You pad the result. Padding enlarges the image, so the stride applies to it, too.",
                 ((" + 2 * padding", ""), ("stride + 1", "stride + 1 + 2 * padding"))),
@@ -126,15 +124,14 @@ CONVOLVE = Exercise(
                 "A window starts at its corner.", symptom=right_but_not_on(convolve, _ODD, _EVEN)),
         Mistake("flips-the-kernel", "You rotate the kernel by 180 degrees. A convolution in mathematics does that; one "
                 "in a neural network does not.", ("w * w", "w.flip(2, 3) * w")),
-        Mistake("transposes-the-kernel", "Your kernel's rows and columns are swapped.",
+        Mistake("transposes-the-kernel", "Rows and columns of the kernel are swapped.",
                 ("w * w", "w.transpose(2, 3) * w")),
-        Mistake("ignores-stride", "The stride has no effect on your answer.", ("    k =", "    stride = 1\n    k =")),
+        Mistake("ignores-stride", "The stride has no effect.", ("    k =", "    stride = 1\n    k =")),
         Mistake("stride-only-in-the-size", "You compute as many windows as the stride requires, but the window moves "
                 "by only one pixel.", ("row * stride, column * stride", "row, column")),
         Mistake("strides-the-image", "You take every stride-th pixel first. The stride moves the window, which stays "
                 "contiguous.", ("bottom\n", "bottom\n    x, stride = x[:, ::stride, ::stride], 1\n"), on=_STRIDED),
-        Mistake("ignores-padding", "The padding has no effect on your answer.",
-                ("    k =", "    padding = 0\n    k =")),
+        Mistake("ignores-padding", "The padding has no effect.", ("    k =", "    padding = 0\n    k =")),
         Mistake("pads-only-after", "You pad only one end of the rows and columns: the other two sides are missing.",
                 ("(padding, padding, padding, padding)", "(0, padding, 0, padding)"),
                 ("(padding, padding, padding, padding)", "(padding, 0, padding, 0)")),
@@ -144,22 +141,17 @@ CONVOLVE = Exercise(
                 "dimension first.", ("(padding, padding, padding, padding)", "(padding, padding)")),
         Mistake("one-step-short", "Your last row and column are missing: the kernel fits at its starting position, "
                 "too.", ("return out", "return out[:, :-1, :-1]")),
-        Mistake("mean-for-sum", "You take the mean of the products. A convolution sums them.", ("sum", "mean")),
-        Mistake("mean-over-channels", "You average over the input channels. A convolution sums over them, too.",
+        Mistake("mean-for-sum", "You average. A convolution sums, over the channels, too.", ("sum", "mean"),
                 ("sum((1, 2, 3))", "mean(1).sum((1, 2))")),
         Mistake("channels-kept-apart", "Each kernel gives a single map: sum over the input channels, too.",
                 (("len(w), rows", "len(w), len(x), rows"), ("out[:,", "out[:, :,"), ("1, 2, 3", "2, 3"))),
-        Mistake("first-channel-only", "Only the first input channel counts.", ("window).", "window)[:, :1].")),
-        Mistake("last-channel-only", "Only the last input channel contributes to your answer. Does each channel "
-                "overwrite the one before it?", ("window).", "window)[:, -1:].")),
+        Mistake("first-channel-only", "Only one input channel contributes to your answer.",
+                ("window).", "window)[:, :1]."), ("window).", "window)[:, -1:].")),
         Mistake("one-kernel-for-all-channels", "You use the kernel's first slice for every channel. The kernel has one "
                 "slice per channel.", ("w * w", "w[:, :1] * w")),
-        Mistake("one-output-only", "w holds several kernels. You use only the first.",
-                ("return out", "return out[:1]")),
-        Mistake("dimension-lost", "Your result has lost its first dimension: with one kernel, its shape is [1, H', "
-                "W'].", ("return out", "return out.squeeze(0)")),
-        Mistake("dimension-too-many", "Your result has an extra batch dimension at the front. x has none, so the "
-                "result must not have one either.", ("return out", "return out[None]")),
+        Mistake("one-output-only", "w holds several kernels. You use the first.", ("return out", "return out[:1]")),
+        Mistake("dimension-lost", "Your result has lost or gained a dimension: it is [O, H', W'], even for a single "
+                "kernel.", ("return out", "return out.squeeze(0)"), ("return out", "return out[None]")),
         Mistake("view-mixes-windows", "A reshape has mixed channels and positions. Put the dimensions in the right "
                 "order before you merge them.",
                 ("return out",
@@ -207,10 +199,8 @@ RECEPTIVE_FIELD = Exercise(
     mistakes=(
         Mistake("ignores-stride", "The strides have no effect on your answer. After a stride of 2, one step in the "
                 "feature map is two pixels in the image.", ("        step *= stride\n", "")),
-        Mistake("own-stride-too-soon", "You apply a layer's own stride to its own kernel. The stride spreads only the "
-                "kernels of the layers after it.", ("* step", "* step * stride")),
-        Mistake("own-stride-only", "You multiply each layer's contribution by its own stride. It is the strides of the "
-                "layers before it that spread its kernel.", ("* step", "* stride")),
+        Mistake("own-stride-too-soon", "A layer's own stride does not spread its kernel. Those of the layers before it "
+                "do.", ("* step", "* step * stride"), ("* step", "* stride")),
         Mistake("kernel-not-minus-one", "You add whole kernels, but they overlap in one pixel.",
                 ("(kernel - 1)", "kernel"), (("= 1, 1", "= 0, 1"), ("(kernel - 1)", "kernel"))),
         Mistake("starts-at-zero", "Without any layers, an output sees one pixel: itself.", ("= 1, 1", "= 0, 1")),

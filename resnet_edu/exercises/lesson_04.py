@@ -300,8 +300,8 @@ BATCH_NORM = Exercise(
                     or raises(RuntimeError, "the number of sizes provided", _first_run)(answer))),
         Mistake("running-statistics-in-training", "In training, you normalize by the running statistics. Use the "
                 "batch's own statistics there.", symptom=_output_of_running),
-        Mistake("statistics-hold-the-graph", "Your running statistics keep the graph of every batch in memory. They "
-                "are not trained.",
+        Mistake("statistics-hold-the-graph", "Your running statistics keep every batch's graph in memory. They are not "
+                "trained.",
                 symptom=lambda answer: (
                     same(_first_run(answer), _first_run(batch_norm)) and not _statistics_without_graph(answer))),
         Mistake("variance-for-deviation", "You divide by the variance. The result does not have standard deviation 1, "
@@ -321,23 +321,19 @@ BATCH_NORM = Exercise(
         Mistake("statistics-of-each-pixel", "You compute statistics of each pixel over the batch. All the pixels of a "
                 "channel belong together.", _normalized_over(0)),
         Mistake("one-mean-for-all", "You take one mean over all the channels.", _normalized_over(0, 1, 2, 3)),
-        Mistake("affine-forgotten", "gamma and beta have no effect.",
-                (("return gamma * ", "return "), (" + beta", ""))),
+        Mistake("affine-forgotten", "gamma and beta do nothing.", (("return gamma * ", "return "), (" + beta", ""))),
         Mistake("gamma-forgotten", "gamma has no effect.", ("return gamma * ", "return ")),
         Mistake("beta-forgotten", "beta has no effect.", (" + beta", "")),
         Mistake("gamma-and-beta-swapped", "gamma and beta are swapped.", ("gamma, beta =", "beta, gamma =")),
-        Mistake("beta-times-gamma", "You multiply beta by gamma.",
-                (("gamma * (", "gamma * (("), ("+ beta", "+ beta)"))),
+        Mistake("beta-times-gamma", "You scale beta by gamma.", (("gamma * (", "gamma * (("), ("+ beta", "+ beta)"))),
         Mistake("batch-statistics-in-eval", "In eval mode, you normalize by the batch: an image's result depends on "
-                "the others.",
-                ("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)")),
-        Mistake("updates-in-eval", "In eval mode, you still update the running statistics: test images would change "
-                "the network.",
+                "others.", ("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)")),
+        Mistake("updates-in-eval", "In eval mode, you still update the running statistics.",
                 ("= running_mean, running_var",
                        "= running_mean.clone(), running_var.clone()\n        batch_norm(x, gamma, beta, "
                        "running_mean, running_var, momentum)")),
-        Mistake("running-statistics-stay", "`running_mean = ...` gives a new tensor that name. Change the one that you "
-                "are given.",
+        Mistake("running-statistics-stay", "`running_mean = ...` makes a new tensor. Change the one that you are "
+                "given.",
                 (("running_mean +=", "running_mean = running_mean +"),
                        ("running_var +=", "running_var = running_var +"))),
         Mistake("momentum-turned-round", "Your momentum is reversed. In PyTorch it is the weight of the *new* value; "
@@ -355,8 +351,6 @@ BATCH_NORM = Exercise(
                 "have?", ("x.numel() / x.shape[1]", "len(x)")),
         Mistake("running-deviation", "You keep a running standard deviation. The task asks for the variance.",
                 ("var * n / (n - 1)", "(var * n / (n - 1)).sqrt()")),
-        Mistake("detached-statistics", "Your mean and variance have no gradient, but they depend on x.",
-                ("        n =", "        mean, var = mean.detach(), var.detach()\n        n =")),
     ),
     hints=(
         "There is one mean and one variance per channel, so over which dimensions of [N, C, H, W] do you take them? "
@@ -413,14 +407,11 @@ UPDATE_RATIO = Exercise(
         Mistake("difference-of-norms", "You subtract norms, but a weight can change direction and keep its norm.",
                 ("(after - before).norm()", "(after.norm() - before.norm())"),
                 ("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
-        Mistake("ratio-of-norms", "You compare the two norms. What counts is the step between.",
-                ("(after - before)", "after")),
+        Mistake("ratio-of-norms", "You compare two norms, not the step between.", ("(after - before)", "after")),
         Mistake("root-forgotten", "Your norms are squared: take the roots.", (".item()", ".square().item()")),
-        Mistake("absolutes-for-squares", "You compare absolute values. The L2 norm sums squares and takes the square "
-                "root.", (("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)"))),
-        Mistake("sums-for-norms", "You sum the entries, so those of opposite sign cancel.",
-                (("before).norm", "before).sum"), ("/ before.norm", "/ before.sum"))),
-        Mistake("largest-entries", "You compare the largest entries. The norm includes all of them.",
+        Mistake("absolutes-for-squares", "You use sums, absolute values, or largest entries. Take L2 norms.",
+                (("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)")),
+                (("before).norm", "before).sum"), ("/ before.norm", "/ before.sum")),
                 (("before).norm", "before).abs().max"), ("/ before.norm", "/ before.abs().max"))),
         Mistake("mean-of-ratios", "You average the ratios of the entries: those of entries near 0 outweigh all others.",
                 symptom=_as_one_of([_FLAT[0], _TINY, _PAIR],
@@ -447,8 +438,7 @@ UPDATE_RATIO = Exercise(
                     lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),
                     lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean())),
         Mistake("logarithm", "You return the ratio's logarithm.", (".item()", ".log10().item()"), on=_FLAT),
-        Mistake("percent", "You return a percentage. Return the ratio itself.", ("return ", "return 100 * ")),
-        Mistake("rounded", "You round. Good updates are about a thousandth, so rounding leaves nothing of them.",
+        Mistake("percent", "You return a percentage, or round. Return the ratio itself.", ("return ", "return 100 * "),
                 lambda before, after: round(update_ratio(before, after), 2)),
     ),
     hints=(

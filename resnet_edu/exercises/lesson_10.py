@@ -43,8 +43,7 @@ PAPER_RATE = Exercise(
         ),
     ),
     mistakes=(
-        Mistake("ramps", "Your rate increases gradually. The warm-up is constant, 0.01, and then the rate jumps.",
-                symptom=_ramps),
+        Mistake("ramps", "Your rate increases gradually. The warm-up is constant, followed by a jump.", symptom=_ramps),
         Mistake("remembers", "Your function remembers how often it was called: the same step returns a different rate "
                 "the next time. A resumed run would continue with the wrong rate.", symptom=_remembers),
         Mistake("in-epochs", "You count in epochs. The argument is a step, and the rate changes in the middle of an "
@@ -55,10 +54,9 @@ PAPER_RATE = Exercise(
                 lambda step: paper_rate(step - 1), lambda step: paper_rate(step + 1)),
         Mistake("shifted", "You count the 32,000 and 48,000 steps after the warm-up, not from step 0.",
                 (("32_000", "32_400"), ("48_000", "48_400"))),
-        Mistake("one-drop", "You divide the rate once. Divide it again at step 48,000.", ("0.001", "0.01")),
-        Mistake("drops-too-far", "Your second division is by 100. Divide by 10 again.", ("0.001", "0.0001")),
-        Mistake("factor-for-rate", "You return the rate's factor, not the rate itself.",
-                lambda step: 10 * paper_rate(step)),
+        Mistake("one-drop", "From step 48,000 on, the rate is divided by 10 once more.", ("0.001", "0.01"),
+                ("0.001", "0.0001")),
+        Mistake("factor-for-rate", "You return the rate's factor, not the rate.", lambda step: 10 * paper_rate(step)),
         Mistake("stays-small", "After the warm-up, your rate stays at 0.01.", ("return 0.1\n", "return 0.01\n")),
     ),
     hints=(
@@ -114,12 +112,10 @@ SHARD = Exercise(
         Mistake("front-left-out", "The leftover entries are at the end; you leave out the front.",
                 ("rank:equal:world", "len(order) - equal + rank :: world")),
         Mistake("everything", "You give every process the whole batch.", lambda order, rank, world: order),
-        Mistake("all-the-same", "You give every process the same share, whatever its rank.", ("[rank:", "[0:")),
-        Mistake("the-same-front", "You give every process the front of the batch: your answer ignores the rank.",
+        Mistake("all-the-same", "You give every process the same share, whatever its rank.", ("[rank:", "[0:"),
                 ("rank:equal:world", ": equal // world")),
-        Mistake("counts-from-one", "You count the ranks from 1, not from 0.",
-                ("rank:equal:world", ":equal][rank - 1 :: world")),
-        Mistake("leaves-rank-out", "You start one entry late: rank 0 starts at 0.", ("[rank:", "[rank + 1 :")),
+        Mistake("counts-from-one", "Your ranks are off by one: rank 0 starts at entry 0.",
+                ("rank:equal:world", ":equal][rank - 1 :: world"), ("[rank:", "[rank + 1 :")),
         Mistake("step-of-rank", "Every process advances by `world` entries.", (":equal:world", ":: rank + 1")),
         Mistake("positions", "You return the positions in the batch. The task asks for the entries at these positions.",
                 ("return order", "return torch.arange(len(order))")),
@@ -128,8 +124,7 @@ SHARD = Exercise(
                 "whether a number leaves the remainder `rank`.", ("rank:equal:world", "order % world == rank")),
         Mistake("a-list", "You return a list. Images on a device are selected with a tensor on that device: slice "
                 "`order` itself.", (":world]", ":world].tolist()")),
-        Mistake("exchanged", "Start at `rank` and advance by `world`: you swap the two.",
-                ("rank:equal:world", "world:equal:rank"),
+        Mistake("exchanged", "You swap the slice's start and its step.", ("rank:equal:world", "world:equal:rank"),
                 symptom=raises(ValueError, "slice step cannot be zero", call(_SIX, 0, 2).run)),
         Mistake("shuffles-again", "Some images are in two of your shares, and others in none. Every process must use "
                 "the given order.", symptom=_overlaps),

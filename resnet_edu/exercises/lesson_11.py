@@ -47,25 +47,20 @@ HIGHWAY = Exercise(
         Mistake("no-sigmoid", "Your gate is logit itself, not its sigmoid.", ("torch.sigmoid(logit)", "logit")),
         Mistake("overflows", "Your formula for the sigmoid is correct, but e to the power of 200 does not fit into "
                 "float32.", ("torch.sigmoid(logit)", "logit.exp() / (1 + logit.exp())")),
-        Mistake("gate-never-learns", "You detach the gate, so it gets no gradient and never learns.",
-                ("torch.sigmoid(logit)", "torch.sigmoid(logit.detach())")),
         Mistake("gates-exchanged", "Your closed gate lets f pass, and your open one lets x pass: the two factors are "
                 "swapped.", ("torch.sigmoid(logit)", "torch.sigmoid(-logit)")),
         Mistake("x-not-gated", "You let all of x pass, even through an open gate.", ("(1 - t) * x", "x")),
         Mistake("f-not-gated", "You let all of f pass, even through a closed gate.", ("t * f", "f")),
         Mistake("one-gate-for-both", "x gets the factor of f. It gets what f does not get.", ("(1 - t) * x", "t * x")),
         Mistake("x-forgotten", "Where the gate is closed, nothing is left: add x.", (" + (1 - t) * x", "")),
-        Mistake("gate-forgotten", "You add x and f without a gate, as a residual block does.",
-                lambda x, f, logit: x + f),
-        Mistake("tanh-for-sigmoid", "Your gate goes below 0: it is tanh, not the sigmoid.",
-                ("torch.sigmoid", "torch.tanh")),
+        Mistake("gate-forgotten", "You add x and f without a gate: a residual block.", lambda x, f, logit: x + f),
+        Mistake("tanh-for-sigmoid", "tanh goes below 0. The gate is a sigmoid.", ("torch.sigmoid", "torch.tanh")),
         Mistake("softmax-for-sigmoid", "Your gates depend on one another: softmax makes them sum to 1. Each number in "
                 "logit is an independent gate.", ("torch.sigmoid(logit)", "logit.softmax(-1)")),
         Mistake("gates-mixed", "Changing one number in logit changes several gates. Each belongs to one entry alone.",
                 ("torch.sigmoid(logit)", "torch.sigmoid(logit).mean(0, keepdim=True)"), symptom=_mixes_gates),
         Mistake("relu-on-f", "You apply ReLU to f, which has already been done.", ("t * f", "t * f.relu()")),
-        Mistake("relu-at-the-end", "Nothing comes after this addition.",
-                lambda x, f, logit: highway(x, f, logit).relu()),
+        Mistake("relu-at-the-end", "No ReLU comes after this sum.", lambda x, f, logit: highway(x, f, logit).relu()),
         Mistake("subtracts", "You subtract one term from the other. Add them.", ("* f +", "* f -")),
     ),
     hints=(
@@ -94,12 +89,11 @@ GROUPED_PARAMETERS = Exercise(
         call(4, 12, 3, 4), call(8, 12, 3, 4), call(48, 48, 3, 8), call(12, 36, 5, 3),
     ),
     mistakes=(
-        Mistake("groups-ignored", "You let every output see all the inputs, not only those of its group.",
-                (" // groups", "")),
+        Mistake("groups-ignored", "You let every output see all the inputs, not only its group's.", (" // groups", "")),
         Mistake("divided-twice", "You divide both the inputs and the outputs by groups. That counts one group; there "
                 "are more.", ("out_channels *", "out_channels // groups *")),
-        Mistake("kernel-not-squared", "You count `kernel` weights per window.", ("kernel * kernel", "kernel")),
-        Mistake("kernel-forgotten", "You leave out the kernel x kernel window.", (" * kernel * kernel", "")),
+        Mistake("kernel-not-squared", "A window has kernel x kernel weights.", ("kernel * kernel", "kernel"),
+                (" * kernel * kernel", "")),
         Mistake("times-groups", "With more groups, each output sees fewer inputs, not more.", ("//", "*")),
         Mistake("with-bias", "You count a bias for each output. The task's convolution has none.",
                 ("kernel * kernel", "kernel * kernel + out_channels")),
@@ -139,10 +133,10 @@ SEPARABLE_COST = Exercise(
     mistakes=(
         Mistake("whole-convolution", "You count a full convolution. A separable one first looks at each input through "
                 "the window, then mixes them.", ("kernel + in_channels *", "kernel *")),
-        Mistake("no-depthwise", "You count only the 1 x 1 convolution.", ("in_channels * kernel * kernel + ", "")),
-        Mistake("no-pointwise", "You count only the depthwise convolution.", (" + in_channels * out_channels", "")),
-        Mistake("weights-for-work", "You count weights. Each is used size x size times.", ("size * size * ", "")),
-        Mistake("size-not-squared", "You count the positions of a single row.", ("size * size", "size")),
+        Mistake("no-depthwise", "You count only one of the two convolutions.", ("in_channels * kernel * kernel + ", ""),
+                (" + in_channels * out_channels", "")),
+        Mistake("weights-for-work", "Every weight is used at size x size positions.", ("size * size * ", ""),
+                ("size * size", "size")),
         Mistake("kernel-not-squared", "You count `kernel` weights per window.", ("kernel * kernel", "kernel")),
         Mistake("row-and-column", "Your kernel is a row and a column. Here, it is the channels that are separated, not "
                 "the kernel.", ("kernel * kernel", "2 * kernel")),
@@ -154,8 +148,7 @@ SEPARABLE_COST = Exercise(
         Mistake("counts-additions", "You count the additions as well.", ("return ", "return 2 * ")),
         Mistake("pointwise-at-one-place", "You count the 1 x 1 convolution at one position. It works at every "
                 "position, too.", lambda i, o, k, s: s * s * i * k * k + i * o),
-        Mistake("shrinks", "Your map shrinks by the window. It keeps its size.",
-                ("size * size", "(size - kernel + 1) ** 2")),
+        Mistake("shrinks", "Your map shrinks. It keeps its size.", ("size * size", "(size - kernel + 1) ** 2")),
     ),
     hints=(
         "How many multiplications does the depthwise convolution need at one position? And the 1 x 1 convolution?",
@@ -207,28 +200,26 @@ SQUEEZE_EXCITE = Exercise(
                 ("f.mean", "f.amax")),
         Mistake("no-relu", "The ReLU between down and up is missing.", ("torch.relu", "")),
         Mistake("no-sigmoid", "Without the sigmoid, your factors are not limited to 0 to 1.", ("torch.sigmoid", "")),
-        Mistake("relu-at-the-end", "The factors come from a sigmoid, not a ReLU.", ("torch.sigmoid", "torch.relu")),
-        Mistake("sigmoid-twice", "A ReLU belongs in the middle, not a sigmoid.", ("torch.relu", "torch.sigmoid")),
-        Mistake("sigmoid-then-relu", "Your sigmoid is in the middle and your ReLU at the end. Swap them.",
+        Mistake("relu-at-the-end", "The ReLU belongs in the middle, the sigmoid at the end.",
+                ("torch.sigmoid", "torch.relu"), ("torch.relu", "torch.sigmoid"),
                 ("torch.sigmoid(torch.relu", "torch.relu(torch.sigmoid")),
         Mistake("up-before-down", "You multiply by up first and by down second. The shapes match this way, too, but "
                 "down comes first.", ("down.T) @ up.T", "up) @ down")),
         Mistake("softmax-for-sigmoid", "Your factors sum to 1 over the channels: that is softmax. Each channel has its "
                 "own sigmoid.", (("torch.sigmoid", ""), ("up.T)", "up.T).softmax(1)"))),
-        Mistake("adds-the-factor", "You add the factor to f. Multiply f by it.", ("f *", "f +")),
-        Mistake("adds-f", "You add f once more. The task asks for f times its factor.", ("f *", "f + f *")),
+        Mistake("adds-the-factor", "You add. Multiply f by its factor, and return that alone.", ("f *", "f +"),
+                ("f *", "f + f *")),
         Mistake("factors-returned", "You return the factors. Multiply f by them.", ("f *", "0 * f +"),
                 ("f * factor[:, :, None, None]", "factor")),
         Mistake("not-squeezed", "Each position gets its own factor. Squeeze first: one mean per channel.",
                 (("mean((2, 3))", "permute(0, 2, 3, 1)"), ("factor[:, :, None, None]", "factor.permute(0, 3, 1, 2)"))),
         Mistake("mean-over-images", "You take the mean over the images, too. Each image has its own factors.",
                 ("mean((2, 3))", "mean((0, 2, 3))[None]")),
-        Mistake("factors-need-dimensions", "Your factors, [N, C], do not broadcast with f: add two dimensions of size "
-                "1.", ("[:, :, None, None]", ""),
-                symptom=raises(RuntimeError, "must match the size of tensor", _MAPS.run)),
+        Mistake("factors-need-dimensions", "Your factors, [N, C], do not broadcast with f: add two dimensions.",
+                ("[:, :, None, None]", ""), symptom=raises(RuntimeError, "must match the size of tensor", _MAPS.run)),
         Mistake("not-transposed", "down is [R, C]: it maps C numbers to R when it is on the left, or transposed on the "
                 "right.", ("down.T", "down"), symptom=_mixes_up_sides),
-        Mistake("squeezed-to-another-shape", "Squeeze each map to one number, [N, C]: over rows and columns, and over "
+        Mistake("squeezed-to-another-shape", "Squeeze each map to one number, [N, C]: over rows and columns, and "
                 "nothing else.", ("(2, 3)", "2"),
                 symptom=raises(RuntimeError, "shapes cannot be multiplied", _ONES.run)),
     ),

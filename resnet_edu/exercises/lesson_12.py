@@ -243,9 +243,8 @@ FREEZE = Exercise(
                 "normalizes by the batch.", ("net.eval()", "net.norm.momentum = net.block[1].momentum = 0.0")),
         Mistake("outer-norms-only", "A BatchNorm inside a block still normalizes by the batch: net.children() yields "
                 "only the outermost layers.", ("net.eval()", "net.norm.eval()")),
-        Mistake("body-takes-gradients", "The modes are correct, but the body takes gradients. (net.requires_grad = "
-                "False only sets an attribute.)",
-                ("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
+        Mistake("body-takes-gradients", "The modes are right, but the body takes gradients. (net.requires_grad = False "
+                "only sets an attribute.)", ("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
         Mistake("nothing-frozen", "The body takes gradients, and its BatchNorms are in train mode.",
                 lambda net: list(net.fc.parameters())),
         Mistake("head-frozen-too", "The head is frozen, too: nothing is left that can learn.", ("True", "False")),
@@ -255,7 +254,7 @@ FREEZE = Exercise(
         Mistake("norm-still-learns", "BatchNorm's scales and shifts are parameters, too, and still take gradients.",
                 ("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
                        "for conv in (net.conv, net.block[0]):\n        conv.requires_grad_(False)")),
-        Mistake("returns-all", "You return all the parameters, not only those to train.",
+        Mistake("returns-all", "You return all the parameters, frozen ones too.",
                 ("net.fc.parameters", "net.parameters")),
         Mistake("freezes-a-copy", "You prepare a copy. The network that is passed in is the one that will be trained.",
                 symptom=lambda answer: "not of this net" in _STEP.run(answer)["returned"]),
@@ -300,21 +299,17 @@ GRAD_CAM = Exercise(
     ),
     mistakes=(
         Mistake("no-relu", "You keep negative values, the evidence against the class.", (".relu()", "")),
-        Mistake("relu-too-early", "You drop the evidence against the class channel by channel. The ReLU belongs after "
-                "the sum.", (".sum(1).relu()", ".relu().sum(1)")),
-        Mistake("gradients-cut", "You clip the gradients at 0 before you average them. Clip only the finished map.",
-                ("gradients.mean", "gradients.relu().mean")),
+        Mistake("relu-too-early", "You drop negative values too early. Only the finished map is clipped.",
+                (".sum(1).relu()", ".relu().sum(1)"), ("gradients.mean", "gradients.relu().mean")),
         Mistake("not-averaged", "You multiply entry by entry (that is HiResCAM). Grad-CAM gives each channel one "
                 "weight, its mean gradient.", (".mean((2, 3), keepdim=True)", "")),
         Mistake("summed-weights", "Your weights are sums or maxima of the gradients, not means.", ("mean(", "sum("),
                 ("mean(", "amax(")),
         Mistake("channels-averaged", "You average the channels. The task asks for their sum.", ("sum(1)", "mean(1)")),
         Mistake("absolute-values", "You take absolute values. Set negative numbers to 0.", ("relu", "abs")),
-        Mistake("averages-the-activations", "You average the activations, not the gradients.",
-                lambda a, g: grad_cam(g, a)),
+        Mistake("averages-the-activations", "You average the activations, not gradients.", lambda a, g: grad_cam(g, a)),
         Mistake("gradients-alone", "Your map does not use the activations.", lambda a, g: g.sum(1).relu()),
-        Mistake("mean-over-the-batch", "You average over the images. Each has its own weights.",
-                ("(2, 3)", "(0, 2, 3)")),
+        Mistake("mean-over-the-batch", "You average over the images, too.", ("(2, 3)", "(0, 2, 3)")),
         Mistake("divided-by-the-largest", "You scale the map to a maximum of 1, which hides how strong it is.",
                 lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(), on=(call(_A2[:1], _G2[:1]),)),
         Mistake("weights-not-shaped", "Your weights do not broadcast with the activations: keep dimensions of size 1 "
@@ -383,8 +378,7 @@ CALIBRATION_ERROR = Exercise(
                 "underconfidence cancel.", ("    place", "    bins = 1\n    place")),
         Mistake("largest-gap", "You return the largest distance. The task asks for the weighted mean.",
                 ("error += chosen.double().mean() * gap.abs()", "error = max(error, gap.abs())")),
-        Mistake("loses-the-certain", "Images with a confidence of exactly 1 are in no bin.",
-                (".clamp_max(bins - 1)", "")),
+        Mistake("loses-the-certain", "Images with a confidence of 1 are in no bin.", (".clamp_max(bins - 1)", "")),
         Mistake("middle-of-the-bin", "You use the midpoint of a bin as its confidence. Use the mean of the confidences "
                 "in it.", ("confidence[chosen].mean()", "(number + 0.5) / bins")),
         Mistake("squares", "You square the distances. The task asks for the distances.", ("abs()", "square()")),
@@ -392,8 +386,7 @@ CALIBRATION_ERROR = Exercise(
                 "10 such images are right.", ("(error)", "((confidence - right.double()).abs().mean())")),
         Mistake("percent", "You return a percentage. Return it as a fraction of 1.", ("(error)", "(100 * error)")),
         Mistake("always-ten", "You always use ten bins. Use `bins`.", ("    place", "    bins = 10\n    place")),
-        Mistake("empty-bins", "An empty bin has no mean, and yours becomes NaN. Leave it out.",
-                ("chosen.any()", "True")),
+        Mistake("empty-bins", "An empty bin has no mean: yours becomes NaN. Leave it out.", ("chosen.any()", "True")),
     ),
     hints=(
         "Which bin does an image fall into? (confidence * bins) rounded down; and 1 belongs to the last one.",

@@ -59,20 +59,16 @@ TOP_DOWN = Exercise(
          "inputs.",
     cases=(_SMALL, _LARGER, gradients(*_MAPS, words=_WORDS), in_float64(*_MAPS, words=_WORDS)),
     mistakes=(
-        Mistake("lateral-forgotten", "You add the fine map without `lateral`.", ("lateral(fine)", "fine"),
-                on=(_SMALL,)),
-        Mistake("lateral-on-the-sum", "You apply `lateral` to the sum. Only the fine map goes through it.",
-                (("F.inter", "lateral(F.inter"), ("lateral(fine)", "fine)")), on=(_SMALL,)),
-        Mistake("lateral-on-coarse", "You apply `lateral` to the coarse map. It is the fine map that goes through it.",
+        Mistake("lateral-forgotten", "The fine map, and nothing else, goes through `lateral`.",
+                ("lateral(fine)", "fine"), (("F.inter", "lateral(F.inter"), ("lateral(fine)", "fine)")),
                 (("interpolate(coarse", "interpolate(lateral(coarse)"), ("lateral(fine)", "fine")), on=(_SMALL,)),
         Mistake("bilinear", "You interpolate between neighboring values (bilinear). Repeat each value.",
                 ("nearest", "bilinear"), ('"nearest"', '"bilinear", align_corners=True')),
-        Mistake("tiled", "You tile the map. Repeat each value where it is.",
-                lambda c, f, g: c.repeat(1, 1, 2, 2) + g(f)),
+        Mistake("tiled", "You tile the map. Repeat each value in place.", lambda c, f, g: c.repeat(1, 1, 2, 2) + g(f)),
         Mistake("concatenated", "You concatenate the channels of both maps. The task asks for their sum.",
                 lambda c, f, g: torch.cat([F.interpolate(c, scale_factor=2), g(f)], 1)),
-        Mistake("coarse-only", "The fine map is missing from your result.", (" + lateral(fine)", "")),
-        Mistake("fine-only", "The coarse map is missing from your result.", lambda c, f, g: g(f)),
+        Mistake("coarse-only", "One of the two maps is missing from your result.", (" + lateral(fine)", ""),
+                lambda c, f, g: g(f)),
         Mistake("shrinks-the-fine", "You shrink the fine map. Upsample the coarse one instead.",
                 lambda c, f, g: c + F.avg_pool2d(g(f), 2), lambda c, f, g: c + g(f)[..., ::2, ::2]),
         Mistake("only-squares", "Your answer is correct for square maps, but only for those.",
@@ -84,8 +80,7 @@ TOP_DOWN = Exercise(
                     raises(RuntimeError, f"at non-singleton dimension {d}", _LARGER.run)(answer)
                     for d in (2, 3)  # 1 is that of the channels
                 )),
-        Mistake("relu-added", "The task asks for the sum alone, without a ReLU.",
-                lambda c, f, g: F.relu(top_down(c, f, g))),
+        Mistake("relu-added", "The task asks for the sum, without a ReLU.", lambda c, f, g: F.relu(top_down(c, f, g))),
     ),
     hints=(
         "Three steps: upsample the coarse map, pass the fine one through lateral, add.",
@@ -127,8 +122,7 @@ BOX_IOU = Exercise(
     mistakes=(
         Mistake("negative-sides", "Where two boxes do not overlap, your intersection has two negative sides. A side is "
                 "at least 0.", (".clamp(min=0)", ""), on=(_APART,)),
-        Mistake("union-counts-twice", "Your union, the sum of the areas, counts the shared area twice.",
-                (" - shared", "")),
+        Mistake("union-counts-twice", "Your sum of both areas counts the shared area twice.", (" - shared", "")),
         Mistake("dice", "You divide twice the intersection by the sum of the areas. That is the Dice coefficient.",
                 (("shared / ", "2 * shared / "), (" - shared", ""))),
         Mistake("over-first-area", "You divide by the area of one box. Divide by the union.",
@@ -139,11 +133,10 @@ BOX_IOU = Exercise(
                 (" / (area_a[:, None] + area_b - shared)", "")),
         Mistake("counts-pixels", "You add 1 to each side, as for corners that are whole pixels. Here, a side is x2 - "
                 "x1.", (("last - first", "last - first + 1"), ("boxes[:, :2]", "boxes[:, :2] + 1"))),
-        Mistake("center-and-size", "You read the four numbers as a center and a size. They are two corners.",
+        Mistake("center-and-size", "You read the four numbers as a place and a size. They are two corners.",
                 ("first =",
                        "a, b = (torch.cat((c[:, :2] - c[:, 2:] / 2, c[:, :2] + c[:, 2:] / 2), 1) for c in (a, "
-                       "b))\n    first =")),
-        Mistake("corner-and-size", "You read the four numbers as a corner and a size. They are two corners.",
+                       "b))\n    first ="),
                 ("first =", "a, b = (torch.cat((c[:, :2], c[:, :2] + c[:, 2:]), 1) for c in (a, b))\n    first =")),
         Mistake("transposed", "Your matrix has one row per box of b, not of a.", lambda a, b: box_iou(b, a)),
         Mistake("hull-for-intersection", "You use the box around both, not what they share.",
@@ -188,8 +181,7 @@ AVERAGE_PRECISION = Exercise(
              alone=("no-hits", "Without a single hit, yours divides 0 by 0. The average precision is then 0.")),
     ),
     mistakes=(
-        Mistake("not-sorted", "Sort the hits by score first, highest first.",
-                ("[scores.argsort(descending=True)]", "")),
+        Mistake("not-sorted", "Sort by score first, highest first.", ("[scores.argsort(descending=True)]", "")),
         Mistake("sorted-upwards", "You start with the lowest score.", ("descending=True", "")),
         Mistake("missed-not-counted", "You divide by the number of objects that were found. A missed object counts as "
                 "0.", ("/ positives", "/ max(hits.sum().item(), 1)")),
@@ -258,10 +250,9 @@ SIGNAL_BLOCK = Exercise(
         Mistake("no-inner-relu", "There is no ReLU between your convolutions.", ("F.relu(self.bn1", "(self.bn1")),
         Mistake("norm-after-addition", "Your second BatchNorm comes after the addition, so it normalizes x, too. The "
                 "identity path has to stay clear.", ("(out)) + x", "(out) + x)")),
-        Mistake("not-dilated", "Your taps are adjacent. They should be `dilation` apart.",
-                ("super().__init__()", "super().__init__()\n        dilation = 1")),
-        Mistake("second-not-dilated", "The taps of your second convolution are adjacent. Both convolutions are "
-                "dilated.", ("self.conv2 =", "dilation = 1\n        self.conv2 =")),
+        Mistake("not-dilated", "Your taps are adjacent. In both convolutions, they are `dilation` apart.",
+                ("super().__init__()", "super().__init__()\n        dilation = 1"),
+                ("self.conv2 =", "dilation = 1\n        self.conv2 =")),
         Mistake("causal", "You pad only at the start, so each output looks only backward. Pad both ends equally.",
                 (("self.bn2 =", "self.conv1.padding = self.conv2.padding = (2 * dilation,)\n        self.bn2 ="),
                        ("conv1(x)", "conv1(x)[..., : x.shape[2]]"),
