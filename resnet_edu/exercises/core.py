@@ -271,24 +271,25 @@ class Exercise:
 
     def _known(self, answer: Any, found: list[Outcome], first: int) -> Mistake | None:
         """The first mistake that explains everything: a symptom that shows, or an answer that agrees in all cases."""
+        runs = {self.cases: found}  # the answer's, of all cases and of those that count for some mistakes only
         for mistake in self.mistakes:
-            symptom = mistake.symptom or (mistake.on and partial(self._agrees_on, mistake))
-            if symptom:
-                shows = attempt(partial(symptom, answer))
+            if mistake.symptom:
+                shows = attempt(partial(mistake.symptom, answer))
                 if shows.trouble is None and shows.value:
                     return mistake
-            elif len(found) == len(self.cases):
-                order = [first, *range(first), *range(first + 1, len(found))]  # most mistakes part there
-                for wrong in self.answers_with(mistake):
-                    if all(_agree(found[i], attempt_trusted(partial(self.cases[i].run, wrong))) for i in order):
-                        return mistake
+                continue
+            cases = mistake.on or self.cases
+            if cases not in runs:
+                runs[cases] = [attempt(partial(case.run, answer)) for case in cases]
+            pairs = list(zip(cases, runs[cases], strict=False))
+            if not mistake.on:
+                pairs.insert(0, pairs[first])  # where most mistakes part
+            for wrong in self.answers_with(mistake):
+                if len(runs[cases]) == len(cases) and all(
+                    _agree(one, attempt_trusted(partial(case.run, wrong))) for case, one in pairs
+                ):
+                    return mistake
         return None
-
-    def _agrees_on(self, mistake: Mistake, answer: Any) -> bool:
-        """Whether the answer returns what the mistake returns in the cases that count."""
-        return any(
-            all(same(case.run(answer), case.run(wrong)) for case in mistake.on) for wrong in self.answers_with(mistake)
-        )
 
 
 def _agree(found: Outcome, expected: Outcome) -> bool:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from resnet_edu.exercises.writing import Exercise, Mistake, call, in_float64, integers, raises, right_but_not_on
+from resnet_edu.exercises.writing import Exercise, Mistake, call, float64, integers, raises, right_but_not_on
 
 # --- output size ------------------------------------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ CONVOLVE = Exercise(
         call(_numbers(1, 4, 4), integers(1, 1, 3, 3), 2), call(_numbers(1, 3, 3), _numbers(1, 1, 3, 3), padding=1),
         call(_numbers(1, 2, 3), torch.ones(1, 1, 1, 1), 1, 1), call(integers(3, 7, 5), integers(4, 3, 3, 3)),
         call(integers(3, 7, 5), integers(4, 3, 3, 3), 2, 1), call(integers(2, 6, 9), integers(3, 2, 2, 2), 3, 2),
-        in_float64(integers(2, 5, 5), integers(3, 2, 3, 3), 2, 1),
+        float64(integers(2, 5, 5), integers(3, 2, 3, 3), 2, 1),
     ),
     mistakes=(
         Mistake("only-squares", "Your answer is correct for square images only.",

@@ -20,8 +20,8 @@ from resnet_edu.exercises.writing import (
     call,
     called,
     fits,
+    float64,
     gradients,
-    in_float64,
     integers,
     normal,
     raises,
@@ -74,7 +74,7 @@ CROSS_ENTROPY = Exercise(
         call(normal(8, 5), torch.arange(8) % 5), _LARGE, _FAR,
         call(torch.tensor([[-200.0, -200.0]]), torch.tensor([0])), _UNLIKE,
         gradients(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
-        in_float64(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
+        float64(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
         Case("{name}([[2, 0]], [1]) without cross_entropy and log_softmax", _by_hand),
     ),
     mistakes=(
@@ -446,7 +446,7 @@ CROP_AND_FLIP = Exercise(
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 1, 1, 1), torch.tensor([True, False]), 1),
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 0, 1, 2), torch.tensor([False, False]), 1),
         call(torch.arange(1.0, 5.0).reshape(1, 2, 1, 2), _AS_IT_IS, _YES, 1), _many(3, 2, 4, 4, 1), *_WIDE,
-        _many(5, 3, 5, 4, 2), in_float64(_PICTURE, _RIGHT, _YES, 1),
+        _many(5, 3, 5, 4, 2), float64(_PICTURE, _RIGHT, _YES, 1),
     ),
     mistakes=(
         Mistake("only-squares", "Your answer is correct for square images only.",

@@ -4,24 +4,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from resnet_edu.exercises.writing import (
-    FLOAT64,
     Case,
     Exercise,
     Fault,
     Mistake,
-    agrees,
     call,
     fits,
+    float64,
     gradients,
     integers,
-    kept_in_float64,
     raises,
     same,
 )
@@ -219,10 +217,6 @@ def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), **
     return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part])
 
 
-def _in_float64(answer: Any) -> Tensor:
-    return kept_in_float64(_run(answer, _IMAGES.double(), _GAMMA.double(), _BETA.double())["output"])
-
-
 def _gradients(answer: Any) -> list[Tensor]:
     return gradients(_IMAGES, _GAMMA, _BETA).run(lambda *inputs: answer(*inputs, _MEAN.clone(), _VAR.clone()))
 
@@ -287,7 +281,8 @@ BATCH_NORM = Exercise(
         _part("running_mean", "where it started at [1, -1]", _SMALL, training=False),
         _part("running_var", "where it started at [4, 0.25]", _SMALL, training=False),
         Case("the gradients of a loss with respect to x, gamma, and beta, training, x [3, 2, 4, 5]", _gradients),
-        Case("the output of {name}, training, x [3, 2, 4, 5] in float64", _in_float64, FLOAT64),
+        float64(_IMAGES, _GAMMA, _BETA, caller=lambda *answer_and_arguments: _run(*answer_and_arguments)["output"],
+                words="the output of {name}, training, x [3, 2, 4, 5]"),
         Case("whether the running statistics are free of gradients after {name}, training", _statistics_without_graph),
     ),
     mistakes=(
@@ -384,11 +379,6 @@ _TABLES = (
 )
 
 
-def _as_one_of(cases: Iterable[Case], *wrongs: Callable[..., Any]) -> Callable[[Any], bool]:
-    """The symptom: on these cases, the answer returns the same as one of the others."""
-    return lambda answer: any(all(agrees(answer, wrong, case) for case in cases) for wrong in wrongs)
-
-
 UPDATE_RATIO = Exercise(
     reference=update_ratio, difficulty=1, minutes=5,
     task="Return the size of an update relative to the weight: the L2 norm of the change divided by the L2 norm of the "
@@ -414,29 +404,25 @@ UPDATE_RATIO = Exercise(
                 (("before).norm", "before).sum"), ("/ before.norm", "/ before.sum")),
                 (("before).norm", "before).abs().max"), ("/ before.norm", "/ before.abs().max"))),
         Mistake("mean-of-ratios", "You average the ratios of the entries: those of entries near 0 outweigh all others.",
-                symptom=_as_one_of([_FLAT[0], _TINY, _PAIR],
-                    lambda before, after: ((after - before) / before).mean().item(),
-                    lambda before, after: ((after - before) / before).abs().mean().item())),
+                lambda before, after: ((after - before) / before).mean().item(),
+                lambda before, after: ((after - before) / before).abs().mean().item(), on=(_FLAT[0], _TINY, _PAIR)),
         Mistake("norm-of-ratios", "You take the norm of the entries' ratios: those of entries near 0 outweigh all "
                 "others.", (".norm() / before.norm())", " / before).norm()"), on=(_FLAT[0], _PAIR)),
         Mistake("one-for-each-entry", "You return one ratio per entry. The task asks for a single number.",
-                symptom=_as_one_of([_FLAT[0], _PAIR],
-                    lambda before, after: (after - before) / before,
-                    lambda before, after: ((after - before) / before).abs(),
-                    lambda before, after: (after - before).abs() / before.norm(),
-                    lambda before, after: (after - before) / before.norm())),
-        Mistake("deviation-for-norm", "You compare standard deviations. They subtract the mean first, so a step that "
-                "moves every weight by the same amount would count as zero.",
+                lambda before, after: (after - before) / before,
+                lambda before, after: ((after - before) / before).abs(),
+                lambda before, after: (after - before).abs() / before.norm(),
+                lambda before, after: (after - before) / before.norm(), on=(_FLAT[0], _PAIR)),
+        Mistake("deviation-for-norm", "You use standard deviations, which subtract the mean first. Use norms.",
                 (("before).norm", "before).std"), ("/ before.norm", "/ before.std")), on=(*_FLAT, *_TABLES)),
         Mistake("spectral-norm", "For a matrix, torch.linalg.norm(..., 2) is the largest singular value.",
                 lambda before, after: (torch.linalg.norm(after - before, 2) / torch.linalg.norm(before, 2)).item(),
                 on=_TABLES),
         Mistake("one-for-each-row", "You take the norm along one dimension, so each row gets its own ratio.",
-                symptom=_as_one_of(_TABLES,
-                    lambda before, after: (after - before).norm(dim=0) / before.norm(dim=0),
-                    lambda before, after: (after - before).norm(dim=1) / before.norm(dim=1),
-                    lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),
-                    lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean())),
+                lambda before, after: (after - before).norm(dim=0) / before.norm(dim=0),
+                lambda before, after: (after - before).norm(dim=1) / before.norm(dim=1),
+                lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),
+                lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean(), on=_TABLES),
         Mistake("logarithm", "You return the ratio's logarithm.", (".item()", ".log10().item()"), on=_FLAT),
         Mistake("percent", "You return a percentage, or round. Return the ratio itself.", ("return ", "return 100 * "),
                 lambda before, after: round(update_ratio(before, after), 2)),

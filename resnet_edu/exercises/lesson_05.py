@@ -8,18 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.writing import (
-    Case,
-    Exercise,
-    Fault,
-    Mistake,
-    agrees,
-    apart,
-    call,
-    fits,
-    integers,
-    right_but_not_on,
-)
+from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, agrees, call, fits, integers, right_but_not_on
 
 # --- a convolution that is the identity -------------------------------------------------------------------------------
 
@@ -49,7 +38,8 @@ def _made(answer: Any, channels: int) -> nn.Conv2d:
 def _shape(channels: int) -> Case:
     def run(answer: Any) -> Any:
         conv = _made(answer, channels)
-        apart(conv, _made(answer, channels))
+        if conv is _made(answer, channels):
+            raise Fault("shared-between-calls", "two calls return the same layer. Create a new one in each call.")
         return {"kernel size": conv.kernel_size, "has a bias": conv.bias is not None, "groups": conv.groups}
 
     return Case(f"the layer {{name}}({channels})", run)

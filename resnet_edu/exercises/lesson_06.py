@@ -18,9 +18,9 @@ from resnet_edu.exercises.writing import (
     built,
     call,
     called,
+    float64,
     gradients,
     gradients_of,
-    in_float64,
     integers,
     output,
     parameters,
@@ -56,7 +56,7 @@ RESIDUAL_FORWARD = Exercise(
         call(integers(2, 3, 4, 5), Once(torch.tanh), words="{name}(x, torch.tanh) with x [2, 3, 4, 5]"),
         gradients(torch.tensor([1.0, 2.0, -3.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [1, 2, -3]"),
         call(torch.tensor([20.0, -20.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [20, -20]"),
-        in_float64(_X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
+        float64(_X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
     ),
     mistakes=(
         Mistake("branch-not-called", "branch is a function, but you use it without calling it.",
@@ -126,7 +126,7 @@ PAD_SHORTCUT = Exercise(
         call(_SQUARE, 1, 1, words="{name}(x, 1, 1) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
         call(integers(1, 1, 7, 10), 1, 3), call(integers(1, 1, 5, 7), 1, 2), call(integers(2, 2, 4, 4, seed=1), 4, 2),
         call(integers(2, 4, 6, 4, seed=2), 8, 2), call(integers(3, 2, 5, 6, seed=3), 6, 2),
-        gradients(integers(2, 2, 4, 4), 4, 2), in_float64(integers(2, 2, 4, 4), 4, 2),
+        gradients(integers(2, 2, 4, 4), 4, 2), float64(integers(2, 2, 4, 4), 4, 2),
     ),
     mistakes=(
         Mistake("zeros-in-front", "Your zeros come before the channels of x.", ("[x, zeros]", "[zeros, x]")),

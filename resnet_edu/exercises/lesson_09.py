@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resnet_edu.exercises.writing import Case, Exercise, Mistake, Once, call, fits, gradients, in_float64, raises
+from resnet_edu.exercises.writing import Case, Exercise, Mistake, Once, call, fits, float64, gradients, raises
 
 # --- paths ------------------------------------------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ FILTER_NORMALIZE = Exercise(
         call(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 0.0], [3.0, -4.0]])),
         call(_D4, _W4, words="{name}(direction, weights) of shape [3, 2, 2, 2]",
              alone=("only-matrices", "Your answer is right for [O, I], but a filter can have more dimensions.")),
-        in_float64(_D, _W),
+        float64(_D, _W),
     ),
     mistakes=(
         Mistake("whole-tensor", "Each filter has its own norm.", lambda d, w: d * (w.norm() / d.norm())),
@@ -195,7 +195,7 @@ DROP_PATH = Exercise(
         call(_X, Once(_double), 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
         call(_X, Once(_double), 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
         gradients(_X, torch.sin, 0.0, True, words="{name}(x, torch.sin, 0.0, True)"), _drawn(0.5), _drawn(0.2),
-        _drawn(0.7), in_float64(_X, _double, 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
+        _drawn(0.7), float64(_X, _double, 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
     ),
     mistakes=(
         Mistake("not-rescaled", "Your branch is too small on average: scale it where it is kept.", (" / (1 - p)", "")),

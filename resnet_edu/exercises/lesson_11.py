@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from resnet_edu.exercises.writing import Exercise, Mistake, call, gradients, in_float64, integers, normal, raises
+from resnet_edu.exercises.writing import Exercise, Mistake, call, float64, gradients, integers, normal, raises
 
 # --- the Highway gate -------------------------------------------------------------------------------------------------
 
@@ -41,7 +41,7 @@ HIGHWAY = Exercise(
         call(_X, _F, torch.full((3,), 200.0), words="{name}(x, f, logit) with logit = 200"),
         call(normal(2, 3, 4, 4), normal(2, 3, 4, 4, seed=1), normal(2, 3, 4, 4, seed=2),
              words="{name}(x, f, logit) with tensors [2, 3, 4, 4]"),
-        gradients(_X, _F, torch.tensor([-1.0, 0.0, 2.0])), in_float64(_X, _F, _LOGIT),
+        gradients(_X, _F, torch.tensor([-1.0, 0.0, 2.0])), float64(_X, _F, _LOGIT),
     ),
     mistakes=(
         Mistake("no-sigmoid", "Your gate is logit itself, not its sigmoid.", ("torch.sigmoid(logit)", "logit")),
@@ -193,7 +193,7 @@ SQUEEZE_EXCITE = Exercise(
         call(torch.full((1, 1, 2, 2), 200.0), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
         gradients(normal(2, 3, 2, 2), normal(2, 3, seed=1), normal(3, 2, seed=2),
                   words="{name}(f, down, up) with f [2, 3, 2, 2], down [2, 3], up [3, 2]"),
-        in_float64(normal(1, 1, 2, 2), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
+        float64(normal(1, 1, 2, 2), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
     ),
     mistakes=(
         Mistake("sum-for-mean", "You squeeze with the sum or the maximum. Take the mean.", ("f.mean", "f.sum"),

@@ -10,18 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.writing import (
-    Case,
-    Exercise,
-    Fault,
-    Mistake,
-    call,
-    fits,
-    in_float64,
-    integers,
-    normal,
-    raises,
-)
+from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, call, fits, float64, integers, normal, raises
 
 # --- a new head -------------------------------------------------------------------------------------------------------
 
@@ -295,7 +284,7 @@ GRAD_CAM = Exercise(
          "channels, and set negative values to 0. Return the maps, [N, H, W].",
     cases=(
         call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])), call(_A, _G), call(_A, -_G),
-        call(_A2, _G2), call(_A2[:, :, :, :1], _G2[:, :, :, :1]), in_float64(_A, _G),
+        call(_A2, _G2), call(_A2[:, :, :, :1], _G2[:, :, :, :1]), float64(_A, _G),
     ),
     mistakes=(
         Mistake("no-relu", "You keep negative values, the evidence against the class.", (".relu()", "")),

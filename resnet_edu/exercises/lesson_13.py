@@ -12,9 +12,9 @@ from resnet_edu.exercises.writing import (
     Mistake,
     Once,
     call,
+    float64,
     gradients,
     gradients_of,
-    in_float64,
     integers,
     normal,
     output,
@@ -57,7 +57,7 @@ TOP_DOWN = Exercise(
     task="Upsample the coarse map to twice its height and width, repeating each value in a 2 x 2 square, and add the "
          "fine map after passing it through `lateral`, which gives it the coarse map's channels. Do not change the "
          "inputs.",
-    cases=(_SMALL, _LARGER, gradients(*_MAPS, words=_WORDS), in_float64(*_MAPS, words=_WORDS)),
+    cases=(_SMALL, _LARGER, gradients(*_MAPS, words=_WORDS), float64(*_MAPS, words=_WORDS)),
     mistakes=(
         Mistake("lateral-forgotten", "The fine map, and nothing else, goes through `lateral`.",
                 ("lateral(fine)", "fine"), (("F.inter", "lateral(F.inter"), ("lateral(fine)", "fine)")),
@@ -117,7 +117,7 @@ BOX_IOU = Exercise(
          "the first. Return the intersection over union of each box of a with each box of b, [N, M].",
     cases=(
         call(_A, _A), call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])), call(_A, _INSIDE), call(_INSIDE, _A), _APART,
-        call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"), in_float64(_A, _INSIDE),
+        call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"), float64(_A, _INSIDE),
     ),
     mistakes=(
         Mistake("negative-sides", "Where two boxes do not overlap, your intersection has two negative sides. A side is "

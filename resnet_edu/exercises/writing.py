@@ -42,9 +42,9 @@ from resnet_edu.exercises.core import Case, Exercise, Mistake
 from resnet_edu.exercises.faults import Fault
 
 __all__ = [
-    "FLOAT64", "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "apart", "built", "call", "called", "fits",
-    "gradients", "gradients_of", "in_float64", "integers", "kept_in_float64", "normal", "output", "parameters",
-    "raises", "right_but_not_on", "same", "shape",
+    "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "built", "call", "called", "fits", "float64",
+    "gradients", "gradients_of", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same",
+    "shape",
 ]  # fmt: skip
 
 Answer = Callable[..., Any]
@@ -75,14 +75,17 @@ def gradients(*arguments: Any, words: str | None = None) -> Case:
     return Case(f"the gradients of a loss that follows {words or _written(*arguments)}", run, alone=GRADIENT)
 
 
-def in_float64(*arguments: Any, words: str | None = None, **keywords: Any) -> Case:
+def float64(*arguments: Any, words: str | None = None, caller: Callable[..., Any] | None = None) -> Case:
     """The case that calls the answer with float64 in place of float32: its result has to be float64, too."""
     doubles = [one.double() if _is_float(one) else one for one in arguments]
 
     def run(answer: Any) -> Any:
-        return kept_in_float64(called(answer, *doubles, **keywords))
+        result = (caller or called)(answer, *doubles)
+        if _is_float(result) and result.dtype != torch.float64:
+            raise Fault(FLOAT64[0], f"it returns {str(result.dtype)[6:]} for float64. {FLOAT64[1]}")
+        return result
 
-    return Case(f"{words or _written(*arguments, **keywords)}, in float64", run, alone=FLOAT64)
+    return Case(f"{words or _written(*arguments)}, in float64", run, alone=FLOAT64)
 
 
 #: For an answer that is wrong only there.
@@ -92,13 +95,6 @@ FLOAT64 = (
     "only-float32",
     "Your answer is right for float32 only. Give what you create the dtype of the input: x.new_zeros, zeros_like.",
 )
-
-
-def kept_in_float64(result: Any) -> Any:
-    """The result. Raises Fault if it is a tensor of another float type."""
-    if _is_float(result) and result.dtype != torch.float64:
-        raise Fault(FLOAT64[0], f"it returns {str(result.dtype)[6:]} for float64. {FLOAT64[1]}")
-    return result
 
 
 CUT = "detach, .data, NumPy, or no_grad has cut the graph"
@@ -190,22 +186,15 @@ def shape(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
 
 
 def parameters(*arguments: Any, **keywords: Any) -> Case:
-    """The case that compares how many parameters the module has, and that a second one has its own."""
+    """The case that compares how many parameters the module has. Raises Fault if a second one shares some of them."""
 
     def run(answer: Any) -> int:
-        return sum(p.numel() for p in apart(*(built(answer, *arguments, **keywords) for _ in range(2))).parameters())
+        one, other = (list(built(answer, *arguments, **keywords).parameters()) for _ in range(2))
+        if {id(p) for p in one} & {id(p) for p in other}:
+            raise Fault("shared-between-calls", "two calls return the same layers. Create new ones in each call.")
+        return sum(p.numel() for p in one)
 
     return Case(f"the number of parameters of {_written(*arguments, **keywords)}", run)
-
-
-def apart(one: nn.Module, other: nn.Module) -> nn.Module:
-    """The first of two modules that were built alike. Raises Fault if they share a parameter."""
-    if {id(p) for p in one.parameters()} & {id(p) for p in other.parameters()}:
-        raise Fault(
-            "shared-between-calls",
-            "two calls return the same layer, so training one changes the other. Create new layers in each call.",
-        )
-    return one
 
 
 def output(x: Tensor, *arguments: Any, mode: str = "train", **keywords: Any) -> Case:
