@@ -152,8 +152,8 @@ CONVOLVE = Exercise(
         Mistake("one-output-only", "w holds several kernels. You use the first.", ("return out", "return out[:1]")),
         Mistake("dimension-lost", "Your result has lost or gained a dimension: it is [O, H', W'], even for a single "
                 "kernel.", ("return out", "return out.squeeze(0)"), ("return out", "return out[None]")),
-        Mistake("view-mixes-windows", "A reshape has mixed channels and positions. Put the dimensions in the right "
-                "order before you merge them.",
+        Mistake("view-mixes-windows", "A reshape has mixed channels and positions: order the dimensions before you "
+                "merge them.",
                 ("return out",
                        "x = x.unfold(1, k, stride).unfold(2, k, stride).reshape(-1, w[0].numel())\n    return "
                        "(x @ w.flatten(1).T).T.reshape(out.shape)")),

@@ -175,8 +175,7 @@ ACCURACY = Exercise(
                 "the labels.", symptom=raises(AttributeError, "'bool' object has no attribute", _SEVERAL[0].run)),
         Mistake("mean-of-booleans", "`mean` does not work on booleans. Convert them to numbers first.",
                 symptom=raises(RuntimeError, "Got: Bool", _SEVERAL[0].run)),
-        Mistake("threshold", "You count only probabilities above one half. With three classes, the largest may be "
-                "less.",
+        Mistake("threshold", "You count only probabilities above one half. Of three classes, the largest may be less.",
                 ("logits.argmax(dim=1) == labels", "logits.softmax(1)[torch.arange(len(labels)), labels] > 0.5")),
         Mistake("all-or-nothing", "Your answer is 0 unless all images are correct. The task asks for the fraction that "
                 "are.", (".float().mean().item()", ".all().item()"), ("mean().item()", "sum().item() // len(labels)")),

@@ -110,7 +110,7 @@ LAYER_NORMS = Exercise(
                 ("parameter.grad.double().norm().item()",
                        "((largest := parameter.grad.abs().max()) * (parameter.grad / largest).norm()).item()")),
         # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
-        Mistake("weights-for-gradients", "You return the norms of the weights. Their gradients are in `.grad`.",
+        Mistake("weights-for-gradients", "You return the norms of the weights, not of `.grad`.",
                 (".grad.double()", ".double()"),
                 ((".grad.double()", ".double()"), ("if parameter.grad is not None", "")), on=_ORDINARY),
         Mistake("root-forgotten", "You return the norm squared.", ("norm()", "square().sum()"), on=_ORDINARY),
@@ -168,8 +168,7 @@ FACTOR = Exercise(
                 ("fan_in * variance / 2", "2 / (fan_in * variance)")),
         Mistake("deviation-for-variance", "You use the variance as if it were the standard deviation: you square it.",
                 ("variance / 2", "variance**2 / 2")),
-        Mistake("fan-in-outside", "Everything belongs under the root. fan_in is outside.",
-                ("math.sqrt(fan_in * ", "fan_in * math.sqrt("),
+        Mistake("fan-in-outside", "Everything belongs under the root.", ("math.sqrt(fan_in * ", "fan_in * math.sqrt("),
                 ("math.sqrt(fan_in * variance / 2)", "fan_in * math.sqrt(variance) / 2")),
         Mistake("ignores-variance", "The variance has no effect on your answer.", (" * variance", "")),
         Mistake("ignores-fan-in", "fan_in has no effect on your answer.", ("fan_in * ", "")),

@@ -122,9 +122,8 @@ HE_NORMAL = Exercise(
         Mistake("only-square-kernels", "Your answer is correct for square kernels, but only for those.",
                 ("weight[0].numel()", "weight.shape[1] * weight.shape[-1] ** (weight.ndim - 2)"),
                 symptom=lambda answer: _has(2.0)(answer) and not _has(2.0, (512, 64, 1, 5))(answer)),
-        Mistake("no-random-numbers", "Every weight gets the same number, so all filters learn the same. Sample the "
-                "numbers at random.", ("normal_(0, ", "fill_("),
-                symptom=lambda answer: _variance_times_fan_in(answer, (8, 4, 3, 3)) == 0),
+        Mistake("no-random-numbers", "Every weight gets the same number, so all filters learn the same.",
+                ("normal_(0, ", "fill_("), symptom=lambda answer: _variance_times_fan_in(answer, (8, 4, 3, 3)) == 0),
         Mistake("filters-alike", "You sample one filter and use it for all, so they all learn the same.",
                 ("fan_in))", "fan_in))\n        weight.copy_(weight[:1].expand_as(weight).clone())"),
                 symptom=_rows_alike),
@@ -295,8 +294,7 @@ BATCH_NORM = Exercise(
                     or raises(RuntimeError, "the number of sizes provided", _first_run)(answer))),
         Mistake("running-statistics-in-training", "In training, you normalize by the running statistics. Use the "
                 "batch's own statistics there.", symptom=_output_of_running),
-        Mistake("statistics-hold-the-graph", "Your running statistics keep every batch's graph in memory. They are not "
-                "trained.",
+        Mistake("statistics-hold-the-graph", "Your running statistics keep every batch's graph in memory.",
                 symptom=lambda answer: (
                     same(_first_run(answer), _first_run(batch_norm)) and not _statistics_without_graph(answer))),
         Mistake("variance-for-deviation", "You divide by the variance. The result does not have standard deviation 1, "
@@ -327,8 +325,7 @@ BATCH_NORM = Exercise(
                 ("= running_mean, running_var",
                        "= running_mean.clone(), running_var.clone()\n        batch_norm(x, gamma, beta, "
                        "running_mean, running_var, momentum)")),
-        Mistake("running-statistics-stay", "`running_mean = ...` makes a new tensor. Change the one that you are "
-                "given.",
+        Mistake("running-statistics-stay", "`running_mean = ...` makes a new tensor. Change the one that you get.",
                 (("running_mean +=", "running_mean = running_mean +"),
                        ("running_var +=", "running_var = running_var +"))),
         Mistake("momentum-turned-round", "Your momentum is reversed. In PyTorch it is the weight of the *new* value; "

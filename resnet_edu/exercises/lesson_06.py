@@ -27,6 +27,7 @@ from resnet_edu.exercises.writing import (
     raises,
     same,
     shape,
+    shortcut_mistakes,
 )
 
 # --- residual forward -------------------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ PAD_SHORTCUT = Exercise(
         Mistake("copies-for-zeros", "Your new channels have to be zero.", ("[x, zeros]", "[x, x]"), on=_DOUBLED),
         Mistake("ones-for-zeros", "Your new channels are ones. They have to be zero.", ("new_zeros", "new_ones")),
         Mistake("zeros-for-all", "Nothing of x is left in its own channels.", ("[x, zeros]", "[0 * x, zeros]")),
-        Mistake("no-new-channels", "Your result does not have out_channels channels. How many are missing?",
+        Mistake("no-new-channels", "The result has to have out_channels channels. How many are missing?",
                 ("[x, zeros]", "[x]"), ("out_channels - ", ""), (" - x.shape[1]", ""),
                 ("[x, zeros]", "[zeros, x, zeros]")),
         Mistake("pads-columns", "Your zeros are not new channels. F.pad takes two numbers per dimension, starting with "
@@ -303,13 +304,7 @@ BASIC_BLOCK = Exercise(
         output(10 * _IMAGE, 4, 8, 2, mode="eval"), gradients_of(_IMAGE, 4, 8, 2), output(_IMAGE.double(), 4, 8, 2),
     ),
     mistakes=(
-        Mistake("skip-forgotten", "Without the shortcut, this is a plain block.", (" + self.shortcut(x)", "")),
-        Mistake("skip-twice", "The shortcut is added twice.", ("out + self", "out + 2 * self")),
-        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs after it.",
-                ("(out + self.shortcut(x))", "(out) + self.shortcut(x)")),
-        Mistake("relu-in-the-branch", "Your branch ends with a ReLU, so it can only add positive values. BatchNorm is "
-                "its last layer.", ("out + self", "F.relu(out) + self")),
-        Mistake("no-last-relu", "The ReLU after the addition is missing.", ("F.relu(out", "(out")),
+        *shortcut_mistakes("out_channels"),
         Mistake("no-inner-relu", "The ReLU between the two convolutions is missing.", ("F.relu(self", "(self")),
         Mistake("norm-before-convolution", "The second BatchNorm comes before the second convolution, so the branch's "
                 "output is not normalized.", ("self.bn2(self.conv2(out))", "self.conv2(self.bn2(out))")),
@@ -318,8 +313,6 @@ BASIC_BLOCK = Exercise(
         Mistake("stride-on-neither", "The branch ignores the stride.", ("3, stride", "3"), symptom=_keeps_the_size(3)),
         Mistake("stride-on-second", "The second convolution takes the stride; the first one should take it.",
                 (("3, stride", "3"), ("out_channels, out_channels, 3", "out_channels, out_channels, 3, stride"))),
-        Mistake("no-projection", "You add x as it is, even if the branch changes the shape. Project it there.",
-                ("stride != 1 or in_channels != out_channels", "False")),
         Mistake("projection-made-in-forward", "You create the projection in forward: it is new at each call and never "
                 "learns. Create it in __init__.", symptom=_makes_layers_in_forward),
         Mistake("option-a", "Your shortcut has no parameters: that is option A. Here, the task asks for a projection.",
@@ -327,18 +320,12 @@ BASIC_BLOCK = Exercise(
                        ("self.shortcut(x)", "pad_shortcut(x, out.shape[1], self.conv1.stride[0])"))),
         Mistake("projection-without-stride", "The 1 x 1 convolution of the shortcut does not use the stride.",
                 ("1, stride", "1"), symptom=_keeps_the_size(1)),
-        Mistake("projection-without-norm", "The projection has no BatchNorm.", ("nn.BatchNorm2d(out_channels),", "")),
         Mistake("projection-of-three", "The shortcut's kernel is 3 x 3. A projection looks at one pixel at a time.",
                 ("1, stride", "3, stride, padding=1")),
         Mistake("projection-with-bias", "The shortcut's convolution has a bias. BatchNorm subtracts it again.",
                 ("1, stride, bias=False", "1, stride")),
         Mistake("projection-with-relu", "Your projection ends with a ReLU. The only ReLU for x comes after the "
                 "addition.", ("(out_channels),", "(out_channels), nn.ReLU(),")),
-        Mistake("projection-always", "If the shape stays the same, the shortcut should be x itself, without weights.",
-                ("stride != 1 or in_channels != out_channels", "True")),
-        Mistake("projects-only-for-stride", "Channels can change without a stride.",
-                (" or in_channels != out_channels", "")),
-        Mistake("projects-only-for-channels", "The size can change while the channels stay.", ("stride != 1 or ", "")),
         Mistake("shared-norm", "Both convolutions share one BatchNorm: each needs its own.",
                 ("bn2 = nn.BatchNorm2d(out_channels)", "bn2 = self.bn1")),
         Mistake("bias-before-norm", "Your convolutions have biases, which BatchNorm subtracts again.",

@@ -27,6 +27,7 @@ from resnet_edu.exercises.writing import (
     raises,
     right_but_not_on,
     shape,
+    shortcut_mistakes,
 )
 
 # --- multiply-adds ----------------------------------------------------------------------------------------------------
@@ -56,7 +57,7 @@ MULTIPLY_ADDS = Exercise(
         Mistake("ignores-stride", "With the stride, there are fewer output pixels.", (" // stride", "")),
         Mistake("ignores-padding", "With the padding, there are more output pixels.", (" + 2 * padding", "")),
         Mistake("pads-one-side", "You pad only one side. There are two.", ("2 * padding", "padding")),
-        Mistake("rounds-up", "A window that does not fit is left out: round down.",
+        Mistake("rounds-up", "Round down: a window that does not fit is out.",
                 ("kernel) //", "kernel + stride - 1) //"),
                 (("side = (", "side = round(("), (" // stride + 1", " / stride + 1)"))),
         Mistake("side-without-one", "The window fits at its starting position, too.", (" + 1", "")),
@@ -149,13 +150,7 @@ BOTTLENECK = Exercise(
         Case("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
     ),
     mistakes=(
-        Mistake("skip-forgotten", "Without the shortcut, this is a plain block.", (" + self.shortcut(x)", "")),
-        Mistake("skip-twice", "The shortcut is added twice.", ("out + self", "out + 2 * self")),
-        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs after it.",
-                ("(out + self.shortcut(x))", "(out) + self.shortcut(x)")),
-        Mistake("relu-on-both", "With a ReLU before the addition, the branch cannot subtract anything.",
-                ("(out + ", "(F.relu(out) + ")),
-        Mistake("no-last-relu", "The ReLU after the addition is missing.", ("F.relu(out + ", "(out + ")),
+        *shortcut_mistakes("4 * channels"),
         Mistake("no-inner-relu", "A ReLU inside the branch is missing.",
                 (("F.relu(self.bn1", "(self.bn1"), ("F.relu(self.bn2", "(self.bn2")), ("F.relu(self.bn1", "(self.bn1"),
                 ("F.relu(self.bn2", "(self.bn2")),
@@ -167,16 +162,7 @@ BOTTLENECK = Exercise(
                 ("(in_channels, channels, 1", "(in_channels, channels, 1, stride")),
         Mistake("stride-on-one-path", "Only one of branch and shortcut takes the stride, and their sizes differ.",
                 ("1, stride", "1")),
-        Mistake("projection-without-norm", "The projection has no BatchNorm.", ("nn.BatchNorm2d(4 * channels),", "")),
-        Mistake("projection-always", "If the shape stays the same, the shortcut is x itself. Does yours compare the "
-                "channels right?", ("stride != 1 or in_channels != 4 * channels", "True")),
-        Mistake("projects-only-for-stride", "Channels can change without a stride.",
-                (" or in_channels != 4 * channels", "")),
-        Mistake("projects-only-for-channels", "The size can change while the channels stay.", ("stride != 1 or ", "")),
-        Mistake("never-projects", "If the shape changes, x cannot be added as it is.",
-                ("stride != 1 or in_channels != 4 * channels", "False")),
-        Mistake("no-expansion", "Your last convolution outputs `channels` channels. Widen again, to four times as "
-                "many.",
+        Mistake("no-expansion", "Your last convolution outputs `channels` channels. Widen to four times as many.",
                 (("(channels, 4 * ", "(channels, "), ("bn3 = nn.BatchNorm2d(4 * ", "bn3 = nn.BatchNorm2d("),
                        ("!= 4 * ", "!= "), ("(in_channels, 4 * ", "(in_channels, "), ("2d(4 * ", "2d("))),
         Mistake("expands-early", "Your 3 x 3 convolution already outputs 4 * channels. It belongs on the narrow part.",
@@ -332,8 +318,7 @@ LOAD_TORCHVISION = Exercise(
                 symptom=_sorts_names),
         Mistake("names-not-changed", "torchvision's names are not those in this block.", ("(renamed)", "(state)"),
                 symptom=raises(RuntimeError, "Missing key(s)", lambda answer: _loaded(answer, 8, 2, 1))),
-        Mistake("lists-not-aligned", "Your pairs do not match: a state dict includes statistics, parameters() does "
-                "not.",
+        Mistake("lists-not-aligned", "Your pairs do not match: a state dict has statistics, parameters() does not.",
                 ("    block.load_state_dict(renamed)",
                        "    for p, tensor in zip(block.parameters(), renamed.values()):\n        "
                        "p.data.copy_(tensor)"),

@@ -200,9 +200,8 @@ SQUEEZE_EXCITE = Exercise(
                 ("f.mean", "f.amax")),
         Mistake("no-relu", "The ReLU between down and up is missing.", ("torch.relu", "")),
         Mistake("no-sigmoid", "Without the sigmoid, your factors are not limited to 0 to 1.", ("torch.sigmoid", "")),
-        Mistake("relu-at-the-end", "The ReLU belongs in the middle, the sigmoid at the end.",
-                ("torch.sigmoid", "torch.relu"), ("torch.relu", "torch.sigmoid"),
-                ("torch.sigmoid(torch.relu", "torch.relu(torch.sigmoid")),
+        Mistake("relu-at-the-end", "ReLU belongs in the middle, sigmoid at the end.", ("torch.sigmoid", "torch.relu"),
+                ("torch.relu", "torch.sigmoid"), ("torch.sigmoid(torch.relu", "torch.relu(torch.sigmoid")),
         Mistake("up-before-down", "You multiply by up first and by down second. The shapes match this way, too, but "
                 "down comes first.", ("down.T) @ up.T", "up) @ down")),
         Mistake("softmax-for-sigmoid", "Your factors sum to 1 over the channels: that is softmax. Each channel has its "
@@ -219,9 +218,8 @@ SQUEEZE_EXCITE = Exercise(
                 ("[:, :, None, None]", ""), symptom=raises(RuntimeError, "must match the size of tensor", _MAPS.run)),
         Mistake("not-transposed", "down is [R, C]: it maps C numbers to R when it is on the left, or transposed on the "
                 "right.", ("down.T", "down"), symptom=_mixes_up_sides),
-        Mistake("squeezed-to-another-shape", "Squeeze each map to one number, [N, C]: over rows and columns, and "
-                "nothing else.", ("(2, 3)", "2"),
-                symptom=raises(RuntimeError, "shapes cannot be multiplied", _ONES.run)),
+        Mistake("squeezed-to-another-shape", "Squeeze each map to one number, [N, C]: over rows and columns only.",
+                ("(2, 3)", "2"), symptom=raises(RuntimeError, "shapes cannot be multiplied", _ONES.run)),
     ),
     hints=(
         "f.mean((2, 3)) is the squeeze: [N, C].",

@@ -71,7 +71,7 @@ TOP_DOWN = Exercise(
                 lambda c, f, g: g(f)),
         Mistake("shrinks-the-fine", "You shrink the fine map. Upsample the coarse one instead.",
                 lambda c, f, g: c + F.avg_pool2d(g(f), 2), lambda c, f, g: c + g(f)[..., ::2, ::2]),
-        Mistake("only-squares", "Your answer is correct for square maps, but only for those.",
+        Mistake("only-squares", "Your answer is correct for square maps only.",
                 ("scale_factor=2", "size=2 * coarse.shape[2]"),
                 symptom=right_but_not_on(top_down, [_SQUARE], [_LARGER])),
         Mistake("not-enlarged", "The two maps have different sizes: first make the coarse one twice as high and as "

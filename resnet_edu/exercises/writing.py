@@ -44,7 +44,7 @@ from resnet_edu.exercises.faults import Fault
 __all__ = [
     "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "built", "call", "called", "fits", "float64",
     "gradients", "gradients_of", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same",
-    "shape",
+    "shape", "shortcut_mistakes",
 ]  # fmt: skip
 
 Answer = Callable[..., Any]
@@ -310,6 +310,31 @@ def integers(*shape: int, low: int = -3, high: int = 3, seed: int = 0) -> Tensor
 def normal(*shape: int, seed: int = 0) -> Tensor:
     """Samples from N(0, 1), the same in each run."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+def shortcut_mistakes(out_channels: str) -> tuple[Mistake, ...]:
+    """Those of a block that ends with `F.relu(out + self.shortcut(x))`, and projects x to this many channels."""
+    both = f"stride != 1 or in_channels != {out_channels}"
+    return (
+        Mistake("skip-forgotten", "Without the shortcut, this is a plain block.", (" + self.shortcut(x)", "")),
+        Mistake("skip-twice", "The shortcut is added twice.", ("out + self", "out + 2 * self")),
+        Mistake("relu-before-addition", "Your last ReLU belongs after the addition.",
+                ("(out + self.shortcut(x))", "(out) + self.shortcut(x)")),
+        Mistake("relu-in-the-branch", "With a ReLU before the addition, the branch cannot subtract anything.",
+                ("out + self", "F.relu(out) + self")),
+        Mistake("no-last-relu", "The ReLU after the addition is missing.", ("F.relu(out", "(out")),
+        Mistake("no-projection", "You add x as it is, even if the shape changes. Project it then.", (both, "False")),
+        Mistake("projection-without-norm", "The projection has no BatchNorm.",
+                (f"nn.BatchNorm2d({out_channels}),", "")),
+        Mistake("projection-always", "If the shape stays the same, the shortcut is x itself. Does yours compare the "
+                "channels right?", (both, "True")),
+        Mistake("projects-only-for-stride", "Channels can change without a stride.", (both, "stride != 1")),
+        Mistake("projects-only-for-channels", "The size can change while the channels stay.",
+                (both, f"in_channels != {out_channels}")),
+    )  # fmt: skip
 
 
 # --- symptoms ---------------------------------------------------------------------------------------------------------
