@@ -62,7 +62,7 @@ class Case:
 
     run: answer -> a number, tensor, or list, tuple or dict of these, which is compared with the reference's result.
     It may raise `Fault(slug, sentence)`.
-    alone: the slug and the sentence for an answer that is wrong here, and in no case that says anything else.
+    alone: the slug and the sentence for an answer that is wrong here, and right in all the cases that have none.
     """
 
     words: str
@@ -266,8 +266,8 @@ class Exercise:
             return RANDOM
         if len(found) < len(expected):
             return None
-        alone = {case.alone for case, *pair in zip(self.cases, found, expected, strict=True) if not _agree(*pair)}
-        return alone.pop() if len(alone) == 1 else None
+        alone = [case.alone for case, *pair in zip(self.cases, found, expected, strict=True) if not _agree(*pair)]
+        return None if None in alone else alone[0]
 
     def _known(self, answer: Any, found: list[Outcome], first: int) -> Mistake | None:
         """The first mistake that explains everything: a symptom that shows, or an answer that agrees in all cases."""

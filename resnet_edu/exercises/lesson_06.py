@@ -301,7 +301,8 @@ BASIC_BLOCK = Exercise(
         *_SHAPES, Case("{name}(2, 2)(x) with x = [1, -2] and all convolution weights set to 0", _branch_of_zeros),
         parameters(4, 4), parameters(4, 8, stride=2), parameters(4, 8), parameters(4, 4, 2), output(_IMAGE, 4, 4),
         output(_IMAGE, 4, 8, stride=2), output(_IMAGE, 4, 8), output(_IMAGE, 4, 4, 2),
-        output(10 * _IMAGE, 4, 8, 2, mode="eval"), gradients_of(_IMAGE, 4, 8, 2), output(_IMAGE.double(), 4, 8, 2),
+        output(_IMAGE, 4, 8, 2, mode="eval"), output(_IMAGE, 4, 8, 2, mode="eval", times=10),
+        gradients_of(_IMAGE, 4, 8, 2), output(_IMAGE.double(), 4, 8, 2),
     ),
     mistakes=(
         *shortcut_mistakes("out_channels"),

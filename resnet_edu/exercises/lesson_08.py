@@ -145,8 +145,8 @@ BOTTLENECK = Exercise(
          "next exercise needs that.",
     cases=(
         *_SHAPES, parameters(8, 2), parameters(4, 2), parameters(8, 3, 2), parameters(8, 2, 2), output(_X, 8, 2),
-        output(_NARROW, 4, 2), output(_X, 8, 3, 2), output(_X, 8, 2, 2), output(10 * _X, 8, 3, 2, mode="eval"),
-        gradients_of(_X, 8, 3, 2), output(_X.double(), 8, 3, 2),
+        output(_NARROW, 4, 2), output(_X, 8, 3, 2), output(_X, 8, 2, 2), output(_X, 8, 3, 2, mode="eval"),
+        output(_X, 8, 3, 2, mode="eval", times=10), gradients_of(_X, 8, 3, 2), output(_X.double(), 8, 3, 2),
         Case("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
     ),
     mistakes=(

@@ -241,7 +241,8 @@ SIGNAL_BLOCK = Exercise(
          "length T.",
     cases=(
         shape(_SIGNAL, 4, 1), shape(_SIGNAL, 4, 3), parameters(4, 2), output(_SIGNAL, 4, 1), output(_SIGNAL, 4, 2),
-        output(10 * _SIGNAL, 4, 2, mode="eval"), gradients_of(normal(3, 4, 12), 4, 2), output(_SIGNAL.double(), 4, 2),
+        output(_SIGNAL, 4, 2, mode="eval"), output(_SIGNAL, 4, 2, mode="eval", times=10),
+        gradients_of(normal(3, 4, 12), 4, 2), output(_SIGNAL.double(), 4, 2),
     ),
     mistakes=(
         Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", (")) + x", "))")),

@@ -91,6 +91,7 @@ def float64(*arguments: Any, words: str | None = None, caller: Callable[..., Any
 #: For an answer that is wrong only there.
 GRADIENT = "wrong-gradient", "Your values are right, but not their gradient. Is part of the graph cut, as by detach?"
 EVAL = "only-in-train-mode", "Your module is right in train mode, but not in eval mode."
+CLIPPED = "clipped", "Large values are clipped in your module (as by ReLU6). ReLU has no upper limit."
 FLOAT64 = (
     "only-float32",
     "Your answer is right for float32 only. Give what you create the dtype of the input: x.new_zeros, zeros_like.",
@@ -197,19 +198,20 @@ def parameters(*arguments: Any, **keywords: Any) -> Case:
     return Case(f"the number of parameters of {_written(*arguments, **keywords)}", run)
 
 
-def output(x: Tensor, *arguments: Any, mode: str = "train", **keywords: Any) -> Case:
-    """The case that compares the module's output for x, in eval mode after one batch in train mode.
+def output(x: Tensor, *arguments: Any, mode: str = "train", times: int = 1, **keywords: Any) -> Case:
+    """The case that compares the module's output for `times` x, in eval mode after one batch in train mode.
 
     For an x in float64, the module is converted to it.
     """
-    of = f"x {list(x.shape)}{' in float64' if x.dtype == torch.float64 else ''}"
+    x = times * x
+    of = f"x {list(x.shape)}{' in float64' if x.dtype == torch.float64 else ''}{f' times {times}' if times > 1 else ''}"
 
     def run(answer: Any) -> Tensor:
         module = built(answer, *arguments, **keywords).to(x.dtype)
         result = called(module, x)  # moves the running statistics
         return result if mode == "train" else called(module.eval(), x)
 
-    alone = EVAL if mode == "eval" else FLOAT64 if x.dtype == torch.float64 else None
+    alone = CLIPPED if times > 1 else EVAL if mode == "eval" else FLOAT64 if x.dtype == torch.float64 else None
     return Case(f"{_written(*arguments, **keywords)}(x) in {mode} mode with {of}", run, alone)
 
 
