@@ -260,10 +260,10 @@ def test_a_module_is_judged_in_eval_mode_on_large_numbers_and_with_a_twin():
     assert module.check(Norm).status == "correct"
     assert module.check(lambda: shared).mistake == "shared-between-calls"
     assert module.check(lambda: Norm(track_running_stats=False)).mistake == "only-in-train-mode"
-    assert module.check(lambda: nn.Sequential(Norm(), nn.Hardtanh(-3, 3))).mistake == "clipped"
+    assert module.check(lambda: nn.Sequential(Norm(), nn.Hardtanh(-2, 2))).mistake == "clipped"
 
 
-@pytest.mark.parametrize("exercise", ALL, ids=lambda one: one.name)
+@pytest.mark.parametrize("exercise", [one for one in ALL if not one.makes_modules], ids=lambda one: one.name)
 def test_each_number_among_the_arguments_makes_the_only_difference_between_two_cases(exercise):
     """So a cache whose key lacks it is seen."""
     asked, signature = [], inspect.signature(exercise.reference)
@@ -727,7 +727,8 @@ def test_the_same(found, expected):
 @pytest.mark.parametrize(
     ("found", "expected", "slug"),
     [
-        (3.0, 3, "whole-but-a-float"), (2.0, 3, "kind"), (4, 3, "result"), (True, 1, "kind"), (1, True, "kind"), (None, 3, "returns-nothing"),
+        (3.0, 3, "whole-but-a-float"), (2.0, 3, "kind"), (4, 3, "result"), (True, 1, "kind"), (1, True, "kind"),
+        (None, 3, "returns-nothing"),
         (0.6, 0.5, "result"), ("0.5", 0.5, "kind"), (1, 0.5, "result"), ((1, 3), [1, 2], "result"), ([3], 3, "kind"),
         (torch.ones(1), 1, "kind"), (0.0, 1e-24, "result"), (float("nan"), 0.5, "result"),
         (torch.ones(3), ONES, "shape"), (torch.ones(2, 1), ONES, "shape"), (np.ones(2), ONES, "numpy"),
