@@ -210,10 +210,8 @@ RECEPTIVE_FIELD = Exercise(
                 "the kernel, too.", ("*= stride", "= stride")),
         Mistake("wrong-direction", "Your formula works from the output back to the image, but your loop runs from the "
                 "image to the output.", ("+= (kernel - 1) * step", "= (field - 1) * stride + kernel")),
-        Mistake("kernels-multiplied", "You multiply the kernel sizes. Each layer only adds some pixels at the border.",
-                ("+= (kernel - 1) * step", "*= kernel")),
-        Mistake("kernels-added", "You add up the kernel sizes. The kernels of successive layers overlap, and strides "
-                "spread them.", lambda layers: sum(kernel for kernel, _ in layers)),
+        Mistake("kernels-multiplied", "You combine whole kernels. They overlap, and strides spread them.",
+                ("+= (kernel - 1) * step", "*= kernel"), lambda layers: sum(kernel for kernel, _ in layers)),
         Mistake("returns-too-soon", "Your `return` is inside the loop.", ("    return", "        return")),
         Mistake("last-layer-missing", "Your answer leaves out the last layer.", ("in layers", "in layers[:-1]")),
         Mistake("area", "You count the square's pixels, not its side length.", ("return field", "return field**2")),

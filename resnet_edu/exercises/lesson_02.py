@@ -81,8 +81,9 @@ CROSS_ENTROPY = Exercise(
         # Seen on moderate logits: who makes one of these often has an unstable softmax, too, and that can wait.
         Mistake("sum-for-mean", "You sum over the batch. Take the mean.", ("mean()", "sum()"), on=_MODERATE),
         Mistake("no-mean", "You return one loss per image, not one for the batch.", (".mean()", ""), on=_MODERATE),
-        Mistake("mean-over-classes-too", "You take the mean over all N * K entries, including zeros. Each image has "
-                "one loss: divide by N.", ("mean()", "mean() / logits.shape[1]"), on=_MODERATE),
+        Mistake("mean-over-classes-too", "Your mean is over N * K entries. Each image has one loss, that of its "
+                "correct class.", ("mean()", "mean() / logits.shape[1]"), ("[torch.arange(len(labels)), labels]", ""),
+                on=_MODERATE),
         Mistake("softmax-over-the-batch", "Your softmax sums to 1 over the images. It should sum to 1 over each "
                 "image's classes.", (("max(dim=1", "max(dim=0"), ("sum(dim=1", "sum(dim=0")), on=_MODERATE),
         Mistake("softmax-twice", "You apply softmax twice: the second one makes probabilities nearly uniform.",
@@ -97,8 +98,6 @@ CROSS_ENTROPY = Exercise(
                 ("mean()", "mean() / torch.tensor(2.0).log()"), on=_MODERATE),
         Mistake("every-row-with-every-label", "[:, labels] pairs each image with the labels of all the others. Row i "
                 "goes with label i.", ("torch.arange(len(labels))", ":"), on=_MODERATE),
-        Mistake("all-classes-count", "Your loss is the mean over all classes. Only the correct class of each image "
-                "counts.", ("[torch.arange(len(labels)), labels]", ""), on=_MODERATE),
         Mistake("best-class-for-right-class", "You use the class with the largest logit, not the one in the label: the "
                 "network is always right.", (", labels]", ", logits.argmax(1)]"), on=_MODERATE),
         Mistake("maximum-not-added-back", "You subtract the row's maximum in one place only: subtract it from the "
@@ -159,7 +158,8 @@ ACCURACY = Exercise(
         Mistake("every-pair", "You compare every image with every label: [N, 1] == [N] is an N x N matrix. (Did you "
                 "use keepdim?)", ("dim=1", "dim=1, keepdim=True")),
         Mistake("count-for-part", "You count the correct predictions. Return their fraction.", ("mean()", "sum()")),
-        Mistake("percent", "You return a percentage. Return a number from 0 to 1.", ("return ", "return 100 * ")),
+        Mistake("percent", "You return a percentage, or round. Return the fraction itself.",
+                ("return ", "return 100 * "), lambda logits, labels: round(accuracy(logits, labels), 2)),
         Mistake("divides-by-classes", "You divide by the number of classes or of logits, not of images.",
                 ("mean().item()", "sum().item() / logits.shape[1]"),
                 ("mean().item()", "sum().item() / logits.numel()")),
@@ -179,8 +179,6 @@ ACCURACY = Exercise(
                 ("logits.argmax(dim=1) == labels", "logits.softmax(1)[torch.arange(len(labels)), labels] > 0.5")),
         Mistake("all-or-nothing", "Your answer is 0 unless all images are correct. The task asks for the fraction that "
                 "are.", (".float().mean().item()", ".all().item()"), ("mean().item()", "sum().item() // len(labels)")),
-        Mistake("rounded", "You round to two digits. Leave rounding to the code that prints the number.",
-                lambda logits, labels: round(accuracy(logits, labels), 2)),
         Mistake("first-image-only", "Only the batch's first image counts.",
                 lambda logits, labels: accuracy(logits[:1], labels[:1])),
         Mistake("one-for-each-image", "You return one number per image, not one for all.",

@@ -303,8 +303,8 @@ BATCH_NORM = Exercise(
         Mistake("not-divided", "You subtract the mean, but keep the spread.", (" / torch.sqrt(var + eps)", "")),
         Mistake("eps-after-the-root", "You add eps after the square root. It belongs to the variance.",
                 ("torch.sqrt(var + eps)", "(torch.sqrt(var) + eps)")),
-        Mistake("eps-missing", "eps is missing: a constant channel gives 0 / 0.", ("var + eps", "var")),
-        Mistake("ignores-eps", "You have hard-coded eps: use the argument.", ("var + eps", "var + 1e-5")),
+        Mistake("ignores-eps", "Your eps is missing or hard-coded: use the argument.", ("var + eps", "var + 1e-5"),
+                ("var + eps", "var")),
         Mistake("unbiased-for-normalizing", "You normalize by the unbiased variance, torch's default. It is for the "
                 "running statistics only.", ((", unbiased=False", ""), ("var * n / (n - 1)", "var"))),
         Mistake("statistics-of-each-image", "You compute the statistics of each image separately. That is "
@@ -332,15 +332,13 @@ BATCH_NORM = Exercise(
                 "0.1 moves slowly.", ("    if training", "    momentum = 1 - momentum\n    if training")),
         Mistake("old-values-do-not-fade", "You add a fraction of the new value, but keep all of the old one: the "
                 "statistic grows at every step.", (("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
-        Mistake("replaces-running-statistics", "Your running statistics are those of the last batch. They should only "
-                "move toward them.", ("    if training", "    momentum = 1\n    if training")),
-        Mistake("ignores-momentum", "You have hard-coded the momentum: use the argument.",
-                ("    if training", "    momentum = 0.1\n    if training")),
+        Mistake("ignores-momentum", "You have hard-coded the momentum, perhaps as 1: use the argument.",
+                ("    if training", "    momentum = 0.1\n    if training"),
+                ("    if training", "    momentum = 1\n    if training")),
         Mistake("biased-running-variance", "Your running variance is the biased one. Over many batches it would stay "
                 "too small: it divides by n instead of n - 1.", ("var * n / (n - 1)", "var")),
-        Mistake("correction-upside-down", "Your correction is upside down.", ("n / (n - 1)", "(n - 1) / n")),
-        Mistake("counts-only-images", "In your correction, n is the number of images. How many numbers does a channel "
-                "have?", ("x.numel() / x.shape[1]", "len(x)")),
+        Mistake("counts-only-images", "Your correction is not that of the unbiased variance. How many numbers does a "
+                "channel have?", ("x.numel() / x.shape[1]", "len(x)"), ("n / (n - 1)", "(n - 1) / n")),
         Mistake("running-deviation", "You keep a running standard deviation. The task asks for the variance.",
                 ("var * n / (n - 1)", "(var * n / (n - 1)).sqrt()")),
     ),

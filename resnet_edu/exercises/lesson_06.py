@@ -15,12 +15,12 @@ from resnet_edu.exercises.writing import (
     Exercise,
     Mistake,
     Once,
+    beyond,
     built,
     call,
     called,
     float64,
     gradients,
-    gradients_of,
     integers,
     output,
     parameters,
@@ -131,9 +131,8 @@ PAD_SHORTCUT = Exercise(
     ),
     mistakes=(
         Mistake("zeros-in-front", "Your zeros come before the channels of x.", ("[x, zeros]", "[zeros, x]")),
-        Mistake("zeros-on-both-sides", "Half of your zeros come before the channels of x. All of them belong after.",
-                ("[x, zeros]", "[zeros[:, ::2], x, zeros[:, 1::2]]"), on=_DOUBLED),
-        Mistake("zeros-between", "Your zeros are between the channels of x. They belong after them.",
+        Mistake("zeros-on-both-sides", "Some of your zeros come before channels of x. All of them belong after.",
+                ("[x, zeros]", "[zeros[:, ::2], x, zeros[:, 1::2]]"),
                 lambda x, *_: torch.stack([x, 0 * x], 2).flatten(1, 2), on=_DOUBLED),
         Mistake("copies-for-zeros", "Your new channels have to be zero.", ("[x, zeros]", "[x, x]"), on=_DOUBLED),
         Mistake("ones-for-zeros", "Your new channels are ones. They have to be zero.", ("new_zeros", "new_ones")),
@@ -162,9 +161,8 @@ PAD_SHORTCUT = Exercise(
                 ("::stride, ::stride", ": x.shape[2] // stride, : x.shape[3] // stride"), on=_PIXELS),
         Mistake("rounds-down", "You lose the last pixel of an odd side, which a 3 x 3 convolution with padding keeps.",
                 lambda x, out, s: pad_shortcut(x[:, :, : x.shape[2] // s * s, : x.shape[3] // s * s], out, s)),
-        Mistake("pads-only-with-a-stride", "With stride 1, you add no channels. Channels can be missing there, too.",
-                lambda x, out, stride: x if stride == 1 else pad_shortcut(x, out, stride)),
-        Mistake("strides-only-with-new-channels", "If no channels are missing, you do not apply the stride.",
+        Mistake("pads-only-with-a-stride", "Channels can be missing without a stride, and a stride does not need new "
+                "channels.", lambda x, out, stride: x if stride == 1 else pad_shortcut(x, out, stride),
                 lambda x, out, stride: x if x.shape[1] == out else pad_shortcut(x, out, stride)),
     ),
     hints=(
@@ -198,8 +196,7 @@ PROJECTION = Exercise(
     cases=(
         shape(_TWO_CHANNELS, 2, 3, 1), shape(_TWO_CHANNELS, 2, 3, 2), shape(_IMAGE, 4, 4, 1), shape(_IMAGE, 4, 8, 3),
         parameters(2, 3, 1), parameters(4, 4, 1), parameters(4, 8, 2), output(_TWO_CHANNELS, 2, 3, 1),
-        output(_IMAGE, 4, 8, 2), output(_IMAGE, 4, 4, 1), output(_IMAGE, 4, 8, 2, mode="eval"),
-        gradients_of(_IMAGE, 4, 8, 2), output(_IMAGE.double(), 4, 8, 2),
+        output(_IMAGE, 4, 8, 2), output(_IMAGE, 4, 4, 1), *beyond(_IMAGE, 4, 8, 2),
     ),
     mistakes=(
         Mistake("norm-forgotten", "The BatchNorm is missing.", ("nn.BatchNorm2d(out_channels),", "")),
@@ -301,8 +298,7 @@ BASIC_BLOCK = Exercise(
         *_SHAPES, Case("{name}(2, 2)(x) with x = [1, -2] and all convolution weights set to 0", _branch_of_zeros),
         parameters(4, 4), parameters(4, 8, stride=2), parameters(4, 8), parameters(4, 4, 2), output(_IMAGE, 4, 4),
         output(_IMAGE, 4, 8, stride=2), output(_IMAGE, 4, 8), output(_IMAGE, 4, 4, 2),
-        output(_IMAGE, 4, 8, 2, mode="eval"), output(_IMAGE, 4, 8, 2, mode="eval", times=10),
-        gradients_of(_IMAGE, 4, 8, 2), output(_IMAGE.double(), 4, 8, 2),
+        *beyond(_IMAGE, 4, 8, 2),
     ),
     mistakes=(
         *shortcut_mistakes("out_channels"),

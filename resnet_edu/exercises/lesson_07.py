@@ -16,9 +16,9 @@ from resnet_edu.exercises.writing import (
     Exercise,
     Fault,
     Mistake,
+    beyond,
     call,
     fits,
-    gradients_of,
     normal,
     output,
     parameters,
@@ -82,10 +82,8 @@ COUNT_PARAMETERS = Exercise(
                 ("9 * width * width + 2 * width", "18 * width * width + 4 * width")),
         Mistake("twice-the-blocks", "Your blocks per stage are not n, where the depth is 6n + 2.", ("// 6", "// 3"),
                 ("// 6", "// 2"), ("// 6", "// 6 + 1"), ("// 6", "// 6 - 1"), ("(depth - 2) // 6", "1")),
-        Mistake("stages-begin-wide", "A stage's first convolution takes the previous stage's channels.",
-                ("9 * channels", "9 * width")),
-        Mistake("narrow-channels-throughout", "Only the first convolution of a stage takes the smaller number of "
-                "channels of the previous stage.", ("9 * channels", "9 * max(16, width // 2)")),
+        Mistake("stages-begin-wide", "A stage's first convolution, and only that, takes the previous stage's channels.",
+                ("9 * channels", "9 * width"), ("9 * channels", "9 * max(16, width // 2)")),
         Mistake("counts-projections", "You count projections. The plain network has none, and option A has no "
                 "parameters.", lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64 + 2 * (32 + 64),
                 lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64),
@@ -235,15 +233,12 @@ SAME_START = Exercise(
         Mistake("always-false", "You compare the objects, and two networks never hold the same ones. Compare the "
                 "numbers in them.", ("torch.equal(p, q)", "p is q")),
         Mistake("always-true", "Your answer is True whatever the networks hold.", lambda net_a, net_b: True),
-        Mistake("only-the-first", "Your answer depends on the first parameter only: is there a `return` in the loop?",
-                ("len(a) == len(b) and all", "next"), ("and all", "and next")),
-        Mistake("printed-text", "You compare the printed text. Printing leaves out digits, and most of the numbers of "
-                "a large tensor.", ("torch.equal(p, q)", "str(p) == str(q)")),
-        Mistake("compared-in-float32", "You convert the numbers to float32 first, which rounds float64.",
-                ("torch.equal(p, q)", "torch.equal(p.float(), q.float())")),
-        Mistake("only-the-last", "Each parameter overwrites the result of the previous ones.",
+        Mistake("only-the-first", "Your answer depends on one parameter only: is there a `return` in the loop, or does "
+                "each overwrite the result?", ("len(a) == len(b) and all", "next"), ("and all", "and next"),
                 (("net_a.parameters())", "net_a.parameters())[-1:]"),
                        ("net_b.parameters())", "net_b.parameters())[-1:]"))),
+        Mistake("printed-text", "You compare the printed text. Printing leaves out digits, and most of the numbers of "
+                "a large tensor.", ("torch.equal(p, q)", "str(p) == str(q)")),
         Mistake("any-for-all", "A single equal parameter, or number, is not enough: all have to be equal.",
                 ("all(", "any("), ("torch.equal(p, q)", "p.shape == q.shape and (p == q).any()")),
         Mistake("shapes-only", "You do not compare the numbers.", ("torch.equal(p, q)", "p.shape == q.shape"),
@@ -253,8 +248,9 @@ SAME_START = Exercise(
                 ("torch.equal(p, q)", "p.shape == q.shape and p.sum() == q.sum()")),
         Mistake("weights-only", "You leave out the biases. Every parameter counts.",
                 ("torch.equal(p, q)", "p.ndim < 2 or torch.equal(p, q)")),
-        Mistake("nearly-equal", "You allow small differences. The same start is equal in every bit.",
-                ("torch.equal(p, q)", "p.shape == q.shape and torch.allclose(p, q)")),
+        Mistake("nearly-equal", "You allow small differences, or round. The same start is equal in every bit.",
+                ("torch.equal(p, q)", "p.shape == q.shape and torch.allclose(p, q)"),
+                ("torch.equal(p, q)", "torch.equal(p.float(), q.float())")),
         Mistake("stops-with-the-shorter", "zip stops at the end of the shorter network: the other one can have more "
                 "parameters.", (("len(a) == len(b) and ", ""), ("strict=True", "strict=False"))),
         Mistake("shapes-ignored", "You compare the numbers in one long row, so the shapes are lost.",
@@ -321,8 +317,7 @@ RESNET20 = Exercise(
          "stages two and three, the first convolution has stride 2 and the shortcut is option A, with the zeros after "
          "the channels of x. The network takes square images of any size from 4 up and returns logits.",
     cases=(
-        shape(_IMAGES), parameters(), shape(_IMAGES, num_classes=3), output(_IMAGES), output(_IMAGES, mode="eval"),
-        output(_IMAGES, mode="eval", times=10), gradients_of(_IMAGES), output(_IMAGES.double()),
+        shape(_IMAGES), parameters(), shape(_IMAGES, num_classes=3), output(_IMAGES), *beyond(_IMAGES),
     ),
     mistakes=(
         Mistake("pools-a-fixed-size", "Your pooling has a fixed window, and so your images a fixed size. Take the mean "
@@ -341,10 +336,10 @@ RESNET20 = Exercise(
                 lambda num_classes=10: models.CifarNet(20, residual=True, shortcut="B", num_classes=num_classes)),
         Mistake("projections-without-norm", "Your shortcuts have parameters, and no BatchNorm. The task asks for "
                 "option A.", symptom=lambda answer: models.count_parameters(answer()) == 269_722 + 16 * 32 + 32 * 64),
-        Mistake("zeros-in-front", "Your shortcut's zeros belong after all the channels of x.",
+        Mistake("zeros-in-front", "Your shortcut's new channels belong after all those of x, and are zero.",
                 ("0, out.shape[1] - x.shape[1]", "out.shape[1] - x.shape[1], 0"),
-                ("0, out.shape[1] - x.shape[1]", "x.shape[1] // 2, x.shape[1] // 2")),
-        Mistake("copies-for-zeros", "Your shortcut copies channels of x.", (", ::2]", ", ::2].repeat(1, 2, 1, 1)")),
+                ("0, out.shape[1] - x.shape[1]", "x.shape[1] // 2, x.shape[1] // 2"),
+                (", ::2]", ", ::2].repeat(1, 2, 1, 1)")),
         Mistake("averages-in-the-shortcut", "Your shortcut averages pixels. Option A takes every second pixel as it "
                 "is.", ("x[:, :, ::2, ::2]", "F.avg_pool2d(x, 2)")),
         Mistake("relu-before-addition", "A block's last ReLU belongs after the addition.", ("(out + x)", "(out) + x")),
@@ -357,12 +352,9 @@ RESNET20 = Exercise(
         Mistake("two-blocks-a-stage", "A stage has three blocks.", ("range(3)", "range(2)"), ("range(3)", "range(4)")),
         Mistake("shared-blocks", "A stage contains the same block more than once: `[block] * n` does not create new "
                 "blocks.", ("append(branch)", "append(branch if _ < 2 else self.branches[-1])")),
-        Mistake("strides-forgotten", "Your images keep their size: stages two and three start with stride 2.",
-                (("1 if width == channels else 2", "1"), ("[:, :, ::2, ::2]", ""))),
-        Mistake("stride-in-every-block", "Every block of stages two and three has stride 2. Only the first one should.",
-                ("width == channels", "width == 16")),
-        Mistake("stride-in-the-first-stage", "Your first stage downsamples the image, too.",
-                ("1 if width == channels else 2", "1 if _ else 2")),
+        Mistake("strides-forgotten", "The first blocks of stages two and three have stride 2, and no others.",
+                (("1 if width == channels else 2", "1"), ("[:, :, ::2, ::2]", "")),
+                ("width == channels", "width == 16"), ("1 if width == channels else 2", "1 if _ else 2")),
         Mistake("stride-on-second", "The second convolution of a block takes the stride; the first one should take it.",
                 (("width, stride)", "width)"), ("(width, width)", "(width, width, stride)"))),
         Mistake("largest-for-mean", "You take the largest pixel of each channel. Take the mean.", ("x.mean", "x.amax")),

@@ -55,8 +55,6 @@ HIGHWAY = Exercise(
         Mistake("x-forgotten", "Where the gate is closed, nothing is left: add x.", (" + (1 - t) * x", "")),
         Mistake("gate-forgotten", "You add x and f without a gate: a residual block.", lambda x, f, logit: x + f),
         Mistake("tanh-for-sigmoid", "tanh goes below 0. The gate is a sigmoid.", ("torch.sigmoid", "torch.tanh")),
-        Mistake("softmax-for-sigmoid", "Your gates depend on one another: softmax makes them sum to 1. Each number in "
-                "logit is an independent gate.", ("torch.sigmoid(logit)", "logit.softmax(-1)")),
         Mistake("gates-mixed", "Changing one number in logit changes several gates. Each belongs to one entry alone.",
                 ("torch.sigmoid(logit)", "torch.sigmoid(logit).mean(0, keepdim=True)"), symptom=_mixes_gates),
         Mistake("relu-on-f", "You apply ReLU to f, which has already been done.", ("t * f", "t * f.relu()")),
@@ -136,18 +134,13 @@ SEPARABLE_COST = Exercise(
         Mistake("no-depthwise", "You count only one of the two convolutions.", ("in_channels * kernel * kernel + ", ""),
                 (" + in_channels * out_channels", "")),
         Mistake("weights-for-work", "Every weight is used at size x size positions.", ("size * size * ", ""),
-                ("size * size", "size")),
-        Mistake("kernel-not-squared", "You count `kernel` weights per window.", ("kernel * kernel", "kernel")),
-        Mistake("row-and-column", "Your kernel is a row and a column. Here, it is the channels that are separated, not "
-                "the kernel.", ("kernel * kernel", "2 * kernel")),
-        Mistake("depthwise-of-the-outputs", "Your depthwise convolution works on the outputs. It comes first and works "
-                "on the inputs.", ("(in_channels *", "(out_channels *")),
-        Mistake("depthwise-not-depthwise", "In your first convolution, each channel sees all the others. Depthwise "
-                "means that it sees only itself.", ("(in_channels *", "(in_channels**2 *")),
+                ("size * size", "size"), lambda i, o, k, s: s * s * i * k * k + i * o),
+        Mistake("kernel-not-squared", "A depthwise window has kernel x kernel weights.", ("kernel * kernel", "kernel"),
+                ("kernel * kernel", "2 * kernel")),
+        Mistake("depthwise-of-the-outputs", "The depthwise convolution works on each input channel by itself.",
+                ("(in_channels *", "(out_channels *"), ("(in_channels *", "(in_channels**2 *")),
         Mistake("multiplied-for-added", "You multiply the two costs. Add them.", ("+", "*")),
         Mistake("counts-additions", "You count the additions as well.", ("return ", "return 2 * ")),
-        Mistake("pointwise-at-one-place", "You count the 1 x 1 convolution at one position. It works at every "
-                "position, too.", lambda i, o, k, s: s * s * i * k * k + i * o),
         Mistake("shrinks", "Your map shrinks. It keeps its size.", ("size * size", "(size - kernel + 1) ** 2")),
     ),
     hints=(

@@ -362,9 +362,8 @@ CALIBRATION_ERROR = Exercise(
         Mistake("range-of-the-confidences", "Your bins split the range of the confidences, not the range from 0 to 1.",
                 ("confidence * bins",
                        "(confidence - confidence.min()) / (confidence.max() - confidence.min() + 1e-9) * bins")),
-        Mistake("signs-cancel", "You add signed gaps, so those of opposite sign cancel.", (".abs()", "")),
-        Mistake("signs-cancel-within", "You treat all the images as one bin, in which overconfidence and "
-                "underconfidence cancel.", ("    place", "    bins = 1\n    place")),
+        Mistake("signs-cancel", "Gaps of opposite sign cancel in your answer, between the bins or in a single one.",
+                (".abs()", ""), ("    place", "    bins = 1\n    place")),
         Mistake("largest-gap", "You return the largest distance. The task asks for the weighted mean.",
                 ("error += chosen.double().mean() * gap.abs()", "error = max(error, gap.abs())")),
         Mistake("loses-the-certain", "Images with a confidence of 1 are in no bin.", (".clamp_max(bins - 1)", "")),

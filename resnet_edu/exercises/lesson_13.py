@@ -11,10 +11,10 @@ from resnet_edu.exercises.writing import (
     Exercise,
     Mistake,
     Once,
+    beyond,
     call,
     float64,
     gradients,
-    gradients_of,
     integers,
     normal,
     output,
@@ -190,11 +190,8 @@ AVERAGE_PRECISION = Exercise(
                 ((" * hits", ""), ("/ positives", "/ len(hits)"))),
         Mistake("smoothed", "You raise each precision to the highest one that follows, as some benchmarks do. Take it "
                 "as it is.", ("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
-        Mistake("precision-only", "You return the precision of all boxes together. It ignores where in the order the "
-                "hits are.", lambda s, h, p: h.double().mean().item()),
-        Mistake("recall-only", "You return the recall, which ignores false positives.", ("precision * ", "")),
-        Mistake("scores-averaged", "You average the scores of the hits. The network's confidence does not count, only "
-                "the order.", lambda s, h, p: (s.double() * h).sum().item() / p),
+        Mistake("recall-only", "Your answer does not depend on the order of the hits.", ("precision * ", ""),
+                lambda s, h, p: h.double().mean().item(), lambda s, h, p: (s.double() * h).sum().item() / p),
         Mistake("ranks-one-short", "Your count of boxes is one short: up to the second box, there are 2.",
                 ("torch.arange(1, len(hits) + 1)", "torch.arange(len(hits)).clamp(min=1)")),
         Mistake("ranks-from-zero", "Your count of boxes starts at 0, so something is divided by 0. The first box is "
@@ -241,8 +238,7 @@ SIGNAL_BLOCK = Exercise(
          "length T.",
     cases=(
         shape(_SIGNAL, 4, 1), shape(_SIGNAL, 4, 3), parameters(4, 2), output(_SIGNAL, 4, 1), output(_SIGNAL, 4, 2),
-        output(_SIGNAL, 4, 2, mode="eval"), output(_SIGNAL, 4, 2, mode="eval", times=10),
-        gradients_of(normal(3, 4, 12), 4, 2), output(_SIGNAL.double(), 4, 2),
+        *beyond(normal(3, 4, 12), 4, 2),
     ),
     mistakes=(
         Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", (")) + x", "))")),

@@ -18,7 +18,7 @@ answer; with `on=CASES`, if it returns the same in these. The first in the tuple
 mistakes that they must not be confused with.
 
 Cases are made by `call(x, stride=2)` (what does the answer return for these arguments?), by `gradients(x)`, by `shape`,
-`parameters`, `output` and `gradients_of` for a module, or by `Case("the running mean", run)` with a function of the
+`parameters`, `output` and `beyond` for a module, or by `Case("the running mean", run)` with a function of the
 answer. They pass by keyword what a lesson passes by keyword. Numbers come from `integers` and `normal`.
 
 The bank keeps correct answers in other styles. It keeps a wrong one only for a symptom, or for a diagnosis that does
@@ -42,8 +42,8 @@ from resnet_edu.exercises.core import Case, Exercise, Mistake
 from resnet_edu.exercises.faults import Fault
 
 __all__ = [
-    "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "built", "call", "called", "fits", "float64",
-    "gradients", "gradients_of", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same",
+    "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "beyond", "built", "call", "called", "fits", "float64",
+    "gradients", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same",
     "shape", "shortcut_mistakes",
 ]  # fmt: skip
 
@@ -215,7 +215,17 @@ def output(x: Tensor, *arguments: Any, mode: str = "train", times: int = 1, **ke
     return Case(f"{_written(*arguments, **keywords)}(x) in {mode} mode with {of}", run, alone)
 
 
-def gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
+def beyond(x: Tensor, *arguments: Any, **keywords: Any) -> tuple[Case, ...]:
+    """The cases for the module beyond its output in training: in eval mode, of large numbers, gradients, float64."""
+    return (
+        output(x, *arguments, mode="eval", **keywords),
+        output(x, *arguments, mode="eval", times=10, **keywords),
+        _gradients_of(x, *arguments, **keywords),
+        output(x.double(), *arguments, **keywords),
+    )
+
+
+def _gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
     """The case that compares the gradient of a loss with respect to x, and how many parameters get none."""
 
     def run(answer: Any) -> dict[str, Any]:
