@@ -34,11 +34,7 @@ from resnet_edu.exercises.sandbox import SECONDS, SEED, Outcome, attempt, attemp
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
 INCOMPARABLE = Trouble("kind", "it returns something that cannot be compared with the correct result.")
 UNNAMED = {"result", "shape", "kind", "raises"}  # slugs that say that something is wrong, and not what
-REMEMBERS = (
-    "remembers",
-    "Called again, it returns something else: it keeps something from earlier calls (a cache, a counter, a list in a "
-    "default argument).",
-)
+REMEMBERS = "remembers", "Called again, it returns something else: does it keep a cache, a counter, a default list?"
 RANDOM = "random", "It returns something else each time, for the same arguments. What in it is random?"
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
 ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer
@@ -123,10 +119,7 @@ class Exercise:
     def __post_init__(self) -> None:
         slugs = [mistake.slug for mistake in self.mistakes]
         if self.difficulty not in range(1, 6) or len(self.hints) < 2 or not self.cases or len(set(slugs)) < len(slugs):
-            raise ValueError(
-                f"{self.name}: needs a difficulty from 1 to 5, two hints, a case, and a different slug "
-                "for each mistake."
-            )
+            raise ValueError(f"{self.name}: pass a difficulty from 1 to 5, two hints, a case, and slugs that differ.")
 
     @property
     def name(self) -> str:
@@ -219,13 +212,10 @@ class Exercise:
             kind = type(answer).__name__
             raise Fault("instance-for-class", f"You passed an instance of {kind}. Pass the class itself: {kind}.")
         if isinstance(answer, type) and not self.makes_modules:
-            raise Fault(
-                "class-for-function", f"You passed the class {answer.__name__}; {self.name} has to be a function."
-            )
+            raise Fault("class-for-function", f"You passed the class {answer.__name__}, not a function.")
         if not callable(answer):
             raise Fault(
-                "not-callable",
-                f"You passed {shown(answer)}. Pass the {self._kind()} itself, without parentheses after its name.",
+                "not-callable", f"You passed {shown(answer)}. Pass the {self._kind()} itself, without parentheses."
             )
 
     def _kind(self) -> str:

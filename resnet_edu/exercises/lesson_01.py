@@ -103,7 +103,7 @@ CONVOLVE = Exercise(
     reference=convolve, difficulty=3, minutes=15,
     task="Implement a convolution by hand: at each position, multiply the window of x [C, H, W] by each kernel of w "
          "[O, C, k, k] and sum all C * k * k products. Pad with zeros on all four sides; there is no bias. The result "
-         "is [O, H', W'].",
+         "is [O, H', W'], in the dtype of x.",
     cases=(
         call(_numbers(1, 2, 2), torch.full((1, 1, 1, 1), 2.0)), call(_numbers(1, 2, 2), _numbers(1, 1, 2, 2)),
         _SQUARE[0], call(_numbers(2, 2, 2), _numbers(1, 2, 2, 2)), call(_numbers(1, 2, 2), _numbers(3, 1, 1, 1)),

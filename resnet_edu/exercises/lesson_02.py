@@ -45,9 +45,7 @@ class _ByHand(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if getattr(func, "__name__", "") in ("cross_entropy", "log_softmax"):
-            raise Fault(
-                "ready-made", f"it uses {func.__name__}, which this task does not allow: implement the loss by hand."
-            )
+            raise Fault("ready-made", f"it uses {func.__name__}. Implement the loss by hand.")
         return func(*args, **(kwargs or {}))
 
 
@@ -237,8 +235,7 @@ def _stepped(answer: Any, net: nn.Module, optimizer: torch.optim.Optimizer, step
     if isinstance(result, Tensor) and result.requires_grad:
         raise Fault(
             "keeps-the-graph",
-            "it returns the loss together with its graph: anyone who collects the losses of an epoch would keep every "
-            "activation in memory. Return a number.",
+            "it returns the loss with its graph, which keeps every activation in memory. Return a number.",
         )
     return result
 
@@ -436,7 +433,7 @@ CROP_AND_FLIP = Exercise(
     reference=crop_and_flip, difficulty=3, minutes=15,
     task="Pad each image of x [N, C, H, W] with zeros on all four sides. From image i, crop a window of the original "
          "size whose first row and column in the padded image are offsets[i]. Then flip it left to right where "
-         "flips[i] is True. Do not change x.",
+         "flips[i] is True. Do not change x. The result has its dtype.",
     cases=(
         call(_PICTURE, _at(0, 0), _NO, 0), call(_PICTURE, _at(0, 0), _YES, 0), call(_PICTURE, _AS_IT_IS, _NO, 1),
         call(_PICTURE, _TOP_LEFT, _NO, 1), call(_PICTURE, _RIGHT, _NO, 1), call(_PICTURE, _RIGHT, _YES, 1),

@@ -46,9 +46,7 @@ def _norms(words: str, **gradients: Tensor | None) -> Case:
             now, then = parameter.grad, before[name]
             if now is not then and (now is None or then is None or not torch.equal(now, then)):
                 raise Fault(
-                    "changes-the-gradients",
-                    f"it changes the gradient of {name}. A measurement must not change what it measures: the optimizer "
-                    "still needs the gradients.",
+                    "changes-the-gradients", f"it changes the gradient of {name}, which the optimizer still needs."
                 )
         return dict(result) if isinstance(result, dict) else result
 

@@ -43,10 +43,7 @@ def _filled(answer: Any, *shape: int) -> Tensor:
     fits(answer, weight)
     result = answer(weight)
     if isinstance(result, Tensor) and bool((weight == 10).all()):
-        raise Fault(
-            "not-in-place",
-            "it returns a tensor and leaves `weight` unchanged. The returned tensor is not used: fill `weight` itself.",
-        )
+        raise Fault("not-in-place", "it returns a tensor, which nobody uses. Fill `weight` itself.")
     if bool((weight == 10).all()):
         raise Fault(
             "weight-unchanged", "it leaves `weight` unchanged. `weight = ...` only gives a new tensor that name."

@@ -27,9 +27,7 @@ def _made(answer: Any, channels: int) -> nn.Conv2d:
     fits(answer, channels)
     conv = answer(channels)
     if isinstance(conv, Tensor):
-        raise Fault(
-            "weights-for-layer", "it returns a tensor. It should return the layer, an nn.Conv2d with that weight."
-        )
+        raise Fault("weights-for-layer", "it returns a tensor, not an nn.Conv2d with that weight.")
     if not isinstance(conv, nn.Conv2d):
         raise Fault("no-convolution", f"it should return an nn.Conv2d, but yours returns {type(conv).__name__}.")
     return conv

@@ -119,7 +119,8 @@ def _strides_the_channels(answer: Any) -> bool:
 PAD_SHORTCUT = Exercise(
     reference=pad_shortcut, difficulty=2, minutes=10,
     task="Write option A, the shortcut without parameters: keep every stride-th pixel of each row and column, starting "
-         "with the first, and append channels of zeros after those of x until there are out_channels.",
+         "with the first, and append channels of zeros after those of x until there are out_channels, in the "
+         "dtype of x.",
     cases=(
         *_DOUBLED, call(_TWO, 2, 1, words="{name}(x, 2, 1) with x [1, 2, 1, 1] = 3, 4"),
         call(_channels(1.0, 2.0, 5.0), 9, 1, words="{name}(x, 9, 1) with x [1, 3, 1, 1] = 1, 2, 5"),

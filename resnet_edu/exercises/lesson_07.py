@@ -147,9 +147,7 @@ def _pair(words: str, make: Nets) -> Case:
         result = answer(*nets)
         after = [list(net.parameters()) for net in nets]
         if not same(after, before):
-            raise Fault(
-                "changes-input", "it changes the parameters of a network. They are still needed: only read them."
-            )
+            raise Fault("changes-input", "it changes the parameters of a network. Only read them.")
         if torch.initial_seed() == state[0] and not torch.equal(torch.get_rng_state(), state[1]):
             raise Fault("draws", "it uses random numbers. Compare what the networks hold, not what they compute.")
         return result

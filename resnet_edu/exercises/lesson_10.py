@@ -175,14 +175,9 @@ def _gradient(count, size):
         if not net.sizes:
             raise Fault("net-not-used", "it never calls net(...).")
         if max(net.sizes) > size:
-            raise Fault(
-                "too-large",
-                f"it passes {max(net.sizes)} images to the network at once, but only {size} fit into memory.",
-            )
+            raise Fault("too-large", f"it passes {max(net.sizes)} images to the network at once, not at most {size}.")
         if not torch.equal(net.weight, before):
-            raise Fault(
-                "takes-steps", "it changes the weights. The step is taken later, once, with the whole gradient."
-            )
+            raise Fault("takes-steps", "it changes the weights. The step is taken later, with the whole gradient.")
         if net.weight.grad is None:
             raise Fault("no-gradient", ".grad is empty afterward: backward() was not called.")
         return {"net.weight.grad": net.weight.grad.clone(), "net.bias.grad": net.bias.grad.clone()}

@@ -72,19 +72,11 @@ def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
             raise Fault("no-module", f"it should return a network, but yours returns a {type(made).__name__}.")
         if isinstance(made, nn.Sequential):
             if any(isinstance(part, _Net) for part in made):
-                raise Fault(
-                    "head-on-head", "it adds a layer after the network. The old head has to be replaced, not extended."
-                )
-            raise Fault(
-                "loses-forward",
-                "it chains the layers in an nn.Sequential. What the network's forward does between them is lost.",
-            )
+                raise Fault("head-on-head", "it adds a layer after the network. Replace the old head.")
+            raise Fault("loses-forward", "it chains the layers, which loses what the forward does between them.")
         head = getattr(made, "fc", None)
         if isinstance(head, nn.Sequential):
-            raise Fault(
-                "head-on-head",
-                "in the network that it returns, fc is a chain of layers. It should be a single linear layer.",
-            )
+            raise Fault("head-on-head", "its fc is a chain of layers, not a single linear layer.")
         if not isinstance(head, nn.Linear):
             raise Fault("no-fc", "the network that it returns has no linear layer named fc.")
         theirs = {parameter.data_ptr() for parameter in net.parameters()}

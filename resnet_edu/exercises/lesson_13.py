@@ -114,7 +114,8 @@ _needs_equal_numbers = raises(RuntimeError, "must match the size of tensor", cal
 BOX_IOU = Exercise(
     reference=box_iou, difficulty=2, minutes=10,
     task="a [N, 4] and b [M, 4] hold boxes as x1, y1, x2, y2: two corners, the second one to the right of and below "
-         "the first. Return the intersection over union of each box of a with each box of b, [N, M].",
+         "the first. Return the intersection over union of each box of a with each box of b, [N, M], in "
+         "their dtype.",
     cases=(
         call(_A, _A), call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])), call(_A, _INSIDE), call(_INSIDE, _A), _APART,
         call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"), float64(_A, _INSIDE),

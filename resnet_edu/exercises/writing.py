@@ -92,10 +92,7 @@ def float64(*arguments: Any, words: str | None = None, caller: Callable[..., Any
 GRADIENT = "wrong-gradient", "Your values are right, but not their gradient. Is part of the graph cut, as by detach?"
 EVAL = "only-in-train-mode", "Your module is right in train mode, but not in eval mode."
 CLIPPED = "clipped", "Large values are clipped in your module (as by ReLU6). ReLU has no upper limit."
-FLOAT64 = (
-    "only-float32",
-    "Your answer is right for float32 only. Give what you create the dtype of the input: x.new_zeros, zeros_like.",
-)
+FLOAT64 = "only-float32", "Right for float32 only: give what you create the dtype of x (x.new_zeros, zeros_like)."
 
 
 CUT = "detach, .data, NumPy, or no_grad has cut the graph"
@@ -282,9 +279,7 @@ def _forgotten_returns_told() -> Iterator[None]:
 
     def told(module: nn.Module, _: Any, result: Any) -> None:
         if result is None:
-            raise Fault(
-                "returns-nothing", f"forward of {type(module).__name__} returns nothing (None). Where is its `return`?"
-            )
+            raise Fault("returns-nothing", f"forward of {type(module).__name__} returns nothing (None).")
 
     handle = nn.modules.module.register_module_forward_hook(told)
     try:
