@@ -161,11 +161,8 @@ class Exercise:
         for case, right in zip(self.cases, expected, strict=True):
             seconds = SECONDS + min(20 * right.seconds, ALLOWANCE)
             found.append(attempt(partial(case.run, answer), seconds=seconds))
-            if found[-1].unwritten:
-                where = found[-1].unwritten
-                return Verdict(
-                    NOT_ATTEMPTED, None, f"{where} still raises NotImplementedError: replace this line with your code."
-                )
+            if where := found[-1].unwritten:
+                return Verdict(NOT_ATTEMPTED, None, f"{where} still raises NotImplementedError: write your code there.")
             if found[-1].hopeless:
                 break
         first = next((i for i, outcome in enumerate(found) if not _agree(outcome, expected[i])), None)

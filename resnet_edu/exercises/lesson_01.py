@@ -18,9 +18,6 @@ def output_size(size, kernel, stride=1, padding=0, dilation=1):
     return (size + 2 * padding - reach) // stride + 1
 
 
-#: Two sizes, each without dilation and with it, in both orders; 39 is right for the first of each.
-_DILATED = (41, 3, 1, 0, 1), (41, 3, 1, 0, 2), (43, 3, 1, 0, 2), (43, 3, 1, 0, 1)
-
 OUTPUT_SIZE = Exercise(
     reference=output_size, difficulty=1, minutes=5,
     task="Return the side length of a convolution's output.",
@@ -35,7 +32,8 @@ OUTPUT_SIZE = Exercise(
         Mistake("last-one-lost", "You lose the last position where the kernel fits exactly. It may touch the edge.",
                 ("reach)", "reach - 1)")),
         Mistake("remembers", "You reuse an earlier result, although the dilation was a different one.",
-                symptom=lambda answer: [answer(*one) for one in _DILATED] == [39] * 4),
+                symptom=lambda answer: [answer(*one) for one in ((41, 3), (41, 3, 1, 0, 2), (43, 3, 1, 0, 2), (43, 3))]
+                == [39] * 4),
         Mistake("rounds-up", "A kernel that extends past the edge does not count: round down.",
                 ("reach)", "reach + stride - 1)"), (("return (", "return round(("), ("// stride", "/ stride)"))),
         Mistake("padding-once", "Padding is added on both sides of the image.", ("2 * padding", "padding")),
@@ -124,8 +122,7 @@ CONVOLVE = Exercise(
                 "A window starts at its corner.", symptom=right_but_not_on(convolve, _ODD, _EVEN)),
         Mistake("flips-the-kernel", "You rotate the kernel by 180 degrees. A convolution in mathematics does that; one "
                 "in a neural network does not.", ("w * w", "w.flip(2, 3) * w")),
-        Mistake("transposes-the-kernel", "Rows and columns of the kernel are swapped.",
-                ("w * w", "w.transpose(2, 3) * w")),
+        Mistake("transposes-the-kernel", "The kernel is transposed.", ("w * w", "w.transpose(2, 3) * w")),
         Mistake("ignores-stride", "The stride has no effect.", ("    k =", "    stride = 1\n    k =")),
         Mistake("stride-only-in-the-size", "You compute as many windows as the stride requires, but the window moves "
                 "by only one pixel.", ("row * stride, column * stride", "row, column")),

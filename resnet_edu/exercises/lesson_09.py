@@ -39,8 +39,7 @@ PATH_LENGTHS = Exercise(
         Mistake("parts-for-numbers", "You return fractions of the total. The task asks how many paths there are.",
                 ("math.comb(n, k)", "math.comb(n, k) / 2**n")),
         Mistake("adds-up", "You count the paths of at most this length.", lambda n: list(accumulate(path_lengths(n)))),
-        Mistake("lengths-for-numbers", "You return the lengths, not how many paths have them.",
-                ("math.comb(n, k)", "k")),
+        Mistake("lengths-for-numbers", "You return lengths, not how many paths have them.", ("math.comb(n, k)", "k")),
         Mistake("one-number", "You return one number for all the paths. Return one per length.", lambda n: 2**n),
     ),
     hints=(
