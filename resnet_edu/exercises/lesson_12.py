@@ -120,7 +120,7 @@ REPLACE_HEAD = Exercise(
                 ("copy.deepcopy(net)", "net"), symptom=_exchanges_the_head_of_net),
         Mistake("features-fixed", "You hard-code 64 features. The old head knows how many there are.",
                 ("net.fc.in_features", "64"), symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
-        Mistake("outputs-for-features", "It has as many inputs as the old one has classes: its weight is [out, in].",
+        Mistake("outputs-for-features", "Your head has as many inputs as the old one had classes.",
                 ("net.fc.in_features", "len(net.fc.weight)"),
                 symptom=lambda answer: answer(_Net(6, 5), 4).fc.in_features == 5),
         Mistake("old-rows", "Your head starts with rows of the old one, but its class 0 is another class.",
