@@ -171,8 +171,7 @@ class Exercise:
     def _once_more(self, answer: Any) -> Verdict:
         """Correct, if it is so when the cases come again, the largest first."""
         for case, right in zip(self.cases[::-1], self._expected()[::-1], strict=True):
-            again = attempt(partial(case.run, answer))
-            if not again.hopeless and not _agree(again, right):  # hopeless: the machine was busy
+            if _changed(attempt(partial(case.run, answer)), right):
                 slug, sentence = REMEMBERS
                 return Verdict(WRONG, slug, f"{sentence} For example, {self._words(case)}, after larger ones.")
         return Verdict(CORRECT)
@@ -245,11 +244,10 @@ class Exercise:
             return "arguments-reordered", f"Your arguments are in another order than in {self.signature}."
         expected = self._expected()
         for case, before in zip(self.cases[: first + 1], found, strict=False):
-            again = attempt(partial(case.run, answer))
-            if not again.hopeless and not _agree(again, before):
+            if _changed(attempt(partial(case.run, answer)), before):
                 return REMEMBERS
         run = partial(self.cases[first].run, answer)
-        if isinstance(expected[first].value, torch.Tensor) and not _agree(attempt(run, seed=SEED + 1), found[first]):
+        if isinstance(expected[first].value, torch.Tensor) and _changed(attempt(run, seed=SEED + 1), found[first]):
             return RANDOM
         if len(found) < len(expected):
             return None
@@ -286,6 +284,11 @@ def _agree(found: Outcome, expected: Outcome) -> bool:
         return same(found.value, expected.value)
     except Exception:  # a value that cannot be compared is not the same
         return False
+
+
+def _changed(again: Outcome, before: Outcome) -> bool:
+    """Whether it is something else, as far as it can be compared; a run that takes too long says nothing."""
+    return not again.hopeless and bool(attempt(lambda: _agree(before, before) and not _agree(again, before)).value)
 
 
 def _parameters(answer: Any) -> list[str]:
