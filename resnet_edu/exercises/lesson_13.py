@@ -144,8 +144,8 @@ BOX_IOU = Exercise(
                 (("first = torch.maximum", "first = torch.minimum"), ("last = torch.minimum", "last = torch.maximum"))),
         Mistake("row-by-row", "You compare box i only with box i. The task asks for every pair: [N, M].",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape != (3, 3)),
-        Mistake("areas-row-by-row", "The corners are compared for every pair, but something else, perhaps the areas, "
-                "only for box i with box i. It has to be [N, M], too.",
+        Mistake("areas-row-by-row", "Something, perhaps the areas, is there only for box i with box i. It has to be "
+                "[N, M], too.",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape == (3, 3)),
     ),
     hints=(
@@ -269,8 +269,8 @@ SIGNAL_BLOCK = Exercise(
                 (("bn1 = nn.BatchNorm1d(channels)", "bn1 = nn.Identity()"),
                        ("bn2 = nn.BatchNorm1d(channels)", "bn2 = nn.Identity()")),
                 symptom=lambda answer: _has(2, nn.Conv1d)(answer) and _has(0, nn.BatchNorm1d)(answer)),
-        Mistake("length-changes", "Your branch's output is shorter than x, so the two cannot be added. How many zeros "
-                "does a kernel of 3 taps, `dilation` apart, need at each end?",
+        Mistake("length-changes", "Your branch's output is shorter than x. How many zeros does a kernel of 3 taps, "
+                "`dilation` apart, need at each end?",
                 symptom=raises(RuntimeError, "must match the size of tensor",
                                lambda answer: answer(4, 3)(normal(3, 4, 40)))),
     ),
