@@ -210,9 +210,7 @@ class Exercise:
         if isinstance(answer, type) and not self.makes_modules:
             raise Fault("class-for-function", f"You passed the class {answer.__name__}, not a function.")
         if not callable(answer):
-            raise Fault(
-                "not-callable", f"You passed {shown(answer)}. Pass the {self._kind()} itself, without parentheses."
-            )
+            raise Fault("not-callable", f"You passed {shown(answer)}. Pass the {self._kind()} itself, not its result.")
 
     def _kind(self) -> str:
         return "class" if isinstance(self.reference, type) else "function"
