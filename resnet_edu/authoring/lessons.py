@@ -2,14 +2,13 @@
 
     from resnet_edu.authoring.lessons import find_lesson, lessons
 
-    lessons()                      # [.../01_convolutional_networks.ipynb, ...]
+    lessons()                      # [.../00_start_here.ipynb, .../01_convolutional_networks.ipynb, ...]
     find_lesson("3")               # .../03_vanishing_gradients.ipynb; also "03" or "vanishing_gradients"
 
 The lessons are in a clone of the course, next to the package. An install without a clone has none, and says so.
 """
 
 import json
-import os
 import re
 import warnings
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]  # the clone, if there is one
 NOTEBOOKS = ROOT / "notebooks"
+CONTENTS = "00_start_here"  # the contents page, which has no sections, claims or exercises of its own
 
 
 class Refusal(Exception):
@@ -25,7 +25,7 @@ class Refusal(Exception):
 
 
 def lessons(folder: Path | None = None) -> list[Path]:
-    """Every lesson in the folder (by default the course's own), ordered by number."""
+    """The contents page and every lesson in the folder (by default the course's own), ordered by number."""
     folder = folder or NOTEBOOKS
     if not folder.is_dir():
         raise Refusal(
@@ -42,22 +42,17 @@ def find_lesson(name: str, folder: Path | None = None) -> Path:
     """Find a lesson by its number ("3", "03"), its name, or its file, with or without a folder."""
     wanted = name.removesuffix(".ipynb")
     found = lessons(folder)
-    if "/" in name or os.sep in name:
-        file = Path(f"{wanted}.ipynb").resolve()
-        for path in found:
-            if path.resolve() == file:
-                return path
-        raise Refusal(f"{name} is not one of the lessons in {folder or NOTEBOOKS}.")
     for path in found:
         number, _, title = path.stem.partition("_")
-        if wanted in (path.stem, title, number, number.lstrip("0")):
+        names = (path.stem, title, number, number.lstrip("0") or "0")
+        if wanted in names or path.resolve() == Path(f"{wanted}.ipynb").resolve():
             return path
     raise Refusal(f'There is no lesson "{name}". Available: {", ".join(path.stem for path in found)}.')
 
 
-def find_lessons(names: Iterable[str], folder: Path | None = None) -> list[Path]:
+def find_lessons(names: Iterable[str]) -> list[Path]:
     """The lessons with these names; all of them if no name is given."""
-    return [find_lesson(name, folder) for name in names] or lessons(folder)
+    return [find_lesson(name) for name in names] or lessons()
 
 
 def read(path: Path) -> Any:

@@ -12,6 +12,7 @@ If a cell fails, the lesson is left unchanged. The time of each lesson is record
 import base64
 import json
 import os
+import re
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, read, readme_row
+from resnet_edu.authoring.lessons import CONTENTS, ROOT, Refusal, cell_name, read, readme_row
 from resnet_edu.authoring.normalize import normalize, to_text
 from resnet_edu.files import write_atomically
 from resnet_edu.lesson import seed
@@ -53,13 +54,14 @@ class ThisPython(AsyncKernelManager):
 
 
 def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool = False) -> Run:
-    """Run the lesson and save it with its outputs. Raises Refusal, and writes nothing, if a cell fails.
+    """Run the lesson and save it with its outputs. Raises Refusal, and writes nothing, if a cell fails; ValueError for
+    an invalid RESNET_EDU_SEED.
 
-    The picture of a cell with the tag "picture" goes into `data/figures/`, and the lesson's time into the README's
-    table, but not at the budget smoke.
+    The picture of a cell with the tag "picture" goes into `data/figures/`, the lesson's time into the README's table,
+    and the minutes that it names into the contents page, but not at the budget smoke.
     again: rerun the experiments that the lesson keeps on record (`lesson.recorded`), however long they take.
     """
-    before, moved = path.read_bytes(), moved_seed()
+    before, moved = path.read_bytes(), seed() // 100
     print(f"{path.stem}: running at the budget {budget} ...", flush=True)
     run = run_notebook(path, budget, RESNET_EDU_RECORD=str(int(again)))
     if path.read_bytes() != before:
@@ -70,6 +72,7 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool
     if budget != "smoke":
         write_picture(run.notebook, root / "data" / "figures" / f"{path.stem}.png")
         write_time(root / "README.md", path.stem, run.seconds)
+        write_minutes(path.with_name(f"{CONTENTS}.ipynb"), path)
     for count, seconds in run.cell_seconds.items():
         if seconds >= SLOW_CELL:
             print(f"    cell [{count}] {seconds:6.1f} s")
@@ -160,12 +163,12 @@ def write_time(readme: Path, lesson: str, seconds: float) -> None:
     write_atomically(readme, readme_row(lesson).sub(rf"\g<1>{seconds:.0f} s\3", text))
 
 
-def moved_seed() -> int:
-    """RESNET_EDU_SEED, or 0 if not set. Raises Refusal where the lesson's own `seed` would raise, but earlier."""
-    try:
-        return seed() // 100
-    except ValueError as error:
-        raise Refusal(str(error)) from None
+def write_minutes(contents: Path, lesson: Path) -> None:
+    """Put the minutes of reading that the lesson names into its row on the contents page, if there is one."""
+    named = re.search(r"\*\*Time:\*\* about (\d+) minutes", lesson.read_text(encoding="utf-8"))
+    if named and contents.is_file():
+        row = re.compile(rf"(\({lesson.name}\) \|[^|]*\| )\d+( min \|)")
+        write_atomically(contents, row.sub(rf"\g<1>{named[1]}\2", contents.read_text(encoding="utf-8")))
 
 
 def add_record(root: Path, name: str, lesson: str, values: dict[str, Any]) -> None:

@@ -45,5 +45,5 @@ def wrong_by_patch(exercise: str, answer: Any, *mistakes: tuple[Any, ...]) -> No
     source = textwrap.dedent(inspect.getsource(answer)).partition("\n")[2]  # without its decorator
     for slug, *changes in mistakes:
         names = dict(vars(sys.modules[answer.__module__]))
-        exec(Mistake(slug, "", patch=tuple(changes)).patched(source), names)
+        exec(Mistake(slug, "", tuple(changes)).patched(tuple(changes), source), names)
         wrong(exercise, slug)(names[answer.__name__])

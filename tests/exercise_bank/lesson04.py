@@ -221,15 +221,6 @@ def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, trainin
     return layer(x.contiguous(memory_format=torch.channels_last))
 
 
-@wrong("update_ratio", "mean-of-ratios")
-def _(before, after):
-    return torch.mean(torch.abs(after - before) / torch.abs(before)).item()
-
-
-wrong("update_ratio", "one-for-each-entry")(lambda before, after: abs(after - before) / abs(before))
-wrong("update_ratio", "one-for-each-entry")(lambda before, after: (after - before) / torch.linalg.vector_norm(before))
-
-
 @wrong("update_ratio", "one-for-each-row")
 def _(before, after):
     step = after - before

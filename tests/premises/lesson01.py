@@ -79,7 +79,7 @@ kernels_of_five = wrap(
 @instead_of(probes, "receptive_field")
 def every_pixel_counts_alike(original: Any, *args: Any, **options: Any) -> probes.ReceptiveField:
     field = original(*args, **options)
-    return probes.ReceptiveField((field.influence > 0).astype(float), field.position)
+    return probes.ReceptiveField((field.influence > 0).astype(float))
 
 
 def squared_error(logits: torch.Tensor, labels: torch.Tensor, **options: Any) -> torch.Tensor:

@@ -217,7 +217,7 @@ updates_twice_as_large = wrap(probes.UpdateRatio, "numpy", lambda original: lamb
 def every_unit_is_dead(original: Any, module: nn.Module, batch: torch.Tensor) -> probes.UnitHealth:
     found = original(module, batch)
     ones = np.ones_like(found.dead)
-    return probes.UnitHealth(found.names, found.kinds, found.units, ones, ones)
+    return probes.UnitHealth(found.names, ones, ones)
 
 
 # --- degradation, shattering and its neighbors -----------------------------------------------------------------------
