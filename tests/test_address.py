@@ -12,7 +12,7 @@ from resnet_edu.authoring.lessons import Refusal
 from resnet_edu.authoring.new import new
 from resnet_edu.authoring.render import render
 
-GITHUB, LOCAL = "https://github.com/ada/course.git", "file:///srv/git/my course"
+GITHUB, LOCAL = "https://github.com/ada/course", "file:///srv/git/my course"
 
 
 @pytest.fixture
@@ -53,16 +53,50 @@ def test_an_address_at_github_gives_each_lesson_a_badge_of_its_own(fork):
     assert f"({page}/01_convolutional_networks.ipynb)" in (fork / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("pasted", "branch", "written"),
+    [
+        (f"{GITHUB}.git", None, GITHUB),
+        (f"{GITHUB}/", None, GITHUB),
+        (f"{GITHUB}?tab=readme-ov-file", None, GITHUB),
+        (f"{GITHUB}/tree/autumn?tab=readme-ov-file#lessons", None, f"{GITHUB}@autumn"),
+        (f"{GITHUB}/tree/autumn/", "week/3", f"{GITHUB}@week/3"),
+        ("https://example.org/course.git", "autumn", "https://example.org/course.git@autumn"),
+    ],
+)
+def test_a_pasted_page_becomes_what_pip_installs_from_with_the_branch(fork, pasted, branch, written):
+    before = files(fork)
+    stamp(pasted, fork, branch)
+    for path in course.lessons(fork / "notebooks"):
+        assert setup_address(nbformat.read(path, 4)) == written
+        assert (f"/blob/{written.rpartition('@')[2]}/" in path.read_text(encoding="utf-8")) == (f"{GITHUB}@" in written)
+    stamp("", fork, branch)
+    assert files(fork) == before
+
+
 def test_elsewhere_there_is_no_badge(fork):
     stamp("https://example.org/course.git", fork)
     assert all(b"colab-badge" not in text for text in files(fork).values())
 
 
-@pytest.mark.parametrize("address", ["github.com/ada/course", LOCAL, 'https://x.org/"', "ftp://x.org/c", "course"])
-def test_what_is_no_address_is_refused_and_nothing_is_written(fork, address):
+@pytest.mark.parametrize(
+    ("address", "branch"),
+    [
+        ("github.com/ada/course", None),
+        (LOCAL, None),
+        ('https://x.org/"', None),
+        ("ftp://x.org/c", None),
+        ("course", None),
+        (f"{GITHUB}/blob/main/README.md", None),
+        (f"{GITHUB}/tree/main/notebooks", None),
+        ("https://x.org/c/-/tree/main", None),
+        (GITHUB, 'a"b'),
+    ],
+)
+def test_what_is_no_address_is_refused_and_nothing_is_written(fork, address, branch):
     before = files(fork)
     with pytest.raises(Refusal, match="is not the address of a git repository"):
-        stamp(address, fork)
+        stamp(address, fork, branch)
     assert files(fork) == before
 
 

@@ -188,6 +188,20 @@ def tells_the_time_that_it_took(notebook: NotebookNode, path: Path) -> Iterator[
         yield f"takes {row[2]} according to the README, but {seconds} s according to data/runs/lessons.json. {RENDER}"
 
 
+def is_known_to_the_course(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """What a new lesson needs outside its own file."""
+    root, lesson = path.resolve().parents[1], "\n".join(cell.source for cell in notebook.cells)
+    if not readme_row(path.stem).search((root / "README.md").read_text(encoding="utf-8")):
+        yield "has no row in the table of README.md, which ends in its time: 0 s until it is rendered."
+    minutes = re.search(r"\*\*Time:\*\* about (\d+) minutes", lesson)
+    if not minutes:
+        yield "does not say how long it takes. Add **Time:** about 30 minutes, or as long as it is, to its objectives."
+    elif f"({path.name}) | {minutes[1]} |" not in path.with_name("FOR_INSTRUCTORS.md").read_text(encoding="utf-8"):
+        yield f"has no row with its {minutes[1]} minutes in the table of FOR_INSTRUCTORS.md."
+    if not (root / "tests" / "premises" / f"lesson{path.name[:2]}.py").exists():
+        yield f"has no premises: write tests/premises/lesson{path.name[:2]}.py like those of the other lessons."
+
+
 def says_where_time_is_measured(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """All other outputs are byte-identical each time the lesson is rendered."""
     for cell, where in code_cells(notebook):
@@ -330,6 +344,7 @@ RULES: tuple[Rule, ...] = (
     is_executed_in_order,
     ends_in_no_error,
     tells_the_time_that_it_took,
+    is_known_to_the_course,
     says_where_time_is_measured,
     prints_nothing_to_stderr,
     stores_what_nbval_compares,
