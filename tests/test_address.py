@@ -4,12 +4,14 @@ import shutil
 
 import nbformat
 import pytest
+from premises import core
 
 from resnet_edu.authoring import lessons as course
 from resnet_edu.authoring.address import SETUP, setup_address, stamp
 from resnet_edu.authoring.check import check
 from resnet_edu.authoring.lessons import Refusal
 from resnet_edu.authoring.new import new
+from resnet_edu.authoring.normalize import to_text
 from resnet_edu.authoring.render import render
 
 GITHUB, LOCAL = "https://github.com/ada/course", "file:///srv/git/my course"
@@ -17,7 +19,10 @@ GITHUB, LOCAL = "https://github.com/ada/course", "file:///srv/git/my course"
 
 @pytest.fixture
 def fork(tmp_path):
-    shutil.copytree(course.NOTEBOOKS, tmp_path / "notebooks")
+    """Three lessons and the README."""
+    (tmp_path / "notebooks").mkdir()
+    for path in course.NOTEBOOKS.glob("0[1-3]_*.ipynb"):
+        shutil.copy(path, tmp_path / "notebooks")
     shutil.copy(course.ROOT / "README.md", tmp_path)
     return tmp_path
 
@@ -28,14 +33,15 @@ def files(fork):
 
 def test_the_course_as_it_is_written_has_no_address_and_no_badge():
     for path in course.lessons():
-        assert setup_address(nbformat.read(path, 4)) == "", path.name
-        assert "colab-badge" not in path.read_text(encoding="utf-8")
+        notebook, text = nbformat.read(path, 4), path.read_text(encoding="utf-8")
+        assert setup_address(notebook) == "" and "colab-badge" not in text, path.name
+        assert to_text(notebook) == text, path.name  # so that stamping and unstamping leaves no trace
 
 
 @pytest.mark.parametrize("address", [GITHUB, "https://example.org/course.git", "file:///srv/course"])
 def test_an_address_is_taken_out_without_a_trace(fork, address):
     before = files(fork)
-    assert len(stamp(address, fork)) >= len(course.lessons())
+    assert len(stamp(address, fork)) >= 3
     assert stamp(address, fork) == []  # it is there already
     for path in course.lessons(fork / "notebooks"):
         assert setup_address(nbformat.read(path, 4)) == address
@@ -122,14 +128,22 @@ def test_a_file_that_is_no_notebook_stops_the_stamp(fork, text):
 # ---- A lesson of one's own ------------------------------------------------------------------------------------------
 
 
-def test_a_new_lesson_runs_and_keeps_every_rule(fork):
+def test_a_new_lesson_runs_keeps_every_rule_and_its_claim_can_fail(fork, monkeypatch):
+    (fork / "README.md").write_text("| 20 | [My topic](notebooks/20_my_topic.ipynb) | what I see | 0 s |\n")
+    (fork / "notebooks" / "FOR_INSTRUCTORS.md").write_text("| 20 | [my topic](20_my_topic.ipynb) | 30 | ... |\n")
     path = new("20", "my_topic", fork / "notebooks")
     assert path.name == "20_my_topic.ipynb" and check(path)  # not run yet
     render(path, budget="laptop", root=fork)
     assert check(path) == []
     cells = {cell.id: cell for cell in nbformat.read(path, 4).cells}
     assert cells["title"].source.startswith("# 20 · My topic") and cells["setup"].source == SETUP
-    assert any("✓" in output.get("text", "") for output in cells["measure"].outputs)
+    assert any("✓" in output.get("text", "") for output in cells["measure-checked"].outputs)
+
+    monkeypatch.setattr(core, "NOTEBOOKS", path.parent)
+    premises = {}
+    exec((fork / "tests" / "premises" / "lesson20.py").read_text(), premises)
+    (premise,) = premises["PREMISES"]
+    assert core.failed_claims(path.stem, premise, monkeypatch) == dict.fromkeys(core.claimed(path.stem), True)
 
 
 @pytest.mark.parametrize(("number", "name"), [("x", "topic"), ("14", "My topic"), ("100", "topic"), ("14", "../up")])

@@ -18,11 +18,12 @@ from resnet_edu.authoring.check import RULES, bare_call, below, check, warnings
 from resnet_edu.authoring.claims import bounds, is_wide, wide_claims
 from resnet_edu.authoring.keep import write_checksums
 from resnet_edu.authoring.lessons import Refusal, find_lesson, lessons
-from resnet_edu.authoring.normalize import as_a_terminal_shows_it, normalize, to_text
+from resnet_edu.authoring.normalize import KERNELSPEC, LANGUAGE, as_a_terminal_shows_it, normalize, to_text
 from resnet_edu.authoring.phrases import old_phrases
 from resnet_edu.authoring.render import record_claims, render, run_notebook, write_picture, write_time
 
 TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
+TITLE += "\n**Time:** about 50 minutes."
 FENCE = "```python\n# a comment, not a title\n![](no_image.png)\n```\n\n![A curve](curve.png)\n\n## Recap"
 
 QUIZ = "**Quiz.** One?" + "".join(
@@ -39,6 +40,9 @@ def repository(tmp_path):
     (tmp_path / "data" / "runs" / "lessons.json").write_text(json.dumps({"03_a_lesson": run, "Untitled": run}))
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "curve.png").write_bytes(b"")
+    (tmp_path / "notebooks" / "FOR_INSTRUCTORS.md").write_text("| 03 | [A](03_a_lesson.ipynb) | 50 | ... |\n")
+    (tmp_path / "tests" / "premises").mkdir(parents=True)
+    (tmp_path / "tests" / "premises" / "lesson03.py").touch()
     return tmp_path
 
 
@@ -107,6 +111,8 @@ BREAKS = [
     ("is_executed_in_order", "it was not run", edit(4, source="y = 2")),
     ("ends_in_no_error", "cell [1] (x = 1): it ends in an error", output(ERROR)),
     ("ends_in_no_error", "stores no error", tag("raises-exception")),
+    ("is_known_to_the_course", "Add **Time:**", edit(0, source=TITLE.replace("**Time:**", "Time:"))),
+    ("is_known_to_the_course", "with its 51 minutes", edit(0, source=TITLE.replace("50", "51"))),
     ("says_where_time_is_measured", 'tag "timing"', printed("x\n3 epochs, 0.4 s: training accuracy 0.274\n")),
     ("prints_nothing_to_stderr", "(UserWarning: hm)", printed("UserWarning: hm\n", "stderr")),
     ("stores_what_nbval_compares", "no output to compare", tag("nbval-check-output")),
@@ -146,7 +152,16 @@ def test_a_lesson_that_breaks_one_rule_is_told_so(repository, rule, says, change
 
 def test_a_lesson_has_a_number_and_a_name(repository):
     path = write(repository, good_lesson(), "Untitled.ipynb")
-    assert broken_rules(path) == ["is_named_like_a_lesson"]
+    assert broken_rules(path) == ["is_named_like_a_lesson", "is_known_to_the_course"]
+
+
+def test_a_new_lesson_is_told_where_it_is_not_known(repository):
+    record = repository / "data" / "runs" / "lessons.json"
+    record.write_text(record.read_text().replace("Untitled", "04_b"))
+    path = write(repository, good_lesson(), "04_b.ipynb")
+    assert broken_rules(path) == ["is_known_to_the_course"]
+    for place, problem in zip(("README.md", "FOR_INSTRUCTORS.md", "lesson04.py"), check(path), strict=True):
+        assert place in problem
 
 
 @pytest.mark.parametrize(
@@ -341,8 +356,8 @@ def test_who_ran_it_when_and_where_is_dropped_and_tags_stay():
     )
     notebook.cells[1].metadata = NotebookNode(tags=["nbval-check-output"], execution={"busy": "9 o'clock"}, id="colab1")
     result = normalize(notebook)
-    assert sorted(result.metadata) == ["kernelspec", "language_info"]
-    assert result.metadata.language_info == {"name": "python"}
+    assert result.metadata == {"kernelspec": KERNELSPEC, "language_info": LANGUAGE}
+    assert LANGUAGE["file_extension"] == ".py" and LANGUAGE["nbconvert_exporter"] == "python"  # nbconvert --to script
     assert result.cells[1].metadata == {"tags": ["nbval-check-output"]}
     assert [cell.id for cell in result.cells] == [cell.id for cell in notebook.cells]
 
