@@ -1,6 +1,7 @@
 """The address of the published course: write it into every lesson and the README, or remove it.
 
     python -m resnet_edu authoring address https://github.com/owner/course
+    python -m resnet_edu authoring address https://github.com/owner/course --branch autumn
     python -m resnet_edu authoring address --remove
 
 The cell `setup` is the same in all lessons (`SETUP`), except for one line: the address to install the package from
