@@ -43,7 +43,7 @@ PREMISES = [
     Premise(
         "random matrices are rotations",
         random_matrices_are_rotations,
-        "directions-run: hundredth",
+        "directions-run: 1/100",
         "directions-run: squares",
     ),
     Premise(
@@ -109,7 +109,7 @@ PREMISES = [
         "train() is eval()",
         always_eval,
         "modes-claims: sorted",
-        "modes-claims: costs one",
+        "modes-claims: costs when",
         "companions-run: Train mode:",
         "looking-run: Accuracy",
     ),

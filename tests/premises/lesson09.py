@@ -235,7 +235,7 @@ PREMISES = [
     Premise(
         "branches are dropped less often",
         only_residual(stochastic_depth_prob=0.2),
-        "depth-run: Stochastic depth: branches",
+        "depth-run: nine branches",
     ),
     Premise("the training drops nothing", only_residual(stochastic_depth_prob=0.0), "depth-claims", budget="laptop"),
     Premise("every shortcut is a projection", together(force(shortcut="B"), loading(None)), "reads-run"),

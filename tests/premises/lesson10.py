@@ -191,7 +191,7 @@ PREMISES = [
     ),
     Premise("the stop button does nothing", fit_with(callbacks=()), "resume-claims: Whole"),
     Premise("the checkpoint gives back other weights", read_as(weights_a_little_larger), "resume-claims: Stopped and"),
-    Premise("every seed is zero", every_seed_is_zero, "resume-claims: Tensors of 44"),
+    Premise("every seed is zero", every_seed_is_zero, "resume-claims: Tensors, out of 44"),
     Premise("there is no momentum", fit_with(momentum=0.0), "forget-run: Momentum"),
     Premise("no block is skipped", force(stochastic_depth_prob=0.0), "forget-run: Random"),
     Premise("a damaged checkpoint is taken for the one before", read_as(lambda state: state), "forget-run: Half"),
