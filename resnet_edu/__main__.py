@@ -1,6 +1,6 @@
 """The command line of the course.
 
-    python -m resnet_edu open                  # lesson 1, in JupyterLab on this machine
+    python -m resnet_edu open                  # the contents page, in JupyterLab on this machine
     python -m resnet_edu open 3                # lesson 03
     python -m resnet_edu doctor                # what this machine has and lacks
     python -m resnet_edu data cifar10          # download the full CIFAR-10
@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     option = add(commands, "open", open_course, "open the course in JupyterLab on this machine")
-    option("lesson", nargs="?", metavar="LESSON", help="number or name of the lesson (default: the first)")
+    option("lesson", nargs="?", metavar="LESSON", help="number or name of the lesson (default: the contents page)")
     option("--port", type=whole(1, 65535), help=f"default: the first free port from {FIRST_PORT} on")
     option("--no-browser", action="store_true", help="only print the address")
     option("--folder", type=Path, help="your own copy of the lessons (default: my_course, next to the notebooks)")

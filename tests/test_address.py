@@ -56,7 +56,7 @@ def test_an_address_at_github_gives_each_lesson_a_badge_of_its_own(fork):
     for path in course.lessons(fork / "notebooks"):
         title = nbformat.read(path, 4).cells[0].source.splitlines()
         assert title[0].startswith("# ") and title[2].endswith(f"({page}/{path.name})") and title[1] == title[3] == ""
-    assert f"({page}/01_convolutional_networks.ipynb)" in (fork / "README.md").read_text(encoding="utf-8")
+    assert f"({page}/00_start_here.ipynb)" in (fork / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,16 @@ import contextlib
 import inspect
 import io
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 from exercise_bank import WRONG_ANSWERS
 
 from resnet_edu import exercises
+from resnet_edu.authoring.lessons import CONTENTS, lessons
 from resnet_edu.exercises import page
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-LESSONS = {path.stem: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
+LESSONS = {path.stem: path for path in lessons() if path.stem != CONTENTS}
 
 
 def cells(lesson):

@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 
 from resnet_edu.authoring.address import setup_address
 from resnet_edu.authoring.claims import wide_claims
-from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, read, readme_row
+from resnet_edu.authoring.lessons import CONTENTS, ROOT, Refusal, cell_name, read, readme_row
 from resnet_edu.authoring.normalize import KERNELSPEC, are_claims
 from resnet_edu.authoring.phrases import old_phrases
 
@@ -241,6 +241,8 @@ def skips_no_heading_level(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 
 def has_its_sections(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    if path.stem == CONTENTS:
+        return
     found = [text.lower() for _, text, _ in headings(notebook)]
     for section in SECTIONS:
         if not any(text.startswith(section.lower()) for text in found):

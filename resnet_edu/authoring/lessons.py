@@ -2,7 +2,7 @@
 
     from resnet_edu.authoring.lessons import find_lesson, lessons
 
-    lessons()                      # [.../01_convolutional_networks.ipynb, ...]
+    lessons()                      # [.../00_start_here.ipynb, .../01_convolutional_networks.ipynb, ...]
     find_lesson("3")               # .../03_vanishing_gradients.ipynb; also "03" or "vanishing_gradients"
 
 The lessons are in a clone of the course, next to the package. An install without a clone has none, and says so.
@@ -18,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]  # the clone, if there is one
 NOTEBOOKS = ROOT / "notebooks"
+CONTENTS = "00_start_here"  # the contents page, which has no sections, claims or exercises of its own
 
 
 class Refusal(Exception):
@@ -25,7 +26,7 @@ class Refusal(Exception):
 
 
 def lessons(folder: Path | None = None) -> list[Path]:
-    """Every lesson in the folder (by default the course's own), ordered by number."""
+    """The contents page and every lesson in the folder (by default the course's own), ordered by number."""
     folder = folder or NOTEBOOKS
     if not folder.is_dir():
         raise Refusal(
@@ -50,7 +51,7 @@ def find_lesson(name: str, folder: Path | None = None) -> Path:
         raise Refusal(f"{name} is not one of the lessons in {folder or NOTEBOOKS}.")
     for path in found:
         number, _, title = path.stem.partition("_")
-        if wanted in (path.stem, title, number, number.lstrip("0")):
+        if wanted in (path.stem, title, number, number.lstrip("0") or "0"):
             return path
     raise Refusal(f'There is no lesson "{name}". Available: {", ".join(path.stem for path in found)}.')
 

@@ -12,6 +12,7 @@ If a cell fails, the lesson is left unchanged. The time of each lesson is record
 import base64
 import json
 import os
+import re
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from resnet_edu.authoring.lessons import ROOT, Refusal, cell_name, read, readme_row
+from resnet_edu.authoring.lessons import CONTENTS, ROOT, Refusal, cell_name, read, readme_row
 from resnet_edu.authoring.normalize import normalize, to_text
 from resnet_edu.files import write_atomically
 from resnet_edu.lesson import seed
@@ -55,8 +56,8 @@ class ThisPython(AsyncKernelManager):
 def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool = False) -> Run:
     """Run the lesson and save it with its outputs. Raises Refusal, and writes nothing, if a cell fails.
 
-    The picture of a cell with the tag "picture" goes into `data/figures/`, and the lesson's time into the README's
-    table, but not at the budget smoke.
+    The picture of a cell with the tag "picture" goes into `data/figures/`, the lesson's time into the README's table,
+    and the minutes that it names into the contents page, but not at the budget smoke.
     again: rerun the experiments that the lesson keeps on record (`lesson.recorded`), however long they take.
     """
     before, moved = path.read_bytes(), moved_seed()
@@ -70,6 +71,7 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool
     if budget != "smoke":
         write_picture(run.notebook, root / "data" / "figures" / f"{path.stem}.png")
         write_time(root / "README.md", path.stem, run.seconds)
+        write_minutes(path.with_name(f"{CONTENTS}.ipynb"), path)
     for count, seconds in run.cell_seconds.items():
         if seconds >= SLOW_CELL:
             print(f"    cell [{count}] {seconds:6.1f} s")
@@ -158,6 +160,14 @@ def write_time(readme: Path, lesson: str, seconds: float) -> None:
     """Put the measured time into the last column of the lesson's row in the README's table."""
     text = readme.read_text(encoding="utf-8")
     write_atomically(readme, readme_row(lesson).sub(rf"\g<1>{seconds:.0f} s\3", text))
+
+
+def write_minutes(contents: Path, lesson: Path) -> None:
+    """Put the minutes of reading that the lesson names into its row on the contents page, if there is one."""
+    named = re.search(r"\*\*Time:\*\* about (\d+) minutes", lesson.read_text(encoding="utf-8"))
+    if named and contents.is_file():
+        row = re.compile(rf"(\({lesson.name}\) \|[^|]*\| )\d+( min \|)")
+        write_atomically(contents, row.sub(rf"\g<1>{named[1]}\2", contents.read_text(encoding="utf-8")))
 
 
 def moved_seed() -> int:

@@ -21,8 +21,10 @@ from typing import Any
 
 import pytest
 
+from resnet_edu.authoring.lessons import CONTENTS, lessons
+
 ROOT = Path(__file__).resolve().parents[2]
-LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+LESSONS = [path.stem for path in lessons() if path.stem != CONTENTS]
 SCREENSHOTS = Path(os.environ.get("RESNET_EDU_SCREENSHOTS", Path(__file__).parent / "screenshots"))
 
 RUN_LIMIT = 900  # for all cells of a lesson: a slow machine needs minutes

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -18,8 +17,8 @@ import pytest
 import torch
 
 from resnet_edu import lesson
+from resnet_edu.authoring.lessons import CONTENTS, NOTEBOOKS
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 Patch = Callable[[pytest.MonkeyPatch], None]
 Claim = tuple[str, str]  # the id of its cell, and its sentence
 
@@ -142,4 +141,4 @@ def claimed(lesson_name: str) -> frozenset[Claim]:
 
 
 def lessons() -> list[str]:
-    return sorted(path.stem for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    return sorted(path.stem for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb") if path.stem != CONTENTS)
