@@ -19,9 +19,9 @@ GITHUB, LOCAL = "https://github.com/ada/course", "file:///srv/git/my course"
 
 @pytest.fixture
 def fork(tmp_path):
-    """Three lessons and the README."""
+    """The contents page, three lessons and the README."""
     (tmp_path / "notebooks").mkdir()
-    for path in course.NOTEBOOKS.glob("0[1-3]_*.ipynb"):
+    for path in course.NOTEBOOKS.glob("0[0-3]_*.ipynb"):
         shutil.copy(path, tmp_path / "notebooks")
     shutil.copy(course.ROOT / "README.md", tmp_path)
     return tmp_path
@@ -131,12 +131,15 @@ def test_a_file_that_is_no_notebook_stops_the_stamp(fork, text):
 def test_a_new_lesson_runs_keeps_every_rule_and_its_claim_can_fail(fork, monkeypatch):
     (fork / "README.md").write_text("| 20 | [My topic](notebooks/20_my_topic.ipynb) | what I see | 0 s |\n")
     (fork / "notebooks" / "FOR_INSTRUCTORS.md").write_text("| 20 | [my topic](20_my_topic.ipynb) | 30 | ... |\n")
+    contents = fork / "notebooks" / "00_start_here.ipynb"
+    contents.write_text(contents.read_text().replace("](03_vanishing", "](20_my_topic.ipynb) | ](03_vanishing"))
     path = new("20", "my_topic", fork / "notebooks")
     assert path.name == "20_my_topic.ipynb" and check(path)  # not run yet
     render(path, budget="laptop", root=fork)
     assert check(path) == []
     cells = {cell.id: cell for cell in nbformat.read(path, 4).cells}
-    assert cells["title"].source.startswith("# 20 · My topic") and cells["setup"].source == SETUP
+    assert cells["title"].source.startswith("# 20 · My topic") and "(03_vanishing_" in cells["title"].source
+    assert cells["setup"].source == SETUP
     assert any("✓" in output.get("text", "") for output in cells["measure-checked"].outputs)
 
     monkeypatch.setattr(core, "NOTEBOOKS", path.parent)

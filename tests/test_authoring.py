@@ -41,6 +41,7 @@ def repository(tmp_path):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "curve.png").write_bytes(b"")
     (tmp_path / "notebooks" / "FOR_INSTRUCTORS.md").write_text("| 03 | [A](03_a_lesson.ipynb) | 50 | ... |\n")
+    (tmp_path / "notebooks" / "00_start_here.ipynb").write_text("| 03 | [A](03_a_lesson.ipynb) | ... | 50 min |\n")
     (tmp_path / "tests" / "premises").mkdir(parents=True)
     (tmp_path / "tests" / "premises" / "lesson03.py").touch()
     return tmp_path
@@ -160,7 +161,8 @@ def test_a_new_lesson_is_told_where_it_is_not_known(repository):
     record.write_text(record.read_text().replace("Untitled", "04_b"))
     path = write(repository, good_lesson(), "04_b.ipynb")
     assert broken_rules(path) == ["is_known_to_the_course"]
-    for place, problem in zip(("README.md", "FOR_INSTRUCTORS.md", "lesson04.py"), check(path), strict=True):
+    places = ("README.md", "FOR_INSTRUCTORS.md", "00_start_here.ipynb", "lesson04.py")
+    for place, problem in zip(places, check(path), strict=True):
         assert place in problem
 
 
@@ -497,7 +499,7 @@ def test_a_file_elsewhere_is_not_taken_for_the_lesson_of_its_name(repository):
 def test_what_macos_leaves_beside_a_file_is_no_lesson(repository):
     path = write(repository, good_lesson())
     (path.parent / f"._{path.name}").write_bytes(b"\0\5\x16\7")
-    assert lessons(path.parent) == [path]
+    assert lessons(path.parent)[1:] == [path]
 
 
 def test_an_install_without_lessons_says_so(tmp_path):

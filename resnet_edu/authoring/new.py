@@ -13,13 +13,17 @@ from pathlib import Path
 from nbformat import v4
 
 from resnet_edu.authoring.address import SETUP
-from resnet_edu.authoring.lessons import Refusal, lessons
+from resnet_edu.authoring.lessons import Refusal, lessons, read
 from resnet_edu.authoring.normalize import normalize, to_text
 from resnet_edu.files import write_atomically
 
 CODE = ("setup", "imports", "measure", "measure-checked")
 CELLS = (
-    ("title", "# {number} · {title}\n\nWhat is the question of this lesson? Ask it here, in two or three sentences."),
+    (
+        "title",
+        "# {number} · {title}\n\n[Contents](00_start_here.ipynb) · Previous: [{before}]({file})\n\n"
+        "What is the question of this lesson? Ask it here, in two or three sentences.",
+    ),
     (
         "objectives",
         "## Objectives\n\nAfter this lesson you can\n\n- (say what the learner will be able to do).\n\n"
@@ -80,11 +84,17 @@ def new(number: str, name: str, folder: Path) -> Path:
     for taken in lessons(folder):
         if taken.name[:2] == path.name[:2]:
             raise Refusal(f"There is already a lesson {path.name[:2]}: {taken.name}. Choose another number.")
-    title = name.replace("_", " ").capitalize()
+    previous = [one for one in lessons(folder) if one.name < path.name][-1]
+    names = {
+        "number": path.name[:2],
+        "title": name.replace("_", " ").capitalize(),
+        "before": read(previous).cells[0].source.splitlines()[0].removeprefix("# "),
+        "file": previous.name,
+    }
     cells = []
     for id_, source in CELLS:
         make = v4.new_code_cell if id_ in CODE else v4.new_markdown_cell
-        text = source if id_ == "setup" else source.format(number=path.name[:2], title=title)
+        text = source if id_ == "setup" else source.format(**names)
         cells.append(make(text, id=id_))
     write_atomically(path, to_text(normalize(v4.new_notebook(cells=cells))))
     premises = folder.parent / "tests" / "premises" / f"lesson{path.name[:2]}.py"
