@@ -132,7 +132,9 @@ def test_a_new_lesson_runs_keeps_every_rule_and_its_claim_can_fail(fork, monkeyp
     (fork / "README.md").write_text("| 20 | [My topic](notebooks/20_my_topic.ipynb) | what I see | 0 s |\n")
     (fork / "notebooks" / "FOR_INSTRUCTORS.md").write_text("| 20 | [my topic](20_my_topic.ipynb) | 30 | ... |\n")
     contents = fork / "notebooks" / "00_start_here.ipynb"
-    contents.write_text(contents.read_text().replace("](03_vanishing", "](20_my_topic.ipynb) | ](03_vanishing"))
+    contents.write_text(
+        contents.read_text().replace("](03_vanishing", "](20_my_topic.ipynb) | ? | 30 min | ](03_vanishing")
+    )
     path = new("20", "my_topic", fork / "notebooks")
     assert path.name == "20_my_topic.ipynb" and check(path)  # not run yet
     render(path, budget="laptop", root=fork)

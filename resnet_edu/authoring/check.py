@@ -193,15 +193,18 @@ def is_known_to_the_course(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if path.stem == CONTENTS:
         return
     root, lesson = path.resolve().parents[1], "\n".join(cell.source for cell in notebook.cells)
-    if not readme_row(path.stem).search((root / "README.md").read_text(encoding="utf-8")):
-        yield "has no row in the table of README.md, which ends in its time: 0 s until it is rendered."
-    minutes = re.search(r"\*\*Time:\*\* about (\d+) minutes", lesson)
-    if not minutes:
+    found = re.search(r"\*\*Time:\*\* about (\d+) minutes", lesson)
+    if not found:
         yield "does not say how long it takes. Add **Time:** about 30 minutes, or as long as it is, to its objectives."
-    elif f"({path.name}) | {minutes[1]} |" not in path.with_name("FOR_INSTRUCTORS.md").read_text(encoding="utf-8"):
-        yield f"has no row with its {minutes[1]} minutes in the table of FOR_INSTRUCTORS.md."
-    if f"({path.name}) |" not in path.with_name(f"{CONTENTS}.ipynb").read_text(encoding="utf-8"):
-        yield f"has no row on the contents page, {CONTENTS}.ipynb, with its title, question and minutes."
+    minutes = found[1] if found else r"\d+"
+    rows = {
+        "README.md": readme_row(path.stem).pattern,
+        "notebooks/FOR_INSTRUCTORS.md": rf"\({path.name}\) \| {minutes} \|",
+        f"notebooks/{CONTENTS}.ipynb": rf"\({path.name}\) \|.*\| {minutes} min \|",
+    }
+    for page, row in rows.items():
+        if not (root / page).exists() or not re.search(row, (root / page).read_text(encoding="utf-8"), re.MULTILINE):
+            yield f"has no row in the table of {page}, or one with other minutes. Write it like the others."
     if not (root / "tests" / "premises" / f"lesson{path.name[:2]}.py").exists():
         yield f"has no premises: write tests/premises/lesson{path.name[:2]}.py like those of the other lessons."
 
