@@ -16,6 +16,7 @@ so that help and errors appear at once.
 import argparse
 import errno
 import importlib.util
+import math
 import os
 import re
 import secrets
@@ -117,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     option = add(
         commands, "train", train_net, "train a network on a full recipe; under torchrun, with several processes"
     )
-    add_run_options(option, "_name", recipe="fast", out="the folder that the run writes")
+    add_run_options(option, recipe="fast", out="the folder that the run writes")
     option("--net", dest="net_name", choices=("resnet", "plain"), default="resnet", help="default: resnet")
     option("--depth", type=net_depth, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
     option(
@@ -137,7 +138,7 @@ def parser() -> argparse.ArgumentParser:
     option = add(
         commands, "reproduce", reproduce_table, "the paper's table and Figure 6, in as many sessions as needed"
     )
-    add_run_options(option, "", recipe="paper", out="the folder of the runs, table and figure")
+    add_run_options(option, recipe="paper", out="the folder of the runs, table and figure")
     option("--nets", choices=("resnet", "plain"), nargs="+", default=["plain", "resnet"], help="default: both")
     option("--depths", type=net_depth, nargs="+", default=[20, 32, 44, 56], help="default: 20 32 44 56")
     option("--seeds", type=whole(1), default=1, help="number of runs per network (default: 1)")
@@ -175,12 +176,15 @@ def add(commands: Any, name: str, run: Callable[..., int | None], help: str) -> 
     return command.add_argument
 
 
-def add_run_options(option: Callable[..., Any], suffix: str, *, recipe: str, out: str) -> None:
+def add_run_options(option: Callable[..., Any], *, recipe: str, out: str) -> None:
     """The options that `train` and `reproduce` share."""
-    option("--data", dest=f"data{suffix}", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
+    option("--data", dest="data_name", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
     recipes = ("paper", "short", "fast")
-    option("--recipe", dest=f"recipe{suffix}", choices=recipes, default=recipe, help=f"default: {recipe}")
+    option("--recipe", dest="recipe_name", choices=recipes, default=recipe, help=f"default: {recipe}")
     option("--epochs", type=whole(1), help="instead of the recipe's length")
+    option("--batch-size", metavar="N", type=whole(1), help="instead of the recipe's batch size")
+    option("--lr", metavar="RATE", type=positive, help="instead of the recipe's peak learning rate")
+    option("--device", metavar="NAME", help="cpu, cuda, cuda:1 or mps (default: an NVIDIA GPU if there is one)")
     option("--out", metavar="DIR", type=Path, required=True, help=out)
     option("--compile", action="store_true", help="torch.compile, on a GPU with CUDA graphs")
 
@@ -195,6 +199,16 @@ def whole(low: int, high: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a positive number, such as 0.1")
+    return value
 
 
 def net_depth(text: str) -> int:
@@ -357,6 +371,32 @@ def build_sample(root: Path | None, out: Path | None) -> None:
 
 # ---- train ----------------------------------------------------------------------------------------------------------
 
+#: What torch says if it lacks something, in classes that differ by device and version, and what to do.
+REMEDIES = {
+    "(allocate|enough|out of) memory|[Oo]verflow": (
+        "There is not enough memory for this network: choose a smaller --width, --depth or --batch-size."
+    ),
+    r"C(\+\+)? compiler|working triton": (
+        "torch.compile found no compiler: install a C++ compiler for a CPU, Triton and a C compiler for a GPU, or omit "
+        "--compile."
+    ),
+}
+
+
+@contextmanager
+def training_errors() -> Iterator[None]:
+    """Turn the errors that a person can do something about into a Refusal."""
+    from resnet_edu.training import DivergenceError
+
+    try:
+        with refusing(ValueError, DivergenceError):
+            yield
+    except (RuntimeError, TypeError) as error:
+        for said, remedy in REMEDIES.items():
+            if re.search(said, str(error)):
+                raise Refusal(remedy) from error
+        raise
+
 
 def train_net(*, out: Path, **options: Any) -> int:
     """Train one network; exit code 130 if it was stopped and can resume."""
@@ -364,21 +404,18 @@ def train_net(*, out: Path, **options: Any) -> int:
         raise Refusal("TensorBoard is not installed: `pip install tensorboard`, or omit --tensorboard.")
     if len(options["classes"]) == 1:
         raise Refusal("With one class there is nothing to classify: name two or more after --classes.")
-    from resnet_edu.training import DivergenceError, distributed, recipes
+    from resnet_edu.training import distributed, recipes
 
+    if options["device"] and distributed.launched():
+        raise Refusal("Each of several processes has a device of its own: omit --device.")
     try:
-        with refusing(ValueError, DivergenceError), ExitStack() as stack:
+        with training_errors(), ExitStack() as stack:
             group = stack.enter_context(distributed.ProcessGroup()) if distributed.launched() else None
             history = recipes.train(**options, out=out, group=group)
     except FileExistsError as error:
         if error.errno:  # `--out` is a file, or a path inside one
             raise
         raise Refusal(f"{out} already holds a run: continue it with --resume, or choose another --out.") from error
-    except (RuntimeError, TypeError) as error:  # torch has a dedicated class only for GPUs
-        if not re.search("(allocate|enough|out of) memory|[Oo]verflow", str(error)):
-            raise
-        net = f"depth {options['depth']} and width {options['width']}"
-        raise Refusal(f"There is not enough memory for {net}. Choose a smaller --width or --depth.") from error
     if history.interrupted:
         print(f"stopped in epoch {len(history.train_loss) + 1}; --resume continues from the last complete epoch.")
         return STOPPED
@@ -386,10 +423,10 @@ def train_net(*, out: Path, **options: Any) -> int:
 
 
 def reproduce_table(*, out: Path, seeds: int, **options: Any) -> int:
-    from resnet_edu.training import DivergenceError, reproduce
+    from resnet_edu.training import reproduce
 
     try:
-        with refusing(ValueError, DivergenceError):
+        with training_errors():
             reproduce.reproduce(out, seeds=range(seeds), **options)
     except KeyboardInterrupt:
         print("stopped; the same command continues from the last complete epoch.")
@@ -406,9 +443,10 @@ def render_lessons(names: list[str], budget: str, seeds: int, record: bool) -> N
     from resnet_edu.authoring.render import record_claims, render
 
     for path in find_lessons(names):
-        if seeds:
-            record_claims(path, seeds, budget)
-        render(path, budget=budget, again=record)
+        with refusing(ValueError):
+            if seeds:
+                record_claims(path, seeds, budget)
+            render(path, budget=budget, again=record)
 
 
 def check_lessons(names: list[str]) -> int:

@@ -9,7 +9,6 @@ optional (–). Any other error in a check becomes a line too, so the doctor alw
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
@@ -143,7 +142,7 @@ def weights() -> str:
     for line in lines:
         digest, _, name = line.partition(" ")
         file = folder / name.strip()
-        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+        if not file.is_file() or files.digest(file) != digest:
             state = "damaged" if file.is_file() else "missing"
             raise Lack(f"{file.name} is {state}.", "`git checkout data/weights` restores it in a clone.")
     return f"{len(lines)} trained networks, checksums correct"

@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -40,6 +41,16 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     """Write the file in one step: concurrent readers see either the complete old text or the complete new one."""
     with whole(path) as file:
         file.write(text.encode())
+
+
+def digest(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def write_checksums(folder: Path, names: Iterable[str]) -> None:
+    """Write `SHA256SUMS` next to these files, in the form that `sha256sum -c` reads."""
+    write_atomically(folder / "SHA256SUMS", "".join(f"{digest(folder / name)}  {name}\n" for name in names))
 
 
 def check_folder(folder: str | os.PathLike[str]) -> None:

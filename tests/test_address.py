@@ -115,16 +115,6 @@ def test_a_lesson_with_a_setup_cell_of_its_own_stops_the_stamp(fork):
     assert files(fork) == before
 
 
-@pytest.mark.parametrize("text", ["[]", '{"nbformat": 4}', '{"cells": ['])
-def test_a_file_that_is_no_notebook_stops_the_stamp(fork, text):
-    path = course.lessons(fork / "notebooks")[1]
-    path.write_text(text, encoding="utf-8")
-    before = files(fork)
-    with pytest.raises(Refusal, match=f"{path.name} cannot be read as a notebook: "):
-        stamp(GITHUB, fork)
-    assert files(fork) == before
-
-
 # ---- A lesson of one's own ------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from resnet_edu import __main__ as cli
-from resnet_edu.authoring.nbgrader import SETUP, assignment, with_regions, write_assignments
+from resnet_edu.authoring.nbgrader import SETUP, with_regions, write_assignments
 from resnet_edu.exercises import all_exercises
 
 ALL = all_exercises()
@@ -73,7 +73,3 @@ def test_nothing_is_overwritten(tmp_path, capsys):
     (tmp_path / "file").touch()
     assert cli.main(["authoring", "nbgrader", str(tmp_path / "file")]) == 1
     assert "cannot be written" in capsys.readouterr().err
-
-
-def test_the_same_exercises_give_the_same_notebook():
-    assert assignment(ALL[:2]) == assignment(ALL[:2])

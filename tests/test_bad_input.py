@@ -1,88 +1,44 @@
-"""Every public function takes what its docstring allows, and refuses everything else with a sentence.
-
-A refusal is a TypeError, ValueError or IndexError that this package raises itself, not one that comes up from deep
-inside PyTorch, and its message is a sentence. Thousands of arguments are tried, most of them wrong.
-"""
+"""`CifarNet`, `fit` and `evaluate` take exactly what their docstrings allow, in hundreds of combinations."""
 
 import contextlib
-import inspect
 import math
 import string
-import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import pictures
 from torch import nn
 
-import resnet_edu
-from resnet_edu import lesson, models, plots, training
-from resnet_edu.data import CLASSES, Images
-
-PACKAGE = str(Path(resnet_edu.__file__).parent)
-REFUSALS = (TypeError, ValueError, IndexError)
+from resnet_edu import models, training
 
 many = settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 some = settings(many, max_examples=100)
 
 
 def refused(call, *arguments, **options):
-    """True when the call is refused as it should be, False when it returns."""
+    """True when the call raises a TypeError or ValueError, False when it returns."""
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            call(*arguments, **options)
-    except REFUSALS as error:
-        frame = inspect.getinnerframes(error.__traceback__)[-1]
-        given = f"{getattr(call, '__name__', call)}{arguments}{options}"[:400]
-        ours = frame.filename.startswith(PACKAGE) and "raise" in frame.code_context[frame.index]
-        assert ours, f"{given}: comes from {frame.filename}: {error!r}"
-        message = str(error)
-        assert len(message.split()) >= 4 and message[-1] in ".)]}?", f"{given}: no sentence: {message!r}"
+        call(*arguments, **options)
+    except (TypeError, ValueError):
         return True
     return False
 
 
-# --- values of every kind ---------------------------------------------------------------------------------------------
-
-NUMBERS = st.one_of(
+JUNK = st.one_of(
     st.integers(-3, 70),
     st.floats(-2, 2),
     st.sampled_from([math.nan, math.inf, -math.inf, 0, -0.0, 1, 10**12, -(10**12)]),
-)
-JUNK = st.one_of(
-    NUMBERS,
     st.booleans(),
     st.none(),
     st.text(string.ascii_letters, max_size=6),
-    st.binary(max_size=3),
     st.lists(st.integers(0, 3), max_size=3),
-    st.dictionaries(st.text("ab", max_size=1), st.integers(0, 3), max_size=2),
-    st.sampled_from([object, print, nn.ReLU(), nn.Linear, torch.float32, torch.device("cpu"), slice(1), {1}, 1j]),
+    st.sampled_from([object, print, nn.ReLU(), nn.Linear, torch.float32, slice(1), {1}, 1j]),
     st.builds(lambda shape: torch.zeros(shape), st.lists(st.integers(0, 2), max_size=5)),
     st.builds(lambda shape: np.zeros(shape), st.lists(st.integers(0, 2), max_size=3)),
 )
-SHAPES = st.lists(st.integers(0, 4), max_size=5).map(tuple)
-DTYPES = st.sampled_from(
-    [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint8, torch.int64, torch.bool, torch.complex64]
-)
-
-
-@st.composite
-def tensors(draw):
-    """Tensors of any shape, type and device, some with the shape of images."""
-    shape = draw(
-        st.one_of(SHAPES, st.sampled_from([(2, 3, 8, 8), (1, 3, 8, 8), (3, 8, 8), (2, 1, 8, 8), (2, 8, 8, 3)]))
-    )
-    return torch.zeros(shape, dtype=draw(DTYPES), device=draw(st.sampled_from(["cpu", "cpu", "meta"])))
-
-
-def pictures(n=4, classes=CLASSES, size=8):
-    pixels = torch.randint(256, (n, 3, size, size), dtype=torch.uint8)
-    return Images(pixels, torch.arange(n) % len(classes), tuple(classes))
 
 
 def linear(outputs=10, size=8):
@@ -176,7 +132,7 @@ def test_fit_takes_exactly_the_settings_that_can_be(name, value):
         return  # it would train for as long
     if name == "lr" and isinstance(value, int | float) and value > 10:
         return  # it would diverge, and say so
-    arguments = {"net": linear(), "train": pictures(), "epochs": 1, "batch_size": 2, "progress": False, name: value}
+    arguments = {"net": linear(), "train": pictures(4), "epochs": 1, "batch_size": 2, "progress": False, name: value}
     with contextlib.redirect_stdout(None):
         assert refused(training.fit, **arguments) is not ALLOWED[name](value)
 
@@ -201,10 +157,10 @@ def test_any_allowed_run_trains(n, batch_size, epochs, lr, momentum, augment, sc
 @some
 @given(JUNK, st.integers(1, 12))
 def test_a_net_and_images_are_evaluated_or_refused(function, value, outputs):
-    assert refused(function, value, pictures())
+    assert refused(function, value, pictures(4))
     assert refused(function, linear(), value)
-    assert refused(function, linear(outputs), pictures()) is (outputs < 10)
-    assert refused(function, linear(), pictures(), batch_size=value) is not (
+    assert refused(function, linear(outputs), pictures(4)) is (outputs < 10)
+    assert refused(function, linear(), pictures(4), batch_size=value) is not (
         isinstance(value, int) and not isinstance(value, bool) and value >= 1
     )
 
@@ -212,7 +168,7 @@ def test_a_net_and_images_are_evaluated_or_refused(function, value, outputs):
 @some
 @given(st.integers(1, 5), st.integers(1, 5))
 def test_fit_wants_the_same_classes_in_both_sets(train_classes, val_classes):
-    train, val = pictures(classes=CLASSES[:train_classes]), pictures(classes=CLASSES[:val_classes])
+    train, val = pictures(4, classes=train_classes), pictures(4, classes=val_classes)
     was_refused = refused(training.fit, linear(), train, val, epochs=1, progress=False)
     assert was_refused is (train_classes != val_classes)
 
@@ -223,84 +179,3 @@ def test_every_schedule_is_a_factor_from_0_to_1(total, data):
     step = data.draw(st.integers(0, total - 1))
     for schedule in training.SCHEDULES.values():
         assert 0 <= schedule(step, total) <= 1
-
-
-# --- plots ------------------------------------------------------------------------------------------------------------
-
-PLOTS = {
-    "gradient_norms": plots.gradient_norms,
-    "gradient_heatmap": plots.gradient_heatmap,
-    "layers_moved": plots.layers_moved,
-    "training_curves": plots.training_curves,
-    "signal_scale": plots.signal_scale,
-    "update_ratios": plots.update_ratios,
-    "unit_parts": lambda profiles: plots.unit_parts(profiles, ylabel="part"),
-}
-BY_STEP = ("gradient_heatmap", "update_ratios")
-ANY_NORM = st.one_of(st.floats(0, 1e30, allow_subnormal=True), st.sampled_from([0.0, math.inf, math.nan]))
-
-
-@pytest.mark.parametrize("name", PLOTS)
-@settings(many, max_examples=15)
-@given(st.lists(st.lists(ANY_NORM, min_size=3, max_size=3), min_size=1, max_size=4))
-def test_any_norms_can_be_drawn(name, table):
-    values = table if name in BY_STEP else table[0]
-    if name == "signal_scale":
-        values = [table[0], table[-1]]
-    if name == "unit_parts":
-        values = np.nan_to_num(np.array(values), posinf=1e30) / 1e30
-    PLOTS[name]({"plain": values, "residual": np.array(values)}).draw_without_rendering()
-
-
-# --- lesson -----------------------------------------------------------------------------------------------------------
-
-
-@many
-@given(JUNK)
-def test_a_claim_has_a_sentence_and_a_budget(value):
-    with contextlib.redirect_stdout(None):
-        is_sentence = isinstance(value, str) and bool(value.strip())
-        assert refused(lesson.claim, value, 0.5, within=(0, 1)) is not is_sentence
-        assert refused(lesson.claim, "it holds", 0.5, within=(0, 1), since=value)
-
-
-@many
-@given(st.floats(), st.floats(-1e9, 1e9), st.floats(0, 1e9))
-def test_a_claim_holds_exactly_within_its_bounds(value, low, width):
-    inside = value >= low and value <= low + width
-    with contextlib.redirect_stdout(None):
-        if inside:
-            lesson.claim("it holds", value, within=(low, low + width))
-        else:
-            with pytest.raises(lesson.ClaimError):
-                lesson.claim("it holds", value, within=(low, low + width))
-
-
-@many
-@given(st.one_of(JUNK, st.dictionaries(st.text("ab1 ", max_size=3), JUNK, max_size=2)))
-def test_a_budget_is_a_dict_of_names_and_a_seed_a_whole_number(value):
-    with contextlib.redirect_stdout(None):
-        names = isinstance(value, dict) and all(name.isidentifier() for name in value)
-        assert refused(lesson.budget, smoke=value, laptop=value, gpu=value) is not names
-    assert refused(lesson.seed, value) is not whole_number(value, 0)
-
-
-@some
-@given(JUNK, JUNK)
-def test_what_is_shown_is_a_figure_with_words(figure, alt):
-    with contextlib.redirect_stdout(None):
-        assert refused(lesson.show, figure, alt="A line.")
-        good = isinstance(alt, str) and bool(alt.strip())
-        assert refused(lesson.show, plots.layers_moved({"plain": [True]}), alt=alt) is not good
-
-
-def test_the_check_of_refusals_is_itself_strict():
-    def deep():
-        return torch.zeros(2) @ torch.zeros(3)
-
-    with pytest.raises(RuntimeError):  # not a refusal at all
-        refused(deep)
-    with pytest.raises(AssertionError, match="comes from"):  # an error of somebody else
-        refused(lambda: np.zeros(2) + np.zeros(3))
-    with pytest.raises(AssertionError, match="comes from"):  # passed through by a line of ours
-        refused(models.conv3x3, "3", 3)

@@ -259,25 +259,33 @@ def test_in_a_folder_that_was_removed_the_command_says_so(tmp_path, monkeypatch,
     assert refused(["doctor"]).startswith("The current folder no longer exists")
 
 
-MEMORY = (
-    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8",
-    "CUDA out of memory. Tried to allocate 8 GiB.",
-    "Storage size calculation overflowed with sizes=[16, 3, 3, 3]",
-    "empty(): Overflow when unpacking long long",
-)
-
-
-@pytest.mark.parametrize("told", MEMORY)
-def test_a_net_that_is_too_large_is_one_sentence(told, tmp_path, monkeypatch, refused):
+@pytest.mark.parametrize("command", ["train", "reproduce"])
+@pytest.mark.parametrize(
+    ("told", "remedy"),
+    [
+        ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8", "--width"),
+        ("CUDA out of memory. Tried to allocate 8 GiB.", "--width"),
+        ("Storage size calculation overflowed with sizes=[16, 3, 3, 3]", "--width"),
+        ("empty(): Overflow when unpacking long long", "--width"),
+        ("InvalidCxxCompiler: No working C++ compiler found in torch._inductor.config.cpp.cxx", "--compile"),
+        ("Failed to find C compiler. Please specify via CC environment variable", "--compile"),
+        ("Cannot find a working triton installation.", "--compile"),
+        ("CUDA error: an illegal memory access was encountered", None),
+    ],
+)  # fmt: skip
+def test_what_the_machine_lacks_is_one_sentence_and_other_errors_stay(
+    command, told, remedy, tmp_path, monkeypatch, refused
+):
     def train(*_, **__):
         raise RuntimeError(told)
 
     monkeypatch.setattr("resnet_edu.training.recipes.train", train)
-    said = refused(["train", "--data", "sample", "--width", "100", "--out", str(tmp_path)])
-    assert "depth 20 and width 100" in said and "memory" in said
-    told = "CUDA error: an illegal memory access was encountered"
-    with pytest.raises(RuntimeError, match="illegal"):
-        cli.main(["train", "--data", "sample", "--out", str(tmp_path)])
+    command = [command, "--data", "sample", "--out", str(tmp_path)]
+    if remedy:
+        assert remedy in refused(command)
+    else:
+        with pytest.raises(RuntimeError, match="illegal"):
+            cli.main(command)
 
 
 def test_one_class_is_none_to_choose_from(tmp_path, refused):

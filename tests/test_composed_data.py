@@ -125,8 +125,6 @@ def test_every_sentence_fits_into_its_row_however_many_are_drawn():
         sentences = data.agreement_sentences(20000, nouns, seed=1)
         assert len(sentences.texts) == len(sentences.labels) == len(sentences.misleading) == 20000
         assert sentences.letters.shape == (20000, 72) and max(map(len, sentences.texts)) > 70
-    spelled = ["".join(data.LETTERS[i] for i in row).rstrip() for row in sentences.letters.tolist()]
-    assert spelled == sentences.texts
 
 
 def test_nouns_are_those_of_the_caller():

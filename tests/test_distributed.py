@@ -11,8 +11,7 @@ import torch
 
 from resnet_edu import data, models, training
 from resnet_edu.models.wrappers import bare
-from resnet_edu.training import loop
-from resnet_edu.training.distributed import ProcessGroup
+from resnet_edu.training.distributed import Ranks
 
 ROOT = Path(__file__).resolve().parents[1]
 # Dividing each batch of 48, and the last one of 24, by 1, 2 and 3.
@@ -99,24 +98,10 @@ def test_batch_norm_makes_the_shares_differ_from_the_joined_batch():
     assert not torch.allclose(net(x)[::2], net(x[::2]), atol=1e-3)
 
 
-@pytest.mark.parametrize("shard", [(0, 0), (2, 2), (-1, 2), [0, 1], (0.0, 1), 1, (0, 1, 2)])
-def test_a_shard_that_cannot_be_is_refused(shard):
-    with pytest.raises((TypeError, ValueError), match="shard must be"):
-        images()[0].batches(8, shard=shard)
-
-
-@pytest.mark.parametrize(
-    ("world", "count", "batch_size", "message"),
-    [
-        (3, 264, 128, "batch_size=128 .* such as 126"),
-        (3, 2, 3, "2 images for 3 processes"),
-        (2, 264, 48, r"ranks\.wrap\(net\)"),
-    ],
-)
-def test_what_processes_cannot_share_is_refused(world, count, batch_size, message):
-    options = {"ranks": loop.OneProcess(world=world), "batch_size": batch_size, "progress": False}
-    with pytest.raises(ValueError, match=message):
-        training.fit(net_without_norm(), images()[0][:count], epochs=1, **options)
+@pytest.mark.parametrize(("world", "batch_size", "named"), [(3, 128, "batch_size=128"), (2, 48, "ranks.wrap")])
+def test_what_processes_cannot_share_is_refused(world, batch_size, named):
+    with pytest.raises(ValueError, match=named):
+        training.fit(net_without_norm(), images()[0], epochs=1, ranks=Ranks(world=world), batch_size=batch_size)
 
 
 def test_ranks_drop_other_units_and_refuse_to_go_on_from_different_epochs(tmp_path):
@@ -143,12 +128,6 @@ def test_ranks_drop_other_units_and_refuse_to_go_on_from_different_epochs(tmp_pa
     assert "ValueError: The processes would resume from different epochs, [0, 2]" in result.stderr
 
 
-def test_outside_torchrun_a_group_says_how_to_start_one(monkeypatch):
-    monkeypatch.delenv("RANK", raising=False)
-    with pytest.raises(RuntimeError, match="start the command with torchrun"):
-        ProcessGroup()
-
-
 def test_two_processes_train_by_the_command_and_one_of_them_writes(tmp_path):
     script = tmp_path / "train.py"
     source = "import sys\nfrom tests import test_recipes as t\nt.data.load = t.small_images\nt.main(sys.argv[1:])\n"
@@ -158,16 +137,3 @@ def test_two_processes_train_by_the_command_and_one_of_them_writes(tmp_path):
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("epoch   1:") == 1
     assert json.loads((tmp_path / "run" / "run.json").read_text())["processes"] == 2
-
-
-def test_a_rank_that_dies_ends_the_run_with_a_message(tmp_path):
-    script = tmp_path / "dies.py"
-    script.write_text(
-        "import os\nfrom tests.test_distributed import images, net_without_norm, run\n"
-        "from resnet_edu.training.distributed import ProcessGroup\n"
-        "with ProcessGroup() as group:\n    if group.rank == 1: os._exit(7)\n"
-        "    run(group.wrap(net_without_norm()), ranks=group)\n"
-    )
-    result = torchrun(2, script)
-    assert result.returncode != 0
-    assert "exitcode  : 7" in result.stderr and "rank      : 1" in result.stderr

@@ -36,7 +36,7 @@ def test_each_map_lies_over_its_gray_image_as_parts_of_its_largest_number(form):
 
 def test_a_point_stands_at_mean_confidence_and_accuracy_of_its_part():
     confidence, right = [0.12, 0.18, 0.95, 0.97, 1.0], [False, True, True, True, False]
-    upper, lower = drawn(plots.reliability({"a": (confidence, right)}, bins=10)).axes
+    upper, lower = drawn(plots.reliability({"a": (confidence, right)})).axes
     diagonal, line = upper.lines
     np.testing.assert_array_equal(diagonal.get_xydata(), [[0, 0], [1, 1]])
     np.testing.assert_allclose(line.get_xydata(), [[0.15, 0.5], [2.92 / 3, 2 / 3]])  # 1 is in the last part

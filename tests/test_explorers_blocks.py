@@ -37,13 +37,6 @@ def test_the_profile_is_what_gradient_norms_records(change):
     assert loss == pytest.approx(expected.item())
 
 
-def test_neither_profile_nor_training_moves_the_random_state():
-    before = torch.get_rng_state()
-    explorers.skip_profile(X, Y, **START)
-    explorers.skip_training(TRAIN, steps=1, **START)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 def test_training_gives_a_loss_a_step_and_breaks_off_where_it_diverges():
     losses = explorers.skip_training(TRAIN, steps=2, **START)
     assert len(losses) == 2 and losses == explorers.skip_training(TRAIN, steps=2, **START)
@@ -95,12 +88,9 @@ def test_without_images_there_is_no_button():
     assert explorer.buttons == {} and not explorer.figure.axes[1].get_visible()
 
 
-def test_every_choice_can_be_drawn():
-    explorer = explorers.skip_strength(X[:2], Y[:2], depth=8)
-    for name in ("depth", "norm"):
-        menu = explorer.controls[name]
-        for i in range(len(menu.options)):
-            menu.index = i
+def test_every_strength_fits_on_the_axis():
+    explorer = explorers.skip_strength(X[:2], Y[:2], depth=56)
+    explorer.controls["norm"].value = "batch"
     slider = explorer.controls["strength"]
     for value in np.arange(slider.min, slider.max + 0.1, slider.step):
         slider.value = float(value)

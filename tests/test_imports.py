@@ -83,8 +83,8 @@ def test_only_the_teaching_rooms_know_jupyter_and_none_needs_torchvision(room):
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "exercises").glob("*.py")), ids=lambda path: path.stem)
-def test_of_the_exercises_only_their_widgets_know_jupyter(path):
-    if path.stem != "widgets":
+def test_of_the_exercises_only_their_page_knows_jupyter(path):
+    if path.stem != "page":
         assert not top_level(path) & JUPYTER and "lesson" not in rooms_used(path)
 
 

@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from resnet_edu import models
-from resnet_edu.models import relatives
 
 # He et al. 2015, table 6, as exact numbers under option A (SCIENCE.md).
 PARAMETERS = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962}
@@ -363,10 +362,3 @@ def test_wrong_settings_are_named(name):
 def test_what_needs_the_shortcut_is_refused_in_a_plain_net(option):
     with pytest.raises(ValueError, match="need the shortcut"):
         models.CifarNet(20, residual=False, **option)
-
-
-@pytest.mark.parametrize("made", [net, lambda: models.resnet18(width=4), lambda: relatives.Skeleton(relatives.Plain)])
-@pytest.mark.parametrize("wrong", [images().to(torch.uint8), images()[0], images().permute(0, 2, 3, 1), [1, 2]])
-def test_images_as_they_are_before_normalize_are_refused(made, wrong):
-    with pytest.raises(ValueError, match=r"takes float images \[N, 3, H, W\]; it got .*normalize"):
-        made()(wrong)

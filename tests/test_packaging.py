@@ -4,8 +4,6 @@ import json
 import subprocess
 import sys
 
-import resnet_edu
-
 
 def modules_after(statement):
     code = f"import json, sys\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
@@ -23,7 +21,3 @@ def test_the_command_line_answers_without_loading_torch():
 
 def test_plain_pytest_needs_no_plugin_but_nbval(pytestconfig):
     assert all(option.startswith("--nbval-") for option in pytestconfig.getini("addopts"))
-
-
-def test_the_version_has_three_numbers():
-    assert [part.isdecimal() for part in resnet_edu.__version__.split(".")] == [True, True, True]

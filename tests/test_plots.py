@@ -13,7 +13,6 @@ import pytest
 import torch
 from matplotlib import font_manager
 from matplotlib.colors import same_color, to_hex
-from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Rectangle
 from readable import drawn, lines
 from samples import pictures
@@ -91,11 +90,6 @@ def test_every_figure_of_nets_takes_colors(draw):
         assert expected in found and plots.GREEN not in found
 
 
-def test_layers_that_moved_take_colors():
-    (ax,) = plots.layers_moved({"with skip": [True]}, colors={"with skip": "residual"}).axes
-    assert to_hex(ax.patches[0].get_facecolor()).upper() == plots.BLUE
-
-
 def test_no_two_nets_look_alike_even_in_gray():
     labels = ["plain-20", "plain-56", "ResNet-20", "ResNet-56", "sigmoid", "tanh", "relu"]
     styles = plots.line_styles(labels)
@@ -123,11 +117,9 @@ def test_gradient_norms_draws_the_numbers_it_was_given():
     assert lines(ax)["plain"].get_color() == plots.VERMILLION
 
 
-def test_gradient_norms_takes_a_row_of_a_recorder():
-    norms = recorder([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    for step, expected in ((-1, [5, 6]), (0, [1, 2]), (1, [3, 4]), (np.int64(2), [5, 6])):
-        (line,) = lines(plots.gradient_norms({"plain": norms}, step=step).axes[0]).values()
-        np.testing.assert_array_equal(line.get_ydata(), expected)
+def test_gradient_norms_takes_the_last_row_of_a_recorder():
+    (line,) = lines(plots.gradient_norms({"plain": recorder([[1.0, 2.0], [3.0, 4.0]])}).axes[0]).values()
+    np.testing.assert_array_equal(line.get_ydata(), [3, 4])
 
 
 def crosses(ax):
@@ -145,11 +137,6 @@ def test_an_exact_zero_is_a_cross_on_the_bottom_line():
     path = line.get_transform().transform(np.column_stack([line.get_xdata(), line.get_ydata()]))
     assert np.isfinite(path[:, 1]).tolist() == [False, True, False, True]  # the line breaks off, and does not plunge
     assert legend(ax) == ["plain", "residual", "exactly 0"]
-
-
-def test_without_a_zero_no_cross_and_no_word_of_it():
-    (ax,) = drawn(plots.gradient_norms({"plain": [1e-45, 1.0]})).axes
-    assert crosses(ax) == [] and legend(ax) == ["plain"]
 
 
 ODD = [0.0, 1.0, np.inf, np.nan, 2.0]
@@ -200,27 +187,14 @@ def test_the_axis_of_layers_claims_no_more_than_is_known():
     assert plots.gradient_norms({"a": foreign}, xlabel="block").axes[0].get_xlabel() == "block"
 
 
-@pytest.mark.parametrize("values", [[0.0, 0.0], [np.nan, np.nan], [np.inf, 1.0], [1e-200, 1e200], [5.0]])
-def test_strange_norms_can_be_drawn(values):
-    drawn(plots.gradient_norms({"plain": values}))
-
-
-def test_an_axis_can_be_held_for_numbers_to_come():
-    (ax,) = drawn(Figure()).subplots(1, 1, squeeze=False)[0]
-    plots.draw_norms(ax, {"plain": np.array([1.0, 0.0])}, limits=(1e-10, 1e4))
-    assert ax.get_ylim() == (1e-10, 1e4)
-    np.testing.assert_array_equal(crosses(ax)[0].get_ydata(), ax.get_ylim()[:1])
-
-
 # --- heatmaps ---------------------------------------------------------------------------------------------------------
 
 
 def test_heatmaps_share_one_color_scale():
     tables = {"plain": np.array([[1e-6, 1e-3], [1e-5, 1e-2]]), "residual": recorder([[0.1, 10.0], [0.2, 20.0]])}
-    figure = drawn(plots.gradient_heatmap(tables, title="during training"))
+    figure = drawn(plots.gradient_heatmap(tables))
     panels = [ax for ax in figure.axes if ax.images]
     assert [ax.get_title() for ax in panels] == ["plain", "residual"]
-    assert figure.get_suptitle() == "during training"
     pictures = [ax.images[0] for ax in panels]
     assert pictures[0].norm is pictures[1].norm
     assert (pictures[0].norm.vmin, pictures[0].norm.vmax) == (1e-6, 20)
@@ -250,11 +224,6 @@ def test_a_heatmap_shows_zeros_in_gray_and_what_is_no_finite_number_hatched():
     assert to_hex(ax.images[1].cmap(0)).upper() == plots.GRAY
     assert len({cells.get_hatch() for cells in ax.collections} - {None}) == 2
     assert [text.get_text() for text in figure.legends[0].get_texts()] == WORDS
-
-
-@pytest.mark.parametrize("table", [[[1.0, 1.0]], [[np.inf, 1.0]], [[1e-45, 1.0]], [[0.0, 0.0]], [[np.nan]]])
-def test_strange_heatmaps_can_be_drawn(table):
-    drawn(plots.gradient_heatmap({"plain": table}))
 
 
 # --- accuracy beside gradients, error by depth ------------------------------------------------------------------------
@@ -338,12 +307,12 @@ def test_a_prediction_is_a_line_and_what_was_measured_are_points_upon_it():
 
 def test_update_ratios_show_the_median_of_the_layers_and_the_line():
     table = np.array([[1e-4, 1e-3, 1e-2], [np.nan, 2e-3, 4e-3], [np.nan, np.nan, np.nan]])
-    figure = drawn(plots.update_ratios({"lr 0.1": table, "lr 0.01": table / 10}, line=2e-3))
+    figure = drawn(plots.update_ratios({"lr 0.1": table, "lr 0.01": table / 10}))
     (ax,) = figure.axes
     np.testing.assert_allclose(lines(ax)["lr 0.1"].get_ydata(), [1e-3, 3e-3, np.nan])
     np.testing.assert_array_equal(lines(ax)["lr 0.1"].get_xdata(), [0, 1, 2])
-    assert [2e-3, 2e-3] in [list(line.get_ydata()) for line in ax.lines]
-    assert [text.get_text() for text in ax.texts] == ["0.002"]
+    assert [1e-3, 1e-3] in [list(line.get_ydata()) for line in ax.lines]
+    assert [text.get_text() for text in ax.texts] == ["0.001"]
     low, high = ax.get_ylim()
     assert low < 1e-4 and high > 1e-2
     (band, _) = ax.collections
@@ -548,30 +517,26 @@ def test_fonts_are_those_of_the_machine_in_which_a_letter_is_that_letter():
 # --- all of them ------------------------------------------------------------------------------------------------------
 
 
-def every_figure():
-    table = probes.layer_table(models.CifarNet(8, residual=True, width=4), torch.zeros(1, 3, 16, 16))
-    return {
-        "gradient_norms": lambda: plots.gradient_norms({"plain": [1.0, 0.0]}),
-        "gradient_heatmap": lambda: plots.gradient_heatmap({"plain": [[1.0, 0.0]]}),
-        "accuracy_and_gradients": lambda: plots.accuracy_and_gradients({"plain": [0.2, 0.4]}, {"plain": [1.0, 0.0]}),
-        "error_by_depth": lambda: plots.error_by_depth({"plain": {20: [0.5, 0.6]}}, live={"plain": {20: 0.5}}),
-        "layers_moved": lambda: plots.layers_moved({"plain": [True, False]}),
-        "signal_scale": lambda: plots.signal_scale({"plain": ([1.0, 0.0], [2.0, 3.0])}),
-        "update_ratios": lambda: plots.update_ratios({"plain": [[1e-3, 0.0]]}),
-        "unit_parts": lambda: plots.unit_parts({"plain": [0.5, 1.0]}, ylabel="dead units"),
-        "training_curves": lambda: plots.training_curves({"plain": [0.1, 0.2]}),
-        "sample_grid": lambda: plots.sample_grid(images()),
-        "confusion_matrix": lambda: plots.confusion_matrix([[1, 0], [2, 3]], ["cat", "dog"]),
-        "gallery": lambda: plots.gallery(images(3).images, ["a", "b\nc", ""], title="three"),
-        "sweep": lambda: plots.sweep({"m": {0.1: 1.0}}, xlabel="rate", ylabel="loss"),
-        "network": lambda: plots.network(table),
-    }
+NET = probes.layer_table(models.CifarNet(8, residual=True, width=4), torch.zeros(1, 3, 16, 16))
+FLOW = probes.dataflow(models.CifarNet(8, residual=True, width=4).stage1[0], torch.rand(4, 4, 8, 8))
+FIGURES = {
+    **COLORED,
+    "gradient_heatmap": lambda: plots.gradient_heatmap({"plain": [[1.0, 0.0]]}),
+    "layers_moved": lambda: plots.layers_moved({"plain": [True, False]}),
+    "sample_grid": lambda: plots.sample_grid(images()),
+    "confusion_matrix": lambda: plots.confusion_matrix([[1, 0], [2, 3]], ["cat", "dog"]),
+    "gallery": lambda: plots.gallery(images(3).images, ["a", "b\nc", ""], title="three"),
+    "network": lambda: plots.network(NET),
+    "blocks": lambda: plots.blocks({"a block": FLOW}),
+    "matrices": lambda: plots.matrices({"k": [[1.0]]}),
+    "checks": lambda: plots.checks({"a": {"b": ("1", True)}}),
+}
 
 
-@pytest.mark.parametrize("name", every_figure())
-def test_every_figure_has_the_course_s_look_and_leaves_matplotlib_s_alone(name):
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_every_figure_has_the_course_s_look_and_leaves_matplotlib_s_alone(draw):
     before = dict(mpl.rcParams)
-    figure = drawn(every_figure()[name]())
+    figure = drawn(draw())
     assert dict(mpl.rcParams) == before
     assert figure.get_figwidth() == plots.WIDTH
     for ax in figure.axes:
@@ -582,19 +547,6 @@ def test_every_figure_has_the_course_s_look_and_leaves_matplotlib_s_alone(name):
             assert ax.get_legend().get_texts()[0].get_fontsize() == plots.LOOK["legend.fontsize"]
         if ax.get_title():
             assert ax.title.get_fontsize() == plots.LOOK["axes.titlesize"]
-
-
-def test_no_figure_changes_what_it_was_given():
-    norms, table = np.array([1.0, 0.0, 2.0]), np.array([[1.0, 0.0], [np.nan, 2.0]])
-    kept = norms.copy(), table.copy()
-    plots.gradient_norms({"plain": norms})
-    plots.gradient_heatmap({"plain": table})
-    np.testing.assert_array_equal(norms, kept[0])
-    np.testing.assert_array_equal(table, kept[1])
-    for array in (norms, table):
-        array.setflags(write=False)
-    plots.gradient_norms({"plain": norms})
-    plots.gradient_heatmap({"plain": table})
 
 
 def test_plots_need_no_pyplot():
@@ -619,42 +571,28 @@ LABELS = {"xlabel": "x", "ylabel": "y"}
         (lambda: plots.gradient_norms({"plain": [1.0, -1.0]}), "'plain'.*-1"),
         (lambda: plots.gradient_norms({"plain": []}), "'plain'"),
         (lambda: plots.gradient_heatmap({"plain": [1.0]}), "'plain'.*steps, layers"),
-        (lambda: plots.gradient_heatmap({"plain": probes.GradientNorms(nn.Linear(2, 2))}), "'plain'"),
         (lambda: plots.accuracy_and_gradients({"plain": [0.2]}, {"other": [1.0]}), "'other'"),
-        (lambda: plots.layers_moved({"plain": [[True]]}), "'plain'"),
         (lambda: plots.signal_scale({"plain": ([1.0], [1.0])}, predicted={"He": ([1.0], [1.0])}), "'He'"),
-        (lambda: plots.update_ratios({"plain": [[1.0]]}, line=0), "'line'.*0"),
         (lambda: plots.unit_parts({"plain": [1.5]}, ylabel="dead"), "'plain'.*1.5"),
-        (lambda: plots.training_curves({"plain": [0.1]}, chance=2), "'chance'.*2"),
         (lambda: plots.error_by_depth({"plain": {20: [56.0]}}), "'plain-20'.*56"),
         (lambda: plots.by_rate({"a": {0.0: 0.5}}), "'a'.*0"),
         (lambda: plots.by_rate({"a": {0.1: 1.5}}), "'a'.*1.5"),
-        (lambda: plots.by_rate({"a": {0.1: 0.5}}, before=2), "'before'.*2"),
-        (lambda: plots.by_rate({"a": {0.1: 0.5}}, chance=2), "'chance'.*2"),
         (lambda: plots.side_by_side({"p": {"a": [1.5]}}, **LABELS), "'a'.*1.5"),
-        (lambda: plots.schedules({"a": [0.0, 0.0]}), "'a'"),
         (lambda: plots.schedules({"a": [0.1, np.nan]}), "'a'"),
         (lambda: plots.throughput({"a": [0.0, 1.0]}), "'a'.*0"),
-        (lambda: plots.throughput({"a": [1.0, 2.0], "b": [1.0]}), "'b'"),
-        (lambda: plots.sweep({"a": {-1.0: 1.0}}, **LABELS), "'a'.*-1"),
-        (lambda: plots.spread({"a": {0: [1.0]}}, **LABELS), "'a'.*0"),
         (lambda: plots.spread({"a": {10: [np.nan]}}, **LABELS), "'a'"),
         (lambda: plots.reliability({"a": ([1.5], [1])}), "'a'.*1.5"),
         (lambda: plots.reliability({"a": ([0.5], [0.5])}), "'a'"),
         (lambda: plots.reliability({"a": ([0.5], [1, 0])}), "'a'"),
         (lambda: plots.small_multiples({"a": [[np.nan]]}, **LABELS), "'a'"),
-        (lambda: plots.small_multiples({"a": [[-1.0]]}, **LABELS), "'a'.*-1"),
         (lambda: plots.error_bars({"a": []}, xlabel="x"), "'a'"),
         (lambda: plots.confusion_matrix([[1, 2]], ["a", "b"]), "counts"),
         (lambda: plots.gallery(SQUARE / 255, ["a"]), "'images'.*float32"),
         (lambda: plots.heat_maps(SQUARE / 255, {"a": torch.zeros(1, 2, 2)}), "'images'.*float32"),
         (lambda: plots.heat_maps(SQUARE, {"a": torch.zeros(2, 2, 2)}), "'a'.*2"),
         (lambda: plots.heat_maps(SQUARE, {"a": -torch.ones(1, 2, 2)}), "'a'.*-1"),
-        (lambda: plots.heat_maps(SQUARE, {"a": torch.full((1, 2, 2), torch.nan)}), "'a'"),
         (lambda: plots.pictures({"a": [[np.nan]]}), "'a'"),
-        (lambda: plots.boxes({"a": (SQUARE[0] / 255, BOX, [0])}, ("a",)), "'a'.*float32"),
         (lambda: plots.boxes({"a": (SQUARE[0], BOX, [-1])}, ("a", "b")), "'classes'.*-1"),
-        (lambda: plots.boxes({"a": (SQUARE[0], BOX, [1])}, ("a",)), "'classes'.*1"),
         (lambda: plots.regions(SQUARE, {"x": MASK - 1}, ("a",)), "'x'.*-1"),
         (lambda: plots.regions(SQUARE, {"x": MASK + 0.5}, ("a",)), "'x'.*0.5"),
         (lambda: plots.regions(SQUARE, {"x": MASK[:, :4]}, ("a",)), "'x'"),

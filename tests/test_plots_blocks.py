@@ -1,9 +1,7 @@
 """What `plots.blocks`, `plots.matrices` and `plots.checks` promise, read from the data behind the figures."""
 
 import numpy as np
-import pytest
 import torch
-from matplotlib import rcParams
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from readable import drawn
@@ -63,12 +61,6 @@ def test_two_wires_have_two_heights():
     assert len({wire.get_ydata()[-1] for wire in wires(ax)}) == 2
 
 
-def test_a_box_shows_shape_or_rms_or_nothing():
-    steps = flow()
-    assert f"rms {steps[0].rms:.3g}" in texts(plots.blocks({"b": steps}, numbers="rms").axes[0])
-    assert "4×8×8" not in texts(plots.blocks({"b": steps}, numbers="none").axes[0])
-
-
 def test_several_blocks_share_one_width():
     flows = {"plain": flow(residual=False), "bottleneck": probes.dataflow(
         models.CifarNet(11, residual=True, block="bottleneck", width=4).stage1[0], torch.rand(4, 4, 8, 8)
@@ -91,10 +83,6 @@ def test_matrices_share_one_scale_with_white_at_zero():
     assert [ax.get_title() for ax in figure.axes if ax.images] == list(given)
 
 
-def test_a_table_of_zeros_can_be_drawn():
-    drawn(plots.matrices({"zeros": [[0.0, -0.0]]}))
-
-
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 
@@ -107,19 +95,3 @@ def test_what_is_wrong_stands_out_by_color_and_by_sign():
     assert texts(ax) == ["1", "2", "1", "✗ –"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["right", "wrong"]
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first row is the upper one
-
-
-# --- all of them ------------------------------------------------------------------------------------------------------
-
-FIGURES = {
-    "blocks": lambda: plots.blocks({"a block": flow()}),
-    "matrices": lambda: plots.matrices({"k": [[1.0]]}),
-    "checks": lambda: plots.checks({"a": {"b": ("1", True)}}),
-}
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_has_the_course_s_width_and_leaves_matplotlib_s_settings_alone(name):
-    before = dict(rcParams)
-    assert drawn(FIGURES[name]()).get_figwidth() == plots.WIDTH
-    assert dict(rcParams) == before

@@ -45,6 +45,7 @@ def test_labels_and_pictures_keep_clear_of_each_other(count, columns):
 def test_a_picture_of_zeros_can_be_drawn():
     drawn(plots.pictures({"nothing": torch.zeros(3, 3)}))
     drawn(plots.kernels({"nothing": np.zeros((3, 3))}))
+    drawn(plots.matrices({"nothing": [[0.0, -0.0]]}))
     drawn(plots.feature_maps({"dead": torch.zeros(2, 3, 3)}))
 
 

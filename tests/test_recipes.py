@@ -62,12 +62,6 @@ def test_the_mean_of_each_pixel_is_subtracted():
     assert test[3:5].pixel_mean is test.pixel_mean and train.split(0.1)[1].pixel_mean is train.pixel_mean
 
 
-def test_a_pixel_mean_of_another_shape_is_refused():
-    pixels, labels = torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
-    with pytest.raises(ValueError, match=r"pixel_mean must be a tensor \[3, 8, 8\]"):
-        data.Images(pixels, labels, pixel_mean=torch.ones(3))
-
-
 def test_a_run_leaves_weights_history_and_facts(small, tmp_path, capsys):
     out = tmp_path / "run"
     assert main([*COMMAND, "--epochs", "2", "--seed", "1", "--out", str(out)]) == 0
@@ -128,12 +122,27 @@ def test_a_net_can_be_trained_on_some_of_the_classes(small, tmp_path, capsys):
     assert "it was given 'dgo', 'cat'" in capsys.readouterr().err
 
 
-def test_width_and_precision_in_place_of_the_recipes(small, tmp_path):
-    out = tmp_path / "run"
-    assert main([*COMMAND, "--epochs", "1", "--width", "4", "--precision", "fp32", "--out", str(out)]) == 0
-    result = json.loads((out / "run.json").read_text())
-    assert {"width": 4, "precision": "fp32"}.items() <= result.items()
+def test_what_is_given_replaces_the_recipe_s_own_and_is_recorded(small, tmp_path):
+    given = {"width": 4, "precision": "fp32", "batch_size": 512, "lr": 0.05, "device": "cpu"}
+    options = [text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    assert main([*COMMAND, "--epochs", "1", *options, "--out", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "run.json").read_text())
+    assert {**given, "steps": 2}.items() <= result.items()
     assert result["parameters"] == models.count_parameters(models.CifarNet(8, residual=True, width=4))
+    assert max(json.loads((tmp_path / "history.json").read_text())["step_lr"]) <= 0.05
+
+
+@pytest.mark.parametrize("command", ["train", "reproduce"])
+def test_a_device_that_is_not_there_is_answered_with_those_that_are(command, tmp_path, capsys):
+    assert main([command, "--data", "sample", "--device", "gpu", "--out", str(tmp_path)]) == 1
+    assert "device='gpu'" in (told := capsys.readouterr().err) and "possible: cpu" in told
+
+
+def test_each_of_several_processes_has_its_own_device(monkeypatch, tmp_path, capsys):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "0")
+    assert main([*COMMAND, "--device", "cpu", "--out", str(tmp_path)]) == 1
+    assert "omit --device" in capsys.readouterr().err
 
 
 def test_the_record_names_the_arithmetic_that_auto_chose(small, tmp_path, monkeypatch):
@@ -148,6 +157,8 @@ def test_the_record_names_the_arithmetic_that_auto_chose(small, tmp_path, monkey
     [
         (["--depth", "21"], "6n + 2"), (["--width", "0"], "from 1 on"), (["--seed", "-1"], "from 0 to 4294967295"),
         (["--seed", "5000000000"], "from 0 to 4294967295"), (["--recipe", "slow"], "invalid choice"),
+        (["--batch-size", "0"], "from 1 on"), (["--lr", "0"], "positive number"), (["--lr", "x"], "positive number"),
+        (["--lr", "inf"], "positive number"), (["--lr", "nan"], "positive number"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_said_with_exit_code_2(arguments, message, capsys):

@@ -1,5 +1,6 @@
 """`python -m resnet_edu reproduce`: the grid, its table and figure; `authoring keep`, which puts a run on record."""
 
+import hashlib
 import json
 
 import pytest
@@ -50,12 +51,22 @@ def test_runs_that_differ_in_more_than_the_seed_are_lines_of_their_own(grid):
     assert [line.split(" | ")[2] for line in lines if "auto" in line] == ["auto"]  # what the old record's recipe says
 
 
-@pytest.mark.parametrize(("option", "value"), [("--recipe", "paper"), ("--data", "cifar10"), ("--epochs", "3")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--recipe", "paper"), ("--data", "cifar10"), ("--epochs", "3"), ("--batch-size", "64"), ("--lr", "0.1")],
+)
 def test_runs_of_two_kinds_are_not_mixed(grid, option, value, capsys):
-    command = [*SMALL, "--out", str(grid)]
-    command[command.index(option) + 1] = value
-    assert main(command) == 1
-    assert "choose another folder, or use the same settings" in capsys.readouterr().err
+    assert main([*SMALL, "--out", str(grid), option, value]) == 1
+    assert option.strip("-").replace("-", "_") in capsys.readouterr().err
+
+
+def test_an_early_record_without_batch_size_and_rate_is_of_its_recipe(grid, monkeypatch):
+    for path in grid.glob("*/run.json"):
+        run = json.loads(path.read_text())
+        path.write_text(json.dumps({name: run[name] for name in run if name not in ("batch_size", "lr")}))
+    monkeypatch.delattr(recipes, "train")  # nothing is left to train
+    assert main([*SMALL, "--out", str(grid)]) == 0
+    assert main([*SMALL, "--out", str(grid), "--lr", "0.1"]) == 1
 
 
 @pytest.mark.parametrize(("history", "run"), [("{}", "{}"), ("[]", "{}"), ("{", "{}"), (None, "{}"), (None, "[]")])
@@ -148,7 +159,8 @@ def test_a_run_that_has_ended_is_kept_with_the_course(small, course, tmp_path, c
     weights.load(net, course / "weights" / "resnet8.safetensors")
     norms = recipes.recorded_norms("resnet8")
     assert norms.steps.tolist() == list(range(0, run["steps"], 2)) and norms.numpy().shape == (len(norms.steps), 8)
-    assert "resnet8.safetensors" in (course / "weights" / "SHA256SUMS").read_text()
+    digest = hashlib.sha256((course / "weights" / "resnet8.safetensors").read_bytes()).hexdigest()
+    assert (course / "weights" / "SHA256SUMS").read_text() == f"{digest}  resnet8.safetensors\n"
 
 
 @pytest.mark.parametrize("name", ["../up", "Resnet", "a b", "", "lessons", "claims"])

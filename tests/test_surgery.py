@@ -120,16 +120,6 @@ def test_lesions_are_one_at_a_time_in_the_order_asked_for():
     assert len(set(found.scores)) == len(names)
 
 
-def test_what_stands_in_can_be_chosen():
-    net, x = trained(shortcut="B"), batch()
-    name = "stage2.0"
-    with probes.without(net, name, stand_in=lambda block: nn.Sequential(block.shortcut, block.activation)):
-        found = net(x)
-    branch = net.get_submodule(name).branch
-    nn.init.zeros_(branch.norm2.weight), nn.init.zeros_(branch.norm2.bias)
-    assert torch.allclose(found, net(x))
-
-
 def test_reordered_blocks_are_the_net_with_their_weights_exchanged():
     net, x = trained(20), batch()
     names = ["stage1.0", "stage1.1", "stage1.2"]
@@ -218,11 +208,9 @@ def test_every_score_starts_from_the_same_net():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: probes.lesions("net", ["a"], len), "nn.Module"),
         (lambda: probes.lesions(trained(), ["stage9.0"], lambda n: 1), "stage9.0"),
         (lambda: probes.lesions(trained(), ["fc"], lambda net: net(batch()).sum()), r"\[4, 16\] to \[4, 10\]"),
         (lambda: probes.reordered(trained(), ["stage1.0"], [1]).__enter__(), r"order=\[1\]"),
-        (lambda: probes.reordered(trained(), ["stage1.1", "stage2.0"], [1, 0]).__enter__(), "stage1.1"),
     ],
 )
 def test_lesions_refuse_what_they_cannot_take(call, message):
@@ -379,12 +367,9 @@ def test_paths_leave_any_net_as_it_was(build, inputs, end):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("net", batch(), ["fc"]), "nn.Module"),
-        ((trained(), [1], ["fc"]), "tensor"),
-        ((trained(), batch().byte(), ["fc"]), "torch.uint8"),
         ((trained(), batch(), ["stage1", "stage1.0"]), "'stage1.0'"),
-        ((trained(), batch(), ["fc"], None, lambda out: out), "one number with a gradient"),
-        ((trained().stage1, torch.ones(1, 4, 8, 8), ["0.branch"]), "logits"),
+        ((trained(), batch(), ["fc"], None, lambda out: out), r"\[4, 10\]"),
+        ((trained().stage1, torch.ones(1, 4, 8, 8), ["0.branch"]), r"\[1, 4, 8, 8\]"),
     ],
 )
 def test_paths_refuse_what_they_cannot_take(arguments, message):
@@ -397,7 +382,7 @@ def test_a_branch_has_to_run_exactly_once():
     net.branches.append(nn.Linear(1, 1))
     net.forward = lambda x: x + net.branches[0](x)
     x = torch.ones(1, 1, dtype=torch.float64)
-    with pytest.raises(ValueError, match=r"'branches.1' did not run"):
+    with pytest.raises(ValueError, match=r"'branches.1'"):
         probes.Paths(net, x, ["branches.0", "branches.1"], loss_fn=torch.sum)
     net.forward = lambda x: x + net.branches[0](net.branches[0](x))
     with pytest.raises(ValueError, match=r"'branches.0'"):
@@ -410,13 +395,6 @@ def test_a_branch_that_the_loss_ignores_passes_no_gradient_on():
     paths = probes.Paths(net, torch.ones(1, 1, dtype=torch.float64), ["branches.0", "branches.1"], loss_fn=torch.sum)
     assert paths.by_length().flatten().tolist() == [1, 3, 0]
     assert [paths.along([f"branches.{i}"]).item() for i in (0, 1)] == [0, 3]
-
-
-def test_a_branch_returns_one_tensor():
-    net = Adds(0.5)
-    net.branches[0].forward = lambda x: (x, x)
-    with pytest.raises(ValueError, match=r"'branches.0' returned tuple"):
-        probes.Paths(net, torch.ones(1, 1), ["branches.0"], loss_fn=torch.sum)
 
 
 # --- landscapes -------------------------------------------------------------------------------------------------------
@@ -434,27 +412,25 @@ def test_a_landscape_equals_direct_evaluations_at_ten_points():
     net = trained()
     loss = loss_on(batch(16), labels(16))
     first, second = probes.direction(net, seed=3), probes.direction(net, seed=4)
-    x, y = np.linspace(-1, 1, 5), np.linspace(-0.5, 0.5, 3)
-    table = probes.landscape(net, loss, [first, second], x, y)
-    assert table.shape == (3, 5) and table.dtype == np.float64
-    points = [(row, column) for row in range(3) for column in range(5)]
+    steps = np.linspace(-1, 1, 5)
+    table = probes.landscape(net, loss, [first, second], steps)
+    assert table.shape == (5, 5) and table.dtype == np.float64
+    points = [(row, column) for row in range(5) for column in range(5)]
     for row, column in np.random.default_rng(0).permutation(points)[:10]:
         there = copy.deepcopy(net)
         state = there.state_dict()
         for name in first:
-            state[name] += float(x[column]) * first[name] + float(y[row]) * second[name]
+            state[name] += float(steps[column]) * first[name] + float(steps[row]) * second[name]
         assert table[row, column] == pytest.approx(loss(there).item(), rel=1e-5)
-    assert table[1, 2] == loss(net).item()  # the center is the net itself, bit for bit
+    assert table[2, 2] == loss(net).item()  # the center is the net itself, bit for bit
 
 
 def test_a_line_is_the_row_of_a_plane():
     net = trained(8)
     loss = loss_on(batch(), labels())
     directions = [probes.direction(net, seed=0), probes.direction(net, seed=1)]
-    plane = probes.landscape(net, loss, directions, [-1.0, 0.5])
-    assert plane.shape == (2, 2)
-    line = probes.landscape(net, loss, directions[:1], (-1.0, 0.5))
-    np.testing.assert_array_equal(line, probes.landscape(net, loss, directions, [-1.0, 0.5], [0.0])[0])
+    plane = probes.landscape(net, loss, directions, [-1.0, 0.0, 0.5])
+    np.testing.assert_array_equal(plane[1], probes.landscape(net, loss, directions[:1], (-1.0, 0.0, 0.5)))
 
 
 @pytest.mark.parametrize("build", [trained, torchvision_resnet, Encoder], ids=["ours", "torchvision", "transformer"])
@@ -516,20 +492,18 @@ def test_a_landscape_leaves_any_net_as_it_was_whatever_the_score_does(build, inp
     assert_as_it_was(net, before)
 
 
-def land(toward, x=(0.0, 1.0), y=None):
-    return probes.landscape(nn.Linear(3, 2), lambda net: 1, toward, x, y)
+def land(toward):
+    return probes.landscape(nn.Linear(3, 2), lambda net: 1, [toward], (0.0, 1.0))
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: probes.direction("net"), "nn.Module"),
-        (lambda: probes.direction(nn.ReLU()), "no weight"),
+        (lambda: probes.direction(nn.ReLU()), "ReLU"),
         (lambda: probes.direction(trained(), seed=-1), "seed=-1"),
         (lambda: probes.direction(trained(), normalize="layer"), "normalize='layer'"),
-        (lambda: land([{"weight": torch.zeros(2, 1)}]), r"\[2, 3\]"),  # it would be broadcast
-        (lambda: land([{"w": torch.zeros(3, 2)}]), "'w'"),
-        (lambda: land([{"weight": torch.zeros(2, 3)}], y=[0.0]), "second"),
+        (lambda: land({"weight": torch.zeros(2, 1)}), r"\[2, 3\]"),  # it would be broadcast
+        (lambda: land({"w": torch.zeros(3, 2)}), "'w'"),
     ],
 )
 def test_landscapes_refuse_what_they_cannot_take(call, message):

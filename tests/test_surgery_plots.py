@@ -44,7 +44,7 @@ def test_path_lengths_draws_shares_of_either_sign():
 
 
 def test_landscapes_are_surfaces_and_contours_on_one_scale():
-    figure = drawn(plots.landscapes(TABLES, STEPS, zlabel="loss"))
+    figure = drawn(plots.landscapes(TABLES, STEPS))
     *above, left, right, bar = figure.axes
     assert [ax.get_title() for ax in above] == list(TABLES)
     assert above[0].get_zlim() == above[1].get_zlim()
@@ -67,7 +67,7 @@ def test_the_bands_of_a_landscape_hold_every_number_and_are_narrow_below():
 def test_what_is_not_finite_is_drawn_as_the_highest():
     table = BOWL.copy()
     table[0, 0], table[0, 1] = np.nan, np.inf
-    tables, _, _ = plots.landscape_tables({"plain": table}, STEPS)
+    tables = plots.landscape_tables({"plain": table})
     assert tables["plain"][0, 0] == tables["plain"][0, 1] == table[np.isfinite(table)].max()
     drawn(plots.landscapes({"plain": table}, STEPS))
     drawn(plots.landscapes({"flat": np.ones((5, 5))}, STEPS))

@@ -18,14 +18,9 @@ from resnet_edu import data, models, probes, training
 from resnet_edu.training import loop, precision
 
 
-def linear(seed=0):
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
-
-
-def narrow():
-    """Too few logits for ten classes."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
+def linear(outputs=10):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(192, outputs))
 
 
 def fit(net, train=None, val=None, **options):
@@ -150,8 +145,6 @@ def test_the_recorded_rate_is_the_schedule_s(schedule):
     function = training.SCHEDULES[schedule]
     history = fit(linear(), epochs=4, lr=0.3, schedule=schedule)
     assert history.step_lr == [0.3 * function(step, 12) for step in range(12)]
-    for total in (1, 2, 3):
-        assert all(0 < function(step, total) <= 1 for step in range(total))
 
 
 def test_a_schedule_is_asked_once_a_step_for_a_number():
@@ -442,35 +435,16 @@ def test_precision_is_chosen_by_the_device(monkeypatch):
 
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
         assert choose("auto", cuda) is expected
-    with pytest.raises(TypeError, match="device='cpu'"):
-        choose("fp32", "cpu")
     for wrong in ("float16", None, 16, ["fp32"], torch.float16):
         with pytest.raises(ValueError, match="precision="):
             choose(wrong, cpu)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_step_on_a_gpu_waits_for_nothing():
-    """Between two looks at the loss, every 50 steps, the program hands out work and never waits for a result."""
-    train, _ = data.load("sample", size=16, device="cuda")
-    net = cifar()
-    norms = probes.GradientNorms(net)
-
-    def watch(step):
-        torch.cuda.set_sync_debug_mode("error" if 1 <= step < 45 else "default")
-
-    watcher = type("Watcher", (), {"on_gradients": staticmethod(watch)})()
-    try:
-        training.fit(net, train, epochs=1, batch_size=64, augment=True, callbacks=[watcher, norms], progress=False)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    assert len(norms.numpy()) == 79
-
-
-def test_channels_last_is_left_alone_where_it_is_wrong():
-    assert precision.memory_format(torch.device("cpu")) is precision.memory_format(torch.device("cuda"))
-    assert precision.memory_format(torch.device("cpu")) is torch.channels_last
-    assert precision.memory_format(torch.device("mps")) is torch.contiguous_format
+@pytest.mark.parametrize(("device", "last"), [("cpu", True), ("cuda", True), ("mps", False)])
+def test_channels_last_is_left_alone_where_it_is_wrong(device, last):
+    asked = type("Asked", (), {"to": lambda self, **options: options})()
+    layout = precision.laid_out(asked, torch.device(device))["memory_format"]
+    assert layout is (torch.channels_last if last else torch.contiguous_format)
 
 
 def test_bf16_casts_inside_and_keeps_float32_weights():
@@ -512,23 +486,16 @@ def elsewhere(given):
     ("options", "message"),
     [
         ({"net": "net"}, "str"),
-        ({"net": nn.Flatten()}, "Flatten has no parameter that requires a gradient"),
-        ({"net": linear().requires_grad_(False)}, "no parameter that requires a gradient"),
-        ({"net": linear().double()}, "torch.float64"),
-        ({"net": narrow()}, r"returned \[8, 3\]"),
+        ({"net": linear(3)}, r"returned \[8, 3\]"),
         ({"net": nn.Conv2d(3, 10, 1)}, r"returned \[8, 10, 8, 8\]"),
         ({"train": torch.zeros(4, 3, 8, 8)}, "train.*Tensor"),
         ({"train": (images(), images())}, "tuple. data.load returns a pair"),
-        ({"train": images()[:0]}, "train contains no images"),
         ({"val": [1]}, "val.*list"),
         ({"val": elsewhere(images())}, "cpu, .* meta"),
         ({"schedule": "cosine"}, "schedule='cosine'"),
         ({"schedule": ["paper"]}, "schedule="),
         ({"precision": "half"}, "precision='half'"),
         ({"precision": "fp16"}, "precision='fp16' needs a GPU"),
-        ({"callbacks": Spy()}, "callbacks="),
-        ({"callbacks": None}, "callbacks=None"),
-        ({"callbacks": [1]}, "callbacks contains 1"),
     ],
 )
 def test_wrong_settings_say_what_is_possible(options, message):
@@ -568,12 +535,6 @@ def test_groups_of_parameters_keep_their_own_rates():
     before = tensors(net)
     fit(net, optimizer=lambda _: torch.optim.SGD(groups, lr=1.0), schedule="constant")
     assert torch.equal(net[1].weight, before["1.weight"]) and not torch.equal(net[1].bias, before["1.bias"])
-
-
-@pytest.mark.parametrize("optimizer", [torch.optim.SGD(linear().parameters(), lr=0.1), lambda parameters: None])
-def test_what_makes_no_optimizer_is_refused(optimizer):
-    with pytest.raises(TypeError, match="optimizer"):
-        fit(linear(), optimizer=optimizer)
 
 
 def test_a_run_goes_on_with_the_same_optimizer_only(tmp_path):

@@ -18,14 +18,8 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-SENTENCE = re.compile(r"^[✓–] (.+): \S+ \(", re.MULTILINE)
 BOUNDS = re.compile(r"^✓ (.+): \S+ \((from|at least|at most|equals) (\S+?)(?: to (\S+?))?(?:; .*)?\)$", re.MULTILINE)
 FACTOR = 3.0
-
-
-def sentences(cell: NotebookNode) -> list[str]:
-    """The cell's claims, whether or not they were checked at the budget of the stored run."""
-    return [found for output in cell.get("outputs", []) for found in SENTENCE.findall(output.get("text", ""))]
 
 
 def bounds(cell: NotebookNode) -> dict[str, tuple[float, float]]:

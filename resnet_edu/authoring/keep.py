@@ -9,7 +9,6 @@ its gradient norms (`train --norms N`), also `data/runs/NAME.npz`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -17,7 +16,6 @@ from pathlib import Path
 
 from resnet_edu import files
 from resnet_edu.authoring.lessons import Refusal
-from resnet_edu.files import write_atomically
 from resnet_edu.training import recipes
 
 
@@ -37,18 +35,10 @@ def keep_run(folder: Path, name: str) -> list[Path]:
         raise Refusal(f"{folder} has no finished run: it contains no run.json.")
     runs, weights = (files.course_folder() / part for part in ("runs", "weights"))
     shutil.copyfile(folder / "weights.safetensors", weights / f"{name}.safetensors")
-    write_checksums(weights)
-    write_atomically(runs / f"{name}.json", json.dumps(result, indent=1) + "\n")
+    files.write_checksums(weights, sorted(file.name for file in weights.glob("*.safetensors")))
+    files.write_atomically(runs / f"{name}.json", json.dumps(result, indent=1) + "\n")
     written = [runs / f"{name}.json", weights / f"{name}.safetensors"]
     if (folder / "norms.npz").exists():
         shutil.copyfile(folder / "norms.npz", runs / f"{name}.npz")
         written.append(runs / f"{name}.npz")
     return written
-
-
-def write_checksums(folder: Path) -> None:
-    """Write `SHA256SUMS` next to the weights, in the form that `sha256sum -c` reads."""
-    weights = sorted(folder.glob("*.safetensors"))
-    if weights:
-        lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in weights]
-        write_atomically(folder / "SHA256SUMS", "".join(lines))

@@ -9,7 +9,6 @@ The lessons are in a clone of the course, next to the package. An install withou
 """
 
 import json
-import os
 import re
 import warnings
 from collections.abc import Iterable
@@ -43,22 +42,17 @@ def find_lesson(name: str, folder: Path | None = None) -> Path:
     """Find a lesson by its number ("3", "03"), its name, or its file, with or without a folder."""
     wanted = name.removesuffix(".ipynb")
     found = lessons(folder)
-    if "/" in name or os.sep in name:
-        file = Path(f"{wanted}.ipynb").resolve()
-        for path in found:
-            if path.resolve() == file:
-                return path
-        raise Refusal(f"{name} is not one of the lessons in {folder or NOTEBOOKS}.")
     for path in found:
         number, _, title = path.stem.partition("_")
-        if wanted in (path.stem, title, number, number.lstrip("0") or "0"):
+        names = (path.stem, title, number, number.lstrip("0") or "0")
+        if wanted in names or path.resolve() == Path(f"{wanted}.ipynb").resolve():
             return path
     raise Refusal(f'There is no lesson "{name}". Available: {", ".join(path.stem for path in found)}.')
 
 
-def find_lessons(names: Iterable[str], folder: Path | None = None) -> list[Path]:
+def find_lessons(names: Iterable[str]) -> list[Path]:
     """The lessons with these names; all of them if no name is given."""
-    return [find_lesson(name, folder) for name in names] or lessons(folder)
+    return [find_lesson(name) for name in names] or lessons()
 
 
 def read(path: Path) -> Any:

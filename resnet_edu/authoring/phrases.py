@@ -37,12 +37,8 @@ PHRASES = {
 def old_phrases(notebook: NotebookNode, path: Path) -> list[str]:
     """The phrases that have reappeared, in text and in code."""
     return [
-        f"says '{found[0]}' in \"{first_words(cell.source)}\". Write: {instead}."
+        f"says '{found[0]}' in \"{' '.join(cell.source.split())[:40]}\". Write: {instead}."
         for cell in notebook.cells
         for phrase, instead in PHRASES.items()
         for found in re.finditer(rf"\b({phrase})\b", " ".join(cell.source.split()), re.IGNORECASE)
     ]
-
-
-def first_words(source: str) -> str:
-    return " ".join(source.split())[:40]

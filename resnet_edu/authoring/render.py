@@ -54,13 +54,14 @@ class ThisPython(AsyncKernelManager):
 
 
 def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool = False) -> Run:
-    """Run the lesson and save it with its outputs. Raises Refusal, and writes nothing, if a cell fails.
+    """Run the lesson and save it with its outputs. Raises Refusal, and writes nothing, if a cell fails; ValueError for
+    an invalid RESNET_EDU_SEED.
 
     The picture of a cell with the tag "picture" goes into `data/figures/`, the lesson's time into the README's table,
     and the minutes that it names into the contents page, but not at the budget smoke.
     again: rerun the experiments that the lesson keeps on record (`lesson.recorded`), however long they take.
     """
-    before, moved = path.read_bytes(), moved_seed()
+    before, moved = path.read_bytes(), seed() // 100
     print(f"{path.stem}: running at the budget {budget} ...", flush=True)
     run = run_notebook(path, budget, RESNET_EDU_RECORD=str(int(again)))
     if path.read_bytes() != before:
@@ -168,14 +169,6 @@ def write_minutes(contents: Path, lesson: Path) -> None:
     if named and contents.is_file():
         row = re.compile(rf"(\({lesson.name}\) \|[^|]*\| )\d+( min \|)")
         write_atomically(contents, row.sub(rf"\g<1>{named[1]}\2", contents.read_text(encoding="utf-8")))
-
-
-def moved_seed() -> int:
-    """RESNET_EDU_SEED, or 0 if not set. Raises Refusal where the lesson's own `seed` would raise, but earlier."""
-    try:
-        return seed() // 100
-    except ValueError as error:
-        raise Refusal(str(error)) from None
 
 
 def add_record(root: Path, name: str, lesson: str, values: dict[str, Any]) -> None:

@@ -40,12 +40,6 @@ from .scenes import Scenes, compose_scenes
 from .sentences import LETTERS, NOUNS, Sentences, agreement_sentences
 from .tones import TONES, tone_words
 
-__all__ = [
-    "CLASSES", "LETTERS", "MEAN", "NOUNS", "STD", "TONES", "Arrays", "Images", "Scenes", "Sentences",
-    "agreement_sentences", "build_sample", "compose_scenes", "crop_and_flip", "from_folder", "load",
-    "normalize", "pick_device", "read_cifar10", "read_sample", "shrink", "tone_words", "write_sample",
-]  # fmt: skip
-
 SIZES = (32, 16, 8)
 READERS = {"sample": read_sample, "cifar10": read_cifar10}
 

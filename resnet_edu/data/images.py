@@ -123,14 +123,10 @@ class Images:
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
-        if not isinstance(images, Tensor) or images.dtype != torch.uint8:
-            raise TypeError(f"images must be a tensor of uint8 [N, C, H, W], not {_described(images)}.")
-        if images.dim() != 4 or images.shape[1] not in (1, 3):
-            raise ValueError(f"images must have the shape [N, C, H, W] with C 1 or 3, not {list(images.shape)}.")
-        if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
-            raise TypeError(f"labels must be a tensor of int64 [N], not {_described(labels)}.")
-        if labels.shape != images.shape[:1]:
-            raise ValueError(f"{len(images)} images need labels [{len(images)}], not {list(labels.shape)}.")
+        if not _is(images, torch.uint8, 4) or images.shape[1] not in (1, 3):
+            raise ValueError(f"images must be a tensor uint8 [N, C, H, W], C 1 or 3, not {_described(images)}.")
+        if not _is(labels, torch.int64, 1) or len(labels) != len(images):
+            raise ValueError(f"labels must be a tensor int64 [{len(images)}], not {_described(labels)}.")
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
             numbers = f"{int(labels.min())} to {int(labels.max())}"
             raise ValueError(f"labels must be 0 to {len(self.classes) - 1}, one for each class, not {numbers}.")
@@ -224,8 +220,6 @@ class Images:
         # Checked here, not in _epoch: a generator function would raise only at its first batch.
         batch_size = checks.whole("batch_size", batch_size, at_least=1)
         shuffle, augment = checks.flag("shuffle", shuffle), checks.flag("augment", augment)
-        if not isinstance(shard, tuple) or [type(part) for part in shard] != [int, int] or not 0 <= shard[0] < shard[1]:
-            raise ValueError(f"shard must be (rank, world), integers with 0 <= rank < world, not {shard!r:.60}.")
         return self._epoch(batch_size, shuffle, augment, _generator(seed), *shard)
 
     def _normalized(self, images: Tensor) -> Tensor:
@@ -287,6 +281,10 @@ def _cuda_computes() -> bool:
         reason = str(error).partition("\n")[0]
         warnings.warn(f"This PyTorch cannot use the GPU, so the CPU is used: {reason}.", stacklevel=3)
         return False
+
+
+def _is(value: object, dtype: torch.dtype, dimensions: int) -> bool:
+    return isinstance(value, Tensor) and value.dtype == dtype and value.dim() == dimensions
 
 
 def _described(value: object) -> str:

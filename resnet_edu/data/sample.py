@@ -13,50 +13,18 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnet_edu import files
 
-from .cifar10 import SHA256, Arrays, check_root, read_cifar10
+from .cifar10 import Arrays, check_root, read_cifar10
 from .images import CLASSES
 
 FOLDER = "cifar10_sample"
 PER_CLASS = {"train": 500, "test": 100}
 COLUMNS = 25  # tiles side by side in a sheet
-
-ABOUT: dict[str, Any] = {
-    "name": "CIFAR-10 sample",
-    "content": "The first 500 training and the first 100 test images of each class of CIFAR-10, lossless.",
-    "layout": (
-        f"One PNG sheet for each class of each part: tiles of 32 x 32, {COLUMNS} side by side, in reading order. "
-        "official_index says for each tile which image of CIFAR-10 it is: training images are numbered 0 to 49999 "
-        "through data_batch_1 to data_batch_5, test images 0 to 9999. Loaded, each part is sorted by that number."
-    ),
-    "sha256": (
-        "Of the raw bytes of a uint8 array [N, 32, 32, 3] (image, row, column, red-green-blue; C order). Under "
-        "'parts': all images of the part, by official_index. Under 'sheets': the sheet's tiles in reading order. Under "
-        "'origin': the arrays of the full set from which the sample was taken; its labels are uint8 [N]."
-    ),
-    "origin": {
-        "name": "CIFAR-10, by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton",
-        "home": "https://www.cs.toronto.edu/~kriz/cifar.html",
-        "sha256": SHA256,
-    },
-    "terms": (
-        "CIFAR-10 was published without a license; its authors ask that the report below be cited. The images come "
-        "from the web, and who holds the rights to them is not recorded. CIFAR-10 is a labeled subset of the "
-        "80 Million Tiny Images, which its own authors withdrew in 2020 because of offensive labels and images. The "
-        "MIT license of this course's code does not cover these images. They are here for teaching and research."
-    ),
-    "citation": (
-        "Alex Krizhevsky: Learning Multiple Layers of Features from Tiny Images. "
-        "Technical report, University of Toronto, 2009."
-    ),
-    "classes": list(CLASSES),
-}
 
 
 # ---- Sheets ---------------------------------------------------------------------------------------------------------
@@ -69,10 +37,10 @@ def tile(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return grid.transpose(0, 2, 1, 3, 4).reshape(n // COLUMNS * height, COLUMNS * width, colors)
 
 
-def untile(sheet: NDArray[np.uint8], height: int = 32, width: int = 32) -> NDArray[np.uint8]:
-    """The inverse of `tile`."""
-    grid = sheet.reshape(-1, height, COLUMNS, width, sheet.shape[-1])
-    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(-1, height, width, sheet.shape[-1])
+def untile(sheet: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The inverse of `tile`, for images of 32 x 32."""
+    grid = sheet.reshape(-1, 32, COLUMNS, 32, 3)
+    return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(-1, 32, 32, 3)
 
 
 def digest(array: NDArray[np.uint8]) -> str:
@@ -126,7 +94,10 @@ def build_sample(root: str | Path | None = None, out: str | Path | None = None) 
 
 
 def write_sample(arrays: Arrays, out: Path) -> Path:
-    """Write sheets, manifest and checksums into the folder `out`, which is created if necessary."""
+    """Write sheets, manifest and checksums into the folder `out`, which is created if necessary.
+
+    What the manifest says about CIFAR-10, its origin and its terms is taken from the bundled one.
+    """
     from PIL import Image
 
     out.mkdir(parents=True, exist_ok=True)
@@ -148,11 +119,10 @@ def write_sample(arrays: Arrays, out: Path) -> Path:
         every = np.sort(np.concatenate(chosen))
         parts[part] = {"images": len(every), "sha256": digest(images[every])}
 
-    text = json.dumps({**ABOUT, "parts": parts, "sheets": sheets}, indent=1)
+    shipped = json.loads((files.course_folder() / FOLDER / "manifest.json").read_text(encoding="utf-8"))
+    text = json.dumps({**shipped, "parts": parts, "sheets": sheets}, indent=1)
     text = re.sub(r"\n\s*(\d)", r" \1", text)  # the indices on one line, not one line each
     (out / "manifest.json").write_bytes(text.encode() + b"\n")
 
-    files = ["manifest.json", *(str(sheet["file"]) for sheet in sheets)]
-    sums = [f"{hashlib.sha256((out / file).read_bytes()).hexdigest()}  {file}\n" for file in files]
-    (out / "SHA256SUMS").write_bytes("".join(sums).encode())
+    files.write_checksums(out, ["manifest.json", *(str(sheet["file"]) for sheet in sheets)])
     return out

@@ -82,19 +82,15 @@ def plain(value: Any) -> Any:
 def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
     """What is different about the result, in one sentence: its kind, its shape, or its numbers."""
     if found is None and printed.strip():
-        return Trouble(
-            "prints", f"it prints {_cut(printed.strip())} and returns nothing. Use `return` instead of `print`."
-        )
+        return Trouble("prints", f"it prints {_cut(printed.strip())} and returns nothing. Use `return`.")
     if found is None:
         return Trouble("returns-nothing", f"expected {shown(expected)}, but nothing was returned (None).")
     if isinstance(found, type):
         return Trouble(
-            "class-for-instance", f"it returns the class {found.__name__} itself. Call it: `{found.__name__}(...)`."
+            "class-for-instance", f"it returns the class {found.__name__}. Call it: `{found.__name__}(...)`."
         )
     if isinstance(found, Generator | Coroutine):
-        return Trouble(
-            "yields", "it returns a generator or coroutine. Use `return` instead of `yield`, and `def` without `async`."
-        )
+        return Trouble("yields", "it returns a generator or coroutine. Use `return`, not `yield`, and no `async`.")
     if isinstance(expected, Tensor):
         if isinstance(found, nn.Module):
             return Trouble("layer-for-result", layer_for_result(found))
@@ -105,10 +101,8 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
         if found.device != expected.device:
             return Trouble("device", f"expected a tensor on {expected.device}, but got one on {found.device}.")
         if found.shape != expected.shape:
-            return Trouble(
-                "shape",
-                f"expected a tensor of shape {list(expected.shape)}, but got shape {list(found.shape)}.",
-            )
+            shapes = f"expected a tensor of shape {list(expected.shape)}, but got shape {list(found.shape)}."
+            return Trouble("shape", shapes)
         if found.dtype != expected.dtype and not (found.is_floating_point() and expected.is_floating_point()):
             return Trouble("kind", f"expected {_dtype(expected)}, but got {_dtype(found)}.")
         if expected.numel() > FEW or len(shown(expected)) > LONG:
@@ -131,7 +125,8 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
             return Trouble(inner.slug, f"at [{place}], {inner.sentence}")
     kinds = _kind(found), _kind(expected)
     if kinds[0] != kinds[1] and kinds not in ALIKE:  # such as 3.0 and 3, which read the same
-        return Trouble("kind", f"expected {_told(expected)}, but got {_told(found)}.")
+        slug = "whole-but-a-float" if kinds == ("a float", "an int") and plain(found) == expected else "kind"
+        return Trouble(slug, f"expected {_told(expected)}, but got {_told(found)}.")
     return Trouble("result", f"expected {shown(expected)}, but got {shown(found)}.")
 
 

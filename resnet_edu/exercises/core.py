@@ -3,12 +3,13 @@
 An exercise holds *cases*: small inputs, smallest first, on which the answer and the reference have to agree. It also
 holds the *mistakes* that learners are known to make, each as a wrong answer. An answer that fails a case is compared
 with every mistake, and the learner is told the one that it agrees with on all cases. If there is none, the learner is
-told the first case that failed.
+told the first case that failed, and what can be said of any answer: that it is random, that it keeps something from one
+call to the next, that only its gradient is wrong.
 
     Exercise(
         reference=double,
         cases=(call(1), call(torch.tensor([1.0, -2.0]))),
-        mistakes=(Mistake("square", "You multiply x by itself.", patch=("2 * x", "x * x")),),
+        mistakes=(Mistake("square", "You multiply x by itself.", ("2 * x", "x * x")),),
         ...
     )
 """
@@ -28,12 +29,18 @@ from torch import nn
 
 from resnet_edu.exercises.compare import difference, same, shown
 from resnet_edu.exercises.faults import Fault, Trouble
-from resnet_edu.exercises.sandbox import SECONDS, Outcome, attempt, attempt_trusted, once_a_check
+from resnet_edu.exercises.sandbox import SECONDS, SEED, Outcome, attempt, attempt_trusted, once_a_check
 
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
 INCOMPARABLE = Trouble("kind", "it returns something that cannot be compared with the correct result.")
+UNNAMED = {"result", "shape", "kind", "raises"}  # slugs that say that something is wrong, and not what
+REMEMBERS = "remembers", "Called again, it returns something else: does it keep a cache, a counter, a default list?"
+RANDOM = "random", "It returns something else each time, for the same arguments. What in it is random?"
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
 ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer
+
+
+Patch = tuple[str, str] | tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -51,44 +58,42 @@ class Case:
 
     run: answer -> a number, tensor, or list, tuple or dict of these, which is compared with the reference's result.
     It may raise `Fault(slug, sentence)`.
+    alone: the slug and the sentence for an answer that is wrong here, and right in all the cases that have none.
     """
 
     words: str
     run: Callable[[Any], Any]
+    alone: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True)
 class Mistake:
     """A known wrong answer. sentence: tells the learner what is wrong, without giving the right answer away.
 
-    answer: a function or class that makes it; any answer that returns the same in every case makes it, too.
-    patch: instead of `answer`, (old, new) or several such pairs: the reference with this text replaced. The old text
+    answers: each makes the mistake, and so does any answer that returns the same in every case. One is a function or
+        class, or a patch: (old, new), or several such pairs, for the reference with this text replaced. The old text
         must occur in the reference exactly once.
     on: the only cases that count, such as those of ordinary size.
     symptom: instead of `on`, a function that decides for any answer whether it makes the mistake. It runs within the
-        same limits, and an exception means no. With a symptom, `answer` or `patch` is an example, and may be missing.
+        same limits, and an exception means no. With a symptom, `answers` are examples, and may be missing.
     """
 
-    slug: str
-    sentence: str
-    answer: Callable[..., Any] | None = None
-    symptom: Callable[[Any], bool] | None = None
-    patch: tuple[str, str] | tuple[tuple[str, str], ...] = ()
-    on: tuple[Case, ...] = ()
+    def __init__(
+        self,
+        slug: str,
+        sentence: str,
+        *answers: Callable[..., Any] | Patch,
+        symptom: Callable[[Any], bool] | None = None,
+        on: tuple[Case, ...] = (),
+    ) -> None:
+        if not (answers or symptom) or (symptom and on):
+            raise ValueError(f"Mistake({slug!r}): pass answers or `symptom`, and not both `symptom` and `on`.")
+        self.slug, self.sentence, self.answers, self.symptom, self.on = slug, sentence, answers, symptom, on
 
-    def __post_init__(self) -> None:
-        made = bool(self.answer) + bool(self.patch)
-        if made > 1 or (not made and not self.symptom) or (self.symptom and self.on):
-            raise ValueError(f"Mistake({self.slug!r}): pass `answer` or `patch`, and `on` or `symptom`.")
-
-    def patched(self, source: str) -> str:
+    def patched(self, patch: Patch, source: str) -> str:
         """The reference's source with the mistake in it."""
-        for old, new in [self.patch] if isinstance(self.patch[0], str) else self.patch:
+        for old, new in patch if isinstance(patch[0], tuple) else [patch]:
             if (times := source.count(old)) != 1:
-                raise ValueError(
-                    f"Mistake({self.slug!r}): the reference contains {old!r} {times} times; a patch needs it exactly "
-                    "once."
-                )
+                raise ValueError(f"Mistake({self.slug!r}): {old!r} is {times} times in the reference, not once.")
             source = source.replace(old, new)
         return source
 
@@ -114,10 +119,7 @@ class Exercise:
     def __post_init__(self) -> None:
         slugs = [mistake.slug for mistake in self.mistakes]
         if self.difficulty not in range(1, 6) or len(self.hints) < 2 or not self.cases or len(set(slugs)) < len(slugs):
-            raise ValueError(
-                f"{self.name}: needs a difficulty from 1 to 5, two hints, a case, and a different slug "
-                "for each mistake."
-            )
+            raise ValueError(f"{self.name}: pass a difficulty from 1 to 5, two hints, a case, and slugs that differ.")
 
     @property
     def name(self) -> str:
@@ -145,9 +147,9 @@ class Exercise:
     def makes_modules(self) -> bool:
         return isinstance(self.reference, type) or "Module" in str(inspect.signature(self.reference).return_annotation)
 
-    def answer_with(self, mistake: Mistake) -> Callable[..., Any] | None:
-        """A wrong answer that makes this mistake; None if only a symptom of it is known."""
-        return self._patched[mistake.slug] if mistake.patch else mistake.answer
+    def answers_with(self, mistake: Mistake) -> list[Callable[..., Any]]:
+        """The wrong answers that make this mistake; none if only a symptom of it is known."""
+        return self._answers[mistake.slug]
 
     @once_a_check()
     def check(self, answer: Any) -> Verdict:
@@ -159,15 +161,20 @@ class Exercise:
         for case, right in zip(self.cases, expected, strict=True):
             seconds = SECONDS + min(20 * right.seconds, ALLOWANCE)
             found.append(attempt(partial(case.run, answer), seconds=seconds))
-            if found[-1].unwritten:
-                where = found[-1].unwritten
-                return Verdict(
-                    NOT_ATTEMPTED, None, f"{where} still raises NotImplementedError: replace this line with your code."
-                )
+            if where := found[-1].unwritten:
+                return Verdict(NOT_ATTEMPTED, None, f"{where} still raises NotImplementedError: write your code there.")
             if found[-1].hopeless:
                 break
         first = next((i for i, outcome in enumerate(found) if not _agree(outcome, expected[i])), None)
-        return Verdict(CORRECT) if first is None else self._diagnosis(answer, found, first)
+        return self._diagnosis(answer, found, first) if first is not None else self._once_more(answer)
+
+    def _once_more(self, answer: Any) -> Verdict:
+        """Correct, if it is so when the cases come again, the largest first."""
+        for case, right in zip(self.cases[::-1], self._expected()[::-1], strict=True):
+            if _changed(attempt(partial(case.run, answer)), right):
+                slug, sentence = REMEMBERS
+                return Verdict(WRONG, slug, f"{sentence} For example, {self._words(case)}, after larger ones.")
+        return Verdict(CORRECT)
 
     def _expected(self) -> list[Outcome]:
         """What the reference returns for each case: computed once, and again if the reader has changed a default."""
@@ -180,15 +187,18 @@ class Exercise:
         return self._outcomes[defaults]
 
     @cached_property
-    def _patched(self) -> dict[str, Callable[..., Any]]:
-        """By slug, what each patch turns the reference into, with the names of the module that it is written in."""
-        answers = {}
-        for mistake in self.mistakes:
-            if mistake.patch:
-                names = dict(vars(sys.modules[self.reference.__module__]))
-                exec(compile(mistake.patched(self.solution), f"<{self.name}: {mistake.slug}>", "exec"), names)
-                answers[mistake.slug] = names[self.name]
-        return answers
+    def _answers(self) -> dict[str, list[Callable[..., Any]]]:
+        """By slug, the answers of each mistake; patches run with the names of the reference's module."""
+
+        def made(mistake: Mistake, way: Callable[..., Any] | Patch) -> Callable[..., Any]:
+            if callable(way):
+                return way
+            names = dict(vars(sys.modules[self.reference.__module__]))
+            code = mistake.patched(way, self.solution)
+            exec(compile(code, f"<{self.name}: {mistake.slug}>", "exec"), names)
+            return names[self.name]
+
+        return {mistake.slug: [made(mistake, way) for way in mistake.answers] for mistake in self.mistakes}
 
     def _unfit(self, answer: Any) -> None:
         """Raises Fault if the answer is wrong before it is even called."""
@@ -198,50 +208,71 @@ class Exercise:
             kind = type(answer).__name__
             raise Fault("instance-for-class", f"You passed an instance of {kind}. Pass the class itself: {kind}.")
         if isinstance(answer, type) and not self.makes_modules:
-            raise Fault(
-                "class-for-function", f"You passed the class {answer.__name__}; {self.name} has to be a function."
-            )
+            raise Fault("class-for-function", f"You passed the class {answer.__name__}, not a function.")
         if not callable(answer):
-            raise Fault(
-                "not-callable",
-                f"You passed {shown(answer)}. Pass the {self._kind()} itself, without parentheses after its name.",
-            )
+            raise Fault("not-callable", f"You passed {shown(answer)}. Pass the {self._kind()} itself, not its result.")
 
     def _kind(self) -> str:
         return "class" if isinstance(self.reference, type) else "function"
 
+    def _words(self, case: Case) -> str:
+        return case.words.replace("{name}", self.name)
+
     def _diagnosis(self, answer: Any, found: list[Outcome], first: int) -> Verdict:
         outcome, right = found[first], self._expected()[first]
-        words = self.cases[first].words.replace("{name}", self.name)
         trouble = outcome.trouble
         if trouble is None:
             told = partial(difference, outcome.value, right.value, outcome.printed)
             trouble = attempt(told).value or INCOMPARABLE
-        example = f"For example, {words}: {trouble.sentence}"
+        example = f"For example, {self._words(self.cases[first])}: {trouble.sentence}"
         if outcome.where:
             example += f" The line is `{outcome.where}`."
-        if not outcome.hopeless and (mistake := self._known(answer, found, first)):
+        if outcome.hopeless:
+            return Verdict(WRONG, trouble.slug, example)
+        if mistake := self._known(answer, found, first):
             return Verdict(WRONG, mistake.slug, f"{mistake.sentence} {example}")
+        if trouble.slug in UNNAMED and (named := self._of_any_answer(answer, found, first)):
+            return Verdict(WRONG, named[0], f"{named[1]} {example}")
         return Verdict(WRONG, trouble.slug, example)
+
+    def _of_any_answer(self, answer: Any, found: list[Outcome], first: int) -> tuple[str, str] | None:
+        """Slug and sentence of a mistake that can be made in any exercise."""
+        listed, ours = _parameters(answer), _parameters(self.reference)
+        if listed != ours and sorted(listed) == sorted(ours):
+            return "arguments-reordered", f"Your arguments are in another order than in {self.signature}."
+        expected = self._expected()
+        for case, before in zip(self.cases[: first + 1], found, strict=False):
+            if _changed(attempt(partial(case.run, answer)), before):
+                return REMEMBERS
+        run = partial(self.cases[first].run, answer)
+        if isinstance(expected[first].value, torch.Tensor) and _changed(attempt(run, seed=SEED + 1), found[first]):
+            return RANDOM
+        if len(found) < len(expected):
+            return None
+        alone = [case.alone for case, *pair in zip(self.cases, found, expected, strict=True) if not _agree(*pair)]
+        return None if None in alone else alone[0]
 
     def _known(self, answer: Any, found: list[Outcome], first: int) -> Mistake | None:
         """The first mistake that explains everything: a symptom that shows, or an answer that agrees in all cases."""
+        runs = {self.cases: found}  # the answer's, of all cases and of those that count for some mistakes only
         for mistake in self.mistakes:
-            symptom = mistake.symptom or (mistake.on and partial(self._agrees_on, mistake))
-            if symptom:
-                shows = attempt(partial(symptom, answer))
+            if mistake.symptom:
+                shows = attempt(partial(mistake.symptom, answer))
                 if shows.trouble is None and shows.value:
                     return mistake
-            elif len(found) == len(self.cases):
-                order = [first, *range(first), *range(first + 1, len(found))]  # most mistakes part there
-                runs = (partial(self.cases[i].run, self.answer_with(mistake)) for i in order)
-                if all(_agree(found[i], attempt_trusted(run)) for i, run in zip(order, runs, strict=True)):
+                continue
+            cases = mistake.on or self.cases
+            if cases not in runs:
+                runs[cases] = [attempt(partial(case.run, answer)) for case in cases]
+            pairs = list(zip(cases, runs[cases], strict=False))
+            if not mistake.on:
+                pairs.insert(0, pairs[first])  # where most mistakes part
+            for wrong in self.answers_with(mistake):
+                if len(runs[cases]) == len(cases) and all(
+                    _agree(one, attempt_trusted(partial(case.run, wrong))) for case, one in pairs
+                ):
                     return mistake
         return None
-
-    def _agrees_on(self, mistake: Mistake, answer: Any) -> bool:
-        """Whether the answer returns what the mistake returns in the cases that count."""
-        return all(same(case.run(answer), case.run(self.answer_with(mistake))) for case in mistake.on)
 
 
 def _agree(found: Outcome, expected: Outcome) -> bool:
@@ -251,3 +282,15 @@ def _agree(found: Outcome, expected: Outcome) -> bool:
         return same(found.value, expected.value)
     except Exception:  # a value that cannot be compared is not the same
         return False
+
+
+def _changed(again: Outcome, before: Outcome) -> bool:
+    """Whether it is something else, as far as it can be compared; a run that takes too long says nothing."""
+    return not again.hopeless and bool(attempt(lambda: _agree(before, before) and not _agree(again, before)).value)
+
+
+def _parameters(answer: Any) -> list[str]:
+    try:
+        return list(inspect.signature(answer).parameters)
+    except (TypeError, ValueError):  # something built in
+        return []

@@ -45,10 +45,7 @@ class Trouble:
 TOLD: dict[type[BaseException], tuple[str, str]] = {
     TimeUp: ("endless", "it does not finish. Is there a loop whose condition never changes?"),
     RecursionError: ("endless-recursion", "it calls itself forever."),
-    MemoryError: (
-        "memory",
-        f"it asks for more than {MEMORY // 2**30} GiB of memory. Check the shapes that it creates.",
-    ),
+    MemoryError: ("memory", f"it asks for more than {MEMORY // 2**30} GiB of memory. Check its shapes."),
     SystemExit: ("exits", "it exits the whole program. Use `return` to end a function."),
     KeyboardInterrupt: ("interrupted", "it was interrupted (KeyboardInterrupt) before it finished."),
 }
@@ -77,10 +74,7 @@ def told(error: BaseException) -> Trouble:
         if issubclass(kind, known):
             return Trouble(slug, sentence)
     if kind is NotImplementedError and 'missing the required "forward" function' in text:
-        return Trouble(
-            "no-forward",
-            "the module has no `forward`. Is the name spelled correctly, and is the method indented into the class?",
-        )
+        return Trouble("no-forward", "the module has no `forward`. Is it spelled, and indented, correctly?")
     return Trouble("raises", f"it raises {kind.__name__}" + (f": {text:.300}" if text else "") + ".")
 
 

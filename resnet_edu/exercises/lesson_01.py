@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from resnet_edu.exercises.writing import Exercise, Mistake, call, integers, raises, right_but_not_on
+from resnet_edu.exercises.writing import Exercise, Mistake, call, float64, integers, raises, right_but_not_on
 
 # --- output size ------------------------------------------------------------------------------------------------------
 
@@ -23,36 +23,31 @@ OUTPUT_SIZE = Exercise(
     task="Return the side length of a convolution's output.",
     cases=(
         call(5, 3), call(5, 1), call(5, 3, stride=2), call(6, 3, stride=2), call(5, 3, padding=1),
-        call(7, 3, dilation=2), call(32, 3, stride=2, padding=1), call(10, 3, 4, 0), call(224, 7, 2, 3),
+        call(7, 3), call(7, 3, dilation=2), call(32, 3, stride=2, padding=1), call(10, 3, 4, 0), call(224, 7, 2, 3),
         call(33, 5, 3, 2, 2),
     ),
     mistakes=(
-        Mistake("no-plus-one", "The kernel fits at its starting position, too: count the positions, not the steps "
-                "between them.",
-                patch=(" // stride + 1", " // stride")),
-        Mistake("true-division", "A size is a whole number, but `/` returns a float. Which division discards the "
-                "remainder?",
-                patch=("//", "/")),
-        Mistake("whole-but-a-float", "Your number is correct, but it is a float. A size is an int; nn.Conv2d and "
-                "range() accept nothing else.", patch=("return (", "return float(")),
-        Mistake("rounds-up", "A kernel that extends past the edge does not count: round down, not up.",
-                patch=("reach)", "reach + stride - 1)")),
-        Mistake("rounds-to-nearest", "`round` goes up as often as down. A kernel that extends past the edge does not "
-                "count, however little it does.", patch=(("return (", "return round(("), ("// stride", "/ stride)"))),
-        Mistake("padding-once", "Padding is added on both sides of the image.", patch=("2 * padding", "padding")),
-        Mistake("pads-the-output", "You add the padding to the result. Padding enlarges the image before the kernel "
-                "moves, so the stride applies to it, too.",
-                patch=((" + 2 * padding", ""), ("stride + 1", "stride + 1 + 2 * padding"))),
-        Mistake("ignores-padding", "The padding has no effect on your answer.", patch=(" + 2 * padding", "")),
-        Mistake("ignores-stride", "The stride has no effect on your answer.", patch=(" // stride", "")),
+        Mistake("no-plus-one", "Count the positions, not the steps between them.", (" // stride + 1", " // stride")),
+        Mistake("true-division", "`/` returns a float. Which division discards the remainder?", ("//", "/")),
+        Mistake("last-one-lost", "You lose the last position where the kernel fits exactly. It may touch the edge.",
+                ("reach)", "reach - 1)")),
+        Mistake("remembers", "You reuse an earlier result, although the dilation was a different one.",
+                symptom=lambda answer: [answer(*one) for one in ((41, 3), (41, 3, 1, 0, 2), (43, 3, 1, 0, 2), (43, 3))]
+                == [39] * 4),
+        Mistake("rounds-up", "A kernel that extends past the edge does not count: round down.",
+                ("reach)", "reach + stride - 1)"), (("return (", "return round(("), ("// stride", "/ stride)"))),
+        Mistake("padding-once", "Padding is added on both sides of the image.", ("2 * padding", "padding")),
+        Mistake("pads-the-output", "You pad the result. Padding enlarges the image, so the stride applies to it, too.",
+                ((" + 2 * padding", ""), ("stride + 1", "stride + 1 + 2 * padding"))),
+        Mistake("ignores-padding", "The padding has no effect.", (" + 2 * padding", "")),
+        Mistake("ignores-stride", "The stride has no effect.", (" // stride", "")),
         Mistake("ignores-kernel", "You divide the image size by the stride. That is correct only if the padding "
-                "compensates for the kernel.", patch=("(size + 2 * padding - reach) // stride + 1", "size // stride")),
-        Mistake("ignores-dilation", "The dilation has no effect on your answer.",
-                patch=("dilation * (kernel - 1) + 1", "kernel")),
+                "compensates for the kernel.", ("(size + 2 * padding - reach) // stride + 1", "size // stride")),
+        Mistake("ignores-dilation", "The dilation has no effect.", ("dilation * (kernel - 1) + 1", "kernel")),
         Mistake("dilates-the-kernel-itself", "Dilation widens the gaps inside the kernel, and a kernel of k pixels has "
-                "k - 1 gaps.", patch=("(kernel - 1) + 1", "kernel")),
+                "k - 1 gaps.", ("(kernel - 1) + 1", "kernel")),
         Mistake("divides-too-late", "First count the steps that fit, then add the starting position: the + 1 belongs "
-                "outside the division.", patch=("reach) // stride + 1", "reach + 1) // stride")),
+                "outside the division.", ("reach) // stride + 1", "reach + 1) // stride")),
     ),
     hints=(
         "Without padding, dilation, and stride: at how many positions does a kernel of size 3 fit into a row of 5 "
@@ -106,7 +101,7 @@ CONVOLVE = Exercise(
     reference=convolve, difficulty=3, minutes=15,
     task="Implement a convolution by hand: at each position, multiply the window of x [C, H, W] by each kernel of w "
          "[O, C, k, k] and sum all C * k * k products. Pad with zeros on all four sides; there is no bias. The result "
-         "is [O, H', W'].",
+         "is [O, H', W'], in the dtype of x.",
     cases=(
         call(_numbers(1, 2, 2), torch.full((1, 1, 1, 1), 2.0)), call(_numbers(1, 2, 2), _numbers(1, 1, 2, 2)),
         _SQUARE[0], call(_numbers(2, 2, 2), _numbers(1, 2, 2, 2)), call(_numbers(1, 2, 2), _numbers(3, 1, 1, 1)),
@@ -114,66 +109,53 @@ CONVOLVE = Exercise(
         call(_numbers(1, 4, 4), integers(1, 1, 3, 3), 2), call(_numbers(1, 3, 3), _numbers(1, 1, 3, 3), padding=1),
         call(_numbers(1, 2, 3), torch.ones(1, 1, 1, 1), 1, 1), call(integers(3, 7, 5), integers(4, 3, 3, 3)),
         call(integers(3, 7, 5), integers(4, 3, 3, 3), 2, 1), call(integers(2, 6, 9), integers(3, 2, 2, 2), 3, 2),
+        float64(integers(2, 5, 5), integers(3, 2, 3, 3), 2, 1),
     ),
     mistakes=(
-        Mistake("only-squares", "Your answer is correct for square images, but only for those.",
+        Mistake("only-squares", "Your answer is correct for square images only.",
                 symptom=right_but_not_on(convolve, _SQUARE, _WIDE)),
         Mistake("rows-and-columns-swapped", "Your result lies on its side: its rows and columns are swapped.",
-                patch=("return out", "return out.transpose(1, 2)"), on=_SQUARE),
+                ("return out", "return out.transpose(1, 2)"), on=_SQUARE),
         Mistake("outputs-for-inputs", "w is [outputs, inputs, k, k], but you read it as [inputs, outputs, k, k].",
-                patch=("    k =", "    w = w.transpose(0, 1)\n    k ="), on=_SWAPPED),
+                ("    k =", "    w = w.transpose(0, 1)\n    k ="), on=_SWAPPED),
         Mistake("only-odd-kernels", "Your answer is correct for kernels that have a center pixel, but only for those. "
                 "A window starts at its corner.", symptom=right_but_not_on(convolve, _ODD, _EVEN)),
         Mistake("flips-the-kernel", "You rotate the kernel by 180 degrees. A convolution in mathematics does that; one "
-                "in a neural network does not.", patch=("w * w", "w.flip(2, 3) * w")),
-        Mistake("transposes-the-kernel", "The rows and columns of the kernel are swapped.",
-                patch=("w * w", "w.transpose(2, 3) * w")),
-        Mistake("ignores-stride", "The stride has no effect on your answer.",
-                patch=("    k =", "    stride = 1\n    k =")),
+                "in a neural network does not.", ("w * w", "w.flip(2, 3) * w")),
+        Mistake("transposes-the-kernel", "The kernel is transposed.", ("w * w", "w.transpose(2, 3) * w")),
+        Mistake("ignores-stride", "The stride has no effect.", ("    k =", "    stride = 1\n    k =")),
         Mistake("stride-only-in-the-size", "You compute as many windows as the stride requires, but the window moves "
-                "by only one pixel.", patch=("row * stride, column * stride", "row, column")),
-        Mistake("strides-the-image", "You first take every stride-th pixel of the image. The stride moves the window; "
-                "the window itself stays contiguous.",
-                patch=("bottom\n", "bottom\n    x, stride = x[:, ::stride, ::stride], 1\n"),
-                on=_STRIDED),
-        Mistake("ignores-padding", "The padding has no effect on your answer.",
-                patch=("    k =", "    padding = 0\n    k =")),
-        Mistake("pads-only-after", "You pad only at the right and at the bottom: the other two sides are missing.",
-                patch=("(padding, padding, padding, padding)", "(0, padding, 0, padding)")),
-        Mistake("pads-only-before", "You pad only at the left and at the top: the other two sides are missing.",
-                patch=("(padding, padding, padding, padding)", "(padding, 0, padding, 0)")),
-        Mistake("pads-only-the-width", "You pad left and right, but not top and bottom. F.pad takes two numbers per "
-                "dimension, last dimension first.",
-                patch=("(padding, padding, padding, padding)", "(padding, padding)")),
+                "by only one pixel.", ("row * stride, column * stride", "row, column")),
+        Mistake("strides-the-image", "You take every stride-th pixel first. The stride moves the window, which stays "
+                "contiguous.", ("bottom\n", "bottom\n    x, stride = x[:, ::stride, ::stride], 1\n"), on=_STRIDED),
+        Mistake("ignores-padding", "The padding has no effect.", ("    k =", "    padding = 0\n    k =")),
+        Mistake("pads-only-after", "You pad only one end of the rows and columns: the other two sides are missing.",
+                ("(padding, padding, padding, padding)", "(0, padding, 0, padding)"),
+                ("(padding, padding, padding, padding)", "(padding, 0, padding, 0)")),
+        Mistake("all-padding-before", "All your padding is at the left and at the top. Each side gets its own.",
+                ("(padding, padding, padding, padding)", "(2 * padding, 0, 2 * padding, 0)")),
+        Mistake("pads-only-the-width", "You pad left and right only. F.pad takes two numbers per dimension, last "
+                "dimension first.", ("(padding, padding, padding, padding)", "(padding, padding)")),
         Mistake("one-step-short", "Your last row and column are missing: the kernel fits at its starting position, "
-                "too.",
-                patch=("return out", "return out[:, :-1, :-1]")),
-        Mistake("mean-for-sum", "You take the mean of the products. A convolution sums them.",
-                patch=("sum", "mean")),
-        Mistake("channels-kept-apart", "Each kernel produces a single map: you have not summed over the input "
-                "channels.",
-                patch=(("len(w), rows", "len(w), len(x), rows"), ("out[:,", "out[:, :,"), ("1, 2, 3", "2, 3"))),
-        Mistake("first-channel-only", "Only the first input channel contributes to your answer.",
-                patch=("window).", "window)[:, :1].")),
-        Mistake("last-channel-only", "Only the last input channel contributes to your answer. Does each channel "
-                "overwrite the one before it?", patch=("window).", "window)[:, -1:].")),
+                "too.", ("return out", "return out[:, :-1, :-1]")),
+        Mistake("mean-for-sum", "You average. A convolution sums, over the channels, too.", ("sum", "mean"),
+                ("sum((1, 2, 3))", "mean(1).sum((1, 2))")),
+        Mistake("channels-kept-apart", "Each kernel gives a single map: sum over the input channels, too.",
+                (("len(w), rows", "len(w), len(x), rows"), ("out[:,", "out[:, :,"), ("1, 2, 3", "2, 3"))),
+        Mistake("first-channel-only", "Only one input channel contributes to your answer.",
+                ("window).", "window)[:, :1]."), ("window).", "window)[:, -1:].")),
         Mistake("one-kernel-for-all-channels", "You use the kernel's first slice for every channel. The kernel has one "
-                "slice per channel.", patch=("w * w", "w[:, :1] * w")),
-        Mistake("one-output-only", "w holds several kernels, but you use only the first one.",
-                patch=("return out", "return out[:1]")),
-        Mistake("dimension-lost", "Your result has lost its first dimension: with one kernel, its shape is [1, H', "
-                "W'].",
-                patch=("return out", "return out.squeeze(0)")),
-        Mistake("dimension-too-many", "Your result has an extra batch dimension at the front. x has none, so the "
-                "result must not have one either.", patch=("return out", "return out[None]")),
-        Mistake("view-mixes-windows", "A reshape has mixed channels and positions: it reads the numbers in their "
-                "memory order. Put the dimensions in the right order before you merge them.",
-                patch=("return out",
+                "slice per channel.", ("w * w", "w[:, :1] * w")),
+        Mistake("one-output-only", "w holds several kernels. You use the first.", ("return out", "return out[:1]")),
+        Mistake("dimension-lost", "Your result has lost or gained a dimension: it is [O, H', W'], even for a single "
+                "kernel.", ("return out", "return out.squeeze(0)"), ("return out", "return out[None]")),
+        Mistake("view-mixes-windows", "A reshape has mixed channels and positions: order the dimensions before you "
+                "merge them.",
+                ("return out",
                        "x = x.unfold(1, k, stride).unfold(2, k, stride).reshape(-1, w[0].numel())\n    return "
                        "(x @ w.flatten(1).T).T.reshape(out.shape)")),
         Mistake("view-mixes-outputs", "Your numbers are correct, but in the wrong places: a reshape does not move "
-                "dimensions, it only splits the same sequence of numbers differently.",
-                patch=("return out", "return out.permute(1, 2, 0).reshape(out.shape)")),
+                "dimensions.", ("return out", "return out.permute(1, 2, 0).reshape(out.shape)")),
         Mistake("dimensions-not-a-tuple", "`sum` takes the dimensions as one tuple.",
                 symptom=raises(TypeError, "sum()", _SQUARE[0].run)),
     ),
@@ -213,42 +195,27 @@ RECEPTIVE_FIELD = Exercise(
     ),
     mistakes=(
         Mistake("ignores-stride", "The strides have no effect on your answer. After a stride of 2, one step in the "
-                "feature map is two pixels in the image.", patch=("        step *= stride\n", "")),
-        Mistake("own-stride-too-soon", "You apply a layer's own stride to its own kernel. The stride spreads only the "
-                "kernels of the layers after it.", patch=("* step", "* step * stride")),
-        Mistake("own-stride-only", "You multiply each layer's contribution by its own stride. It is the strides of the "
-                "layers before it that spread its kernel.", patch=("* step", "* stride")),
-        Mistake("kernel-not-minus-one", "You add the whole kernel for each layer. One of its pixels has already been "
-                "counted.", patch=("(kernel - 1)", "kernel")),
-        Mistake("starts-at-zero", "You start with a field of 0. Without any layers, an output sees one pixel: itself.",
-                patch=("= 1, 1", "= 0, 1")),
-        Mistake("kernel-not-minus-one-from-zero", "You sum whole kernels. The kernels of successive layers overlap: "
-                "how many pixels does the second one add?", patch=(("= 1, 1", "= 0, 1"), ("(kernel - 1)", "kernel"))),
-        Mistake("strides-added", "You add up the strides. Each stride spreads what the others have already spread.",
-                patch=("*= stride", "+= stride - 1")),
-        Mistake("strides-added-from-one", "You add up the strides, starting from 1. Each stride spreads what the "
-                "others have already spread.", patch=("*= stride", "+= stride")),
+                "feature map is two pixels in the image.", ("        step *= stride\n", "")),
+        Mistake("own-stride-too-soon", "A layer's own stride does not spread its kernel. Those of the layers before it "
+                "do.", ("* step", "* step * stride"), ("* step", "* stride")),
+        Mistake("kernel-not-minus-one", "You add whole kernels, but they overlap in one pixel.",
+                ("(kernel - 1)", "kernel"), (("= 1, 1", "= 0, 1"), ("(kernel - 1)", "kernel"))),
+        Mistake("starts-at-zero", "Without any layers, an output sees one pixel: itself.", ("= 1, 1", "= 0, 1")),
+        Mistake("strides-added", "You add up strides. Each spreads what others have spread.",
+                ("*= stride", "+= stride - 1"), ("*= stride", "+= stride")),
         Mistake("last-stride-only", "You use only the stride of the previous layer. All the strides before it spread "
-                "the kernel, too.", patch=("*= stride", "= stride")),
+                "the kernel, too.", ("*= stride", "= stride")),
         Mistake("wrong-direction", "Your formula works from the output back to the image, but your loop runs from the "
-                "image to the output.", patch=("+= (kernel - 1) * step", "= (field - 1) * stride + kernel")),
-        Mistake("kernels-multiplied", "You multiply the kernel sizes. Each layer only adds some pixels at the border.",
-                patch=("+= (kernel - 1) * step", "*= kernel")),
-        Mistake("kernels-added", "You add up the kernel sizes. The kernels of successive layers overlap, and strides "
-                "spread them.",
-                lambda layers: sum(kernel for kernel, _ in layers)),
-        Mistake("returns-too-soon", "Only the first layer counts: `return` is inside the loop.",
-                patch=("    return", "        return")),
-        Mistake("last-layer-missing", "Your answer leaves out the last layer.",
-                patch=("in layers", "in layers[:-1]")),
-        Mistake("area", "You count all the pixels of the square. The task asks for its side length.",
-                patch=("return field", "return field**2")),
+                "image to the output.", ("+= (kernel - 1) * step", "= (field - 1) * stride + kernel")),
+        Mistake("kernels-multiplied", "You combine whole kernels. They overlap, and strides spread them.",
+                ("+= (kernel - 1) * step", "*= kernel"), lambda layers: sum(kernel for kernel, _ in layers)),
+        Mistake("returns-too-soon", "Your `return` is inside the loop.", ("    return", "        return")),
+        Mistake("last-layer-missing", "Your answer leaves out the last layer.", ("in layers", "in layers[:-1]")),
+        Mistake("area", "You count the square's pixels, not its side length.", ("return field", "return field**2")),
         Mistake("steps-for-field", "You return how far apart two neighboring outputs are in the image, not how much "
-                "one of them sees.", patch=("return field", "return step")),
+                "one of them sees.", ("return field", "return step")),
         Mistake("kernel-and-stride-swapped", "Each layer is (kernel, stride), but you read it as (stride, kernel).",
-                patch=("for kernel, stride", "for stride, kernel")),
-        Mistake("whole-but-a-float", "Your number is correct, but it is a float: pixels are counted with ints.",
-                patch=("return field", "return float(field)")),
+                ("for kernel, stride", "for stride, kernel")),
     ),
     hints=(
         "Start with one pixel. A 3 x 3 layer lets it see one more on each side: 3. A second one: 5. So how much does "

@@ -20,6 +20,7 @@ from resnet_edu.exercises.writing import (
     call,
     called,
     fits,
+    float64,
     gradients,
     integers,
     normal,
@@ -44,9 +45,7 @@ class _ByHand(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if getattr(func, "__name__", "") in ("cross_entropy", "log_softmax"):
-            raise Fault(
-                "ready-made", f"it uses {func.__name__}, which this task does not allow: implement the loss by hand."
-            )
+            raise Fault("ready-made", f"it uses {func.__name__}. Implement the loss by hand.")
         return func(*args, **(kwargs or {}))
 
 
@@ -73,61 +72,44 @@ CROSS_ENTROPY = Exercise(
         call(normal(8, 5), torch.arange(8) % 5), _LARGE, _FAR,
         call(torch.tensor([[-200.0, -200.0]]), torch.tensor([0])), _UNLIKE,
         gradients(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
+        float64(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
         Case("{name}([[2, 0]], [1]) without cross_entropy and log_softmax", _by_hand),
     ),
     mistakes=(
         # Seen on moderate logits: who makes one of these often has an unstable softmax, too, and that can wait.
-        Mistake("sum-for-mean", "You sum over the batch, so the loss grows with the batch size. Take the mean.",
-                patch=("mean()", "sum()"), on=_MODERATE),
-        Mistake("no-mean", "You return one loss per image. Training needs a single number for the batch.",
-                patch=(".mean()", ""), on=_MODERATE),
-        Mistake("mean-over-classes-too", "You take the mean over all N * K entries, including zeros. Each image has "
-                "one loss: divide by N.", patch=("mean()", "mean() / logits.shape[1]"), on=_MODERATE),
-        Mistake("softmax-over-the-batch", "Your softmax sums to 1 down each column, over the images. It should sum to "
-                "1 for each image, over the classes.", patch=(("max(dim=1", "max(dim=0"), ("sum(dim=1", "sum(dim=0")),
+        Mistake("sum-for-mean", "You sum over the batch. Take the mean.", ("mean()", "sum()"), on=_MODERATE),
+        Mistake("no-mean", "You return one loss per image, not one for the batch.", (".mean()", ""), on=_MODERATE),
+        Mistake("mean-over-classes-too", "Your mean is over N * K entries. Each image has one loss, that of its "
+                "correct class.", ("mean()", "mean() / logits.shape[1]"), ("[torch.arange(len(labels)), labels]", ""),
                 on=_MODERATE),
-        Mistake("softmax-twice", "You apply softmax twice: the second one turns the first one's probabilities into "
-                "nearly uniform ones.",
-                patch=("    shifted", "    logits = logits.softmax(1)\n    shifted"), on=_MODERATE),
-        Mistake("no-softmax", "You treat the logits as log-probabilities. They are not: softmax is missing.",
-                patch=("log_p[", "logits["), on=_MODERATE),
-        Mistake("no-logarithm", "You return the negative probability of the correct class; the logarithm is missing.",
-                patch=("right.mean", "right.exp().mean"), on=_MODERATE),
-        Mistake("probability-for-loss", "You return the probability of the correct class. The logarithm and the minus "
-                "sign are missing.", patch=("-right", "right.exp()"), on=_MODERATE),
+        Mistake("softmax-over-the-batch", "Your softmax sums to 1 over the images. It should sum to 1 over each "
+                "image's classes.", (("max(dim=1", "max(dim=0"), ("sum(dim=1", "sum(dim=0")), on=_MODERATE),
+        Mistake("softmax-twice", "You apply softmax twice: the second one makes probabilities nearly uniform.",
+                ("    shifted", "    logits = logits.softmax(1)\n    shifted"), on=_MODERATE),
+        Mistake("no-softmax", "You treat logits as log-probabilities.", ("log_p[", "logits["), on=_MODERATE),
+        Mistake("no-logarithm", "You return a probability: the logarithm is missing.",
+                ("right.mean", "right.exp().mean"), ("-right", "right.exp()"), on=_MODERATE),
         Mistake("logarithm-of-the-mean", "You average the probabilities and then take the logarithm. Take the "
-                "logarithm for each image, then average.", patch=("mean()", "exp().mean().log()"), on=_MODERATE),
-        Mistake("sign", "Your loss is negative: a better network would have a larger loss.", patch=("-right", "right"),
-                on=_MODERATE),
+                "logarithm for each image, then average.", ("mean()", "exp().mean().log()"), on=_MODERATE),
+        Mistake("sign", "Your loss is negative: its sign is flipped.", ("-right", "right"), on=_MODERATE),
         Mistake("another-base", "Your logarithm has base 2. Cross-entropy uses the natural logarithm.",
-                patch=("mean()", "mean() / torch.tensor(2.0).log()"), on=_MODERATE),
-        Mistake("every-row-with-every-label", "[:, labels] selects each label's column in every row, so each image is "
-                "paired with the labels of all the others. Row i goes with label i.",
-                patch=("torch.arange(len(labels))", ":"),
-                on=_MODERATE),
-        Mistake("all-classes-count", "Your loss is the mean over all classes. Only the correct class of each image "
-                "counts.", patch=("[torch.arange(len(labels)), labels]", ""), on=_MODERATE),
-        Mistake("best-class-for-right-class", "You use the class with the largest logit, not the one in the label, so "
-                "the network is always correct by definition.",
-                patch=(", labels]", ", logits.argmax(1)]"), on=_MODERATE),
-        Mistake("maximum-not-added-back", "You subtract the row's maximum in one place only. It cancels only if you "
-                "subtract it from the logit of the correct class, too.", patch=("log_p = shifted", "log_p = logits"),
-                on=_MODERATE),
-        Mistake("first-image-only", "Only the first image of the batch counts.", patch=("right.mean()", "right[0]"),
-                on=_MODERATE),
+                ("mean()", "mean() / torch.tensor(2.0).log()"), on=_MODERATE),
+        Mistake("every-row-with-every-label", "[:, labels] pairs each image with the labels of all the others. Row i "
+                "goes with label i.", ("torch.arange(len(labels))", ":"), on=_MODERATE),
+        Mistake("best-class-for-right-class", "You use the class with the largest logit, not the one in the label: the "
+                "network is always right.", (", labels]", ", logits.argmax(1)]"), on=_MODERATE),
+        Mistake("maximum-not-added-back", "You subtract the row's maximum in one place only: subtract it from the "
+                "correct logit, too.", ("log_p = shifted", "log_p = logits"), on=_MODERATE),
+        Mistake("first-image-only", "Only the batch's first image counts.", ("right.mean()", "right[0]"), on=_MODERATE),
         Mistake("python-number", "You return a Python number. Training needs a tensor, on which it can call "
-                "`backward`.",
-                symptom=lambda answer: isinstance(_MODERATE[0].run(answer), float)),
-        Mistake("overflows", "Your formula is correct, but e to the power of 1000 does not fit into float32. First "
-                "make the logits smaller in a way that does not change the probabilities.",
-                symptom=right_but_not_on(cross_entropy, _MODERATE, [_LARGE])),
-        Mistake("logarithm-of-zero", "Your softmax can handle large logits, but a small probability has already become "
-                "0 in float32 when you take its logarithm. What is log(exp(z)) in one step? (Adding a small number "
-                "inside the logarithm gives a wrong loss.)",
+                "`backward`.", symptom=lambda answer: isinstance(_MODERATE[0].run(answer), float)),
+        Mistake("overflows", "Your formula is correct, but e to the power of 1000 does not fit into float32. Make the "
+                "logits smaller first.", symptom=right_but_not_on(cross_entropy, _MODERATE, [_LARGE])),
+        Mistake("logarithm-of-zero", "Your softmax can handle large logits, but small probabilities underflow to 0 "
+                "before you take their logarithm. What is log(exp(z)) in one step?",
                 symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE], [_FAR])),
-        Mistake("one-maximum-for-all", "You subtract one maximum from the whole batch. A row whose logits are far "
-                "below it is left with only zeros.",
-                symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE, _FAR], [_UNLIKE])),
+        Mistake("one-maximum-for-all", "You subtract the maximum of the whole batch, which leaves only zeros of a row "
+                "far below it.", symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE, _FAR], [_UNLIKE])),
     ),
     hints=(
         "The logarithm of softmax is z - log(sum(exp(z))), computed for each row. Which number of each row do you "
@@ -162,54 +144,43 @@ ACCURACY = Exercise(
     cases=(
         call(torch.tensor([[0.0, 1.0]]), torch.tensor([1])), call(torch.tensor([[0.0, 1.0]]), torch.tensor([0])),
         *_SEVERAL, call(torch.tensor([[-1.0, -3.0, -2.0], [0.1, 0.3, 0.2]]), torch.tensor([0, 2])),
+        call(torch.tensor([[-3.0, -1.0, -2.0]]), torch.tensor([1])),
         call(torch.tensor([[0.1, 0.3, 0.2], [1.0, 1.2, 1.1]]), torch.tensor([1, 0])),
         call(torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.0, 5.0]]), torch.tensor([1, 0, 0])),
         call(integers(7, 4) + 0.1 * torch.arange(4), torch.arange(7) % 4),
     ),
     mistakes=(
-        Mistake("argmax-over-the-batch", "Your argmax runs over the images: it finds the image with the largest logit "
-                "for each class. You need the class with the largest logit for each image.",
-                patch=("dim=1", "dim=0"), on=_SEVERAL),
-        Mistake("argmax-of-all", "Your argmax has no dimension argument: it returns a single position in the flattened "
-                "tensor.",
-                patch=("dim=1", "")),
-        Mistake("every-pair", "You compare every image with every label: [N, 1] == [N] is an N x N matrix. Check the "
-                "shapes before you compare (keepdim=True produces such a shape).",
-                patch=("dim=1", "dim=1, keepdim=True")),
-        Mistake("count-for-part", "You return the number of correct predictions. The task asks for the fraction of the "
-                "batch.",
-                patch=("mean()", "sum()")),
-        Mistake("percent", "You return a percentage. The task asks for a number from 0 to 1.",
-                patch=("return ", "return 100 * ")),
-        Mistake("divides-by-classes", "You divide by the number of classes. How many images are there?",
-                patch=("mean().item()", "sum().item() / logits.shape[1]")),
-        Mistake("divides-by-all-logits", "You divide by the number of logits, N * K. How many images are there?",
-                patch=("mean().item()", "sum().item() / logits.numel()")),
-        Mistake("errors-for-hits", "You return the fraction of images that are classified incorrectly.",
-                patch=("==", "!=")),
-        Mistake("smallest-logit", "You take the class with the smallest logit.", patch=("argmax", "argmin")),
-        Mistake("value-for-place", "You compare the largest logit with the label. The label is the index of a class, "
-                "not a logit.", patch=("argmax", "amax")),
+        Mistake("argmax-over-the-batch", "Your argmax runs over the images. It should find the best class for each "
+                "image, not the best image for each class.", ("dim=1", "dim=0"), on=_SEVERAL),
+        Mistake("argmax-of-all", "Without a dimension, argmax returns a single position.", ("dim=1", "")),
+        Mistake("every-pair", "You compare every image with every label: [N, 1] == [N] is an N x N matrix. (Did you "
+                "use keepdim?)", ("dim=1", "dim=1, keepdim=True")),
+        Mistake("count-for-part", "You count the correct predictions. Return their fraction.", ("mean()", "sum()")),
+        Mistake("percent", "You return a percentage, or round. Return the fraction itself.",
+                ("return ", "return 100 * "), lambda logits, labels: round(accuracy(logits, labels), 2)),
+        Mistake("divides-by-classes", "You divide by the number of classes or of logits, not of images.",
+                ("mean().item()", "sum().item() / logits.shape[1]"),
+                ("mean().item()", "sum().item() / logits.numel()")),
+        Mistake("zero-as-largest", "You start the search for the largest logit at 0, but all of them can be negative.",
+                ("logits.argmax", "logits.relu().argmax")),
+        Mistake("mean-of-classes", "You average the accuracies of the classes. Every image counts the same.",
+                lambda logits, labels: torch.stack(
+                    [(logits[labels == k].argmax(1) == k).double().mean() for k in labels.unique()]).mean().item()),
+        Mistake("errors-for-hits", "You return the fraction of images that are misclassified.", ("==", "!=")),
+        Mistake("smallest-logit", "You take the class with the smallest logit.", ("argmax", "argmin")),
+        Mistake("value-for-place", "You compare the largest logit itself with the label.", ("argmax", "amax")),
         Mistake("max-gives-two", "`max` with a dimension returns both values and indices. You compare the pair with "
-                "the labels.",
-                symptom=raises(AttributeError, "'bool' object has no attribute", _SEVERAL[0].run)),
+                "the labels.", symptom=raises(AttributeError, "'bool' object has no attribute", _SEVERAL[0].run)),
         Mistake("mean-of-booleans", "`mean` does not work on booleans. Convert them to numbers first.",
                 symptom=raises(RuntimeError, "Got: Bool", _SEVERAL[0].run)),
-        Mistake("threshold", "You count an image as correct only if its class has a probability above one half. With "
-                "three classes, the largest probability can be smaller than that.",
-                patch=("logits.argmax(dim=1) == labels", "logits.softmax(1)[torch.arange(len(labels)), labels] > 0.5")),
-        Mistake("all-or-nothing", "You check whether all images are correct. The task asks for the fraction that are.",
-                patch=(".float().mean().item()", ".all().item()")),
-        Mistake("whole-division", "`//` drops everything after the decimal point, and a fraction is between 0 and 1.",
-                patch=("mean().item()", "sum().item() // len(labels)")),
-        Mistake("rounded", "You round to two digits. Leave rounding to the code that prints the number.",
-                lambda logits, labels: round(accuracy(logits, labels), 2)),
-        Mistake("first-image-only", "Only the first image of the batch counts.",
+        Mistake("threshold", "You count only probabilities above one half. Of three classes, the largest may be less.",
+                ("logits.argmax(dim=1) == labels", "logits.softmax(1)[torch.arange(len(labels)), labels] > 0.5")),
+        Mistake("all-or-nothing", "Your answer is 0 unless all images are correct. The task asks for the fraction that "
+                "are.", (".float().mean().item()", ".all().item()"), ("mean().item()", "sum().item() // len(labels)")),
+        Mistake("first-image-only", "Only the batch's first image counts.",
                 lambda logits, labels: accuracy(logits[:1], labels[:1])),
-        Mistake("one-for-each-image", "You return one hit or miss per image. The task asks for a single number.",
-                patch=(".float().mean().item()", "")),
-        Mistake("one-for-each-image-as-float", "You return a 1 or a 0 per image. The task asks for a single number.",
-                patch=(".mean().item()", "")),
+        Mistake("one-for-each-image", "You return one number per image, not one for all.",
+                (".float().mean().item()", ""), (".mean().item()", "")),
     ),
     hints=(
         "The network's prediction is the class with the largest logit. `argmax` returns the index of the largest "
@@ -264,8 +235,7 @@ def _stepped(answer: Any, net: nn.Module, optimizer: torch.optim.Optimizer, step
     if isinstance(result, Tensor) and result.requires_grad:
         raise Fault(
             "keeps-the-graph",
-            "it returns the loss together with its graph: anyone who collects the losses of an epoch would keep every "
-            "activation in memory. Return a number.",
+            "it returns the loss with its graph, which keeps every activation in memory. Return a number.",
         )
     return result
 
@@ -368,20 +338,16 @@ TRAIN_STEP = Exercise(
         ),
     ),
     mistakes=(
-        Mistake("no-gradient-wanted", "The forward pass does not record gradients (torch.no_grad or detach), so there "
-                "is nothing to backpropagate through.",
-                symptom=raises(RuntimeError, "does not require grad", _returned)),
-        Mistake("item-too-soon", "You convert the loss to a number before you call `backward` on it. A number does not "
-                "know how it was computed.",
+        Mistake("no-gradient-wanted", "The forward pass records no gradients (torch.no_grad or detach), so there is no "
+                "way back.", symptom=raises(RuntimeError, "does not require grad", _returned)),
+        Mistake("item-too-soon", "`backward` belongs to the loss tensor. You have already converted it to a number.",
                 symptom=raises(AttributeError, "'float' object has no attribute 'backward'", _returned)),
         Mistake("loss-arguments-swapped", "The loss function takes the network's outputs first and the labels second.",
                 symptom=raises(RuntimeError, "not implemented for 'Long'", _returned)),
-        Mistake("loss-class-not-built", "nn.CrossEntropyLoss is a class: the arguments in its parentheses are "
-                "settings. Create an instance first, then call that instance.",
-                symptom=raises(RuntimeError, "Boolean value of Tensor", _returned)),
+        Mistake("loss-class-not-built", "nn.CrossEntropyLoss is a class, and its arguments are settings. Create an "
+                "instance, then call that.", symptom=raises(RuntimeError, "Boolean value of Tensor", _returned)),
         Mistake("argmax-before-the-loss", "You pass the predicted class to the loss. A prediction has no gradient: "
-                "pass the logits.",
-                symptom=raises(RuntimeError, "Expected floating point type for target", _returned)),
+                "pass the logits.", symptom=raises(RuntimeError, "Expected floating point type for target", _returned)),
         Mistake("no-backward", "You do not call `backward`: there are no gradients, so the optimizer does nothing.",
                 symptom=_order(lambda done: "backward" not in done)),
         Mistake("another-optimizer", "You create an optimizer of your own. Use the one that you are given: it holds "
@@ -396,28 +362,21 @@ TRAIN_STEP = Exercise(
                 "finds none.", symptom=_order(lambda done: "backward zero step" in done)),
         Mistake("steps-twice", "You take more than one step.", symptom=_order(lambda done: done.count("step") > 1)),
         Mistake("gradients-not-zeroed", "`backward` adds to the gradients that are already there: those of the "
-                "previous step still count.", patch=("    optimizer.zero_grad()\n", "")),
-        Mistake("zeroes-too-late", "You clear the gradients only after the step. Those that the network holds before "
-                "your first call still count.",
-                patch=(("    optimizer.zero_grad()\n", ""), ("step()\n", "step()\n    optimizer.zero_grad()\n"))),
-        Mistake("eval-mode", "You train in eval mode: BatchNorm uses its running statistics, and Dropout is off.",
-                patch=("train()", "eval()")),
-        Mistake("train-mode-forgotten", "A network that is passed in eval mode stays in eval mode while you train it.",
-                patch=("    net.train()\n", "")),
-        Mistake("softmax-twice", "F.cross_entropy takes logits: it applies softmax itself, so yours is applied on top.",
-                patch=("net(x)", "net(x).softmax(1)")),
-        Mistake("sum-for-mean", "You sum the loss over the batch. Take its mean.",
-                patch=("net(x), y", 'net(x), y, reduction="sum"')),
-        Mistake("climbs", "The sign of your loss is flipped: the step makes the network worse.",
-                patch=("F.cross", "-F.cross")),
+                "previous step still count.", ("    optimizer.zero_grad()\n", "")),
+        Mistake("zeroes-too-late", "You clear the gradients after the step: those from before your first call still "
+                "count.", (("    optimizer.zero_grad()\n", ""), ("step()\n", "step()\n    optimizer.zero_grad()\n"))),
+        Mistake("eval-mode", "You train in eval mode.", ("train()", "eval()")),
+        Mistake("train-mode-forgotten", "A network passed in eval mode stays in it.", ("    net.train()\n", "")),
+        Mistake("softmax-twice", "F.cross_entropy applies softmax, too.", ("net(x)", "net(x).softmax(1)")),
+        Mistake("sum-for-mean", "You sum the loss. Take its mean.", ("net(x), y", 'net(x), y, reduction="sum"')),
+        Mistake("climbs", "The sign of your loss is flipped: the step climbs.", ("F.cross", "-F.cross")),
         Mistake("squared-error", "Your loss is the squared error. The task asks for cross-entropy.",
-                patch=("cross_entropy(net(x), y)", "mse_loss(net(x), F.one_hot(y, 2).float())")),
-        Mistake("first-image-only", "Only the first image of the batch counts.",
-                patch=("net(x), y", "net(x)[:1], y[:1]")),
+                ("cross_entropy(net(x), y)", "mse_loss(net(x), F.one_hot(y, 2).float())")),
+        Mistake("first-image-only", "Only the first image of the batch counts.", ("net(x), y", "net(x)[:1], y[:1]")),
         Mistake("loss-after-the-step", "You return the loss after the step. The task asks for the loss before it.",
-                patch=("loss.item()", "F.cross_entropy(net(x), y).item()")),
+                ("loss.item()", "F.cross_entropy(net(x), y).item()")),
         Mistake("loss-of-the-whole-batch", "You return the loss times the number of images. Return the mean.",
-                patch=("loss.item()", "loss.item() * len(y)")),
+                ("loss.item()", "loss.item() * len(y)")),
         Mistake("accuracy-for-loss", "You return the accuracy. The task asks for the loss.",
                 symptom=lambda answer: abs(_returned(answer) - 1 / 3) < 1e-6),
     ),
@@ -473,61 +432,48 @@ CROP_AND_FLIP = Exercise(
     reference=crop_and_flip, difficulty=3, minutes=15,
     task="Pad each image of x [N, C, H, W] with zeros on all four sides. From image i, crop a window of the original "
          "size whose first row and column in the padded image are offsets[i]. Then flip it left to right where "
-         "flips[i] is True. Do not change x.",
+         "flips[i] is True. Do not change x. The result has its dtype.",
     cases=(
         call(_PICTURE, _at(0, 0), _NO, 0), call(_PICTURE, _at(0, 0), _YES, 0), call(_PICTURE, _AS_IT_IS, _NO, 1),
         call(_PICTURE, _TOP_LEFT, _NO, 1), call(_PICTURE, _RIGHT, _NO, 1), call(_PICTURE, _RIGHT, _YES, 1),
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 1, 1, 1), torch.tensor([True, False]), 1),
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 0, 1, 2), torch.tensor([False, False]), 1),
         call(torch.arange(1.0, 5.0).reshape(1, 2, 1, 2), _AS_IT_IS, _YES, 1), _many(3, 2, 4, 4, 1), *_WIDE,
-        _many(5, 3, 5, 4, 2),
+        _many(5, 3, 5, 4, 2), float64(_PICTURE, _RIGHT, _YES, 1),
     ),
     mistakes=(
-        Mistake("only-squares", "Your answer is correct for square images, but only for those.",
+        Mistake("only-squares", "Your answer is correct for square images only.",
                 symptom=right_but_not_on(crop_and_flip, _SQUARES, _WIDE)),
-        Mistake("pads-only-the-width", "You pad left and right, but not top and bottom. F.pad takes two numbers per "
-                "dimension, last dimension first.", patch=("padding, padding, padding, padding)", "padding, padding)"),
+        Mistake("pads-only-the-width", "You pad left and right only. F.pad takes two numbers per dimension, last "
+                "dimension first.", ("padding, padding, padding, padding)", "padding, padding)"),
                 on=(call(_PICTURE, _at(0, 0), _NO, 1), call(_PICTURE, _at(0, 2), _NO, 1))),
         Mistake("counted-from-the-middle", "You count the offset from the original position of the image. It counts "
                 "from the corner of the padded image: 0 is its edge.", symptom=_counts_from_the_middle),
-        Mistake("rows-for-columns", "The row and column of the offset are swapped.",
-                patch=("(row, column)", "(column, row)")),
-        Mistake("the-other-way", "Your image moves in the opposite direction. The offset says where the window begins: "
-                "with a larger offset, the window shows what lies further right.",
-                patch=("offsets.tolist()", "(2 * padding - offsets).tolist()")),
+        Mistake("rows-for-columns", "The offset's row and column are swapped.", ("(row, column)", "(column, row)")),
+        Mistake("the-other-way", "Your image moves in the opposite direction. The offset is where the window begins, "
+                "not where the image moves.", ("offsets.tolist()", "(2 * padding - offsets).tolist()")),
         Mistake("ignores-offsets", "The offsets have no effect on your answer.",
-                patch=("offsets.tolist()", "(0 * offsets + padding).tolist()")),
-        Mistake("one-offset-for-both", "You use the first number of the offset for both rows and columns.",
-                patch=("column : column +", "row : row +")),
-        Mistake("ignores-flips", "The flips have no effect on your answer.", patch=(".flip(-1)", "")),
-        Mistake("flips-all", "You flip every image, regardless of flips.", patch=(" if flips[i] else window", "")),
-        Mistake("flips-the-others", "You flip the images where flips is False, and leave the others as they are.",
-                patch=("flips[i]", "not flips[i]")),
-        Mistake("upside-down", "You turn the image upside down. Left and right belong to the last dimension.",
-                patch=("flip(-1)", "flip(-2)")),
-        Mistake("half-a-turn", "You flip both rows and columns: the image is rotated by 180 degrees.",
-                patch=("flip(-1)", "flip(-2, -1)")),
-        Mistake("flips-the-channels", "You reverse the order of the channels: red becomes blue.",
-                patch=("flip(-1)", "flip(0)")),
-        Mistake("flips-before-cropping", "You flip the padded image and crop afterward, so the window is on the other "
-                "side. Crop first.",
-                patch=(("padded[i, :", "(padded[i].flip(-1) if flips[i] else padded[i])[:"),
+                ("offsets.tolist()", "(0 * offsets + padding).tolist()")),
+        Mistake("one-offset-for-both", "You use the row's offset for columns.", ("column : column +", "row : row +")),
+        Mistake("ignores-flips", "The flips have no effect on your answer.", (".flip(-1)", "")),
+        Mistake("flips-all", "You flip every image, regardless of flips.", (" if flips[i] else window", "")),
+        Mistake("flips-the-others", "You flip where flips is False.", ("flips[i]", "not flips[i]")),
+        Mistake("upside-down", "You flip rows. Left and right belong to the last dimension.", ("flip(-1)", "flip(-2)"),
+                ("flip(-1)", "flip(-2, -1)")),
+        Mistake("flips-the-channels", "You reverse the channels: red becomes blue.", ("flip(-1)", "flip(0)")),
+        Mistake("flips-before-cropping", "Flipping the padded image moves the window to the other side. Crop first.",
+                (("padded[i, :", "(padded[i].flip(-1) if flips[i] else padded[i])[:"),
                        ("window.flip(-1) if flips[i] else", ""))),
-        Mistake("one-for-all", "Every image gets the offset and the flip of the first one.",
-                patch=(("offsets.tolist()", "offsets[:1].tolist() * len(x)"), ("flips[i]", "flips[0]"))),
-        Mistake("one-offset-for-all", "Every image gets the offset of the first one.",
-                patch=("offsets.tolist()", "offsets[:1].tolist() * len(x)")),
-        Mistake("one-flip-for-all", "Every image gets the flip of the first one.", patch=("flips[i]", "flips[0]")),
+        Mistake("one-for-all", "Every image gets the offset or the flip of the first one.",
+                (("offsets.tolist()", "offsets[:1].tolist() * len(x)"), ("flips[i]", "flips[0]")),
+                ("offsets.tolist()", "offsets[:1].tolist() * len(x)"), ("flips[i]", "flips[0]")),
         Mistake("not-cropped", "You return the whole padded image. Crop a window of the original size.",
-                patch=("return out", "return torch.where(flips[:, None, None, None], padded.flip(-1), padded)")),
+                ("return out", "return torch.where(flips[:, None, None, None], padded.flip(-1), padded)")),
         Mistake("window-too-small", "Your window lacks its last row and column: a slice excludes its end index.",
-                patch=(("x.shape[2:]", "x.shape[2] - 1, x.shape[3] - 1"),
+                (("x.shape[2:]", "x.shape[2] - 1, x.shape[3] - 1"),
                        ("torch.empty_like(x)", "x.new_empty(*x.shape[:2], height, width)"))),
-        Mistake("border-repeated", "You pad with the border pixels. The task asks for zeros.",
-                patch=("padding))", 'padding), mode="replicate")')),
-        Mistake("rolls", "Pixels that leave the image on one side come back in on the other: you roll it. Zeros should "
-                "come in.",
-                patch=("padding))", 'padding), mode="circular")')),
+        Mistake("border-repeated", "You pad with pixels of the image, not with zeros.",
+                ("padding))", 'padding), mode="replicate")'), ("padding))", 'padding), mode="circular")')),
     ),
     hints=(
         "Three steps for each image: pad, crop, flip. Start with one image and without flips.",

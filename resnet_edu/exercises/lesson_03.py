@@ -46,9 +46,7 @@ def _norms(words: str, **gradients: Tensor | None) -> Case:
             now, then = parameter.grad, before[name]
             if now is not then and (now is None or then is None or not torch.equal(now, then)):
                 raise Fault(
-                    "changes-the-gradients",
-                    f"it changes the gradient of {name}. A measurement must not change what it measures: the optimizer "
-                    "still needs the gradients.",
+                    "changes-the-gradients", f"it changes the gradient of {name}, which the optimizer still needs."
                 )
         return dict(result) if isinstance(result, dict) else result
 
@@ -100,59 +98,35 @@ LAYER_NORMS = Exercise(
         _TINY, _HUGE, _norms("no parameter has a gradient"),
     ),
     mistakes=(
-        Mistake("none-has-no-norm", "A parameter that was not used in the loss has the gradient None, and None has no "
-                "norm. Leave it out.",
+        Mistake("none-has-no-norm", "A parameter that the loss does not use has the gradient None: leave it out.",
                 symptom=raises(AttributeError, "'NoneType' object has no attribute", lambda f: f(_net()))),
-        Mistake("squares-underflow", "You square in float32: 1e-30 squared is 1e-60, which underflows to 0. (And 1e30 "
-                "squared is infinite.) Converting the result to float64 comes too late.", patch=(".double()", "")),
-        Mistake("one-factor-for-all", "You use the same scale factor for every gradient. A factor large enough for "
-                "1e-30 makes a larger gradient infinite: derive the factor from the gradient itself.",
-                symptom=_one_factor_for_all),
-        Mistake("divides-by-zero", "You divide by the largest entry, even where it is 0: 0 / 0 is nan. The norm of "
-                "zeros is 0.",
-                patch=("parameter.grad.double().norm().item()",
+        Mistake("squares-underflow", "You square in float32, where 1e-30 squared becomes 0 and 1e30 squared infinite. "
+                "Convert before you square.", (".double()", "")),
+        Mistake("one-factor-for-all", "You scale every gradient by the same factor. One that is large enough for 1e-30 "
+                "makes larger ones infinite.", symptom=_one_factor_for_all),
+        Mistake("divides-by-zero", "You divide by the largest entry, even where it is 0: 0 / 0 is nan.",
+                ("parameter.grad.double().norm().item()",
                        "((largest := parameter.grad.abs().max()) * (parameter.grad / largest).norm()).item()")),
         # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
-        Mistake("weights-for-gradients", "You return the norms of the weights. Their gradients are in `.grad`.",
-                patch=(".grad.double()", ".double()"), on=_ORDINARY),
-        Mistake("weights-of-all", "You return the norms of the weights, and for all parameters. Their gradients are in "
-                "`.grad`.", patch=((".grad.double()", ".double()"), ("if parameter.grad is not None", "")),
-                on=_ORDINARY),
-        Mistake("root-forgotten", "You return the squared norm: the square root is missing.",
-                patch=("norm()", "square().sum()"), on=_ORDINARY),
-        Mistake("absolute-sum", "You sum absolute values. That is the L1 norm; the L2 norm squares first.",
-                patch=("norm()", "abs().sum()"), on=_ORDINARY),
-        Mistake("plain-sum", "You sum the entries, so those of opposite sign cancel.", patch=("norm()", "sum()"),
-                on=_ORDINARY),
-        Mistake("largest-entry", "You return the largest entry, not the norm.", patch=("norm()", "abs().max()"),
-                on=_ORDINARY),
+        Mistake("weights-for-gradients", "You return the norms of the weights, not of `.grad`.",
+                (".grad.double()", ".double()"),
+                ((".grad.double()", ".double()"), ("if parameter.grad is not None", "")), on=_ORDINARY),
+        Mistake("root-forgotten", "You return the norm squared.", ("norm()", "square().sum()"), on=_ORDINARY),
+        Mistake("absolute-sum", "You return another size of the gradient, not its L2 norm.", ("norm()", "abs().sum()"),
+                ("norm()", "abs().mean()"), ("norm()", "sum()"), ("norm()", "abs().max()"), on=_ORDINARY),
         Mistake("mean-for-sum", "You take the mean of the squares, so the size of a layer no longer counts. Take their "
-                "sum.", patch=("norm()", "square().mean().sqrt()"), on=_ORDINARY),
-        Mistake("mean-of-absolutes", "You return the mean of the absolute values, not the norm.",
-                patch=("norm()", "abs().mean()"), on=_ORDINARY),
-        Mistake("biases-left-out", "You leave out the biases. The task asks for every parameter that has a gradient.",
-                patch=("is not None", "is not None and parameter.ndim > 1"), on=_ORDINARY),
-        Mistake("modules-for-parameters", "Your names are the names of the modules. One module can have several "
-                "parameters, such as stem.weight and stem.bias.", _by_modules, on=_ORDINARY),
+                "sum.", ("norm()", "square().mean().sqrt()"), on=_ORDINARY),
         Mistake("one-norm-for-all", "You return one norm for the whole network. The task asks for one per parameter.",
                 lambda net: math.hypot(*layer_norms(net).values()), on=_ORDINARY),
         Mistake("names-missing", "You return a list. The task asks for a dict that maps names to norms.",
-                lambda net: list(layer_norms(net).values()), on=_ORDINARY),
-        Mistake("pairs-for-dict", "You return a list of pairs. The task asks for a dict that maps names to norms.",
-                lambda net: list(layer_norms(net).items()), on=_ORDINARY),
-        Mistake("numbered", "Your keys are numbers. The task asks for the names of the parameters.",
-                lambda net: dict(enumerate(layer_norms(net).values())), on=_ORDINARY),
-        Mistake("first-only", "You return only the first parameter: `return` is inside the loop.",
-                lambda net: dict(list(layer_norms(net).items())[:1]), on=_ORDINARY),
-        Mistake("none-as-zero", "You return 0 where there is no gradient. These are different things: leave the "
-                "parameter out.",
-                _instead_of_none(0.0), on=_ORDINARY),
-        Mistake("none-as-nan", "You return nan where there is no gradient. The task asks you to leave the parameter "
-                "out.",
-                _instead_of_none(math.nan), on=_ORDINARY),
-        Mistake("none-as-none", "You return None where there is no gradient. The task asks you to leave the parameter "
-                "out.",
-                _instead_of_none(None), on=_ORDINARY),
+                lambda net: list(layer_norms(net).values()), lambda net: list(layer_norms(net).items()), on=_ORDINARY),
+        Mistake("numbered", "Your keys are not the names of the parameters, such as stem.weight and stem.bias.",
+                lambda net: dict(enumerate(layer_norms(net).values())), _by_modules, on=_ORDINARY),
+        Mistake("first-only", "You leave out some of the parameters that have a gradient.",
+                lambda net: dict(list(layer_norms(net).items())[:1]),
+                ("is not None", "is not None and parameter.ndim > 1"), on=_ORDINARY),
+        Mistake("none-as-zero", "You return a value where there is no gradient. Leave the parameter out.",
+                _instead_of_none(0.0), _instead_of_none(math.nan), _instead_of_none(None), on=_ORDINARY),
     ),
     hints=(
         "net.named_parameters() yields pairs (name, parameter); parameter.grad is its gradient, or None.",
@@ -181,32 +155,25 @@ FACTOR = Exercise(
         call(2, 1.0), call(8, 1.0), call(9, 2.0), call(1, 0.5), call(144, 2 / 144), call(27, 1 / 81), call(576, 0.01),
     ),
     mistakes=(
-        Mistake("root-forgotten", "You return the factor for the variance. The norm changes by its square root.",
-                patch=("math.sqrt", "")),
-        Mistake("half-forgotten", "Your ReLU does not block anything.", patch=(" / 2", "")),
-        Mistake("half-after-the-root", "You halve the norm. The ReLU halves the variance: the half belongs under the "
-                "root.", patch=(" / 2)", ") / 2")),
-        Mistake("twice-for-half", "Your ReLU doubles what it should halve.", patch=("/ 2", "* 2")),
+        Mistake("root-forgotten", "You return the variance's factor. Take its square root.", ("math.sqrt", "")),
+        Mistake("half-forgotten", "Your ReLU does not block anything.", (" / 2", "")),
+        Mistake("half-after-the-root", "You halve the norm. The ReLU halves the variance.", (" / 2)", ") / 2")),
+        Mistake("twice-for-half", "Your ReLU doubles what it should halve.", ("/ 2", "* 2")),
         Mistake("upside-down", "Your fraction is upside down: more inputs must give a larger factor.",
-                patch=("fan_in * variance / 2", "2 / (fan_in * variance)")),
-        Mistake("deviation-for-variance", "You use the variance as if it were the standard deviation: you square it.",
-                patch=("variance / 2", "variance**2 / 2")),
-        Mistake("root-of-variance-only", "You take the root of the variance only. The rest belongs under the root, "
-                "too.",
-                patch=("math.sqrt(fan_in * variance / 2)", "fan_in * math.sqrt(variance) / 2")),
-        Mistake("fan-in-outside", "fan_in is outside the root. A sum of independent terms grows with the square root "
-                "of their number.", patch=("math.sqrt(fan_in * ", "fan_in * math.sqrt(")),
-        Mistake("ignores-variance", "The variance has no effect on your answer.", patch=(" * variance", "")),
-        Mistake("ignores-fan-in", "fan_in has no effect on your answer.", patch=("fan_in * ", "")),
-        Mistake("default-of-pytorch", "You return the factor for PyTorch's default initialization, regardless of the "
-                "variance.",
-                patch=("fan_in * variance / 2", "1 / 6")),
-        Mistake("added-not-multiplied", "You add the fan-in and the variance. One is the number of terms, the other "
-                "their size.", patch=("fan_in * variance", "(fan_in + variance)")),
+                ("fan_in * variance / 2", "2 / (fan_in * variance)")),
+        Mistake("fan-in-outside", "Everything belongs under the root.", ("math.sqrt(fan_in * ", "fan_in * math.sqrt("),
+                ("math.sqrt(fan_in * variance / 2)", "fan_in * math.sqrt(variance) / 2")),
+        Mistake("ignores-variance", "The variance has no effect on your answer.", (" * variance", "")),
+        Mistake("ignores-fan-in", "fan_in has no effect on your answer.", ("fan_in * ", "")),
+        Mistake("default-of-pytorch", "You return the factor of PyTorch's default initialization.",
+                ("fan_in * variance / 2", "1 / 6")),
+        Mistake("added-not-multiplied", "Multiply fan_in by the variance, as it is.",
+                ("fan_in * variance", "(fan_in + variance)"), ("variance / 2", "variance**2 / 2")),
         Mistake("only-even-fan-in", "`//` drops the half of an odd fan_in. The stem's fan_in is 27.",
-                patch=("fan_in * variance / 2", "fan_in // 2 * variance")),
-        Mistake("rounded", "You round. Leave rounding to the code that prints the number: over 55 layers the error "
-                "adds up.",
+                ("fan_in * variance / 2", "fan_in // 2 * variance")),
+        Mistake("never-above-one", "Your factor never exceeds 1, but a gradient can grow from layer to layer, too.",
+                ("math.sqrt(fan_in * variance / 2)", "min(1.0, math.sqrt(fan_in * variance / 2))")),
+        Mistake("rounded", "You round. Over 55 layers, errors add up.",
                 lambda fan_in, variance: round(factor(fan_in, variance), 2)),
         Mistake("torch-takes-tensors", "torch.sqrt takes tensors, and these are plain numbers: use `math`.",
                 symptom=raises(TypeError, "must be Tensor", call(8, 1.0).run)),
@@ -280,49 +247,35 @@ MOVED = Exercise(
         _FINEST, _DOUBLE,
     ),
     mistakes=(
-        Mistake("tolerance", "You overlook small changes: a tolerance (allclose, a threshold, rounding) treats them as "
-                "equal. A frozen layer is one that has not changed at all.",
-                symptom=right_but_not_on(moved, [*_COARSE, _TURNED], [_FINE])),
-        Mistake("compared-in-float32", "You convert the tensors to float32 first, which rounds small differences away. "
-                "Compare them as they are.",
-                patch=(_DIFFER, "not torch.equal(before[name].float(), after[name].float())")),
+        Mistake("tolerance", "A tolerance (allclose, a threshold, rounding) overlooks small changes. A frozen layer "
+                "has not changed at all.", symptom=right_but_not_on(moved, [*_COARSE, _TURNED], [_FINE])),
+        Mistake("compared-in-float32", "You convert to float32 first, which rounds small differences away.",
+                (_DIFFER, "not torch.equal(before[name].float(), after[name].float())")),
         Mistake("squares-underflow", "You square the difference in float32, where 1e-30 squared becomes 0. Compare the "
                 "tensors themselves.", symptom=right_but_not_on(moved, [*_COARSE, _FINE, _TURNED], [_FINEST])),
-        Mistake("numpy-of-a-parameter", "after may hold a network's own parameters. NumPy cannot convert a tensor that "
-                "requires gradients: stay in torch.",
-                symptom=raises(RuntimeError, "Can't call numpy()", call(_EARLY, _TRAINED).run)),
-        Mistake("truth-of-many", "A comparison returns True or False for each entry, and `if` needs a single value. "
-                "When has a tensor changed?",
+        Mistake("numpy-of-a-parameter", "NumPy cannot convert a network's own parameters, which take gradients: stay "
+                "in torch.", symptom=raises(RuntimeError, "Can't call numpy()", call(_EARLY, _TRAINED).run)),
+        Mistake("truth-of-many", "A comparison gives one result per entry, and `if` needs a single one.",
                 symptom=raises(RuntimeError, "Boolean value of Tensor", call(_EARLY, _STEPPED).run)),
-        Mistake("still-for-moved", "You count the tensors that have not changed.", patch=("not ", "")),
-        Mistake("counts-entries", "You count entries. The task asks how many tensors have changed.",
-                patch=(_DIFFER, "int((before[name] != after[name]).sum())")),
-        Mistake("all-for-any", "You count a tensor only if every entry has changed. One is enough.",
-                patch=(_DIFFER, "bool((before[name] != after[name]).all())")),
-        Mistake("changes-cancel", "You sum the changes, so those of opposite sign cancel.",
-                patch=(_DIFFER, "bool((before[name] - after[name]).sum() != 0)")),
-        Mistake("norms-compared", "You compare the norms. A tensor can change direction and keep its norm.",
-                patch=(_DIFFER, "bool(before[name].norm() != after[name].norm())")),
-        Mistake("absolutes-compared", "A number that has only changed its sign counts as unchanged in your answer.",
-                patch=(_DIFFER, "not torch.equal(before[name].abs(), after[name].abs())")),
-        Mistake("growth-only", "You count only entries that have increased.",
-                patch=(_DIFFER, "bool((after[name] > before[name]).any())")),
-        Mistake("first-entry-only", "You look only at the first entry of each tensor.",
-                patch=(_DIFFER, "bool(before[name].flatten()[0] != after[name].flatten()[0])")),
+        Mistake("still-for-moved", "You count the tensors that have not changed.", ("not ", "")),
+        Mistake("all-for-any", "One changed entry is enough, whichever it is.",
+                (_DIFFER, "bool((before[name] != after[name]).all())"),
+                (_DIFFER, "bool(before[name].flatten()[0] != after[name].flatten()[0])")),
+        Mistake("norms-compared", "You compare sums, norms, or absolute values, which can be equal for different "
+                "tensors.", (_DIFFER, "bool(before[name].norm() != after[name].norm())"),
+                (_DIFFER, "bool((before[name] - after[name]).sum() != 0)"),
+                (_DIFFER, "not torch.equal(before[name].abs(), after[name].abs())")),
+        Mistake("growth-only", "You count only increases.", (_DIFFER, "bool((after[name] > before[name]).any())")),
         Mistake("objects-compared", "You check whether they are the same objects (`is`), not whether their numbers are "
-                "equal.",
-                patch=(_DIFFER, "before[name] is not after[name]")),
+                "equal.", (_DIFFER, "before[name] is not after[name]")),
         Mistake("by-place", "You match the tensors by their order in the dicts. Match them by name.",
-                patch=("before[name], after[name]) for name in before",
+                ("before[name], after[name]) for name in before",
                        "one, other) for one, other in zip(before.values(), after.values())")),
-        Mistake("yes-or-no", "You return whether any tensor has changed. The task asks how many.",
-                patch=("sum(", "any(")),
-        Mistake("part-for-count", "You return the fraction of tensors that have changed. The task asks how many.",
-                patch=("in before)", "in before) / len(before)")),
-        Mistake("names-for-count", "You return the names. The task asks how many there are.",
-                patch=(("sum(not", "[name for name in before if not"), (" for name in before)", "]"))),
-        Mistake("stops-at-one", "You stop at the first tensor that has changed.",
-                lambda before, after: min(1, moved(before, after))),
+        Mistake("yes-or-no", "The task asks how many tensors have changed: not whether, which, what fraction, or how "
+                "many entries.", ("sum(", "any("), ("in before)", "in before) / len(before)"),
+                (("sum(not", "[name for name in before if not"), (" for name in before)", "]")),
+                lambda before, after: min(1, moved(before, after)),
+                (_DIFFER, "int((before[name] != after[name]).sum())")),
     ),
     hints=(
         "Loop over the names. Is before[name] the same, entry by entry, as after[name]?",

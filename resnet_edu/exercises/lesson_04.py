@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,9 +15,9 @@ from resnet_edu.exercises.writing import (
     Exercise,
     Fault,
     Mistake,
-    agrees,
     call,
     fits,
+    float64,
     gradients,
     integers,
     raises,
@@ -43,10 +43,7 @@ def _filled(answer: Any, *shape: int) -> Tensor:
     fits(answer, weight)
     result = answer(weight)
     if isinstance(result, Tensor) and bool((weight == 10).all()):
-        raise Fault(
-            "not-in-place",
-            "it returns a tensor and leaves `weight` unchanged. The returned tensor is not used: fill `weight` itself.",
-        )
+        raise Fault("not-in-place", "it returns a tensor, which nobody uses. Fill `weight` itself.")
     if bool((weight == 10).all()):
         raise Fault(
             "weight-unchanged", "it leaves `weight` unchanged. `weight = ...` only gives a new tensor that name."
@@ -110,66 +107,57 @@ HE_NORMAL = Exercise(
         Case("whether {name} fills two weights with the same numbers", _alike),
     ),
     mistakes=(
-        Mistake("in-place-on-a-parameter", "weight is a Parameter: autograd tracks what you do with it and forbids "
-                "changing it in place. Turn gradient tracking off for these lines.",
-                patch=("with torch.no_grad():", "if True:"),
+        Mistake("in-place-on-a-parameter", "weight is a Parameter: autograd forbids changing it in place, unless you "
+                "turn gradients off.", ("with torch.no_grad():", "if True:"),
                 symptom=raises(RuntimeError, "a leaf Variable that requires grad", _small)),
         Mistake("torch-takes-tensors", "torch.sqrt takes tensors, and 2 / fan_in is a plain number: use `math`.",
-                patch=("math.", "torch."), symptom=raises(TypeError, "must be Tensor", _small)),
+                ("math.", "torch."), symptom=raises(TypeError, "must be Tensor", _small)),
         Mistake("only-convolutions", "Your answer accepts only weights with four dimensions. A linear layer's weight "
-                "has two: [out, in].", patch=("    fan_in", "    _, _, rows, columns = weight.shape\n    fan_in"),
+                "has two: [out, in].", ("    fan_in", "    _, _, rows, columns = weight.shape\n    fan_in"),
                 symptom=lambda answer: (
                     _has(2.0)(answer) and raises(Exception, "", lambda one: _filled(one, 4, 3))(answer))),
         Mistake("only-square-kernels", "Your answer is correct for square kernels, but only for those.",
-                patch=("weight[0].numel()", "weight.shape[1] * weight.shape[-1] ** (weight.ndim - 2)"),
+                ("weight[0].numel()", "weight.shape[1] * weight.shape[-1] ** (weight.ndim - 2)"),
                 symptom=lambda answer: _has(2.0)(answer) and not _has(2.0, (512, 64, 1, 5))(answer)),
-        Mistake("no-random-numbers", "Every weight gets the same number, so all filters learn the same. Sample the "
-                "numbers at random.",
-                patch=("normal_(0, ", "fill_("),
-                symptom=lambda answer: _variance_times_fan_in(answer, (8, 4, 3, 3)) == 0),
+        Mistake("no-random-numbers", "Every weight gets the same number, so all filters learn the same.",
+                ("normal_(0, ", "fill_("), symptom=lambda answer: _variance_times_fan_in(answer, (8, 4, 3, 3)) == 0),
         Mistake("filters-alike", "You sample one filter and use it for all, so they all learn the same.",
-                patch=("fan_in))", "fan_in))\n        weight.copy_(weight[:1].expand_as(weight).clone())"),
+                ("fan_in))", "fan_in))\n        weight.copy_(weight[:1].expand_as(weight).clone())"),
                 symptom=_rows_alike),
-        Mistake("same-numbers-each-time", "Your generator starts from the same seed in each call, so every layer gets "
-                "the same numbers.",
-                patch=("fan_in))", "fan_in), generator=torch.Generator().manual_seed(0))"), symptom=_alike),
-        Mistake("adds-to-the-old", "You add to the existing numbers. Replace them.",
-                patch=("weight.normal_", "weight += weight.clone().normal_"),
+        Mistake("same-numbers-each-time", "Each call starts from the same seed, so every layer gets the same numbers.",
+                ("fan_in))", "fan_in), generator=torch.Generator().manual_seed(0))"), symptom=_alike),
+        Mistake("adds-to-the-old", "You keep the existing numbers in your result. Replace them.",
+                ("weight.normal_", "weight += weight.clone().normal_"),
                 symptom=lambda answer: abs(_filled(answer, *_LARGE).mean().item() - 10) < 1),
         Mistake("multiplies-the-old", "You multiply the existing numbers. Replace them.",
-                patch=("weight.normal_", "weight *= weight.clone().normal_"), symptom=_has(200.0)),
+                ("weight.normal_", "weight *= weight.clone().normal_"), symptom=_has(200.0)),
         Mistake("rand-for-randn", "torch.rand samples between 0 and 1, so all numbers are positive. The mean has to be "
-                "0.",
-                patch=("normal_", "uniform_"), symptom=lambda answer: _filled(answer, *_LARGE).min().item() >= 0),
+                "0.", ("normal_", "uniform_"), symptom=lambda answer: _filled(answer, *_LARGE).min().item() >= 0),
         Mistake("variance-for-deviation", "You use the variance, 2 / fan_in, where a standard deviation is required.",
-                patch=("math.sqrt", ""), symptom=_has(4 / 576)),
-        Mistake("root-twice", "You take the square root twice: the standard deviation is the square root of the "
-                "variance, taken once.",
-                patch=("(2 / fan_in)", "(math.sqrt(2 / fan_in))"), symptom=_has(math.sqrt(2 * 576))),
+                ("math.sqrt", ""), symptom=_has(4 / 576)),
+        Mistake("root-twice", "You take the square root of the variance twice. The standard deviation takes it once.",
+                ("(2 / fan_in)", "(math.sqrt(2 / fan_in))"), symptom=_has(math.sqrt(2 * 576))),
         Mistake("fan-out-for-fan-in", "You count how many outputs each input has. The variance of a sum depends on how "
-                "many inputs each output has.", patch=("weight[0]", "weight[:, 0]"), symptom=_has(0.5)),
+                "many inputs each output has.", ("weight[0]", "weight[:, 0]"), symptom=_has(0.5)),
         Mistake("fan-out-without-kernel", "You divide by the number of output channels. How many numbers does one "
-                "output sum?", patch=("weight[0].numel()", "len(weight)"), symptom=_has(4.5)),
+                "output sum?", ("weight[0].numel()", "len(weight)"), symptom=_has(4.5)),
         Mistake("mean-of-both-fans", "You take the mean of fan_in and fan_out. That is Xavier initialization, not He "
-                "initialization.",
-                patch=("math.sqrt(2 / fan_in)", "math.sqrt(4 / (fan_in + weight[:, 0].numel()))"),
+                "initialization.", ("math.sqrt(2 / fan_in)", "math.sqrt(4 / (fan_in + weight[:, 0].numel()))"),
                 symptom=lambda answer: _has(0.8)(answer) or _has(0.4)(answer)),
         Mistake("kernel-not-counted", "You count only the input channels. Each output sums a whole window of each "
-                "channel.",
-                patch=("weight[0].numel()", "weight.shape[1]"), symptom=_has(18.0)),
+                "channel.", ("weight[0].numel()", "weight.shape[1]"), symptom=_has(18.0)),
         Mistake("one-side-of-the-kernel", "You count only one side of the kernel. A window has rows and columns.",
-                patch=("weight[0]", "weight[0, ..., 0]"), symptom=_has(6.0)),
+                ("weight[0]", "weight[0, ..., 0]"), symptom=_has(6.0)),
         Mistake("counts-all-weights", "You divide by the total number of weights. How many of them does one output "
-                "use?",
-                patch=("weight[0]", "weight"), symptom=_has(2 / 256)),
+                "use?", ("weight[0]", "weight"), symptom=_has(2 / 256)),
         Mistake("one-for-two", "Your variance is 1 / fan_in. ReLU lets half of it through, and the weights have to "
-                "compensate for that.", patch=("(2 /", "(1 /"), symptom=_has(1.0)),
-        Mistake("default-of-pytorch", "Your variance is 1 / (3 fan_in): that is PyTorch's default.",
-                patch=("(2 /", "(1 / 3 /"), symptom=_has(1 / 3)),
+                "compensate for that.", ("(2 /", "(1 /"), symptom=_has(1.0)),
+        Mistake("default-of-pytorch", "Your variance is PyTorch's default, 1 / (3 fan_in).", ("(2 /", "(1 / 3 /"),
+                symptom=_has(1 / 3)),
         Mistake("uniform-with-that-bound", "You sample uniformly between plus and minus the standard deviation.",
-                patch=("normal_(0, ", "uniform_(-((2 / fan_in) ** 0.5), "), symptom=_has(2 / 3)),
+                ("normal_(0, ", "uniform_(-((2 / fan_in) ** 0.5), "), symptom=_has(2 / 3)),
         Mistake("uniform", "Your variance is correct, but you sample uniformly. The task asks for a normal "
-                "distribution.", patch=("normal_(0, math.sqrt(2", "uniform_(-((6 / fan_in) ** 0.5), math.sqrt(6"),
+                "distribution.", ("normal_(0, math.sqrt(2", "uniform_(-((6 / fan_in) ** 0.5), math.sqrt(6"),
                 symptom=lambda answer: _has(2.0)(answer) and _fourth_moment(answer) == 2.0),
     ),
     hints=(
@@ -210,7 +198,7 @@ _IMAGES = integers(3, 2, 4, 5) + torch.tensor([1.0, -2.0]).reshape(1, 2, 1, 1)
 def _run(answer: Any, x: Tensor, gamma: Tensor, beta: Tensor, **options: Any) -> dict[str, Any]:
     """Output and running statistics. Raises Fault if an argument is changed that should not be."""
     arguments = [x.clone(), gamma.clone(), beta.clone()]
-    mean, var = _MEAN.clone(), _VAR.clone()
+    mean, var = _MEAN.to(x.dtype, copy=True), _VAR.to(x.dtype, copy=True)
     fits(answer, *arguments, mean, var, **options)
     out = answer(*arguments, mean, var, **options)
     for name, before, after in zip(("x", "gamma", "beta"), (x, gamma, beta), arguments, strict=True):
@@ -289,87 +277,67 @@ BATCH_NORM = Exercise(
         _part("running_mean", "where it started at [1, -1]", _SMALL, training=False),
         _part("running_var", "where it started at [4, 0.25]", _SMALL, training=False),
         Case("the gradients of a loss with respect to x, gamma, and beta, training, x [3, 2, 4, 5]", _gradients),
+        float64(_IMAGES, _GAMMA, _BETA, caller=lambda *answer_and_arguments: _run(*answer_and_arguments)["output"],
+                words="the output of {name}, training, x [3, 2, 4, 5]"),
         Case("whether the running statistics are free of gradients after {name}, training", _statistics_without_graph),
     ),
     mistakes=(
-        Mistake("channels-along-the-columns", "gamma, beta, and the statistics are [C]. With [N, C, H, W], torch "
-                "broadcasts from the right and aligns them with the columns: give them a shape in which C is the "
-                "second of four dimensions.", symptom=_channels_along_columns),
-        Mistake("statistics-of-another-shape", "You combine batch statistics of a different shape with the running "
-                "ones, which are [C]: one number per channel. Over which dimensions do you take the mean, and do you "
-                "keep them?",
+        Mistake("channels-along-the-columns", "torch broadcasts [C] along the columns of [N, C, H, W]. Reshape it so "
+                "that C is the second of four dimensions.", symptom=_channels_along_columns),
+        Mistake("statistics-of-another-shape", "Your batch statistics do not have the shape of the running ones, [C]: "
+                "one number per channel. Which dimensions do you reduce, and which do you keep?",
                 symptom=lambda answer: (
                     raises(RuntimeError, "doesn't match the broadcast shape", _first_run)(answer)
                     or raises(RuntimeError, "the number of sizes provided", _first_run)(answer))),
         Mistake("running-statistics-in-training", "In training, you normalize by the running statistics. Use the "
                 "batch's own statistics there.", symptom=_output_of_running),
-        Mistake("statistics-hold-the-graph", "Your running statistics keep the graph of every batch, so memory use "
-                "grows with each step. They are not trained.",
+        Mistake("statistics-hold-the-graph", "Your running statistics keep every batch's graph in memory.",
                 symptom=lambda answer: (
                     same(_first_run(answer), _first_run(batch_norm)) and not _statistics_without_graph(answer))),
         Mistake("variance-for-deviation", "You divide by the variance. The result does not have standard deviation 1, "
-                "but 1 over the original standard deviation.", patch=("torch.sqrt(", "(")),
-        Mistake("mean-not-subtracted", "You divide by the standard deviation, but leave the mean where it is.",
-                patch=("(x - mean)", "x")),
-        Mistake("not-divided", "You subtract the mean, but do not scale the spread.",
-                patch=(" / torch.sqrt(var + eps)", "")),
+                "but 1 over the original standard deviation.", ("torch.sqrt(", "(")),
+        Mistake("mean-not-subtracted", "You divide by the deviation, but keep the mean.", ("(x - mean)", "x")),
+        Mistake("not-divided", "You subtract the mean, but keep the spread.", (" / torch.sqrt(var + eps)", "")),
         Mistake("eps-after-the-root", "You add eps after the square root. It belongs to the variance.",
-                patch=("torch.sqrt(var + eps)", "(torch.sqrt(var) + eps)")),
-        Mistake("eps-missing", "eps is missing: a constant channel gives 0 / 0.",
-                patch=("var + eps", "var")),
-        Mistake("ignores-eps", "You have hard-coded eps: use the value that you are given.",
-                patch=("var + eps", "var + 1e-5")),
-        Mistake("unbiased-for-normalizing", "You normalize by the unbiased variance (torch's default). The output uses "
-                "the biased one; the unbiased one is for the running statistics.",
-                patch=((", unbiased=False", ""), ("var * n / (n - 1)", "var"))),
+                ("torch.sqrt(var + eps)", "(torch.sqrt(var) + eps)")),
+        Mistake("ignores-eps", "Your eps is missing or hard-coded: use the argument.", ("var + eps", "var + 1e-5"),
+                ("var + eps", "var")),
+        Mistake("unbiased-for-normalizing", "You normalize by the unbiased variance, torch's default. It is for the "
+                "running statistics only.", ((", unbiased=False", ""), ("var * n / (n - 1)", "var"))),
         Mistake("statistics-of-each-image", "You compute the statistics of each image separately. That is "
-                "InstanceNorm: BatchNorm takes all images together.", patch=_normalized_over(2, 3)),
+                "InstanceNorm: BatchNorm takes all images together.", _normalized_over(2, 3)),
         Mistake("statistics-over-channels", "You compute statistics over the channels of each image. That is "
-                "LayerNorm: BatchNorm has one mean per channel.", patch=_normalized_over(1, 2, 3)),
+                "LayerNorm: BatchNorm has one mean per channel.", _normalized_over(1, 2, 3)),
         Mistake("statistics-of-each-pixel", "You compute statistics of each pixel over the batch. All the pixels of a "
-                "channel belong together.", patch=_normalized_over(0)),
-        Mistake("one-mean-for-all", "You take a single mean over everything. Each channel has its own.",
-                patch=_normalized_over(0, 1, 2, 3)),
-        Mistake("affine-forgotten", "gamma and beta have no effect on your answer.",
-                patch=(("return gamma * ", "return "), (" + beta", ""))),
-        Mistake("gamma-forgotten", "gamma has no effect on your answer.", patch=("return gamma * ", "return ")),
-        Mistake("beta-forgotten", "beta has no effect on your answer.", patch=(" + beta", "")),
-        Mistake("gamma-and-beta-swapped", "gamma and beta are swapped.",
-                patch=("gamma, beta =", "beta, gamma =")),
-        Mistake("beta-times-gamma", "You add beta before you multiply by gamma.",
-                patch=(("gamma * (", "gamma * (("), ("+ beta", "+ beta)"))),
-        Mistake("batch-statistics-in-eval", "In eval mode, you still normalize by the batch, so an image's result "
-                "depends on the other images in the batch.",
-                patch=("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)")),
-        Mistake("updates-in-eval", "In eval mode, you still update the running statistics: evaluating test images "
-                "would change the network.",
-                patch=("= running_mean, running_var",
+                "channel belong together.", _normalized_over(0)),
+        Mistake("one-mean-for-all", "You take one mean over all the channels.", _normalized_over(0, 1, 2, 3)),
+        Mistake("affine-forgotten", "gamma and beta do nothing.", (("return gamma * ", "return "), (" + beta", ""))),
+        Mistake("gamma-forgotten", "gamma has no effect.", ("return gamma * ", "return ")),
+        Mistake("beta-forgotten", "beta has no effect.", (" + beta", "")),
+        Mistake("gamma-and-beta-swapped", "gamma and beta are swapped.", ("gamma, beta =", "beta, gamma =")),
+        Mistake("beta-times-gamma", "You scale beta by gamma.", (("gamma * (", "gamma * (("), ("+ beta", "+ beta)"))),
+        Mistake("batch-statistics-in-eval", "In eval mode, you normalize by the batch: an image's result depends on "
+                "others.", ("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)")),
+        Mistake("updates-in-eval", "In eval mode, you still update the running statistics.",
+                ("= running_mean, running_var",
                        "= running_mean.clone(), running_var.clone()\n        batch_norm(x, gamma, beta, "
                        "running_mean, running_var, momentum)")),
-        Mistake("running-statistics-stay", "Your running statistics do not change. `running_mean = ...` only gives a "
-                "new tensor that name; modify the one that you are given.",
-                patch=(("running_mean +=", "running_mean = running_mean +"),
+        Mistake("running-statistics-stay", "`running_mean = ...` makes a new tensor. Change the one that you get.",
+                (("running_mean +=", "running_mean = running_mean +"),
                        ("running_var +=", "running_var = running_var +"))),
         Mistake("momentum-turned-round", "Your momentum is reversed. In PyTorch it is the weight of the *new* value; "
-                "0.1 moves slowly.", patch=("    if training", "    momentum = 1 - momentum\n    if training")),
+                "0.1 moves slowly.", ("    if training", "    momentum = 1 - momentum\n    if training")),
         Mistake("old-values-do-not-fade", "You add a fraction of the new value, but keep all of the old one: the "
-                "statistic grows at every step.", patch=(("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
-        Mistake("replaces-running-statistics", "Your running statistics are those of the last batch. They should only "
-                "move toward them.", patch=("    if training", "    momentum = 1\n    if training")),
-        Mistake("ignores-momentum", "You have hard-coded the momentum: use the value that you are given.",
-                patch=("    if training", "    momentum = 0.1\n    if training")),
+                "statistic grows at every step.", (("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
+        Mistake("ignores-momentum", "You have hard-coded the momentum, perhaps as 1: use the argument.",
+                ("    if training", "    momentum = 0.1\n    if training"),
+                ("    if training", "    momentum = 1\n    if training")),
         Mistake("biased-running-variance", "Your running variance is the biased one. Over many batches it would stay "
-                "too small: it divides by n instead of n - 1.", patch=("var * n / (n - 1)", "var")),
-        Mistake("correction-upside-down", "Your correction is upside down: it makes the running variance smaller.",
-                patch=("n / (n - 1)", "(n - 1) / n")),
-        Mistake("counts-only-images", "In your correction, n is the number of images. How many numbers does a channel "
-                "have?",
-                patch=("x.numel() / x.shape[1]", "len(x)")),
+                "too small: it divides by n instead of n - 1.", ("var * n / (n - 1)", "var")),
+        Mistake("counts-only-images", "Your correction is not that of the unbiased variance. How many numbers does a "
+                "channel have?", ("x.numel() / x.shape[1]", "len(x)"), ("n / (n - 1)", "(n - 1) / n")),
         Mistake("running-deviation", "You keep a running standard deviation. The task asks for the variance.",
-                patch=("var * n / (n - 1)", "(var * n / (n - 1)).sqrt()")),
-        Mistake("detached-statistics", "The mean and variance have no gradient in your answer. They depend on x, so "
-                "the gradient has to flow through them, too.",
-                patch=("        n =", "        mean, var = mean.detach(), var.detach()\n        n =")),
+                ("var * n / (n - 1)", "(var * n / (n - 1)).sqrt()")),
     ),
     hints=(
         "There is one mean and one variance per channel, so over which dimensions of [N, C, H, W] do you take them? "
@@ -403,11 +371,6 @@ _TABLES = (
 )
 
 
-def _as_one_of(cases: Iterable[Case], *wrongs: Callable[..., Any]) -> Callable[[Any], bool]:
-    """The symptom: on these cases, the answer returns the same as one of the others."""
-    return lambda answer: any(all(agrees(answer, wrong, case) for case in cases) for wrong in wrongs)
-
-
 UPDATE_RATIO = Exercise(
     reference=update_ratio, difficulty=1, minutes=5,
     task="Return the size of an update relative to the weight: the L2 norm of the change divided by the L2 norm of the "
@@ -420,58 +383,40 @@ UPDATE_RATIO = Exercise(
         call(integers(3, 2, 3, 3), integers(3, 2, 3, 3, seed=1)),
     ),
     mistakes=(
-        Mistake("divides-by-after", "You divide by the weight after the step. The task asks for the weight before it.",
-                patch=("/ before", "/ after")),
-        Mistake("upside-down", "Your fraction is upside down: a larger step must give a larger number.",
-                patch=(".item()", ".reciprocal().item()")),
-        Mistake("not-divided", "You return the size of the step alone. Relative to which weight?",
-                patch=(" / before.norm()", "")),
-        Mistake("difference-of-norms", "You subtract norms. A weight can change direction and keep its norm: take the "
-                "norm of the difference.", patch=("(after - before).norm()", "(after.norm() - before.norm())")),
-        Mistake("difference-of-norms-without-sign", "You compare norms. A weight can change direction and keep its "
-                "norm: take the norm of the difference.",
-                patch=("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
-        Mistake("ratio-of-norms", "You compare the norms of the two weights. What counts is the step between them.",
-                patch=("(after - before)", "after")),
-        Mistake("root-forgotten", "Your norms are squared: the square roots are missing.",
-                patch=(".item()", ".square().item()")),
-        Mistake("absolutes-for-squares", "You compare absolute values. The L2 norm sums squares and takes the square "
-                "root.", patch=(("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)"))),
-        Mistake("sums-for-norms", "You sum the entries, so those of opposite sign cancel.",
-                patch=(("before).norm", "before).sum"), ("/ before.norm", "/ before.sum"))),
-        Mistake("largest-entries", "You compare the largest entries. The norm includes all of them.",
-                patch=(("before).norm", "before).abs().max"), ("/ before.norm", "/ before.abs().max"))),
-        Mistake("mean-of-ratios", "You compute a ratio for each entry and then take their mean: entries near 0 "
-                "outweigh all others.",
-                symptom=_as_one_of([_FLAT[0], _TINY, _PAIR],
-                    lambda before, after: ((after - before) / before).mean().item(),
-                    lambda before, after: ((after - before) / before).abs().mean().item())),
-        Mistake("norm-of-ratios", "You compute a ratio for each entry and then take the norm: entries near 0 outweigh "
-                "all others.", patch=(".norm() / before.norm())", " / before).norm()"), on=(_FLAT[0], _PAIR)),
+        Mistake("divides-by-after", "You divide by the weight after the step, not before it.", ("/ before", "/ after")),
+        Mistake("upside-down", "Your fraction is upside down.", (".item()", ".reciprocal().item()")),
+        Mistake("not-divided", "You return the size of the step, relative to nothing.", (" / before.norm()", "")),
+        Mistake("difference-of-norms", "You subtract norms, but a weight can change direction and keep its norm.",
+                ("(after - before).norm()", "(after.norm() - before.norm())"),
+                ("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
+        Mistake("ratio-of-norms", "You compare two norms, not the step between.", ("(after - before)", "after")),
+        Mistake("root-forgotten", "Your norms are squared: take the roots.", (".item()", ".square().item()")),
+        Mistake("absolutes-for-squares", "You use sums, absolute values, or largest entries. Take L2 norms.",
+                (("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)")),
+                (("before).norm", "before).sum"), ("/ before.norm", "/ before.sum")),
+                (("before).norm", "before).abs().max"), ("/ before.norm", "/ before.abs().max"))),
+        Mistake("mean-of-ratios", "You average the ratios of the entries: those of entries near 0 outweigh all others.",
+                lambda before, after: ((after - before) / before).mean().item(),
+                lambda before, after: ((after - before) / before).abs().mean().item(), on=(_FLAT[0], _TINY, _PAIR)),
+        Mistake("norm-of-ratios", "You take the norm of the entries' ratios: those of entries near 0 outweigh all "
+                "others.", (".norm() / before.norm())", " / before).norm()"), on=(_FLAT[0], _PAIR)),
         Mistake("one-for-each-entry", "You return one ratio per entry. The task asks for a single number.",
-                symptom=_as_one_of([_FLAT[0], _PAIR],
-                    lambda before, after: (after - before) / before,
-                    lambda before, after: ((after - before) / before).abs(),
-                    lambda before, after: (after - before).abs() / before.norm(),
-                    lambda before, after: (after - before) / before.norm())),
-        Mistake("deviation-for-norm", "You compare standard deviations. They subtract the mean first, so a step that "
-                "moves every weight by the same amount would count as zero.",
-                patch=(("before).norm", "before).std"), ("/ before.norm", "/ before.std")), on=(*_FLAT, *_TABLES)),
-        Mistake("spectral-norm", "For a matrix, torch.linalg.norm(..., 2) is a different norm: the largest singular "
-                "value.",
+                lambda before, after: (after - before) / before,
+                lambda before, after: ((after - before) / before).abs(),
+                lambda before, after: (after - before).abs() / before.norm(),
+                lambda before, after: (after - before) / before.norm(), on=(_FLAT[0], _PAIR)),
+        Mistake("deviation-for-norm", "You use standard deviations, which subtract the mean first. Use norms.",
+                (("before).norm", "before).std"), ("/ before.norm", "/ before.std")), on=(*_FLAT, *_TABLES)),
+        Mistake("spectral-norm", "For a matrix, torch.linalg.norm(..., 2) is the largest singular value.",
                 lambda before, after: (torch.linalg.norm(after - before, 2) / torch.linalg.norm(before, 2)).item(),
                 on=_TABLES),
         Mistake("one-for-each-row", "You take the norm along one dimension, so each row gets its own ratio.",
-                symptom=_as_one_of(_TABLES,
-                    lambda before, after: (after - before).norm(dim=0) / before.norm(dim=0),
-                    lambda before, after: (after - before).norm(dim=1) / before.norm(dim=1),
-                    lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),
-                    lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean())),
-        Mistake("logarithm", "You return the logarithm. The task asks for the ratio itself.",
-                patch=(".item()", ".log10().item()"), on=_FLAT),
-        Mistake("percent", "You return a percentage. The task asks for the ratio itself.",
-                patch=("return ", "return 100 * ")),
-        Mistake("rounded", "You round. Good updates are about a thousandth, so rounding leaves nothing of them.",
+                lambda before, after: (after - before).norm(dim=0) / before.norm(dim=0),
+                lambda before, after: (after - before).norm(dim=1) / before.norm(dim=1),
+                lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),
+                lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean(), on=_TABLES),
+        Mistake("logarithm", "You return the ratio's logarithm.", (".item()", ".log10().item()"), on=_FLAT),
+        Mistake("percent", "You return a percentage, or round. Return the ratio itself.", ("return ", "return 100 * "),
                 lambda before, after: round(update_ratio(before, after), 2)),
     ),
     hints=(

@@ -27,9 +27,7 @@ def _made(answer: Any, channels: int) -> nn.Conv2d:
     fits(answer, channels)
     conv = answer(channels)
     if isinstance(conv, Tensor):
-        raise Fault(
-            "weights-for-layer", "it returns a tensor. It should return the layer, an nn.Conv2d with that weight."
-        )
+        raise Fault("weights-for-layer", "it returns a tensor, not an nn.Conv2d with that weight.")
     if not isinstance(conv, nn.Conv2d):
         raise Fault("no-convolution", f"it should return an nn.Conv2d, but yours returns {type(conv).__name__}.")
     return conv
@@ -38,6 +36,8 @@ def _made(answer: Any, channels: int) -> nn.Conv2d:
 def _shape(channels: int) -> Case:
     def run(answer: Any) -> Any:
         conv = _made(answer, channels)
+        if conv is _made(answer, channels):
+            raise Fault("shared-between-calls", "two calls return the same layer. Create a new one in each call.")
         return {"kernel size": conv.kernel_size, "has a bias": conv.bias is not None, "groups": conv.groups}
 
     return Case(f"the layer {{name}}({channels})", run)
@@ -57,6 +57,11 @@ def _trains(answer: Any) -> Any:
     return True
 
 
+def _off_center(answer: Any) -> bool:
+    weight = _made(answer, 1).weight.detach()
+    return bool(weight.count_nonzero() == 1 == weight.sum() and weight[0, 0, 1, 1] == 0)
+
+
 IDENTITY_CONV = Exercise(
     reference=identity_conv, difficulty=1, minutes=5,
     task="Return an nn.Conv2d from channels to channels with a 3 x 3 kernel, padding 1, and no bias, whose output is "
@@ -66,29 +71,25 @@ IDENTITY_CONV = Exercise(
         _output(integers(2, 3, 4, 5, seed=1)), Case("{name}(2).weight.requires_grad", _trains),
     ),
     mistakes=(
-        Mistake("still-random", "Its weights are still the random ones that nn.Conv2d is initialized with.",
-                patch=("conv.weight.zero_()", "pass"),
+        Mistake("still-random", "Its weights are still those of a new layer.", ("conv.weight.zero_()", "pass"),
                 symptom=lambda answer: not torch.equal(_made(answer, 2).weight, _made(answer, 2).weight)),
-        Mistake("sums-the-channels", "Each output channel sums all input channels. It should look only at its own.",
-                patch=("[c, c, 1, 1]", "[c, :, 1, 1]")),
+        Mistake("sums-the-channels", "Each output channel sums all the inputs.", ("[c, c, 1, 1]", "[c, :, 1, 1]")),
         Mistake("sums-the-window", "Each output pixel sums its whole 3 x 3 window. It should look only at the pixel in "
-                "the center.", patch=("[c, c, 1, 1]", "[c, c]")),
-        Mistake("all-ones", "All weights are 1, so everything in the window is summed, over all channels.",
-                patch=("zero_()", "fill_(1.0)")),
-        Mistake("in-the-corner", "Your 1 is in a corner of the kernel, so the image shifts by one pixel.",
-                patch=("[c, c, 1, 1]", "[c, c, 0, 0]")),
+                "the center.", ("[c, c, 1, 1]", "[c, c]")),
+        Mistake("all-ones", "All weights are 1: you sum the window over all channels.", ("zero_()", "fill_(1.0)")),
+        Mistake("off-center", "Your 1 is not at the center of the kernel, so the image shifts.",
+                ("[c, c, 1, 1]", "[c, c, 0, 0]"), symptom=_off_center),
         Mistake("all-zeros", "All weights are 0: nothing gets through. That is F = 0, the identity of a residual "
-                "block, not of a plain one.", patch=("= 1.0", "= 0.0")),
-        Mistake("mean-of-window", "Your kernel averages the window, which blurs the image.",
-                patch=("[c, c, 1, 1] = 1.0", "[c, c] = 1 / 9")),
-        Mistake("no-padding", "Without padding, the output loses a border of one pixel.", patch=(", padding=1", "")),
+                "block, not of a plain one.", ("= 1.0", "= 0.0")),
+        Mistake("mean-of-window", "Your kernel blurs the image.", ("[c, c, 1, 1] = 1.0", "[c, c] = 1 / 9")),
+        Mistake("no-padding", "Without padding, the output loses a border of one pixel.", (", padding=1", "")),
         Mistake("one-by-one", "Your kernel is 1 x 1. The layers of the network have 3 x 3 kernels.",
-                patch=(("3, padding=1", "1"), ("[c, c, 1, 1]", "[c, c, 0, 0]"))),
+                (("3, padding=1", "1"), ("[c, c, 1, 1]", "[c, c, 0, 0]")),
+                symptom=lambda answer: _made(answer, 1).weight.shape[-1] == 1),
         Mistake("has-a-bias", "Your layer has a bias. Before a BatchNorm, there is none.",
-                patch=("bias=False)", "bias=True)\n    nn.init.zeros_(conv.bias)")),
-        Mistake("grouped", "Your layer processes each channel separately (groups). The network's layers connect all "
-                "channels and have weights for every pair.",
-                patch=(("bias=False", "bias=False, groups=channels"), ("[c, c", "[c, 0")),
+                ("bias=False)", "bias=True)\n    nn.init.zeros_(conv.bias)")),
+        Mistake("grouped", "Your layer has groups. The network's layers have weights for every pair of channels.",
+                (("bias=False", "bias=False, groups=channels"), ("[c, c", "[c, 0")),
                 symptom=lambda answer: _made(answer, 2).groups == 2),
     ),
     hints=(
@@ -126,40 +127,29 @@ GRADIENT_COSINE = Exercise(
         call(integers(2, 3, 3, seed=3), integers(2, 3, 3, seed=4)), _TINY,
     ),
     mistakes=(
-        Mistake("divides-by-eps", "You divide by at least a small number (eps: 1e-8 in F.cosine_similarity). The norms "
-                "are far smaller here, so the result is 0. Make the entries larger first, or leave eps out.",
+        Mistake("divides-by-eps", "You divide by at least eps (1e-8 in F.cosine_similarity), and the norms are far "
+                "smaller. Make the entries larger first.",
                 symptom=lambda answer: (
                     all(agrees(answer, gradient_cosine, case) for case in (*_FLAT, _SQUARE))
                     and abs(float(_TINY.run(answer))) < 0.5
                 )),
         Mistake("underflows", "You multiply in float32: 1e-24 times 1e-24 underflows to 0, and 0 / 0 is nan. Lesson 03 "
-                "has the remedy.", patch=("a.double().flatten(), b.double().flatten()", "a.flatten(), b.flatten()"),
+                "has the remedy.", ("a.double().flatten(), b.double().flatten()", "a.flatten(), b.flatten()"),
                 symptom=right_but_not_on(gradient_cosine, (*_FLAT, _SQUARE), [_TINY])),
-        Mistake("only-vectors", "Your answer is correct only for vectors. A gradient with respect to an image has more "
-                "dimensions; treat all its entries as one long vector.",
-                patch=("a.double().flatten(), b.double().flatten()", "a.double(), b.double()"),
+        Mistake("only-vectors", "Your answer is correct only for vectors. Treat all entries of a gradient as one long "
+                "vector.", ("a.double().flatten(), b.double().flatten()", "a.double(), b.double()"),
                 symptom=right_but_not_on(gradient_cosine, _FLAT, [_SQUARE])),
         # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
-        Mistake("not-normalized", "You return the product, not the cosine: divide by both norms.",
-                patch=(" / (a.norm() * b.norm())", ""), on=_FLAT),
-        Mistake("one-length", "You divide by only one of the norms.", patch=("(a.norm() * b.norm())", "a.norm()"),
-                on=_FLAT),
-        Mistake("other-length", "You divide by only one of the norms.", patch=("(a.norm() * b.norm())", "b.norm()"),
-                on=_FLAT),
-        Mistake("squared-lengths", "You divide by the squared norms: the square roots are missing.",
-                patch=("(a.norm() * b.norm())", "(a @ a * (b @ b))"), on=_FLAT),
-        Mistake("lengths-added", "You add the norms. Multiply them.", patch=("a.norm() * b", "a.norm() + b"),
-                on=_FLAT),
-        Mistake("mean-for-sum", "You take the mean of the products, but norms that use sums.",
-                patch=("a @ b", "(a * b).mean()"), on=_FLAT),
-        Mistake("sign-lost", "Opposite directions have the cosine -1. Your sign is lost.",
-                patch=("a @ b", "abs(a @ b)"), on=_FLAT),
+        Mistake("not-normalized", "Divide by the product of both norms.", (" / (a.norm() * b.norm())", ""),
+                ("(a.norm() * b.norm())", "a.norm()"), ("(a.norm() * b.norm())", "b.norm()"),
+                ("(a.norm() * b.norm())", "(a @ a * (b @ b))"), ("a.norm() * b", "a.norm() + b"), on=_FLAT),
+        Mistake("mean-for-sum", "You average the products. Sum them.", ("a @ b", "(a * b).mean()"), on=_FLAT),
+        Mistake("sign-lost", "The cosine of opposite directions is -1.", ("a @ b", "abs(a @ b)"), on=_FLAT),
         Mistake("angle-for-cosine", "You return the angle. The task asks for its cosine.",
-                patch=(("float(", "float(torch.acos(("), ("b.norm()))", "b.norm())).clamp(-1, 1)))")), on=_FLAT),
-        Mistake("distance", "You return 1 minus the cosine.", patch=("a @ b", "1 - a @ b"), on=_FLAT),
-        Mistake("correlation", "You subtract the means first. That gives the correlation of the entries, not the "
-                "cosine of the angle.",
-                patch=("    return", "    a, b = a - a.mean(), b - b.mean()\n    return"), on=_FLAT),
+                (("float(", "float(torch.acos(("), ("b.norm()))", "b.norm())).clamp(-1, 1)))")), on=_FLAT),
+        Mistake("distance", "You return 1 minus the cosine.", ("a @ b", "1 - a @ b"), on=_FLAT),
+        Mistake("correlation", "You subtract the means first. That gives the correlation of the entries.",
+                ("    return", "    a, b = a - a.mean(), b - b.mean()\n    return"), on=_FLAT),
     ),
     hints=(
         "Flatten both first: a.flatten() is one long vector, whatever the shape was.",

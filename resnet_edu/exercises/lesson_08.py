@@ -15,11 +15,11 @@ from resnet_edu.exercises.writing import (
     Exercise,
     Mistake,
     agrees,
+    beyond,
     built,
     call,
     called,
     fits,
-    gradients_of,
     integers,
     normal,
     output,
@@ -27,6 +27,7 @@ from resnet_edu.exercises.writing import (
     raises,
     right_but_not_on,
     shape,
+    shortcut_mistakes,
 )
 
 # --- multiply-adds ----------------------------------------------------------------------------------------------------
@@ -44,41 +45,30 @@ MULTIPLY_ADDS = Exercise(
          "kernel x kernel, and it has no bias. How many products of a pixel and a weight does it compute for one "
          "image? Products with padded zeros count.",
     cases=(
-        call(1, 1, 1, 1), call(1, 1, 1, 4), call(2, 3, 1, 1), call(2, 3, 1, 4), call(1, 1, 3, 4), call(2, 3, 3, 5),
-        call(2, 3, 3, 5, 1, 1), call(2, 3, 3, 6, 2, 1), call(4, 2, 1, 7, 2), call(2, 5, 3, 8, 3),
-        call(3, 64, kernel=7, size=224, stride=2, padding=3), call(64, 64, 3, 56, 1, 1),
+        call(1, 1, 1, 1), call(1, 1, 1, 4), call(2, 1, 1, 4), call(2, 3, 1, 1), call(2, 3, 1, 4), call(1, 1, 3, 4),
+        call(2, 3, 3, 5), call(2, 3, 3, 5, 1, 1), call(2, 3, 3, 6, 2, 1), call(4, 2, 1, 7), call(4, 2, 1, 7, 2),
+        call(2, 5, 3, 8, 3), call(3, 64, kernel=7, size=224, stride=2, padding=3), call(64, 64, 3, 56, 1, 1),
     ),
     mistakes=(
-        Mistake("counts-weights", "You count the weights. Each weight is used once per output pixel.",
-                patch=("side**2 * ", "")),
-        Mistake("side-of-the-input", "You count the input pixels. Products are computed for each output pixel.",
-                patch=("side**2", "size**2")),
+        Mistake("counts-weights", "You count weights. Each is used once per output pixel.", ("side**2 * ", "")),
+        Mistake("side-of-the-input", "You count the input pixels, not the output pixels.", ("side**2", "size**2")),
         Mistake("ignores-kernel-and-padding", "Your side length is size // stride. The kernel and the padding change "
-                "it, too.",
-                patch=(" + 2 * padding - kernel) // stride + 1", ") // stride")),
-        Mistake("ignores-stride", "You leave out the stride: with it, there are fewer output pixels.",
-                patch=(" // stride", "")),
-        Mistake("ignores-padding", "You leave out the padding: with it, there are more output pixels.",
-                patch=(" + 2 * padding", "")),
-        Mistake("pads-one-side", "You pad only one side. There are two.", patch=("2 * padding", "padding")),
-        Mistake("rounds-up", "Your side length is rounded up. A window that does not fit is left out.",
-                patch=("kernel) //", "kernel + stride - 1) //")),
-        Mistake("side-without-one", "Your output is one pixel short: the window fits at its starting position, too.",
-                patch=(" + 1", "")),
-        Mistake("one-row", "You count only one row of pixels. The maps have rows and columns.",
-                patch=("side**2", "side")),
-        Mistake("kernel-not-squared", "Your kernel has only one row. It is kernel x kernel.",
-                patch=("kernel**2", "kernel")),
-        Mistake("one-input-channel", "A kernel has one slice per input channel: you count only one of them.",
-                patch=(" * in_channels", "")),
-        Mistake("kernel-forgotten", "You count one product for each pair of channels: the kernel has more weights.",
-                patch=(" * kernel**2", "")),
+                "it, too.", (" + 2 * padding - kernel) // stride + 1", ") // stride")),
+        Mistake("ignores-stride", "With the stride, there are fewer output pixels.", (" // stride", "")),
+        Mistake("ignores-padding", "With the padding, there are more output pixels.", (" + 2 * padding", "")),
+        Mistake("pads-one-side", "You pad only one side. There are two.", ("2 * padding", "padding")),
+        Mistake("rounds-up", "Round down: windows that do not fit are out.", ("kernel) //", "kernel + stride - 1) //"),
+                (("side = (", "side = round(("), (" // stride + 1", " / stride + 1)"))),
+        Mistake("side-without-one", "The window fits at its starting position, too.", (" + 1", "")),
+        Mistake("one-row", "You count a single row of pixels. A map has rows and columns.", ("side**2", "side")),
+        Mistake("kernel-not-squared", "A kernel is kernel x kernel: you count fewer products.", ("kernel**2", "kernel"),
+                (" * kernel**2", "")),
+        Mistake("one-input-channel", "A kernel has one slice per input: you count one.", (" * in_channels", "")),
         Mistake("counts-additions-too", "You count the additions, too, which doubles the number. One product with its "
-                "addition is one multiply-add.", patch=("return", "return 2 *")),
+                "addition is one multiply-add.", ("return", "return 2 *")),
         Mistake("counts-a-bias", "You count a bias for each output number. There is none here, and it would not be a "
-                "product.", patch=("kernel**2 * in_channels", "(kernel**2 * in_channels + 1)")),
-        Mistake("one-output-channel", "You count only one output map. There are out_channels of them.",
-                patch=(" * out_channels", "")),
+                "product.", ("kernel**2 * in_channels", "(kernel**2 * in_channels + 1)")),
+        Mistake("one-output-channel", "You count only one output map.", (" * out_channels", "")),
     ),
     hints=(
         "How many numbers does the output have? The side length, squared, times the channels.",
@@ -154,82 +144,45 @@ BOTTLENECK = Exercise(
          "next exercise needs that.",
     cases=(
         *_SHAPES, parameters(8, 2), parameters(4, 2), parameters(8, 3, 2), parameters(8, 2, 2), output(_X, 8, 2),
-        output(_NARROW, 4, 2), output(_X, 8, 3, 2), output(_X, 8, 2, 2), output(_X, 8, 3, 2, mode="eval"),
-        gradients_of(_X, 8, 3, 2), Case("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
+        output(_NARROW, 4, 2), output(_X, 8, 3, 2), output(_X, 8, 2, 2), *beyond(_X, 8, 3, 2),
+        Case("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
     ),
     mistakes=(
-        Mistake("skip-forgotten", "The shortcut is not added: this is a plain block.",
-                patch=(" + self.shortcut(x)", "")),
-        Mistake("skip-twice", "The shortcut is added twice.", patch=("out + self", "out + 2 * self")),
-        Mistake("relu-before-addition", "The last ReLU comes before the addition. It belongs after it.",
-                patch=("(out + self.shortcut(x))", "(out) + self.shortcut(x)")),
-        Mistake("relu-on-both", "There is a ReLU before the addition, too, so what the branch adds cannot be "
-                "negative.",
-                patch=("(out + ", "(F.relu(out) + ")),
-        Mistake("no-last-relu", "The ReLU after the addition is missing.", patch=("F.relu(out + ", "(out + ")),
-        Mistake("no-first-relu", "The ReLU after the first BatchNorm is missing.",
-                patch=("F.relu(self.bn1", "(self.bn1")),
-        Mistake("no-second-relu", "The ReLU after the second BatchNorm is missing.",
-                patch=("F.relu(self.bn2", "(self.bn2")),
-        Mistake("no-inner-relu", "There is no ReLU inside the branch: three convolutions in a row are equivalent to "
-                "one.",
-                patch=(("F.relu(self.bn1", "(self.bn1"), ("F.relu(self.bn2", "(self.bn2"))),
-        Mistake("stride-on-first", "Your first convolution takes the stride, as in the paper (v1). The task asks for "
-                "torchvision's block.",
-                patch=(("(in_channels, channels, 1", "(in_channels, channels, 1, stride"), ("3, stride", "3"))),
-        Mistake("stride-on-last", "Your last convolution takes the stride. The 3 x 3 convolution should take it.",
-                patch=(("4 * channels, 1, bias", "4 * channels, 1, stride, bias"), ("3, stride", "3"))),
-        Mistake("stride-twice", "Two convolutions of the branch take the stride, so it downsamples twice.",
-                patch=("(in_channels, channels, 1", "(in_channels, channels, 1, stride")),
-        Mistake("stride-on-one-path", "Only one of branch and shortcut takes the stride. Both terms of the sum need "
-                "the same size.",
-                patch=("1, stride", "1")),
-        Mistake("projection-without-norm", "The shortcut's convolution is not followed by BatchNorm.",
-                patch=("nn.BatchNorm2d(4 * channels),", "")),
-        Mistake("projection-always", "If the shape stays the same, the shortcut should be x itself, without weights: "
-                "compare in_channels with the number of channels that the block outputs.",
-                patch=("stride != 1 or in_channels != 4 * channels", "True")),
-        Mistake("projects-only-for-stride", "The channels can change without a stride, too, as in the first block of "
-                "the first stage.", patch=(" or in_channels != 4 * channels", "")),
-        Mistake("projects-only-for-channels", "The size can change while the channels stay the same: the shortcut has "
-                "to match.",
-                patch=("stride != 1 or ", "")),
-        Mistake("never-projects", "If the shape changes, x cannot be added as it is.",
-                patch=("stride != 1 or in_channels != 4 * channels", "False")),
-        Mistake("no-expansion", "Your last convolution outputs `channels` channels. A bottleneck widens again, to "
-                "four times as many.",
-                patch=(("(channels, 4 * ", "(channels, "), ("bn3 = nn.BatchNorm2d(4 * ", "bn3 = nn.BatchNorm2d("),
+        *shortcut_mistakes("4 * channels"),
+        Mistake("no-inner-relu", "A ReLU inside the branch is missing.",
+                (("F.relu(self.bn1", "(self.bn1"), ("F.relu(self.bn2", "(self.bn2")), ("F.relu(self.bn1", "(self.bn1"),
+                ("F.relu(self.bn2", "(self.bn2")),
+        Mistake("stride-on-first", "The 3 x 3 convolution, and only that, takes the stride. (The paper's v1 has it on "
+                "the first.)", (("(in_channels, channels, 1", "(in_channels, channels, 1, stride"), ("3, stride", "3")),
+                (("4 * channels, 1, bias", "4 * channels, 1, stride, bias"), ("3, stride", "3")),
+                ("(in_channels, channels, 1", "(in_channels, channels, 1, stride")),
+        Mistake("stride-on-one-path", "Only one of branch and shortcut takes the stride, and their sizes differ.",
+                ("1, stride", "1")),
+        Mistake("no-expansion", "Your last convolution outputs `channels` channels. Widen to four times as many.",
+                (("(channels, 4 * ", "(channels, "), ("bn3 = nn.BatchNorm2d(4 * ", "bn3 = nn.BatchNorm2d("),
                        ("!= 4 * ", "!= "), ("(in_channels, 4 * ", "(in_channels, "), ("2d(4 * ", "2d("))),
-        Mistake("expands-early", "Your 3 x 3 convolution already outputs 4 * channels. It should work on the narrow "
-                "part.",
-                patch=(("(channels, 4", "(4 * channels, 4"), ("channels, 3", "4 * channels, 3"),
-                       ("bn2 = nn.BatchNorm2d(", "bn2 = nn.BatchNorm2d(4 * "))),
-        Mistake("not-narrowed", "Your 3 x 3 convolution works on 4 * channels, so nothing is saved.",
-                patch=(("super().__init__()", "super().__init__()\n        channels *= 4"),
+        Mistake("expands-early", "Your 3 x 3 convolution has 4 * channels. It belongs on the narrow part.",
+                (("(channels, 4", "(4 * channels, 4"), ("channels, 3", "4 * channels, 3"),
+                       ("bn2 = nn.BatchNorm2d(", "bn2 = nn.BatchNorm2d(4 * ")),
+                (("super().__init__()", "super().__init__()\n        channels *= 4"),
                        ("(channels, 4 * ", "(channels, "), ("self.bn3 =", "channels //= 4\n        self.bn3 ="))),
-        Mistake("all-three-by-three", "All your kernels are 3 x 3. The first and the last should be 1 x 1.",
-                patch=(("(in_channels, channels, 1", "(in_channels, channels, 3, padding=1"),
-                       ("4 * channels, 1, bias", "4 * channels, 3, padding=1, bias"))),
-        Mistake("all-one-by-one", "All your kernels are 1 x 1: no pixel sees its neighbor.",
-                patch=("3, stride, padding=1", "1, stride")),
-        Mistake("bias-before-norm", "Your convolutions have biases, which have no effect: BatchNorm subtracts the "
-                "mean.",
-                patch=("stride, padding=1, bias=False", "stride, padding=1"), symptom=_has_biases),
-        Mistake("norm-forgotten", "The convolutions are not followed by BatchNorm.",
-                patch=("shortcut = nn.Identity()", "bn1 = self.bn2 = self.bn3 = self.shortcut = nn.Identity()")),
-        Mistake("no-last-norm", "The last convolution is not followed by BatchNorm.",
-                patch=("shortcut = nn.Identity()", "bn3 = self.shortcut = nn.Identity()")),
+        Mistake("all-three-by-three", "Your kernels are all alike: 1 x 1, 3 x 3, and 1 x 1 are wanted.",
+                (("(in_channels, channels, 1", "(in_channels, channels, 3, padding=1"),
+                       ("4 * channels, 1, bias", "4 * channels, 3, padding=1, bias")),
+                ("3, stride, padding=1", "1, stride")),
+        Mistake("bias-before-norm", "Your convolutions have biases, which BatchNorm subtracts again.",
+                ("stride, padding=1, bias=False", "stride, padding=1"), symptom=_has_biases),
+        Mistake("norm-forgotten", "A convolution is not followed by BatchNorm.",
+                ("shortcut = nn.Identity()", "bn1 = self.bn2 = self.bn3 = self.shortcut = nn.Identity()"),
+                ("shortcut = nn.Identity()", "bn3 = self.shortcut = nn.Identity()")),
         Mistake("shared-norm", "Two convolutions share one BatchNorm: each needs its own.",
-                patch=("bn2 = nn.BatchNorm2d(channels)", "bn2 = self.bn1")),
-        Mistake("no-padding", "Your 3 x 3 convolution has no padding, so it cuts off the border.",
-                patch=(", padding=1", "")),
-        Mistake("pads-one-by-one", "Your 1 x 1 convolutions have padding, so a border of zeros grows.",
-                patch=(("(in_channels, channels, 1", "(in_channels, channels, 1, padding=1"),
+                ("bn2 = nn.BatchNorm2d(channels)", "bn2 = self.bn1")),
+        Mistake("no-padding", "Pad the 3 x 3 convolution, and no other, so that the size stays.", (", padding=1", ""),
+                (("(in_channels, channels, 1", "(in_channels, channels, 1, padding=1"),
                        ("4 * channels, 1, bias", "4 * channels, 1, padding=1, bias"))),
-        Mistake("made-in-another-order", "Your block computes the right result. Only create its layers in the order "
-                "in which the data passes through them: convolution, BatchNorm, convolution, BatchNorm, convolution, "
-                "BatchNorm, shortcut.",
-                patch=("self.conv1 =", "self.bn2 = nn.BatchNorm2d(channels)\n        self.conv1 ="),
+        Mistake("made-in-another-order", "Your block computes the right result, but from layers in another order. "
+                "Create them in the order of the task, the shortcut last.",
+                ("self.conv1 =", "self.bn2 = nn.BatchNorm2d(channels)\n        self.conv1 ="),
                 symptom=_ordered_otherwise),
     ),
     hints=(
@@ -308,6 +261,14 @@ def _independent(answer: Any) -> bool:
     return all(torch.equal(state[name], before[name]) for name in before)
 
 
+def _sorts_names(answer: Any) -> bool:
+    """It loads the right numbers only where the names on both sides sort alike."""
+    block, state = built(_Other, 8, 2, 1), _state(8, 2, 1)
+    answer(block, {f"0.{name}": tensor for name, tensor in zip(block.state_dict(), state.values(), strict=True)})
+    loaded = all(map(torch.equal, block.state_dict().values(), state.values()))
+    return loaded and not agrees(answer, load_torchvision, _loads("train", 8, 2, 1))
+
+
 _INDEPENDENT = Case("whether `state` stays as it was when the block is trained afterward", _independent)
 
 
@@ -334,37 +295,28 @@ LOAD_TORCHVISION = Exercise(
         Case("the sums of block's tensors, after {name}(block, state)", _every), _INDEPENDENT,
     ),
     mistakes=(
-        Mistake("nothing-loaded", "The block has not changed. (load_state_dict with strict=False silently skips every "
-                "name that it does not know. Creating a new dict, or assigning a different tensor to a loop variable, "
-                "has no effect on the block.)", patch=("(renamed)", "(state, strict=False)")),
-        Mistake("statistics-forgotten", "BatchNorm's running statistics are not loaded. They are in the state dict, "
-                "but not among the parameters.", patch=_only('"running" not in name and tensor.ndim')),
-        Mistake("counter-forgotten", "num_batches_tracked, BatchNorm's batch counter, is not loaded.",
-                patch=_only("tensor.ndim")),
-        Mistake("convolutions-only", "You load only the convolutions. The BatchNorms have weights, too.",
-                patch=_only("tensor.ndim == 4")),
-        Mistake("norms-only", "You load only the BatchNorms. The convolutions stay as they were.",
-                patch=_only("tensor.ndim < 4")),
-        Mistake("shortcut-forgotten", "The shortcut's weights are not loaded.", patch=_only('"around" not in name')),
+        Mistake("nothing-loaded", "The block has not changed: strict=False skips unknown names, and assigning to a "
+                "loop variable does nothing.", ("(renamed)", "(state, strict=False)")),
+        Mistake("statistics-forgotten", "BatchNorm's running statistics, or their counter, are not loaded.",
+                _only('"running" not in name and tensor.ndim'), _only("tensor.ndim")),
+        Mistake("convolutions-only", "You load only some of the layers: convolutions, BatchNorms, and the shortcut "
+                "count.", _only("tensor.ndim == 4"), _only("tensor.ndim < 4"), _only('"around" not in name')),
         Mistake("goes-by-shape", "You match tensors by shape. Several tensors have the same one.",
-                patch=("(renamed)",
+                ("(renamed)",
                        "({n: next(t for t in renamed.values() if t.shape == renamed[n].shape) for n in renamed})")),
-        Mistake("goes-by-sorted-names", "You sort the names. Different names sort differently: keep their original "
-                "order.",
-                patch=("(zip(block.state_dict(), state.values(),",
+        Mistake("goes-by-sorted-names", "You sort the names, but other names sort differently: keep the order.",
+                ("(zip(block.state_dict(), state.values(),",
                        "(zip(sorted(block.state_dict()), (state[name] for name in sorted(state)),"),
-                symptom=raises(RuntimeError, "size mismatch", lambda answer: _loaded(answer, 4, 2, 1))),
-        Mistake("names-not-changed", "torchvision's names are not the names in this block. Which of them belong "
-                "together?", patch=("(renamed)", "(state)"),
+                symptom=_sorts_names),
+        Mistake("names-not-changed", "torchvision's names are not those in this block.", ("(renamed)", "(state)"),
                 symptom=raises(RuntimeError, "Missing key(s)", lambda answer: _loaded(answer, 8, 2, 1))),
-        Mistake("lists-not-aligned", "You pair tensors of different kinds: a state dict includes BatchNorm's "
-                "statistics, parameters() does not.",
-                patch=("    block.load_state_dict(renamed)",
+        Mistake("lists-not-aligned", "Your pairs do not match: a state dict has statistics, parameters() does not.",
+                ("    block.load_state_dict(renamed)",
                        "    for p, tensor in zip(block.parameters(), renamed.values()):\n        "
                        "p.data.copy_(tensor)"),
                 symptom=raises(RuntimeError, "must match the size of tensor", lambda answer: _loaded(answer, 8, 2, 1))),
         Mistake("shares-memory", "Your block holds the tensors of `state` themselves, so training it changes `state`. "
-                "Copy them.", patch=("(renamed)", "(renamed, assign=True)"),
+                "Copy them.", ("(renamed)", "(renamed, assign=True)"),
                 symptom=right_but_not_on(load_torchvision, [_loads("train", 8, 2, 1)], [_INDEPENDENT])),
     ),
     hints=(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resnet_edu.exercises.writing import Case, Exercise, Mistake, Once, call, fits, gradients, raises
+from resnet_edu.exercises.writing import Case, Exercise, Mistake, Once, call, fits, float64, gradients, raises
 
 # --- paths ------------------------------------------------------------------------------------------------------------
 
@@ -24,28 +24,23 @@ PATH_LENGTHS = Exercise(
     reference=path_lengths, difficulty=1, minutes=3,
     task="A network of n blocks has 2**n paths: at each block, a path takes the branch or bypasses it. Return a list "
          "of n + 1 whole numbers: how many paths go through exactly 0, 1, ... n branches.",
-    cases=(call(1), call(2), call(3), call(4), call(9), call(27)),
+    cases=(call(1), call(2), call(3), call(4), call(9), call(27),
+           call(60, alone=("inexact", "Your numbers are right only as long as a float is exact. Count with ints."))),
     mistakes=(
-        Mistake("ends-too-early", "Your list ends too early. There is one more length: through every branch.",
-                patch=("range(n + 1)", "range(n)")),
-        Mistake("starts-at-one", "Your list starts at length 1. One path goes through no branch at all.",
-                patch=("range(n", "range(1, n")),
-        Mistake("one-of-each", "You count one path per length. Which blocks a path takes the branch at matters, too.",
-                patch=("math.comb(n, k)", "1")),
-        Mistake("powers-of-two", "Your numbers double from length to length. Their sum has to be 2**n.",
-                patch=("math.comb(n, k)", "2**k")),
+        Mistake("ends-too-early", "Your list lacks the path through every branch.", ("range(n + 1)", "range(n)")),
+        Mistake("middle-twice", "For an even n, your list has its middle number twice.",
+                lambda n: (half := path_lengths(n)[: n // 2 + 1]) + half[::-1]),
+        Mistake("starts-at-one", "One path goes through no branch: start at length 0.", ("range(n", "range(1, n")),
+        Mistake("one-of-each", "You count one path per length, but paths can differ in their blocks.",
+                ("math.comb(n, k)", "1")),
+        Mistake("powers-of-two", "Your numbers are powers of two. Only their sum is one.", ("math.comb(n, k)", "2**k")),
         Mistake("order-counts", "You count the same choice of branches several times, once for each order. A path "
-                "takes them in the order of the network.", patch=("comb", "perm")),
+                "takes them in the order of the network.", ("comb", "perm")),
         Mistake("parts-for-numbers", "You return fractions of the total. The task asks how many paths there are.",
-                patch=("math.comb(n, k)", "math.comb(n, k) / 2**n")),
-        Mistake("whole-but-floats", "Your numbers are correct, but they are floats. Paths are counted with ints.",
-                patch=("math.comb(n, k)", "float(math.comb(n, k))")),
-        Mistake("adds-up", "You count the paths of at most this length. The task asks for exactly this length.",
-                lambda n: list(accumulate(path_lengths(n)))),
-        Mistake("lengths-for-numbers", "You return the lengths. The task asks how many paths have each of them.",
-                patch=("math.comb(n, k)", "k")),
-        Mistake("one-number", "You return one number for all the paths. The task asks for one per length.",
-                lambda n: 2**n),
+                ("math.comb(n, k)", "math.comb(n, k) / 2**n")),
+        Mistake("adds-up", "You count the paths of at most this length.", lambda n: list(accumulate(path_lengths(n)))),
+        Mistake("lengths-for-numbers", "You return lengths, not how many paths have them.", ("math.comb(n, k)", "k")),
+        Mistake("one-number", "You return one number for all the paths. Return one per length.", lambda n: 2**n),
     ),
     hints=(
         "Write down the four paths of two blocks. How many have length 0, 1, 2?",
@@ -82,34 +77,29 @@ FILTER_NORMALIZE = Exercise(
     cases=(
         call(torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 10.0]])), call(_D, _W),
         call(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 0.0], [3.0, -4.0]])),
-        call(_D4, _W4, words="{name}(direction, weights) of shape [3, 2, 2, 2]"),
+        call(_D4, _W4, words="{name}(direction, weights) of shape [3, 2, 2, 2]",
+             alone=("only-matrices", "Your answer is right for [O, I], but a filter can have more dimensions.")),
+        float64(_D, _W),
     ),
     mistakes=(
-        Mistake("whole-tensor", "You scale the whole tensor by one number. Each filter has its own norm.",
-                lambda d, w: d * (w.norm() / d.norm())),
+        Mistake("whole-tensor", "Each filter has its own norm.", lambda d, w: d * (w.norm() / d.norm())),
         Mistake("unit-length", "You scale each filter to norm 1. It should have the norm of the network's filter.",
-                patch=("weights.flatten(1).norm(dim=1) /", "1 /")),
-        Mistake("upside-down", "Your factor is upside down: a filter with a larger norm in the network gets a smaller "
-                "step.",
-                patch=("* length", "/ length")),
+                ("weights.flatten(1).norm(dim=1) /", "1 /")),
+        Mistake("upside-down", "Your factor is upside down.", ("* length", "/ length")),
         Mistake("not-divided", "You multiply by the norm of the network's filter, but keep the direction's own random "
-                "norm.",
-                patch=(" / direction.flatten(1).norm(dim=1)", "")),
-        Mistake("squares-for-norms", "Your norms are squared: the square root is missing.",
-                patch=("length.view", "length.square().view")),
-        Mistake("absolute-sums", "You use sums of absolute values. The task asks for the L2 norm.",
-                patch=(("norm(dim=1) /", "norm(1, dim=1) /"), ("norm(dim=1)\n", "norm(1, dim=1)\n"))),
-        Mistake("inputs-for-outputs", "You use the second dimension, the inputs. A filter is all the weights of one "
-                "output: the first dimension.",
-                lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim))),
-        Mistake("kernels-for-filters", "You scale each kernel separately. A filter is all the kernels of one output.",
-                lambda d, w: d * _norms(w, -2, -1) / _norms(d, -2, -1) if d.ndim > 2 else filter_normalize(d, w)),
-        Mistake("last-dimension", "You take the norm along the last dimension only. A filter includes all dimensions "
-                "but the first.",
+                "norm.", (" / direction.flatten(1).norm(dim=1)", "")),
+        Mistake("absolute-sums", "You do not use L2 norms, but sums, squares, or deviations.",
+                (("norm(dim=1) /", "norm(1, dim=1) /"), ("norm(dim=1)\n", "norm(1, dim=1)\n")),
+                (("weights.flatten(1).norm", "weights.flatten(1).std"),
+                       ("direction.flatten(1).norm", "direction.flatten(1).std")),
+                ("length.view", "length.square().view")),
+        Mistake("inputs-for-outputs", "A filter is all the weights of one output: all dimensions but the first.",
+                lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim)),
+                lambda d, w: d * _norms(w, -2, -1) / _norms(d, -2, -1) if d.ndim > 2 else filter_normalize(d, w),
                 lambda d, w: d * _norms(w, -1) / _norms(d, -1)),
         Mistake("weights-returned", "You return the weights. The direction is what has to be scaled.", lambda d, w: w),
         Mistake("factors-not-shaped", "There is one factor per filter, but its shape does not match the direction: "
-                "give it dimensions of size 1.", patch=(".view(sizes)", ""),
+                "give it dimensions of size 1.", (".view(sizes)", ""),
                 symptom=raises(RuntimeError, "must match the size of tensor", call(_D4, _W4).run)),
     ),
     hints=(
@@ -175,6 +165,11 @@ def _each_entry(answer: Any) -> bool:
     return bool((factors != factors[..., :1]).any())
 
 
+def _by_the_kept_fraction(answer: Any) -> bool:
+    means = _factors(answer, 0.3).mean((1, 2))  # of each batch
+    return torch.allclose(means, torch.ones(250)) and _factors(answer, 0.3).unique().numel() > 2
+
+
 def _same_images(answer: Any) -> bool:
     """Images differ, but no batch differs from another."""
     factors = _factors(answer, 0.3)
@@ -196,41 +191,31 @@ DROP_PATH = Exercise(
         call(_X, Once(_double), 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
         call(_X, Once(_double), 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
         gradients(_X, torch.sin, 0.0, True, words="{name}(x, torch.sin, 0.0, True)"), _drawn(0.5), _drawn(0.2),
-        _drawn(0.7),
+        _drawn(0.7), float64(_X, _double, 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
     ),
     mistakes=(
-        Mistake("not-rescaled", "You do not scale the branch where it is kept, so on average it is too small.",
-                patch=(" / (1 - p)", "")),
-        Mistake("paper-s-scaling", "You scale when not training, as the paper does. The task asks you to scale during "
-                "training, so that the network needs no change at inference.",
-                patch=(" / (1 - p)", "\n    else:\n        out = out * (1 - p)")),
-        Mistake("divides-by-p", "You divide by the probability of dropping the branch. How often is it kept?",
-                patch=("(1 - p)", "(p or 1)")),
-        Mistake("times-for-divided", "You make the branch smaller where it is kept. To be the same on average, it has "
-                "to be larger.", patch=("/ (1", "* (1")),
+        Mistake("not-rescaled", "Your branch is too small on average: scale it where it is kept.", (" / (1 - p)", "")),
+        Mistake("paper-s-scaling", "You scale when not training, as the paper does. Scale during training: nothing is "
+                "scaled afterward.", (" / (1 - p)", "\n    else:\n        out = out * (1 - p)")),
+        Mistake("fraction-of-the-batch", "You divide by the fraction that was kept in this batch, not by its "
+                "probability.", ("(1 - p)", "kept.double().mean().clamp(min=1e-9)"), symptom=_by_the_kept_fraction),
+        Mistake("divides-by-p", "You divide by the probability of dropping the branch.", ("(1 - p)", "(p or 1)")),
+        Mistake("times-for-divided", "You shrink the branch where it is kept. It has to grow.", ("/ (1", "* (1")),
         Mistake("keeps-with-p", "You keep the branch with probability p. That is the probability of dropping it.",
-                patch=((">= p", "< p"), ("(1 - p)", "(p or 1)"))),
-        Mistake("drops-when-in-use", "You drop the branch when not training, too.",
-                patch=("if training", "if True"),
+                ((">= p", "< p"), ("(1 - p)", "(p or 1)"))),
+        Mistake("drops-when-in-use", "You drop the branch when not training, too.", ("if training", "if True"),
                 symptom=lambda answer: _drops(answer, False) and _drops(answer, True)),
-        Mistake("drops-only-in-use", "Your cases are swapped: you drop the branch when not training.",
-                patch=("if training", "if not training"),
+        Mistake("drops-only-in-use", "You drop the branch only when not training.", ("if training", "if not training"),
                 symptom=lambda answer: _drops(answer, False) and not _drops(answer, True)),
-        Mistake("drops-x-too", "Where you drop the branch, x is gone, too. x is always kept.",
-                patch=("out = out *", "return (x + out) *")),
-        Mistake("skip-forgotten", "x is missing from your output: it contains only the branch.",
-                patch=("return x + out", "return out")),
-        Mistake("shortcut-detached", "You detach x, so no gradient flows through the shortcut.",
-                patch=("return x +", "return x.detach() +")),
-        Mistake("never-drops", "You never drop the branch.", patch=("if training", "if False")),
+        Mistake("drops-x-too", "Where you drop the branch, you drop x, too.", ("out = out *", "return (x + out) *")),
+        Mistake("skip-forgotten", "Your output is the branch, without x.", ("return x + out", "return out")),
+        Mistake("never-drops", "You never drop the branch.", ("if training", "if False")),
         Mistake("whole-batch", "You decide once for the whole batch. The task asks for a decision per image.",
-                patch=("rand(len(x)", "rand(1"), symptom=_all_alike),
+                ("rand(len(x)", "rand(1"), symptom=_all_alike),
         Mistake("same-images", "You drop the branch for the same images in every batch. Sample again each time.",
-                patch=("torch.rand(len(x), ", "torch.linspace(0, 1, len(x)).view(-1, "), symptom=_same_images),
-        Mistake("each-entry", "You drop single numbers within an image, as dropout does. The task asks you to drop "
-                "the branch of a whole image.",
-                patch=("torch.rand(len(x), *[1] * (x.ndim - 1))", "torch.rand_like(x)"),
-                symptom=_each_entry),
+                ("torch.rand(len(x), ", "torch.linspace(0, 1, len(x)).view(-1, "), symptom=_same_images),
+        Mistake("each-entry", "You drop only parts of an image's branch, as dropout does. Drop it as a whole.",
+                ("torch.rand(len(x), *[1] * (x.ndim - 1))", "torch.rand_like(x)"), symptom=_each_entry),
     ),
     hints=(
         "Sample one number between 0 and 1 for each image. For which of them is the branch kept?",

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from resnet_edu.exercises.writing import Exercise, Mistake, call, gradients, integers, normal, raises
+from resnet_edu.exercises.writing import Exercise, Mistake, call, float64, gradients, integers, normal, raises
 
 # --- the Highway gate -------------------------------------------------------------------------------------------------
 
@@ -21,6 +21,15 @@ def highway(x, f, logit):
 _X, _F = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([5.0, 5.0, 5.0])
 _LOGIT = torch.tensor([-20.0, 0.0, 20.0])
 
+
+def _mixes_gates(answer: Any) -> bool:
+    """One entry of logit has an effect on other entries of the result."""
+    x, f, logit = (normal(2, 3, 2, 2, seed=seed) for seed in range(3))
+    other = logit.clone()
+    other[0, 0, 0, 0] += 1
+    return not torch.equal(answer(x, f, logit).flatten()[1:], answer(x, f, other).flatten()[1:])
+
+
 HIGHWAY = Exercise(
     reference=highway, difficulty=1, minutes=4,
     task="x, f, and logit are tensors of the same shape. Return t f + (1 - t) x, where the gate t is the sigmoid of "
@@ -32,37 +41,25 @@ HIGHWAY = Exercise(
         call(_X, _F, torch.full((3,), 200.0), words="{name}(x, f, logit) with logit = 200"),
         call(normal(2, 3, 4, 4), normal(2, 3, 4, 4, seed=1), normal(2, 3, 4, 4, seed=2),
              words="{name}(x, f, logit) with tensors [2, 3, 4, 4]"),
-        gradients(_X, _F, torch.tensor([-1.0, 0.0, 2.0])),
+        gradients(_X, _F, torch.tensor([-1.0, 0.0, 2.0])), float64(_X, _F, _LOGIT),
     ),
     mistakes=(
-        Mistake("no-sigmoid", "Your gate is logit itself. The gate is its sigmoid, a number from 0 to 1.",
-                patch=("torch.sigmoid(logit)", "logit")),
+        Mistake("no-sigmoid", "Your gate is logit itself, not its sigmoid.", ("torch.sigmoid(logit)", "logit")),
         Mistake("overflows", "Your formula for the sigmoid is correct, but e to the power of 200 does not fit into "
-                "float32.", patch=("torch.sigmoid(logit)", "logit.exp() / (1 + logit.exp())")),
-        Mistake("gate-never-learns", "You detach the gate, so it gets no gradient and never learns.",
-                patch=("torch.sigmoid(logit)", "torch.sigmoid(logit.detach())")),
+                "float32.", ("torch.sigmoid(logit)", "logit.exp() / (1 + logit.exp())")),
         Mistake("gates-exchanged", "Your closed gate lets f pass, and your open one lets x pass: the two factors are "
-                "swapped.",
-                patch=("torch.sigmoid(logit)", "torch.sigmoid(-logit)")),
-        Mistake("x-not-gated", "You let all of x pass, however far the gate is open: x has a factor, too.",
-                patch=("(1 - t) * x", "x")),
-        Mistake("f-not-gated", "You let all of f pass, however far the gate is closed: f has a factor, too.",
-                patch=("t * f", "f")),
-        Mistake("one-gate-for-both", "x and f get the same factor. What f does not get goes to x.",
-                patch=("(1 - t) * x", "t * x")),
-        Mistake("x-forgotten", "Where the gate is closed, nothing is left: x is missing.",
-                patch=(" + (1 - t) * x", "")),
-        Mistake("gate-forgotten", "You add x and f regardless of logit: that is the residual block.",
-                lambda x, f, logit: x + f),
-        Mistake("tanh-for-sigmoid", "Your gate goes below 0: tanh ranges from -1 to 1, the sigmoid from 0 to 1.",
-                patch=("torch.sigmoid", "torch.tanh")),
-        Mistake("softmax-for-sigmoid", "Your gates depend on one another: softmax makes them sum to 1. Each number in "
-                "logit is an independent gate.", patch=("torch.sigmoid(logit)", "logit.softmax(-1)")),
-        Mistake("relu-on-f", "You apply ReLU to f. In the block, this has already been done when f arrives here.",
-                patch=("t * f", "t * f.relu()")),
-        Mistake("relu-at-the-end", "You apply ReLU to the sum. Nothing comes after this addition.",
-                lambda x, f, logit: highway(x, f, logit).relu()),
-        Mistake("subtracts", "You subtract one term from the other. Add them.", patch=("* f +", "* f -")),
+                "swapped.", ("torch.sigmoid(logit)", "torch.sigmoid(-logit)")),
+        Mistake("x-not-gated", "You let all of x pass, even through an open gate.", ("(1 - t) * x", "x")),
+        Mistake("f-not-gated", "You let all of f pass, even through a closed gate.", ("t * f", "f")),
+        Mistake("one-gate-for-both", "x gets the factor of f. It gets what f does not get.", ("(1 - t) * x", "t * x")),
+        Mistake("x-forgotten", "Where the gate is closed, nothing is left: add x.", (" + (1 - t) * x", "")),
+        Mistake("gate-forgotten", "You add x and f without a gate: a residual block.", lambda x, f, logit: x + f),
+        Mistake("tanh-for-sigmoid", "tanh goes below 0. The gate is a sigmoid.", ("torch.sigmoid", "torch.tanh")),
+        Mistake("gates-mixed", "Changing one number in logit changes several gates. Each belongs to one entry alone.",
+                ("torch.sigmoid(logit)", "torch.sigmoid(logit).mean(0, keepdim=True)"), symptom=_mixes_gates),
+        Mistake("relu-on-f", "You apply ReLU to f, which has already been done.", ("t * f", "t * f.relu()")),
+        Mistake("relu-at-the-end", "No ReLU comes after this sum.", lambda x, f, logit: highway(x, f, logit).relu()),
+        Mistake("subtracts", "You subtract one term from the other. Add them.", ("* f +", "* f -")),
     ),
     hints=(
         "First the gate: a number from 0 to 1 for each number in logit.",
@@ -86,32 +83,25 @@ GROUPED_PARAMETERS = Exercise(
          "group of outputs sees one group of inputs. How many weights does it have, with a kernel x kernel window and "
          "no bias? Both numbers of channels are divisible by groups.",
     cases=(
-        call(4, 8, 1, 1), call(4, 8, 1, 2), call(6, 4, 3, 2), call(8, 8, 3, 8), call(48, 48, 3, 8), call(12, 36, 5, 3),
+        call(4, 8, 1, 1), call(4, 8, 1, 2), call(4, 6, 1, 2), call(6, 4, 3, 2), call(6, 4, 1, 2), call(8, 8, 3, 8),
+        call(4, 12, 3, 4), call(8, 12, 3, 4), call(48, 48, 3, 8), call(12, 36, 5, 3),
     ),
     mistakes=(
-        Mistake("groups-ignored", "You count every output as if it saw all the inputs. It sees only those of its "
-                "group.",
-                patch=(" // groups", "")),
+        Mistake("groups-ignored", "You let every output see all the inputs, not only its group's.", (" // groups", "")),
         Mistake("divided-twice", "You divide both the inputs and the outputs by groups. That counts one group; there "
-                "are more.",
-                patch=("out_channels *", "out_channels // groups *")),
-        Mistake("kernel-not-squared", "You count `kernel` weights per window. A window has kernel x kernel.",
-                patch=("kernel * kernel", "kernel")),
-        Mistake("kernel-forgotten", "The window is missing: each output sees kernel x kernel numbers of each input.",
-                patch=(" * kernel * kernel", "")),
-        Mistake("times-groups", "More groups make your number larger. With more groups, each output sees fewer "
-                "inputs.",
-                patch=("//", "*")),
+                "are more.", ("out_channels *", "out_channels // groups *")),
+        Mistake("kernel-not-squared", "A window has kernel x kernel weights.", ("kernel * kernel", "kernel"),
+                (" * kernel * kernel", "")),
+        Mistake("times-groups", "With more groups, each output sees fewer inputs, not more.", ("//", "*")),
         Mistake("with-bias", "You count a bias for each output. The task's convolution has none.",
-                patch=("kernel * kernel", "kernel * kernel + out_channels")),
-        Mistake("outputs-forgotten", "You count the weights of one output. There are out_channels of them.",
-                patch=("out_channels * ", "")),
+                ("kernel * kernel", "kernel * kernel + out_channels")),
+        Mistake("outputs-forgotten", "You count the weights of a single output.", ("out_channels * ", "")),
         Mistake("adds-channels", "You add the numbers of channels. Every output has a window on each of its inputs: "
                 "multiply.", lambda i, o, k, g: (o + i // g) * k * k),
-        Mistake("not-whole", "Your number is correct, but it is a float: / returns a float, // a whole number.",
-                patch=("//", "/")),
-        Mistake("depthwise-always", "You let each output see a single input. That is correct only if groups equals "
-                "the number of inputs.", patch=(" * (in_channels // groups)", "")),
+        Mistake("one-output-an-input", "If each input is a group of its own, it can still have several outputs.",
+                lambda i, o, k, g: grouped_parameters(i, i if g == i else o, k, g)),
+        Mistake("depthwise-always", "You let each output see a single input. That is correct only if groups equals the "
+                "number of inputs.", (" * (in_channels // groups)", "")),
     ),
     hints=(
         "How many input channels does one output channel see?",
@@ -134,35 +124,24 @@ SEPARABLE_COST = Exercise(
     task="A separable convolution consists of two: a depthwise one, kernel x kernel on each input channel separately, "
          "and a 1 x 1 convolution from in_channels to out_channels. The maps are size x size and keep this size. "
          "Count the multiplications for one image.",
-    cases=(call(1, 1, 1, 1), call(2, 5, 3, 1), call(2, 5, 3, 4), call(16, 32, 3, 8), call(7, 3, 5, 6)),
+    cases=(
+        call(1, 1, 1, 1), call(2, 5, 3, 1), call(2, 5, 3, 4), call(2, 5, 5, 4), call(2, 6, 3, 4), call(3, 5, 3, 4),
+        call(16, 32, 3, 8), call(7, 3, 5, 6),
+    ),
     mistakes=(
-        Mistake("whole-convolution", "You count a full convolution, in which every output sees all inputs through the "
-                "window. A separable one does the two steps one after the other.",
-                patch=("kernel + in_channels *", "kernel *")),
-        Mistake("no-depthwise", "You count only the 1 x 1 convolution. The depthwise convolution multiplies, too.",
-                patch=("in_channels * kernel * kernel + ", "")),
-        Mistake("no-pointwise", "You count only the depthwise convolution. The 1 x 1 convolution multiplies, too.",
-                patch=(" + in_channels * out_channels", "")),
-        Mistake("weights-for-work", "You count weights. Every weight is used at each of the size x size positions.",
-                patch=("size * size * ", "")),
-        Mistake("size-not-squared", "You count the positions of one row. There are size rows.",
-                patch=("size * size", "size")),
-        Mistake("kernel-not-squared", "You count `kernel` weights per window. A window has kernel x kernel.",
-                patch=("kernel * kernel", "kernel")),
-        Mistake("depthwise-of-the-outputs", "Your depthwise convolution works on the outputs. It comes first and "
-                "works on the inputs.", patch=("(in_channels *", "(out_channels *")),
-        Mistake("depthwise-not-depthwise", "In your first convolution, each channel sees all the others. Depthwise "
-                "means that it sees only itself.", patch=("(in_channels *", "(in_channels**2 *")),
-        Mistake("multiplied-for-added", "You multiply the costs of the two convolutions. They come one after the "
-                "other.",
-                patch=("+", "*")),
-        Mistake("counts-additions", "You count the additions as well. The task asks for the multiplications.",
-                patch=("return ", "return 2 * ")),
-        Mistake("pointwise-at-one-place", "You count the 1 x 1 convolution at one position. It works at every "
-                "position, too.",
-                lambda i, o, k, s: s * s * i * k * k + i * o),
-        Mistake("shrinks", "Your map shrinks by the window. The task says that it keeps its size.",
-                patch=("size * size", "(size - kernel + 1) ** 2")),
+        Mistake("whole-convolution", "You count a full convolution. A separable one first looks at each input through "
+                "the window, then mixes them.", ("kernel + in_channels *", "kernel *")),
+        Mistake("no-depthwise", "You count only one of the two convolutions.", ("in_channels * kernel * kernel + ", ""),
+                (" + in_channels * out_channels", "")),
+        Mistake("weights-for-work", "Every weight is used at size x size positions.", ("size * size * ", ""),
+                ("size * size", "size"), lambda i, o, k, s: s * s * i * k * k + i * o),
+        Mistake("kernel-not-squared", "A depthwise window has kernel x kernel weights.", ("kernel * kernel", "kernel"),
+                ("kernel * kernel", "2 * kernel")),
+        Mistake("depthwise-of-the-outputs", "The depthwise convolution works on each input channel by itself.",
+                ("(in_channels *", "(out_channels *"), ("(in_channels *", "(in_channels**2 *")),
+        Mistake("multiplied-for-added", "You multiply the two costs. Add them.", ("+", "*")),
+        Mistake("counts-additions", "You count the additions as well.", ("return ", "return 2 * ")),
+        Mistake("shrinks", "Your map shrinks. It keeps its size.", ("size * size", "(size - kernel + 1) ** 2")),
     ),
     hints=(
         "How many multiplications does the depthwise convolution need at one position? And the 1 x 1 convolution?",
@@ -184,7 +163,8 @@ def squeeze_excite(f, down, up):
 
 _ONES = call(torch.full((1, 1, 2, 2), 2.0), torch.tensor([[1.0]]), torch.tensor([[1.0]]))
 _MAPS = call(normal(3, 4, 2, 5, seed=4) + 0.5, normal(2, 4, seed=5), normal(4, 2, seed=6),
-             words="{name}(f, down, up) with f [3, 4, 2, 5], down [2, 4], up [4, 2]")  # fmt: skip
+             words="{name}(f, down, up) with f [3, 4, 2, 5], down [2, 4], up [4, 2]",
+             alone=("only-squares", "Your answer is correct for square maps, but only for those."))  # fmt: skip
 _SQUARE = call(normal(2, 3, 4, 4, seed=7), normal(3, 3, seed=8), normal(3, 3, seed=9),
                words="{name}(f, down, up) with f [2, 3, 4, 4], down [3, 3], up [3, 3]")  # fmt: skip
 
@@ -206,44 +186,33 @@ SQUEEZE_EXCITE = Exercise(
         call(torch.full((1, 1, 2, 2), 200.0), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
         gradients(normal(2, 3, 2, 2), normal(2, 3, seed=1), normal(3, 2, seed=2),
                   words="{name}(f, down, up) with f [2, 3, 2, 2], down [2, 3], up [3, 2]"),
+        float64(normal(1, 1, 2, 2), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
     ),
     mistakes=(
-        Mistake("sum-for-mean", "You squeeze with the sum over the positions. The task asks for the mean.",
-                patch=("f.mean", "f.sum")),
-        Mistake("max-for-mean", "You squeeze with the largest number of each channel. The task asks for the mean.",
-                patch=("f.mean", "f.amax")),
-        Mistake("no-relu", "The ReLU between down and up is missing.", patch=("torch.relu", "")),
-        Mistake("no-sigmoid", "The sigmoid after up is missing: your factors are not limited to 0 to 1.",
-                patch=("torch.sigmoid", "")),
-        Mistake("relu-at-the-end", "Your last function is a ReLU. The factors come from a sigmoid.",
-                patch=("torch.sigmoid", "torch.relu")),
-        Mistake("sigmoid-twice", "You apply the sigmoid in the middle, too. A ReLU belongs there.",
-                patch=("torch.relu", "torch.sigmoid")),
-        Mistake("sigmoid-then-relu", "Your sigmoid is in the middle and your ReLU at the end. Swap them.",
-                patch=("torch.sigmoid(torch.relu", "torch.relu(torch.sigmoid")),
+        Mistake("sum-for-mean", "You squeeze with the sum or the maximum. Take the mean.", ("f.mean", "f.sum"),
+                ("f.mean", "f.amax")),
+        Mistake("no-relu", "The ReLU between down and up is missing.", ("torch.relu", "")),
+        Mistake("no-sigmoid", "Without the sigmoid, your factors are not limited to 0 to 1.", ("torch.sigmoid", "")),
+        Mistake("relu-at-the-end", "ReLU belongs in the middle, sigmoid at the end.", ("torch.sigmoid", "torch.relu"),
+                ("torch.relu", "torch.sigmoid"), ("torch.sigmoid(torch.relu", "torch.relu(torch.sigmoid")),
         Mistake("up-before-down", "You multiply by up first and by down second. The shapes match this way, too, but "
-                "down comes first.", patch=("down.T) @ up.T", "up) @ down")),
-        Mistake("softmax-for-sigmoid", "Your factors sum to 1 over the channels: that is softmax. Each channel has "
-                "its own sigmoid.", patch=(("torch.sigmoid", ""), ("up.T)", "up.T).softmax(1)"))),
-        Mistake("adds-the-factor", "You add the factor to f. Multiply f by it.", patch=("f *", "f +")),
-        Mistake("adds-f", "You add f once more. The task asks for f times its factor.", patch=("f *", "f + f *")),
-        Mistake("factors-returned", "You return the factors. The task asks for f times its factors.",
-                patch=("f *", "0 * f +")),
-        Mistake("factors-not-shaped-to-f", "You return the factors themselves. The task asks for f times its factors.",
-                patch=("f * factor[:, :, None, None]", "factor")),
+                "down comes first.", ("down.T) @ up.T", "up) @ down")),
+        Mistake("softmax-for-sigmoid", "Your factors sum to 1 over the channels: that is softmax. Each channel has its "
+                "own sigmoid.", (("torch.sigmoid", ""), ("up.T)", "up.T).softmax(1)"))),
+        Mistake("adds-the-factor", "You add. Multiply f by its factor, and return that alone.", ("f *", "f +"),
+                ("f *", "f + f *")),
+        Mistake("factors-returned", "You return the factors. Multiply f by them.", ("f *", "0 * f +"),
+                ("f * factor[:, :, None, None]", "factor")),
         Mistake("not-squeezed", "Each position gets its own factor. Squeeze first: one mean per channel.",
-                patch=(("mean((2, 3))", "permute(0, 2, 3, 1)"),
-                       ("factor[:, :, None, None]", "factor.permute(0, 3, 1, 2)"))),
+                (("mean((2, 3))", "permute(0, 2, 3, 1)"), ("factor[:, :, None, None]", "factor.permute(0, 3, 1, 2)"))),
         Mistake("mean-over-images", "You take the mean over the images, too. Each image has its own factors.",
-                patch=("mean((2, 3))", "mean((0, 2, 3))[None]")),
-        Mistake("factors-need-dimensions", "There is one factor per image and channel, [N, C], which does not "
-                "broadcast with f: add two dimensions of size 1 at the end.", patch=("[:, :, None, None]", ""),
-                symptom=raises(RuntimeError, "must match the size of tensor", _MAPS.run)),
-        Mistake("not-transposed", "Your matrices do not match: down is [R, C], so it maps C numbers to R when it is "
-                "on the left, or transposed on the right.", patch=("down.T", "down"), symptom=_mixes_up_sides),
-        Mistake("squeezed-to-another-shape", "What you multiply by down is not [N, C]. Squeeze each map to one "
-                "number: over rows and columns, and over nothing else.", patch=("(2, 3)", "2"),
-                symptom=raises(RuntimeError, "shapes cannot be multiplied", _ONES.run)),
+                ("mean((2, 3))", "mean((0, 2, 3))[None]")),
+        Mistake("factors-need-dimensions", "Your factors, [N, C], do not broadcast with f: add two dimensions.",
+                ("[:, :, None, None]", ""), symptom=raises(RuntimeError, "must match the size of tensor", _MAPS.run)),
+        Mistake("not-transposed", "down is [R, C]: it maps C numbers to R when it is on the left, or transposed on the "
+                "right.", ("down.T", "down"), symptom=_mixes_up_sides),
+        Mistake("squeezed-to-another-shape", "Squeeze each map to one number, [N, C]: over rows and columns only.",
+                ("(2, 3)", "2"), symptom=raises(RuntimeError, "shapes cannot be multiplied", _ONES.run)),
     ),
     hints=(
         "f.mean((2, 3)) is the squeeze: [N, C].",

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, call, fits, integers, normal, raises
+from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, call, fits, float64, integers, normal, raises
 
 # --- a new head -------------------------------------------------------------------------------------------------------
 
@@ -72,19 +72,11 @@ def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
             raise Fault("no-module", f"it should return a network, but yours returns a {type(made).__name__}.")
         if isinstance(made, nn.Sequential):
             if any(isinstance(part, _Net) for part in made):
-                raise Fault(
-                    "head-on-head", "it adds a layer after the network. The old head has to be replaced, not extended."
-                )
-            raise Fault(
-                "loses-forward",
-                "it chains the layers in an nn.Sequential. What the network's forward does between them is lost.",
-            )
+                raise Fault("head-on-head", "it adds a layer after the network. Replace the old head.")
+            raise Fault("loses-forward", "it chains the layers, which loses what the forward does between them.")
         head = getattr(made, "fc", None)
         if isinstance(head, nn.Sequential):
-            raise Fault(
-                "head-on-head",
-                "in the network that it returns, fc is a chain of layers. It should be a single linear layer.",
-            )
+            raise Fault("head-on-head", "its fc is a chain of layers, not a single linear layer.")
         if not isinstance(head, nn.Linear):
             raise Fault("no-fc", "the network that it returns has no linear layer named fc.")
         theirs = {parameter.data_ptr() for parameter in net.parameters()}
@@ -125,31 +117,29 @@ REPLACE_HEAD = Exercise(
     cases=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5, training=False)),
     mistakes=(
         Mistake("changes-net", "You replace the head of net itself, so its six classes are gone: work on a copy.",
-                patch=("copy.deepcopy(net)", "net"), symptom=_exchanges_the_head_of_net),
+                ("copy.deepcopy(net)", "net"), symptom=_exchanges_the_head_of_net),
         Mistake("features-fixed", "You hard-code 64 features. The old head knows how many there are.",
-                patch=("net.fc.in_features", "64"), symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
-        Mistake("old-rows", "Your head starts with rows of the old one. Class 0 is no longer airplane: start from "
-                "scratch.",
-                patch=("    return",
+                ("net.fc.in_features", "64"), symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
+        Mistake("outputs-for-features", "Your head has as many inputs as the old one had classes.",
+                ("net.fc.in_features", "len(net.fc.weight)"),
+                symptom=lambda answer: answer(_Net(6, 5), 4).fc.in_features == 5),
+        Mistake("old-rows", "Your head starts with rows of the old one, but its class 0 is another class.",
+                ("    return",
                        "    copied.fc.weight.data[: len(net.fc.weight)] = net.fc.weight.data[:classes]\n    "
                        "return")),
-        Mistake("fresh-net", "All the weights are new, not just the head's. What the network has learned is lost.",
-                symptom=_changes_the_body),
+        Mistake("fresh-net", "All the weights are new, not just the head's.", symptom=_changes_the_body),
         Mistake("shares-weights", "Your copy shares its layers with net, so training one trains both. Make a deep "
-                "copy.",
-                patch=("deepcopy(net)", "copy(net)\n    copied._modules = dict(net._modules)")),
+                "copy.", ("deepcopy(net)", "copy(net)\n    copied._modules = dict(net._modules)")),
         Mistake("frozen", "You freeze the rest. That comes later: here, all weights still take gradients.",
-                patch=("deepcopy(net)", "deepcopy(net).requires_grad_(False)")),
+                ("deepcopy(net)", "deepcopy(net).requires_grad_(False)")),
         Mistake("number-only", "You change the attribute `out_features`, which is only a label. The weights stay as "
-                "they were.",
-                patch=("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes")),
-        Mistake("no-bias", "Your head has no bias.", patch=("classes)\n", "classes, bias=False)\n")),
+                "they were.", ("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes")),
+        Mistake("no-bias", "Your head has no bias.", ("classes)\n", "classes, bias=False)\n")),
         Mistake("the-wrong-way-round", "Features and classes are swapped: first the inputs, then the outputs.",
-                patch=("net.fc.in_features, classes", "classes, net.fc.in_features"),
+                ("net.fc.in_features, classes", "classes, net.fc.in_features"),
                 symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 4),
         Mistake("classes-of-net", "Your head has as many classes as the old one. The number it should have is an "
-                "argument.",
-                patch=("features, classes", "features, net.fc.out_features")),
+                "argument.", ("features, classes", "features, net.fc.out_features")),
     ),
     hints=(
         "Copy first, then replace one layer of the copy. What does copy.copy share that copy.deepcopy does not?",
@@ -228,34 +218,28 @@ FREEZE = Exercise(
     cases=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where everything was frozen, and one step of "
                                                          "SGD")),
     mistakes=(
-        Mistake("statistics-move", "The body's weights do not change, but its BatchNorms do: in train mode, they "
-                "normalize by the batch and update their running statistics.", patch=("    net.eval()\n", "")),
+        Mistake("statistics-move", "In train mode, BatchNorm normalizes by the batch and updates its running "
+                "statistics.", ("    net.eval()\n", "")),
         Mistake("batch-statistics", "The running statistics do not change, but the body does not use them: it still "
-                "normalizes by the batch.", patch=("net.eval()", "net.norm.momentum = net.block[1].momentum = 0.0")),
+                "normalizes by the batch.", ("net.eval()", "net.norm.momentum = net.block[1].momentum = 0.0")),
         Mistake("outer-norms-only", "A BatchNorm inside a block still normalizes by the batch: net.children() yields "
-                "only the outermost layers. Which method of the network reaches all of them?",
-                patch=("net.eval()", "net.norm.eval()")),
-        Mistake("body-takes-gradients", "The modes are correct, but the body still takes gradients. (On a network, "
-                "`net.requires_grad = False` only sets an attribute that nothing reads.)",
-                patch=("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
-        Mistake("nothing-frozen", "Nothing is frozen: the body takes gradients, and its BatchNorms are in train mode.",
+                "only the outermost layers.", ("net.eval()", "net.norm.eval()")),
+        Mistake("body-takes-gradients", "The modes are right, but the body takes gradients. (net.requires_grad = False "
+                "only sets an attribute.)", ("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
+        Mistake("nothing-frozen", "The body takes gradients, and its BatchNorms are in train mode.",
                 lambda net: list(net.fc.parameters())),
-        Mistake("head-frozen-too", "The head is frozen, too: nothing is left that can learn.",
-                patch=("True", "False")),
+        Mistake("head-frozen-too", "The head is frozen, too: nothing is left that can learn.", ("True", "False")),
         Mistake("body-for-head", "You freeze the head and let the body learn. It should be the other way around.",
                 symptom=lambda answer: "conv.weight" in (takes := _STEP.run(answer)["take a gradient"])
                 and "fc.weight" not in takes),
-        Mistake("norm-still-learns", "The convolutions are frozen, but BatchNorm's scales and shifts are parameters, "
-                "too, and still take gradients.",
-                patch=("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
+        Mistake("norm-still-learns", "BatchNorm's scales and shifts are parameters, too, and still take gradients.",
+                ("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
                        "for conv in (net.conv, net.block[0]):\n        conv.requires_grad_(False)")),
-        Mistake("returns-all", "You return all the parameters. The task asks only for those to be trained.",
-                patch=("net.fc.parameters", "net.parameters")),
+        Mistake("returns-all", "You return all parameters, frozen ones, too.", ("net.fc.parameters", "net.parameters")),
         Mistake("freezes-a-copy", "You prepare a copy. The network that is passed in is the one that will be trained.",
                 symptom=lambda answer: "not of this net" in _STEP.run(answer)["returned"]),
-        Mistake("trusts-the-head", "You freeze the body, but leave the head as you find it. Here, it was already "
-                "frozen.",
-                patch=("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
+        Mistake("trusts-the-head", "You freeze the body, but leave the head as you find it: it was already frozen.",
+                ("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
                        "for part in (net.conv, net.norm, net.block):\n        part.requires_grad_(False)"),
                 symptom=_trusts_the_head),
     ),
@@ -291,36 +275,25 @@ GRAD_CAM = Exercise(
          "channels, and set negative values to 0. Return the maps, [N, H, W].",
     cases=(
         call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])), call(_A, _G), call(_A, -_G),
-        call(_A2, _G2), call(_A2[:, :, :, :1], _G2[:, :, :, :1]),
+        call(_A2, _G2), call(_A2[:, :, :, :1], _G2[:, :, :, :1]), float64(_A, _G),
     ),
     mistakes=(
-        Mistake("no-relu", "You keep negative values. The task asks for evidence in favor of the class.",
-                patch=(".relu()", "")),
-        Mistake("relu-too-early", "You drop the evidence against the class channel by channel. The ReLU belongs after "
-                "the sum.", patch=(".sum(1).relu()", ".relu().sum(1)")),
-        Mistake("gradients-cut", "You clip the gradients at 0 before you average them. Clip only the finished map.",
-                patch=("gradients.mean", "gradients.relu().mean")),
-        Mistake("not-averaged", "You multiply entry by entry. Grad-CAM gives each channel one weight, the mean of its "
-                "gradients. (Your version has its own name, HiResCAM.)", patch=(".mean((2, 3), keepdim=True)", "")),
-        Mistake("summed-weights", "Your weights are sums over the positions. The task asks for means.",
-                patch=("mean(", "sum(")),
-        Mistake("channels-averaged", "You take the mean over the channels. The task asks for their sum.",
-                patch=("sum(1)", "mean(1)")),
-        Mistake("absolute-values", "You take the absolute values of negative numbers. Set them to 0.",
-                patch=("relu", "abs")),
-        Mistake("largest-gradient", "Your weights are the largest gradients of the channels. The task asks for means.",
-                patch=("mean(", "amax(")),
-        Mistake("averages-the-activations", "You average the activations, which loses their positions. Average the "
-                "gradients.", lambda a, g: grad_cam(g, a)),
+        Mistake("no-relu", "You keep negative values, the evidence against the class.", (".relu()", "")),
+        Mistake("relu-too-early", "You drop negative values too early. Only the finished map is clipped.",
+                (".sum(1).relu()", ".relu().sum(1)"), ("gradients.mean", "gradients.relu().mean")),
+        Mistake("not-averaged", "You multiply entry by entry (that is HiResCAM). Grad-CAM gives each channel one "
+                "weight, its mean gradient.", (".mean((2, 3), keepdim=True)", "")),
+        Mistake("summed-weights", "Your weights are sums or maxima of the gradients, not means.", ("mean(", "sum("),
+                ("mean(", "amax(")),
+        Mistake("channels-averaged", "You average the channels. The task asks for their sum.", ("sum(1)", "mean(1)")),
+        Mistake("absolute-values", "You take absolute values. Set negative numbers to 0.", ("relu", "abs")),
+        Mistake("averages-the-activations", "You average the activations, not gradients.", lambda a, g: grad_cam(g, a)),
         Mistake("gradients-alone", "Your map does not use the activations.", lambda a, g: g.sum(1).relu()),
-        Mistake("mean-over-the-batch", "You average over the images as well. Each image has its own weights.",
-                patch=("(2, 3)", "(0, 2, 3)")),
-        Mistake("divided-by-the-largest", "You scale the map to a maximum of 1. The task does not ask for that, and "
-                "it hides how strong a map is.", lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(),
-                on=(call(_A2[:1], _G2[:1]),)),
-        Mistake("weights-not-shaped", "There is one weight per channel and image, and its shape does not match the "
-                "activations: keep dimensions of size 1 for the height and the width.",
-                patch=(", keepdim=True", ""),
+        Mistake("mean-over-the-batch", "You average over the images, too.", ("(2, 3)", "(0, 2, 3)")),
+        Mistake("divided-by-the-largest", "You scale the map to a maximum of 1, which hides how strong it is.",
+                lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(), on=(call(_A2[:1], _G2[:1]),)),
+        Mistake("weights-not-shaped", "Your weights do not broadcast with the activations: keep dimensions of size 1 "
+                "for height and width.", (", keepdim=True", ""),
                 symptom=raises(RuntimeError, "must match the size of tensor", call(_A2, _G2).run)),
     ),
     hints=(
@@ -371,35 +344,28 @@ CALIBRATION_ERROR = Exercise(
         call(*_MANY, 5, words="{name}(confidence, right, 5) of 60 images"),
     ),
     mistakes=(
-        Mistake("unweighted", "You take the unweighted mean of the bins. A bin with one image counts as much as one "
-                "with a thousand.", patch=("chosen.double().mean() * gap.abs()", "gap.abs() / len(place.unique())"),
+        Mistake("unweighted", "You do not weight each bin by its share of the images.",
+                ("chosen.double().mean() * gap.abs()", "gap.abs() / len(place.unique())"),
+                ("chosen.double().mean() * gap.abs()", "gap.abs() / bins"), ("chosen.double().mean() * ", ""),
                 on=(_FEW,)),
-        Mistake("divided-by-all-bins", "You divide by the number of bins, including the empty ones. Weight each by "
-                "its share of the images.", patch=("chosen.double().mean() * gap.abs()", "gap.abs() / bins"),
-                on=(_FEW,)),
-        Mistake("gaps-added-up", "You sum the distances without weighting them: your error can exceed 1.",
-                patch=("chosen.double().mean() * ", ""), on=(_FEW,)),
-        Mistake("signs-cancel", "You add signed gaps: overconfidence in one bin and underconfidence in another then "
-                "cancel.", patch=(".abs()", "")),
-        Mistake("signs-cancel-within", "You treat all the images as one bin: overconfidence in one place and "
-                "underconfidence in another then cancel. Split them first.",
-                patch=("    place", "    bins = 1\n    place")),
+        Mistake("single-images-left-out", "You leave out bins that contain one image. Only empty ones have no mean.",
+                ("chosen.any()", "chosen.sum() > 1")),
+        Mistake("range-of-the-confidences", "Your bins split the range of the confidences, not the range from 0 to 1.",
+                ("confidence * bins",
+                       "(confidence - confidence.min()) / (confidence.max() - confidence.min() + 1e-9) * bins")),
+        Mistake("signs-cancel", "Gaps of opposite sign cancel in your answer, between the bins or in a single one.",
+                (".abs()", ""), ("    place", "    bins = 1\n    place")),
         Mistake("largest-gap", "You return the largest distance. The task asks for the weighted mean.",
-                patch=("error += chosen.double().mean() * gap.abs()", "error = max(error, gap.abs())")),
-        Mistake("loses-the-certain", "Images with a confidence of exactly 1 are not in any of your bins.",
-                patch=(".clamp_max(bins - 1)", "")),
-        Mistake("middle-of-the-bin", "You use the midpoint of a bin as its confidence. Use the mean of the "
-                "confidences in it.", patch=("confidence[chosen].mean()", "(number + 0.5) / bins")),
-        Mistake("squares", "You square the distances. The task asks for the distances.", patch=("abs()", "square()")),
-        Mistake("image-by-image", "You measure how far each image's confidence is from 0 or 1, and never form bins. A "
-                "confidence of 0.7 is fine if 7 of 10 such images are right.",
-                patch=("(error)", "((confidence - right.double()).abs().mean())")),
-        Mistake("percent", "You return a percentage. Return it as a fraction of 1.",
-                patch=("(error)", "(100 * error)")),
-        Mistake("always-ten", "You always use ten bins, regardless of `bins`.",
-                patch=("    place", "    bins = 10\n    place")),
-        Mistake("empty-bins", "An empty bin has no mean: yours becomes NaN, and so does the sum. Leave it out.",
-                patch=("chosen.any()", "True")),
+                ("error += chosen.double().mean() * gap.abs()", "error = max(error, gap.abs())")),
+        Mistake("loses-the-certain", "Images with a confidence of 1 are in no bin.", (".clamp_max(bins - 1)", "")),
+        Mistake("middle-of-the-bin", "You use the midpoint of a bin as its confidence. Use the mean of the confidences "
+                "in it.", ("confidence[chosen].mean()", "(number + 0.5) / bins")),
+        Mistake("squares", "You square the distances. The task asks for the distances.", ("abs()", "square()")),
+        Mistake("image-by-image", "You measure each image's confidence by itself. A confidence of 0.7 is fine if 7 of "
+                "10 such images are right.", ("(error)", "((confidence - right.double()).abs().mean())")),
+        Mistake("percent", "You return a percentage. Return it as a fraction of 1.", ("(error)", "(100 * error)")),
+        Mistake("always-ten", "You always use ten bins. Use `bins`.", ("    place", "    bins = 10\n    place")),
+        Mistake("empty-bins", "An empty bin has no mean: yours becomes NaN. Leave it out.", ("chosen.any()", "True")),
     ),
     hints=(
         "Which bin does an image fall into? (confidence * bins) rounded down; and 1 belongs to the last one.",

@@ -11,14 +11,16 @@ from resnet_edu.exercises.writing import (
     Exercise,
     Mistake,
     Once,
+    beyond,
     call,
+    float64,
     gradients,
-    gradients_of,
     integers,
     normal,
     output,
     parameters,
     raises,
+    right_but_not_on,
     shape,
 )
 
@@ -47,6 +49,7 @@ _SMALL = call(
 _MAPS = integers(2, 2, 3, 2), integers(2, 3, 6, 4, seed=1), _first_two
 _WORDS = "{name}(coarse [2, 2, 3, 2], fine [2, 3, 6, 4], lateral)"
 _LARGER = call(*_MAPS, words=_WORDS)
+_SQUARE = call(_MAPS[0][:, :, :2], _MAPS[1][:, :, :4], _first_two)
 
 
 TOP_DOWN = Exercise(
@@ -54,39 +57,30 @@ TOP_DOWN = Exercise(
     task="Upsample the coarse map to twice its height and width, repeating each value in a 2 x 2 square, and add the "
          "fine map after passing it through `lateral`, which gives it the coarse map's channels. Do not change the "
          "inputs.",
-    cases=(_SMALL, _LARGER, gradients(*_MAPS, words=_WORDS)),
+    cases=(_SMALL, _LARGER, gradients(*_MAPS, words=_WORDS), float64(*_MAPS, words=_WORDS)),
     mistakes=(
-        Mistake("lateral-forgotten", "You add the fine map as it is. Pass it through `lateral` first.",
-                patch=("lateral(fine)", "fine"), on=(_SMALL,)),
-        Mistake("lateral-on-the-sum", "You apply `lateral` to the sum. Only the fine map goes through it.",
-                patch=(("F.inter", "lateral(F.inter"), ("lateral(fine)", "fine)")), on=(_SMALL,)),
-        Mistake("lateral-on-coarse", "You apply `lateral` to the coarse map. It is the fine map that goes through it.",
-                patch=(("interpolate(coarse", "interpolate(lateral(coarse)"), ("lateral(fine)", "fine")), on=(_SMALL,)),
-        Mistake("bilinear", "You interpolate between neighboring values (bilinear). The task asks you to repeat each "
-                "value.",
-                patch=("nearest", "bilinear")),
-        Mistake("bilinear-corners", "You interpolate between neighboring values (bilinear). The task asks you to "
-                "repeat each value.", patch=('"nearest"', '"bilinear", align_corners=True')),
-        Mistake("tiled", "You tile copies of the whole map. Repeat each value where it is.",
-                lambda c, f, g: c.repeat(1, 1, 2, 2) + g(f)),
+        Mistake("lateral-forgotten", "The fine map, and nothing else, goes through `lateral`.",
+                ("lateral(fine)", "fine"), (("F.inter", "lateral(F.inter"), ("lateral(fine)", "fine)")),
+                (("interpolate(coarse", "interpolate(lateral(coarse)"), ("lateral(fine)", "fine")), on=(_SMALL,)),
+        Mistake("bilinear", "You interpolate between neighboring values (bilinear). Repeat each value.",
+                ("nearest", "bilinear"), ('"nearest"', '"bilinear", align_corners=True')),
+        Mistake("tiled", "You tile the map. Repeat each value in place.", lambda c, f, g: c.repeat(1, 1, 2, 2) + g(f)),
         Mistake("concatenated", "You concatenate the channels of both maps. The task asks for their sum.",
                 lambda c, f, g: torch.cat([F.interpolate(c, scale_factor=2), g(f)], 1)),
-        Mistake("coarse-only", "Your result is only the coarse map. The fine one is missing.",
-                patch=(" + lateral(fine)", "")),
-        Mistake("fine-only", "Your result is only the fine map. The coarse one is missing.", lambda c, f, g: g(f)),
-        Mistake("shrinks-the-fine", "You downsample the fine map. Upsample the coarse one instead.",
-                lambda c, f, g: c + F.avg_pool2d(g(f), 2)),
-        Mistake("takes-every-second", "You take every second pixel of the fine map. Upsample the coarse one instead.",
-                lambda c, f, g: c + g(f)[..., ::2, ::2]),
+        Mistake("coarse-only", "One of the two maps is missing from your result.", (" + lateral(fine)", ""),
+                lambda c, f, g: g(f)),
+        Mistake("shrinks-the-fine", "You shrink the fine map. Upsample the coarse one instead.",
+                lambda c, f, g: c + F.avg_pool2d(g(f), 2), lambda c, f, g: c + g(f)[..., ::2, ::2]),
+        Mistake("only-squares", "Your answer is correct for square maps only.",
+                ("scale_factor=2", "size=2 * coarse.shape[2]"),
+                symptom=right_but_not_on(top_down, [_SQUARE], [_LARGER])),
         Mistake("not-enlarged", "The two maps have different sizes: first make the coarse one twice as high and as "
-                "wide.",
-                patch=("F.interpolate(coarse, scale_factor=2, mode=\"nearest\")", "coarse"),
+                "wide.", ("F.interpolate(coarse, scale_factor=2, mode=\"nearest\")", "coarse"),
                 symptom=lambda answer: any(
                     raises(RuntimeError, f"at non-singleton dimension {d}", _LARGER.run)(answer)
                     for d in (2, 3)  # 1 is that of the channels
                 )),
-        Mistake("relu-added", "You apply a ReLU to the sum. The task asks for the sum alone.",
-                lambda c, f, g: F.relu(top_down(c, f, g))),
+        Mistake("relu-added", "The task asks for the sum, without a ReLU.", lambda c, f, g: F.relu(top_down(c, f, g))),
     ),
     hints=(
         "Three steps: upsample the coarse map, pass the fine one through lateral, add.",
@@ -120,48 +114,38 @@ _needs_equal_numbers = raises(RuntimeError, "must match the size of tensor", cal
 BOX_IOU = Exercise(
     reference=box_iou, difficulty=2, minutes=10,
     task="a [N, 4] and b [M, 4] hold boxes as x1, y1, x2, y2: two corners, the second one to the right of and below "
-         "the first. Return the intersection over union of each box of a with each box of b, [N, M].",
+         "the first. Return the intersection over union of each box of a with each box of b, [N, M], in "
+         "their dtype.",
     cases=(
         call(_A, _A), call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])), call(_A, _INSIDE), call(_INSIDE, _A), _APART,
-        call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"),
+        call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"), float64(_A, _INSIDE),
     ),
     mistakes=(
-        Mistake("negative-sides", "Where two boxes do not overlap, your intersection has negative sides, and their "
-                "product is positive. A side is at least 0.", patch=(".clamp(min=0)", ""), on=(_APART,)),
-        Mistake("union-counts-twice", "Your union is the sum of both areas. It counts the shared area twice.",
-                patch=(" - shared", "")),
+        Mistake("negative-sides", "Where two boxes do not overlap, your intersection has two negative sides. A side is "
+                "at least 0.", (".clamp(min=0)", ""), on=(_APART,)),
+        Mistake("union-counts-twice", "Your sum of both areas counts the shared area twice.", (" - shared", "")),
         Mistake("dice", "You divide twice the intersection by the sum of the areas. That is the Dice coefficient.",
-                patch=(("shared / ", "2 * shared / "), (" - shared", ""))),
-        Mistake("over-first-area", "You divide by the area of the box of a. Divide by the union.",
-                patch=(" + area_b - shared", "")),
-        Mistake("over-second-area", "You divide by the area of the box of b. Divide by the union.",
-                patch=("area_a[:, None] + area_b - shared", "area_b")),
-        Mistake("over-smaller-area", "You divide by the smaller area. A small box inside a large one is not a perfect "
-                "match.", patch=("(area_a[:, None] + area_b - shared)", "torch.minimum(area_a[:, None], area_b)")),
-        Mistake("over-larger-area", "You divide by the larger area. The union is larger than that, unless one box is "
-                "inside the other.",
-                patch=("(area_a[:, None] + area_b - shared)", "torch.maximum(area_a[:, None], area_b)")),
+                (("shared / ", "2 * shared / "), (" - shared", ""))),
+        Mistake("over-first-area", "You divide by the area of one box. Divide by the union.",
+                (" + area_b - shared", ""), ("area_a[:, None] + area_b - shared", "area_b"),
+                ("(area_a[:, None] + area_b - shared)", "torch.minimum(area_a[:, None], area_b)"),
+                ("(area_a[:, None] + area_b - shared)", "torch.maximum(area_a[:, None], area_b)")),
         Mistake("intersection-only", "You return the area of the intersection. Divide it by that of the union.",
-                patch=(" / (area_a[:, None] + area_b - shared)", "")),
+                (" / (area_a[:, None] + area_b - shared)", "")),
         Mistake("counts-pixels", "You add 1 to each side, as for corners that are whole pixels. Here, a side is x2 - "
-                "x1.", patch=(("last - first", "last - first + 1"), ("boxes[:, :2]", "boxes[:, :2] + 1"))),
-        Mistake("center-and-size", "You read the four numbers as a center and a size. They are two corners.",
-                patch=("first =",
+                "x1.", (("last - first", "last - first + 1"), ("boxes[:, :2]", "boxes[:, :2] + 1"))),
+        Mistake("center-and-size", "You read the four numbers as a place and a size. They are two corners.",
+                ("first =",
                        "a, b = (torch.cat((c[:, :2] - c[:, 2:] / 2, c[:, :2] + c[:, 2:] / 2), 1) for c in (a, "
-                       "b))\n    first =")),
-        Mistake("corner-and-size", "You read the four numbers as a corner and a size. They are two corners.",
-                patch=("first =",
-                       "a, b = (torch.cat((c[:, :2], c[:, :2] + c[:, 2:]), 1) for c in (a, b))\n    first =")),
-        Mistake("transposed", "Your matrix has one row per box of b. The task asks for one row per box of a.",
-                lambda a, b: box_iou(b, a)),
-        Mistake("hull-for-intersection", "You use the bounding box of both instead of what they share: minimum and "
-                "maximum are swapped.",
-                patch=(("first = torch.maximum", "first = torch.minimum"),
-                       ("last = torch.minimum", "last = torch.maximum"))),
+                       "b))\n    first ="),
+                ("first =", "a, b = (torch.cat((c[:, :2], c[:, :2] + c[:, 2:]), 1) for c in (a, b))\n    first =")),
+        Mistake("transposed", "Your matrix has one row per box of b, not of a.", lambda a, b: box_iou(b, a)),
+        Mistake("hull-for-intersection", "You use the box around both, not what they share.",
+                (("first = torch.maximum", "first = torch.minimum"), ("last = torch.minimum", "last = torch.maximum"))),
         Mistake("row-by-row", "You compare box i only with box i. The task asks for every pair: [N, M].",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape != (3, 3)),
-        Mistake("areas-row-by-row", "The corners are compared for every pair, but something else, perhaps the areas, "
-                "only for box i with box i. It has to be [N, M], too.",
+        Mistake("areas-row-by-row", "Something, perhaps the areas, is there only for box i with box i. It has to be "
+                "[N, M], too.",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape == (3, 3)),
     ),
     hints=(
@@ -190,35 +174,29 @@ AVERAGE_PRECISION = Exercise(
          "here, divided by the boxes up to here. Return the sum of these numbers, divided by the number of objects.",
     cases=(
         call(torch.tensor([0.9]), torch.tensor([True]), 1),
+        call(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([True, True, False]), 2),
         call(torch.tensor([0.3, 0.9, 0.6, 0.1]), torch.tensor([True, True, False, False]), 2),
         call(torch.tensor([0.9, 0.8, 0.3]), torch.tensor([True, False, True]), 4),
         call(torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5]), torch.tensor([False, True, True, True, False]), 5),
-        call(torch.tensor([0.5, 0.4]), torch.tensor([False, False]), 3),
+        call(torch.tensor([0.5, 0.4]), torch.tensor([False, False]), 3,
+             alone=("no-hits", "Without a single hit, yours divides 0 by 0. The average precision is then 0.")),
     ),
     mistakes=(
-        Mistake("not-sorted", "You take the hits in the given order. Sort them by score first, highest first.",
-                patch=("[scores.argsort(descending=True)]", "")),
-        Mistake("sorted-upwards", "You start with the lowest score.", patch=("descending=True", "")),
+        Mistake("not-sorted", "Sort by score first, highest first.", ("[scores.argsort(descending=True)]", "")),
+        Mistake("sorted-upwards", "You start with the lowest score.", ("descending=True", "")),
         Mistake("missed-not-counted", "You divide by the number of objects that were found. A missed object counts as "
-                "0.",
-                patch=("/ positives", "/ max(hits.sum().item(), 1)")),
-        Mistake("over-boxes", "You divide by the number of boxes. Divide by the number of objects.",
-                patch=("/ positives", "/ len(hits)")),
-        Mistake("every-rank", "You add the precision at each box. Only those at the hits count.",
-                patch=(" * hits", "")),
-        Mistake("mean-over-ranks", "You take the mean of the precision at each box. Only those at the hits count, and "
-                "the divisor is the number of objects.", patch=((" * hits", ""), ("/ positives", "/ len(hits)"))),
-        Mistake("smoothed", "You raise each precision to the highest one that follows it, as some benchmarks do. The "
-                "task asks for the precision as it is.",
-                patch=("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
-        Mistake("precision-only", "You return the precision of all boxes together. It ignores where in the order the "
-                "hits are.", lambda s, h, p: h.double().mean().item()),
-        Mistake("recall-only", "You return the recall: hits divided by objects. It ignores false positives.",
-                patch=("precision * ", "")),
-        Mistake("scores-averaged", "You average the scores of the hits. The network's confidence does not count, only "
-                "the order.", lambda s, h, p: (s.double() * h).sum().item() / p),
+                "0.", ("/ positives", "/ max(hits.sum().item(), 1)")),
+        Mistake("over-boxes", "You divide by the number of boxes, not of objects.", ("/ positives", "/ len(hits)")),
+        Mistake("every-rank", "You add the precision at each box. Add only those at the hits.", (" * hits", ""),
+                ((" * hits", ""), ("/ positives", "/ len(hits)"))),
+        Mistake("smoothed", "You raise each precision to the highest one that follows, as some benchmarks do. Take it "
+                "as it is.", ("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
+        Mistake("recall-only", "Your answer does not depend on the order of the hits.", ("precision * ", ""),
+                lambda s, h, p: h.double().mean().item(), lambda s, h, p: (s.double() * h).sum().item() / p),
+        Mistake("ranks-one-short", "Your count of boxes is one short: up to the second box, there are 2.",
+                ("torch.arange(1, len(hits) + 1)", "torch.arange(len(hits)).clamp(min=1)")),
         Mistake("ranks-from-zero", "Your count of boxes starts at 0, so something is divided by 0. The first box is "
-                "box 1.", patch=("1, len(hits) + 1", "len(hits)")),
+                "box 1.", ("1, len(hits) + 1", "len(hits)")),
     ),
     hints=(
         "Sort the hits by their scores, highest first: scores.argsort(descending=True).",
@@ -261,43 +239,38 @@ SIGNAL_BLOCK = Exercise(
          "length T.",
     cases=(
         shape(_SIGNAL, 4, 1), shape(_SIGNAL, 4, 3), parameters(4, 2), output(_SIGNAL, 4, 1), output(_SIGNAL, 4, 2),
-        output(_SIGNAL, 4, 2, mode="eval"), gradients_of(normal(3, 4, 12), 4, 2),
+        *beyond(normal(3, 4, 12), 4, 2),
     ),
     mistakes=(
-        Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", patch=(")) + x", "))")),
-        Mistake("relu-before-addition", "Your last ReLU comes before the addition. It belongs after it.",
-                patch=(")) + x)", "))) + x")),
-        Mistake("no-last-relu", "There is no ReLU after your addition.", patch=("F.relu(self.bn2", "(self.bn2")),
-        Mistake("no-inner-relu", "There is no ReLU between your two convolutions: together they are one linear map.",
-                patch=("F.relu(self.bn1", "(self.bn1")),
+        Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", (")) + x", "))")),
+        Mistake("relu-before-addition", "Your last ReLU belongs after the addition.", (")) + x)", "))) + x")),
+        Mistake("no-last-relu", "There is no ReLU after your addition.", ("F.relu(self.bn2", "(self.bn2")),
+        Mistake("no-inner-relu", "There is no ReLU between your convolutions.", ("F.relu(self.bn1", "(self.bn1")),
         Mistake("norm-after-addition", "Your second BatchNorm comes after the addition, so it normalizes x, too. The "
-                "identity path has to stay clear.", patch=("(out)) + x", "(out) + x)")),
-        Mistake("not-dilated", "Your taps are adjacent. They should be `dilation` apart.",
-                patch=("super().__init__()", "super().__init__()\n        dilation = 1")),
-        Mistake("second-not-dilated", "The taps of your second convolution are adjacent. Both convolutions are "
-                "dilated.",
-                patch=("self.conv2 =", "dilation = 1\n        self.conv2 =")),
+                "identity path has to stay clear.", ("(out)) + x", "(out) + x)")),
+        Mistake("not-dilated", "Your taps are adjacent. In both convolutions, they are `dilation` apart.",
+                ("super().__init__()", "super().__init__()\n        dilation = 1"),
+                ("self.conv2 =", "dilation = 1\n        self.conv2 =")),
         Mistake("causal", "You pad only at the start, so each output looks only backward. Pad both ends equally.",
-                patch=(("self.bn2 =", "self.conv1.padding = self.conv2.padding = (2 * dilation,)\n        self.bn2 ="),
+                (("self.bn2 =", "self.conv1.padding = self.conv2.padding = (2 * dilation,)\n        self.bn2 ="),
                        ("conv1(x)", "conv1(x)[..., : x.shape[2]]"),
                        ("conv2(out)", "conv2(out)[..., : x.shape[2]]"))),
         Mistake("bias", "Your convolutions have biases. BatchNorm subtracts a constant right away: bias=False.",
-                patch=(("False)\n        self.bn1", "True)\n        self.bn1"),
+                (("False)\n        self.bn1", "True)\n        self.bn1"),
                        ("False)\n        self.bn2", "True)\n        self.bn2")), on=(parameters(4, 2),)),
         Mistake("two-dimensional", "A signal [N, C, T] has one dimension to slide along: use Conv1d and BatchNorm1d.",
-                patch=(("bn1 = nn.BatchNorm1d", "bn1 = nn.BatchNorm2d"),
-                       ("bn2 = nn.BatchNorm1d", "bn2 = nn.BatchNorm2d")),
+                (("bn1 = nn.BatchNorm1d", "bn1 = nn.BatchNorm2d"), ("bn2 = nn.BatchNorm1d", "bn2 = nn.BatchNorm2d")),
                 symptom=lambda answer: any(isinstance(m, nn.Conv2d | nn.BatchNorm2d) for m in answer(4, 1).modules())),
         Mistake("shared-weights", "You use one convolution twice. The block has two, each with its own weights.",
-                patch=("self.bn2 =", "self.conv2 = self.conv1\n        self.bn2 ="), symptom=_has(1, nn.Conv1d)),
+                ("self.bn2 =", "self.conv2 = self.conv1\n        self.bn2 ="), symptom=_has(1, nn.Conv1d)),
         Mistake("shared-norm", "You use one BatchNorm twice. Each convolution is followed by its own.",
-                patch=("bn2 = nn.BatchNorm1d(channels)", "bn2 = self.bn1"), symptom=_has(1, nn.BatchNorm1d)),
+                ("bn2 = nn.BatchNorm1d(channels)", "bn2 = self.bn1"), symptom=_has(1, nn.BatchNorm1d)),
         Mistake("no-norm", "There is no BatchNorm in your block.",
-                patch=(("bn1 = nn.BatchNorm1d(channels)", "bn1 = nn.Identity()"),
+                (("bn1 = nn.BatchNorm1d(channels)", "bn1 = nn.Identity()"),
                        ("bn2 = nn.BatchNorm1d(channels)", "bn2 = nn.Identity()")),
                 symptom=lambda answer: _has(2, nn.Conv1d)(answer) and _has(0, nn.BatchNorm1d)(answer)),
-        Mistake("length-changes", "Your branch's output is shorter than x, so the two cannot be added. How many zeros "
-                "does a kernel of 3 taps, `dilation` apart, need at each end?",
+        Mistake("length-changes", "Your branch's output is shorter than x. How many zeros does a kernel of 3 taps, "
+                "`dilation` apart, need at each end?",
                 symptom=raises(RuntimeError, "must match the size of tensor",
                                lambda answer: answer(4, 3)(normal(3, 4, 40)))),
     ),

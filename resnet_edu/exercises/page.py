@@ -29,6 +29,8 @@ from resnet_edu.exercises.sandbox import ends
 SIGNS = {CORRECT: ("✓", "#0072B2"), NOT_ATTEMPTED: ("–", "inherit")}
 WRONG_SIGN = ("✗", "#D55E00")
 
+LEFT = 'style="text-align: left"'
+
 _handed_in: dict[str, Any] = {}  # the latest answer to each exercise
 
 
@@ -56,8 +58,8 @@ def progress() -> None:
     for lesson, listed in LESSONS.items():
         marks = ", ".join(f"<b>✓ {name}</b>" if name in solved else name for name in listed)
         done = sum(name in solved for name in listed)
-        rows.append(f"<tr><td>{lesson:02d}</td><td>{done} of {len(listed)}</td><td>{marks}</td></tr>")
-    head = "".join(f'<th style="text-align: left">{title}</th>' for title in ("lesson", "solved", "exercises"))
+        rows.append(f"<tr><td>{lesson:02d}</td><td>{done} of {len(listed)}</td><td {LEFT}>{marks}</td></tr>")
+    head = "".join(f"<th {LEFT}>{title}</th>" for title in ("lesson", "solved", "exercises"))
     _display(f"<table><tr>{head}</tr>{''.join(rows)}</table>", f"Solved so far: {_count()}.")
 
 

@@ -32,6 +32,7 @@ from unittest import mock
 import numpy as np
 import torch
 
+from resnet_edu.data import pick_device
 from resnet_edu.exercises.faults import MEMORY, Fault, TimeUp, Trouble, told, unwritten, where
 
 SECONDS = 0.6  # of computing, after which code counts as endless
@@ -102,13 +103,13 @@ def settings_restored() -> Iterator[Callable[[], Trouble | None]]:
 
 
 @contextmanager
-def randomness_restored() -> Iterator[None]:
-    """The generators of torch, NumPy, and Python continue afterward from where they were; torch's starts at SEED."""
+def randomness_restored(seed: int) -> Iterator[None]:
+    """The generators of torch, NumPy, and Python continue afterward from where they were; torch's starts at `seed`."""
     numpys, pythons = np.random.get_state(), random.getstate()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     try:
         with torch.random.fork_rng(devices):
-            torch.manual_seed(SEED)
+            torch.manual_seed(seed)
             yield
     finally:
         np.random.set_state(numpys)
@@ -141,6 +142,8 @@ def once_a_check() -> Iterator[None]:
 @contextmanager
 def memory_limit(extra: int = MEMORY) -> Iterator[None]:
     """At most `extra` bytes more than now, where the system can limit a process to that (Linux)."""
+    if pick_device(None).type == "cuda":  # this starts CUDA, which reserves far more addresses than it uses
+        extra *= 3  # libraries that it loads later need some
     try:
         import resource
 
@@ -253,14 +256,14 @@ def stand_ins(paper: Paper) -> Iterator[None]:
 # --- the whole story --------------------------------------------------------------------------------------------------
 
 
-def attempt(code: Callable[[], Any], *, seconds: float = SECONDS) -> Outcome:
+def attempt(code: Callable[[], Any], *, seconds: float = SECONDS, seed: int = SEED) -> Outcome:
     """Run `code` within limits and without input; then restore what it has changed around it.
 
-    seconds: of computing. Exceptions that the code raises are not passed on.
+    seconds: of computing. seed: of torch, while it runs. Exceptions that the code raises are not passed on.
     """
     value, trouble, line, function, paper = None, None, "", "", Paper()
     started = time.perf_counter()
-    with randomness_restored(), settings_restored() as tell_change:
+    with randomness_restored(seed), settings_restored() as tell_change:
         try:
             with stand_ins(paper), memory_limit(), time_limit(seconds):
                 value = _inside(code)

@@ -5,19 +5,20 @@ reference, difficulty, minutes, task, cases (smallest first), mistakes, hints. W
 that works:
 
 1. A patch of the reference, if that is shorter than a function:
-   `Mistake("sign", "Your sign is lost.", patch=("a @ b", "abs(a @ b)"))`, or several pairs, applied one after another.
-   The old text must occur in the source exactly once, docstring included.
+   `Mistake("sign", "Your sign is lost.", ("a @ b", "abs(a @ b)"))`, or a tuple of several pairs, applied one after
+   another. The old text must occur in the source exactly once, docstring included.
 2. A function, preferably one that calls the reference: `lambda net: list(layer_norms(net).values())`.
 3. A symptom, if many different lines make the mistake, each failing in its own way elsewhere:
    `symptom=right_but_not_on(reference, SQUARES, RECTANGLES)`. Without a patch as an example, it needs an answer in
    `tests/exercise_bank`.
 
+Several ways to make one mistake, with one correction, stand in one `Mistake`, each as an answer of its own.
 A mistake of kind 1 or 2 is reported if an answer returns the same in all cases, so nothing else may be wrong with the
 answer; with `on=CASES`, if it returns the same in these. The first in the tuple wins: put `on` and `symptom` before the
 mistakes that they must not be confused with.
 
 Cases are made by `call(x, stride=2)` (what does the answer return for these arguments?), by `gradients(x)`, by `shape`,
-`parameters`, `output` and `gradients_of` for a module, or by `Case("the running mean", run)` with a function of the
+`parameters`, `output` and `beyond` for a module, or by `Case("the running mean", run)` with a function of the
 answer. They pass by keyword what a lesson passes by keyword. Numbers come from `integers` and `normal`.
 
 The bank keeps correct answers in other styles. It keeps a wrong one only for a symptom, or for a diagnosis that does
@@ -41,8 +42,9 @@ from resnet_edu.exercises.core import Case, Exercise, Mistake
 from resnet_edu.exercises.faults import Fault
 
 __all__ = [
-    "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "built", "call", "called", "fits", "gradients",
-    "gradients_of", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same", "shape",
+    "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "beyond", "built", "call", "called", "fits", "float64",
+    "gradients", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same",
+    "shape", "shortcut_mistakes",
 ]  # fmt: skip
 
 Answer = Callable[..., Any]
@@ -53,9 +55,10 @@ NO_SUPER = "its __init__ does not call super().__init__(), which has to come bef
 # --- cases for a function ---------------------------------------------------------------------------------------------
 
 
-def call(*arguments: Any, words: str | None = None, **keywords: Any) -> Case:
+def call(*arguments: Any, words: str | None = None, alone: tuple[str, str] | None = None, **keywords: Any) -> Case:
     """The case that calls the answer with these arguments and compares what it returns."""
-    return Case(words or _written(*arguments, **keywords), lambda answer: called(answer, *arguments, **keywords))
+    words = words or _written(*arguments, **keywords)
+    return Case(words, lambda answer: called(answer, *arguments, **keywords), alone)
 
 
 def gradients(*arguments: Any, words: str | None = None) -> Case:
@@ -69,7 +72,27 @@ def gradients(*arguments: Any, words: str | None = None) -> Case:
                 raise Fault("cuts-the-gradient", f"no gradient reaches input {number}: {CUT}.")
         return [one.grad for one in inputs if _is_float(one)]
 
-    return Case(f"the gradients of a loss that follows {words or _written(*arguments)}", run)
+    return Case(f"the gradients of a loss that follows {words or _written(*arguments)}", run, alone=GRADIENT)
+
+
+def float64(*arguments: Any, words: str | None = None, caller: Callable[..., Any] | None = None) -> Case:
+    """The case that calls the answer with float64 in place of float32: its result has to be float64, too."""
+    doubles = [one.double() if _is_float(one) else one for one in arguments]
+
+    def run(answer: Any) -> Any:
+        result = (caller or called)(answer, *doubles)
+        if _is_float(result) and result.dtype != torch.float64:
+            raise Fault(FLOAT64[0], f"it returns {str(result.dtype)[6:]} for float64. {FLOAT64[1]}")
+        return result
+
+    return Case(f"{words or _written(*arguments)}, in float64", run, alone=FLOAT64)
+
+
+#: For an answer that is wrong only there.
+GRADIENT = "wrong-gradient", "Your values are right, but not their gradient. Is part of the graph cut, as by detach?"
+EVAL = "only-in-train-mode", "Your module is right in train mode, but not in eval mode."
+CLIPPED = "clipped", "Large values are clipped in your module (as by ReLU6). ReLU has no upper limit."
+FLOAT64 = "only-float32", "Right for float32 only: give what you create the dtype of x (x.new_zeros, zeros_like)."
 
 
 CUT = "detach, .data, NumPy, or no_grad has cut the graph"
@@ -161,23 +184,45 @@ def shape(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
 
 
 def parameters(*arguments: Any, **keywords: Any) -> Case:
-    """The case that compares how many parameters the module has."""
-    words = f"the number of parameters of {_written(*arguments, **keywords)}"
-    return Case(words, lambda answer: sum(p.numel() for p in built(answer, *arguments, **keywords).parameters()))
+    """The case that compares how many parameters the module has. Raises Fault if a second one shares some of them."""
+
+    def run(answer: Any) -> int:
+        one, other = (list(built(answer, *arguments, **keywords).parameters()) for _ in range(2))
+        if {id(p) for p in one} & {id(p) for p in other}:
+            raise Fault("shared-between-calls", "two calls return the same layers. Create new ones in each call.")
+        return sum(p.numel() for p in one)
+
+    return Case(f"the number of parameters of {_written(*arguments, **keywords)}", run)
 
 
-def output(x: Tensor, *arguments: Any, mode: str = "train", **keywords: Any) -> Case:
-    """The case that compares the module's output for x, in eval mode after one batch in train mode."""
+def output(x: Tensor, *arguments: Any, mode: str = "train", times: int = 1, **keywords: Any) -> Case:
+    """The case that compares the module's output for `times` x, in eval mode after one batch in train mode.
+
+    For an x in float64, the module is converted to it.
+    """
+    x = times * x
+    of = f"x {list(x.shape)}{' in float64' if x.dtype == torch.float64 else ''}{f' times {times}' if times > 1 else ''}"
 
     def run(answer: Any) -> Tensor:
-        module = built(answer, *arguments, **keywords)
+        module = built(answer, *arguments, **keywords).to(x.dtype)
         result = called(module, x)  # moves the running statistics
         return result if mode == "train" else called(module.eval(), x)
 
-    return Case(f"{_written(*arguments, **keywords)}(x) in {mode} mode with x {list(x.shape)}", run)
+    alone = CLIPPED if times > 1 else EVAL if mode == "eval" else FLOAT64 if x.dtype == torch.float64 else None
+    return Case(f"{_written(*arguments, **keywords)}(x) in {mode} mode with {of}", run, alone)
 
 
-def gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
+def beyond(x: Tensor, *arguments: Any, **keywords: Any) -> tuple[Case, ...]:
+    """The cases for the module beyond its output in training: in eval mode, of large numbers, gradients, float64."""
+    return (
+        output(x, *arguments, mode="eval", **keywords),
+        output(x, *arguments, mode="eval", times=10, **keywords),
+        _gradients_of(x, *arguments, **keywords),
+        output(x.double(), *arguments, **keywords),
+    )
+
+
+def _gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
     """The case that compares the gradient of a loss with respect to x, and how many parameters get none."""
 
     def run(answer: Any) -> dict[str, Any]:
@@ -188,7 +233,8 @@ def gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
         missing = sum(p.grad is None for p in module.parameters())
         return {"the gradient with respect to x": by.grad, "parameters without a gradient": missing}
 
-    return Case(f"the gradients of a loss that follows {_written(*arguments, **keywords)}(x), x {list(x.shape)}", run)
+    words = f"the gradients of a loss that follows {_written(*arguments, **keywords)}(x), x {list(x.shape)}"
+    return Case(words, run, alone=GRADIENT)
 
 
 def built(answer: Any, *arguments: Any, **keywords: Any) -> nn.Module:
@@ -233,9 +279,7 @@ def _forgotten_returns_told() -> Iterator[None]:
 
     def told(module: nn.Module, _: Any, result: Any) -> None:
         if result is None:
-            raise Fault(
-                "returns-nothing", f"forward of {type(module).__name__} returns nothing (None). Where is its `return`?"
-            )
+            raise Fault("returns-nothing", f"forward of {type(module).__name__} returns nothing (None).")
 
     handle = nn.modules.module.register_module_forward_hook(told)
     try:
@@ -273,6 +317,31 @@ def integers(*shape: int, low: int = -3, high: int = 3, seed: int = 0) -> Tensor
 def normal(*shape: int, seed: int = 0) -> Tensor:
     """Samples from N(0, 1), the same in each run."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+def shortcut_mistakes(out_channels: str) -> tuple[Mistake, ...]:
+    """Those of a block that ends with `F.relu(out + self.shortcut(x))`, and projects x to this many channels."""
+    both = f"stride != 1 or in_channels != {out_channels}"
+    return (
+        Mistake("skip-forgotten", "Without the shortcut, this is a plain block.", (" + self.shortcut(x)", "")),
+        Mistake("skip-twice", "The shortcut is added twice.", ("out + self", "out + 2 * self")),
+        Mistake("relu-before-addition", "Your last ReLU belongs after the addition.",
+                ("(out + self.shortcut(x))", "(out) + self.shortcut(x)")),
+        Mistake("relu-in-the-branch", "With a ReLU before the addition, the branch cannot subtract anything.",
+                ("out + self", "F.relu(out) + self")),
+        Mistake("no-last-relu", "The ReLU after the addition is missing.", ("F.relu(out", "(out")),
+        Mistake("no-projection", "You add x as it is, even if the shape changes. Project it then.", (both, "False")),
+        Mistake("projection-without-norm", "The projection has no BatchNorm.",
+                (f"nn.BatchNorm2d({out_channels}),", "")),
+        Mistake("projection-always", "If the shape stays the same, the shortcut is x itself. Does yours compare the "
+                "channels right?", (both, "True")),
+        Mistake("projects-only-for-stride", "Channels can change without a stride.", (both, "stride != 1")),
+        Mistake("projects-only-for-channels", "The size can change while the channels stay.",
+                (both, f"in_channels != {out_channels}")),
+    )  # fmt: skip
 
 
 # --- symptoms ---------------------------------------------------------------------------------------------------------

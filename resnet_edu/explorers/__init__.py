@@ -3,8 +3,9 @@
     from resnet_edu import explorers
     explorers.gradient_flow(images, labels)
 
-Each explorer combines a pure function (settings in, numbers out) with `Explorer`, which connects controls to it. It
-uses only widgets common to ipywidgets 7 and 8. Without a kernel, readers see the picture of the first setting.
+Each explorer combines a pure function (settings in, numbers out; the random state is left unchanged) with `Explorer`,
+which connects controls to it. It uses only widgets common to ipywidgets 7 and 8. Without a kernel, readers see the
+picture of the first setting.
 
 Read it in this order:
 

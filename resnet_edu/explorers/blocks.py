@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from resnet_edu import checks, data, models, plots, training
+from resnet_edu import data, models, plots, training
 from resnet_edu.explorers import core
 from resnet_edu.explorers.core import Explorer
 
@@ -32,7 +31,7 @@ def skip_profile(
 ) -> tuple[np.ndarray, float]:
     """Gradient norm per weight of an untrained network with blocks F(x) + a x, and its loss: (float64 [depth], loss).
 
-    images: float [N, 3, H, W]; labels: int64 [N]. The random state is left unchanged.
+    images: float [N, 3, H, W]; labels: int64 [N].
     """
     with core.seeded(seed, images.device):
         return core.norms_and_loss(_skip_net(strength, depth, norm, images.device), images, labels)
@@ -63,9 +62,9 @@ def _check_enough(train: data.Images, steps: int) -> None:
         raise ValueError(f"train: {steps} steps need {BATCH * steps} images; there are only {len(train)}.")
 
 
-def _running_mean(losses: list[float], width: int = 5) -> np.ndarray:
-    """At each step, the mean of this loss and up to `width` - 1 previous ones."""
-    return np.array([np.mean(losses[max(0, i - width + 1) : i + 1]) for i in range(len(losses))])
+def _running_mean(losses: list[float]) -> np.ndarray:
+    """At each step, the mean of this loss and up to 4 previous ones."""
+    return np.array([np.mean(losses[max(0, i - 4) : i + 1]) for i in range(len(losses))])
 
 
 def _ended(losses: list[float]) -> str:
@@ -75,6 +74,7 @@ def _ended(losses: list[float]) -> str:
     return f"{last:.2f}" if last < 100 else f"{last:.1e}"
 
 
+@plots.course_look
 def skip_strength(
     images: Tensor, labels: Tensor, train: data.Images | None = None, *, seed: int = 0, depth: int = 56
 ) -> Explorer:
@@ -85,49 +85,30 @@ def skip_strength(
     """
     controls = {
         "strength": core.slider("skip strength a", 1.0, -1.0, 2.0, 0.25),
-        "depth": core.menu("depth", DEPTHS, checks.choice("depth", depth, DEPTHS)),
+        "depth": core.menu("depth", DEPTHS, depth),
         "norm": core.menu("normalization", [("none", "none"), ("BatchNorm", "batch")], "none"),
     }
-    figure, left, right = _skip_axes(train is not None)
+    widths = (3, 2) if train is not None else (1, 0.001)
+    figure, (left, right) = core.page(3.5, 2, widths, left=0.09, right=0.98, top=0.9, bottom=0.15, wspace=0.24)
+    draw = core.norms_by_setting(
+        left, lambda **settings: skip_profile(images, labels, seed=seed, **settings), loc="upper right", ncols=2
+    )
+    left.set(xlim=(0, DEPTHS[-1] + 1), ylim=(1e-28, 1e15), xlabel="layer: 1 is next to the image")
     buttons = {}
-    if train is not None:
+    if train is None:
+        right.set_visible(False)
+    else:
         _check_enough(train, STEPS)
         buttons[f"train {STEPS} steps with this setting"] = _training_in(right, train, seed)
-    return Explorer(controls, figure, _profile_in(left, images, labels, seed), buttons)
+    return Explorer(controls, figure, draw, buttons)
 
 
-@plots.course_look
-def _skip_axes(trains: bool) -> tuple[Figure, Axes, Axes]:
-    widths = (3, 2) if trains else (1, 0.001)
-    figure, (left, right) = core.page(3.5, 2, widths, left=0.09, right=0.98, top=0.9, bottom=0.15, wspace=0.24)
-    right.set(xlabel="step", ylabel="loss, mean of 5 steps", yscale="log", xlim=(0.5, STEPS + 0.5), ylim=(1.6, TOP))
-    right.set_yticks([2, 3, 5], ["2", "3", "5"])
-    right.minorticks_off()
-    plots.mark_level(right, np.log(10), "guessing ")
-    right.set_visible(trains)
-    return figure, left, right
-
-
-@plots.course_look
-def _profile_in(ax: Axes, images: Tensor, labels: Tensor, seed: int) -> Callable[..., str]:
-    """The plot that every change of a control redraws."""
-    trace = core.Trace(ax, loc="upper right", ncols=2)
-    ax.set(xlim=(0, DEPTHS[-1] + 1), ylim=(1e-28, 1e15))
-    ax.set(ylabel=core.NORM_OF_WEIGHTS, xlabel="layer: 1 is next to the image")
-
-    def draw(**settings: Any) -> str:
-        norms, loss = skip_profile(images, labels, seed=seed, **settings)
-        trace.show(norms)
-        title = f"{core.first_over_last(norms)}      loss: {loss:.3g}"
-        ax.set_title(title)
-        return f"Gradient norm by layer of an untrained network: {core.in_words(settings)}. {title}."
-
-    return draw
-
-
-@plots.course_look
 def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:
     """The button's action: train with the current setting, and draw the last few curves."""
+    ax.set(xlabel="step", ylabel="loss, mean of 5 steps", yscale="log", xlim=(0.5, STEPS + 0.5), ylim=(1.6, TOP))
+    ax.set_yticks([2, 3, 5], ["2", "3", "5"])
+    ax.minorticks_off()
+    plots.mark_level(ax, np.log(10), "guessing ")
     hint = ax.text(STEPS / 2, 3, "press the button to train", ha="center", color=plots.PALE_INK, fontsize=9)
     curves: dict[str, list[float]] = {}
 

@@ -12,9 +12,9 @@ from matplotlib.patches import Rectangle
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import checks, models, plots, probes
+from resnet_edu import models, plots, probes
 from resnet_edu.data import Images
-from resnet_edu.explorers.core import WIDE, Explorer, Picture, in_words, menu, page, range_slider, slider
+from resnet_edu.explorers.core import WIDE, Explorer, in_words, menu, page, range_slider, slider
 
 #: Classic image processing kernels, as rows of numbers.
 KERNELS: dict[str, tuple[tuple[float, ...], ...]] = {
@@ -34,9 +34,6 @@ KERNELS: dict[str, tuple[tuple[float, ...], ...]] = {
 OWN = "your own"
 
 
-# --- a kernel on a real image -----------------------------------------------------------------------------------------
-
-
 def kernel_response(image: Any, kernel: Any) -> np.ndarray:
     """The output of a 3 x 3 kernel on one grayscale image: float64 [H - 2, W - 2].
 
@@ -44,8 +41,6 @@ def kernel_response(image: Any, kernel: Any) -> np.ndarray:
     kernel: 3 x 3 numbers. No padding, and the kernel is not flipped: this is `F.conv2d`.
     """
     weight = torch.as_tensor(kernel, dtype=torch.float64)
-    if weight.shape != (3, 3):
-        raise ValueError(f"kernel={kernel!r:.60}: give 3 x 3 numbers, such as KERNELS['sharpen'].")
     return F.conv2d(gray(image)[None, None], weight[None, None])[0, 0].numpy()
 
 
@@ -97,21 +92,16 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
             self.value = (OWN, tuple(tuple(field.value for field in row) for row in self.fields))
 
 
+@plots.course_look
 def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) -> Explorer:
     """A kernel, chosen or typed in, applied to one of the images: image, kernel and result side by side.
 
     images: `data.Images`, from which the slider picks one. kernel (a key of `KERNELS`), image: initial choice.
     """
-    last = len(images) - 1
     controls = {
-        "image": slider("image", checks.whole("image", image, at_most=last), 0, last),
-        "kernel": KernelFields(checks.choice("kernel", kernel, KERNELS)),
+        "image": range_slider("image", image, range(len(images))),
+        "kernel": KernelFields(kernel),
     }
-    return Explorer(controls, *_kernel_picture(images))
-
-
-@plots.course_look
-def _kernel_picture(images: Images) -> Picture:
     classes = plots.writable(images.classes)
     figure, axes = page(3.5, 3, left=0.01, right=0.99, top=0.9, bottom=0.08, wspace=0.06)
 
@@ -131,10 +121,7 @@ def _kernel_picture(images: Images) -> Picture:
         axes[2].set_title("result" + (", gray is 0" if result.min() < 0 else ", black is 0"))
         return f"Image {image}, a {name}; the kernel {chosen} {weight.round(3).tolist()}; and the result."
 
-    return figure, draw
-
-
-# --- an activation and its derivative ---------------------------------------------------------------------------------
+    return Explorer(controls, figure, draw)
 
 
 def activation_and_slope(name: str, x: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -142,25 +129,20 @@ def activation_and_slope(name: str, x: Any) -> tuple[np.ndarray, np.ndarray]:
 
     name: one of `models.ACTIVATIONS`. At a kink, such as ReLU's at 0, PyTorch uses a one-sided derivative.
     """
-    activation = models.ACTIVATIONS[checks.choice("activation", name, models.ACTIVATIONS)]()
+    activation = models.ACTIVATIONS[name]()
     at = torch.as_tensor(x, dtype=torch.float64).detach().cpu().clone().requires_grad_()
     value = activation(at)
     (slope,) = torch.autograd.grad(value.sum(), at)
     return value.detach().numpy(), slope.numpy()
 
 
+@plots.course_look
 def activation_slopes(*, activation: str = "sigmoid", x: float = 0.0) -> Explorer:
     """An activation and its derivative; a slider moves along x, and both plots mark its position."""
-    choices = models.ACTIVATIONS
     controls = {
-        "activation": menu("activation", choices, checks.choice("activation", activation, choices)),
+        "activation": menu("activation", models.ACTIVATIONS, activation),
         "x": slider("x", x, -8, 8, 0.1, readout_format=".1f"),
     }
-    return Explorer(controls, *_slope_picture())
-
-
-@plots.course_look
-def _slope_picture() -> Picture:
     figure, (left, right) = page(3.2, 2, left=0.07, right=0.99, top=0.89, bottom=0.15, wspace=0.18)
     along = np.linspace(-8, 8, 641)
     (curve,) = left.plot([], [], color=plots.BLUE, linewidth=2)
@@ -184,10 +166,7 @@ def _slope_picture() -> Picture:
         right.set_title(f"slope at {x:.1f}: {slope:.4g}")
         return f"{activation} and its slope; at x = {x:.1f} the value is {value:.4g} and the slope {slope:.4g}."
 
-    return figure, draw
-
-
-# --- the receptive field of a stack -----------------------------------------------------------------------------------
+    return Explorer(controls, figure, draw)
 
 
 def stack_of_convolutions(layers: int, kernel: int, stride: int, dilation: int) -> nn.Sequential:
@@ -199,16 +178,12 @@ def stack_of_convolutions(layers: int, kernel: int, stride: int, dilation: int) 
     return nn.Sequential(*convs)
 
 
+@plots.course_look
 def receptive_fields(*, layers: int = 3, kernel: int = 3, stride: int = 1, dilation: int = 1) -> Explorer:
     """Layers, kernel, stride and dilation of a stack of convolutions: its receptive field, measured by autograd."""
     start = {"layers": layers, "kernel": kernel, "stride": stride, "dilation": dilation}
     ranges = {"layers": range(1, 6), "kernel": range(1, 6, 2), "stride": range(1, 3), "dilation": range(1, 4)}
     controls = {name: range_slider(name, start[name], choices) for name, choices in ranges.items()}
-    return Explorer(controls, *_field_picture())
-
-
-@plots.course_look
-def _field_picture() -> Picture:
     reach = 40  # pixels shown on each side of the center
     span = 2 * reach + 1
     figure, (left, right) = page(4.4, 2, left=0.06, right=0.99, top=0.83, bottom=0.12, wspace=0.12)
@@ -237,4 +212,4 @@ def _field_picture() -> Picture:
         figure.suptitle(words, fontsize=11)
         return f"Receptive field for {in_words(settings)}: {words}."
 
-    return figure, draw
+    return Explorer(controls, figure, draw)

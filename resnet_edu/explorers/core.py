@@ -21,9 +21,6 @@ from torch.nn import functional as F
 from resnet_edu import checks, plots, probes
 from resnet_edu.lesson import put
 
-#: A figure, and the function that redraws it: takes the settings as keywords, returns the figure's alt text.
-Picture = tuple[Figure, Callable[..., str]]
-
 
 class Explorer:
     """Controls and the picture that they change, displayed in the output of the current cell.
@@ -69,9 +66,7 @@ class Explorer:
             alt = action(**self.settings())
         finally:
             button.disabled = False
-            if hasattr(
-                button, "focus"
-            ):  # since ipywidgets 8: disabling the button dropped keyboard focus; give it back
+            if hasattr(button, "focus"):  # since ipywidgets 8; disabling the button dropped the keyboard focus
                 button.focus()
         self._handle = put(self.figure, alt, self._handle)
 
@@ -99,7 +94,9 @@ def slider(text: str, value: float, least: float, most: float, step: float = 1, 
 
 def range_slider(name: str, value: int, choices: range, **options: Any) -> Any:
     """A slider over these integers that starts at `value`, which must be one of them."""
-    return slider(name, checks.choice(name, value, choices), choices[0], choices[-1], choices.step, **options)
+    if value not in choices:
+        raise ValueError(f"{name}={value!r:.60}: give one of {choices}.")
+    return slider(name, value, choices[0], choices[-1], choices.step, **options)
 
 
 def log_slider(text: str, value: float, powers: tuple[float, float], base: int, readout: str, **options: Any) -> Any:
@@ -127,6 +124,11 @@ def page(height: float, columns: int = 1, widths: Any = None, **margins: float) 
     axes = figure.subplots(1, columns, squeeze=False, width_ratios=widths)[0]
     figure.subplots_adjust(**margins)
     return figure, list(axes)
+
+
+def one_panel() -> tuple[Figure, Axes]:
+    figure, (ax,) = page(3.4, left=0.09, right=0.98, top=0.9, bottom=0.15)
+    return figure, ax
 
 
 NORM_OF_WEIGHTS = "gradient norm of the weights"
@@ -196,3 +198,18 @@ def first_over_last(norms: np.ndarray) -> str:
     """The ratio of the first convolution's norm to that of the last one, which comes before the classifier."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return f"first / last convolution: {norms[0] / norms[-2]:.2g}"
+
+
+def norms_by_setting(ax: Axes, profile: Callable[..., tuple[np.ndarray, float]], **legend: Any) -> Callable[..., str]:
+    """The `draw` of an explorer that shows `profile(**settings)`: the norm of every weight's gradient, and the loss."""
+    trace = Trace(ax, **legend)
+    ax.set_ylabel(NORM_OF_WEIGHTS)
+
+    def draw(**settings: Any) -> str:
+        norms, loss = profile(**settings)
+        trace.show(norms)
+        title = f"{first_over_last(norms)}      loss: {loss:.3g}"
+        ax.set_title(title)
+        return f"Gradient norm by layer of an untrained network: {in_words(settings)}. {title}."
+
+    return draw

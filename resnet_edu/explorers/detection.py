@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from resnet_edu import plots
-from resnet_edu.explorers.core import Explorer, Picture, slider
+from resnet_edu.explorers.core import Explorer, slider
 
 SCENES = 4
 LOOKS = ("solid orange", "dashed blue", "dotted green", "dash-dotted purple")  # of the boxes that plots.boxes draws
@@ -28,6 +28,7 @@ def precision_and_recall(scores: Tensor, hits: Tensor, positives: int, threshold
     return float(kept.mean()) if len(kept) else 1.0, float(kept.sum()) / positives
 
 
+@plots.course_look
 def detection_threshold(
     images: Tensor, found: Found, classes: Sequence[str], *, scores: Tensor, hits: Tensor, positives: int
 ) -> Explorer:
@@ -37,14 +38,7 @@ def detection_threshold(
     `precision_and_recall`.
     """
     controls = {"threshold": slider("threshold", 0.4, 0.05, 0.95, 0.05)}
-    return Explorer(controls, *_threshold_picture(images, found, classes, scores.cpu(), hits.cpu(), positives))
-
-
-@plots.course_look
-def _threshold_picture(
-    images: Tensor, found: Found, classes: Sequence[str], scores: Tensor, hits: Tensor, positives: int
-) -> Picture:
-    classes = plots.writable(classes)
+    classes, scores, hits = plots.writable(classes), scores.cpu(), hits.cpu()
     order = scores.argsort(descending=True)
     right = hits[order].double().cumsum(0).numpy()
     curve = {"every threshold": (right / positives, right / np.arange(1, len(right) + 1))}
@@ -73,4 +67,4 @@ def _threshold_picture(
         figure.suptitle(f"{said}\n{colors}", fontsize=10, y=0.995)
         return f"Four scenes with boxes and a precision-recall curve; {said}."
 
-    return figure, draw
+    return Explorer(controls, figure, draw)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from resnet_edu import data, plots
-from resnet_edu.explorers.core import Explorer, Picture, menu, slider
+from resnet_edu.explorers.core import Explorer, menu, slider
 
 #: (net, float images [N, 3, H, W], name of a layer, class index) -> maps [N, h, w], none below 0.
 ClassMap = Callable[[nn.Module, Tensor, str, int], Tensor]
@@ -21,18 +21,16 @@ def class_map_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One image's map for a class, and the network's probabilities: (float64 [h, w], float64 [classes]).
 
-    image: an `Images` of length 1. The network runs in eval mode. Raises ValueError if the map is not one
-    image's.
+    image: an `Images` of length 1. The network runs in eval mode.
     """
     x = next(iter(image.batches(1)))[0]
     found = class_map(net.eval(), x, layer, label)
-    if found.ndim != 3 or len(found) != 1:
-        raise ValueError(f"class_map: the map of one image must be [1, h, w]; it is {list(found.shape)}.")
     with torch.no_grad():
         probabilities = net(x).softmax(1)[0]
     return found[0].detach().cpu().double().numpy(), probabilities.cpu().double().numpy()
 
 
+@plots.course_look
 def class_maps(net: nn.Module, class_map: ClassMap, images: data.Images, layers: Sequence[str]) -> Explorer:
     """A slider for the image, menus for the layer and the class: the map over the image, and the probabilities.
 
@@ -43,11 +41,6 @@ def class_maps(net: nn.Module, class_map: ClassMap, images: data.Images, layers:
         "layer": menu("layer", layers, layers[-1]),
         "label": menu("class", images.classes, images.classes[int(images.labels[0])]),
     }
-    return Explorer(controls, *_class_picture(net, class_map, images))
-
-
-@plots.course_look
-def _class_picture(net: nn.Module, class_map: ClassMap, images: data.Images) -> Picture:
     classes = plots.writable(images.classes)
     figure = Figure(figsize=(plots.WIDTH, 3.4))
     places = ((0.0, 0.08, 0.29, 0.77), (0.3, 0.08, 0.29, 0.77), (0.72, 0.15, 0.265, 0.7))  # room for the classes' names
@@ -85,4 +78,4 @@ def _class_picture(net: nn.Module, class_map: ClassMap, images: data.Images) -> 
             f"the network gives {label} {probabilities[number]:.0%}."
         )
 
-    return figure, draw
+    return Explorer(controls, figure, draw)

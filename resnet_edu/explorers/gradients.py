@@ -6,24 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from resnet_edu import models, plots
 from resnet_edu.explorers import core
-from resnet_edu.explorers.core import Explorer, Picture
+from resnet_edu.explorers.core import Explorer
 
 DEPTHS = range(8, 57, 6)
-
-
-def _norm_axes() -> tuple[Figure, Axes]:
-    figure, (ax,) = core.page(3.4, left=0.09, right=0.98, top=0.9, bottom=0.15)
-    ax.set_ylabel(core.NORM_OF_WEIGHTS)
-    return figure, ax
-
-
-# --- gradient flow ----------------------------------------------------------------------------------------------------
 
 
 def gradient_profile(
@@ -32,13 +21,14 @@ def gradient_profile(
 ) -> tuple[np.ndarray, float]:  # fmt: skip
     """Gradient norm of every weight of an untrained `CifarNet`, and its loss, on one batch: (float64 [depth], loss).
 
-    images: float [N, 3, H, W]; labels: int64 [N]. The random state is left unchanged.
+    images: float [N, 3, H, W]; labels: int64 [N].
     """
     with core.seeded(seed, images.device):
         net = models.CifarNet(depth, residual=skip, activation=activation, init=init, norm=norm).to(images.device)
         return core.norms_and_loss(net, images, labels)
 
 
+@plots.course_look
 def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> Explorer:
     """Depth, activation, initialization, norm and skip connection: how each affects an untrained network's gradient.
 
@@ -54,29 +44,16 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
         "norm": core.menu("normalization", [("none", "none"), ("BatchNorm", "batch")], "none"),
         "skip": core.checkbox("skip: y = F(x) + x"),
     }
-    return Explorer(controls, *_flow_picture(images, labels, seed))
+    figure, ax = core.one_panel()
+    draw = core.norms_by_setting(
+        ax, lambda **settings: gradient_profile(images, labels, seed=seed, **settings), loc="lower right", ncols=3
+    )
+    ax.set(xlim=(0, DEPTHS[-1] + 1), xlabel=plots.FROM_IMAGE)
+    ax.set_ylim(1e-46, 1e6)  # the smallest float32 is 1.4e-45: marks on the bottom line are exact zeros
+    return Explorer(controls, figure, draw)
 
 
 @plots.course_look
-def _flow_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
-    figure, ax = _norm_axes()
-    trace = core.Trace(ax, loc="lower right", ncols=3)
-    ax.set(xlim=(0, DEPTHS[-1] + 1), xlabel=plots.FROM_IMAGE)
-    ax.set_ylim(1e-46, 1e6)  # the smallest float32 is 1.4e-45: marks on the bottom line are exact zeros
-
-    def draw(**settings: Any) -> str:
-        norms, loss = gradient_profile(images, labels, seed=seed, **settings)
-        trace.show(norms)
-        title = f"{core.first_over_last(norms)}      loss: {loss:.3g}"
-        ax.set_title(title)
-        return f"Gradient norm by layer of an untrained network: {core.in_words(settings)}. {title}."
-
-    return figure, draw
-
-
-# --- step by step -----------------------------------------------------------------------------------------------------
-
-
 def gradient_steps(recordings: Mapping[str, Any]) -> Explorer:
     """One slider over the steps of a training run: the gradient norm by layer of every network at that step.
 
@@ -90,12 +67,7 @@ def gradient_steps(recordings: Mapping[str, Any]) -> Explorer:
     steps = list(getattr(next(iter(recordings.values())), "steps", range(max(lengths.values()))))
     apart = int(steps[1] - steps[0]) if len(steps) > 1 else 1
     controls = {"step": core.slider("step", int(steps[0]), int(steps[0]), int(steps[-1]), apart)}
-    return Explorer(controls, *_steps_picture(recordings, tables, steps))
-
-
-@plots.course_look
-def _steps_picture(recordings: Mapping[str, Any], tables: Mapping[str, np.ndarray], steps: list[int]) -> Picture:
-    figure, ax = _norm_axes()
+    figure, ax = core.one_panel()
     limits = plots.log_limits(np.concatenate([table.ravel() for table in tables.values()]))
 
     def draw(step: int) -> str:
@@ -105,4 +77,4 @@ def _steps_picture(recordings: Mapping[str, Any], tables: Mapping[str, np.ndarra
         ax.set(title=f"step {step}", ylabel=core.NORM_OF_WEIGHTS, xlabel=plots.layer_words(recordings))
         return f"Gradient norm by layer at step {step} of training, for {', '.join(tables)}."
 
-    return figure, draw
+    return Explorer(controls, figure, draw)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from torch import Tensor, nn
 
-from resnet_edu import checks, models, plots, probes
-from resnet_edu.explorers.core import Explorer, Picture, Trace, checkbox, log_slider, menu, page, seeded
+from resnet_edu import models, plots, probes
+from resnet_edu.explorers.core import Explorer, Trace, checkbox, log_slider, menu, page, seeded
 
 GAINS = (-2, 2)  # powers of 2
 LEAST = (1e-2, 1e2)  # minimum range of each axis, so that a level line looks level
@@ -22,9 +22,8 @@ def scale_profile(
 
     images: float [N, 3, H, W]; labels: int64 [N].
     gain: the weights are normal with variance gain^2 * 2 / fan_in, so that 1 is He's initialization and
-        sqrt(1/6) has the variance of PyTorch's default. The random state is left unchanged.
+        sqrt(1/6) has the variance of PyTorch's default.
     """
-    gain = checks.number("gain", gain, above=0)
 
     def draw(weight: Tensor) -> Tensor:
         return nn.init.normal_(weight, std=gain * math.sqrt(2 / weight[0].numel()))
@@ -34,6 +33,7 @@ def scale_profile(
         return probes.signal(net, images, labels)
 
 
+@plots.course_look
 def initialization(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 20) -> Explorer:
     """Scale of the initial weights, BatchNorm, activation: how each affects the signal, forward and backward.
 
@@ -45,11 +45,6 @@ def initialization(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int 
         "norm": checkbox("BatchNorm"),
         "activation": menu("activation", ["relu", "tanh", "sigmoid"], "relu"),
     }
-    return Explorer(controls, *_scale_picture(images, labels, seed, depth))
-
-
-@plots.course_look
-def _scale_picture(images: Tensor, labels: Tensor, seed: int, depth: int) -> Picture:
     figure, axes = page(3.6, 2, left=0.07, right=0.98, top=0.84, bottom=0.14, wspace=0.18)
     traces = [Trace(axes[0], loc="upper left", ncols=3), Trace(axes[1])]
     for ax, title in zip(axes, plots.FORWARD_AND_BACKWARD, strict=True):
@@ -68,7 +63,7 @@ def _scale_picture(images: Tensor, labels: Tensor, seed: int, depth: int) -> Pic
         figure.suptitle(title, fontsize=11)
         return f"Scale of activations and gradients by layer of an untrained plain-{depth}. {title}."
 
-    return figure, draw
+    return Explorer(controls, figure, draw)
 
 
 def _factor(values: np.ndarray) -> str:

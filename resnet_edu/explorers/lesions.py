@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_edu import checks, plots, probes
-from resnet_edu.explorers.core import Explorer, Picture, page, slider
+from resnet_edu.explorers.core import Explorer, page, slider
 
 #: {label: (network, the names of its blocks)}
 Nets = Mapping[str, tuple[nn.Module, Sequence[str]]]
@@ -31,6 +31,7 @@ def lesion_answers(
     return accuracy, np.bincount(answers.cpu().numpy(), minlength=10)[:10] / len(labels)
 
 
+@plots.course_look
 def lesion(nets: Nets, images: Tensor, labels: Tensor, classes: Sequence[str]) -> Explorer:
     """Two sliders, the first block to remove and how many; accuracy and predictions of every network without them.
 
@@ -42,11 +43,6 @@ def lesion(nets: Nets, images: Tensor, labels: Tensor, classes: Sequence[str]) -
         raise ValueError(f"nets: every network needs the same number of blocks; they have {numbers}.")
     last = max(numbers.values())
     controls = {"first": slider("first removed", 1, 1, last), "count": slider("how many", 1, 0, last)}
-    return Explorer(controls, *_lesion_picture(nets, images, labels, classes, last))
-
-
-@plots.course_look
-def _lesion_picture(nets: Nets, images: Tensor, labels: Tensor, classes: Sequence[str], last: int) -> Picture:
     whole = {label: lesion_answers(net, b, images, labels, first=1, count=0)[0] for label, (net, b) in nets.items()}
     figure, (left, right) = page(3.4, 2, widths=[1, 2], left=0.08, right=0.98, top=0.88, bottom=0.2, wspace=0.22)
     styles = plots.line_styles(nets)
@@ -80,4 +76,4 @@ def _lesion_picture(nets: Nets, images: Tensor, labels: Tensor, classes: Sequenc
         figure.suptitle(title, fontsize=11)
         return f"Accuracy and predictions {title}."
 
-    return figure, draw
+    return Explorer(controls, figure, draw)

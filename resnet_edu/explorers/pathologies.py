@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from resnet_edu import checks, models, plots, probes
 from resnet_edu.explorers import core
-from resnet_edu.explorers.core import Explorer, Picture
+from resnet_edu.explorers.core import Explorer
 
 #: {menu label: options of `models.CifarNet`}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -35,16 +35,15 @@ POINTS = 33
 def pathology(
     images: Tensor, labels: Tensor, *, setting: str, depth: int, view: str, seed: int = 0
 ) -> tuple[np.ndarray, float]:
-    """The chosen view of an untrained `CifarNet`, and its loss on the batch. The random state is left unchanged.
+    """The chosen view of an untrained `CifarNet`, and its loss on the batch.
 
     images: float [N, 3, H, W], at least two; labels: int64 [N]. setting: a key of `SETTINGS`. view: "norms" gives the
     gradient norm of every weight, float64 [depth]; "cosines" compares the gradient with respect to the input at
     neighboring points of the line between the first two images, float64 [POINTS - 1], with calibrated BatchNorm.
     """
-    options = SETTINGS[checks.choice("setting", setting, SETTINGS)]
     checks.choice("view", view, VIEWS.values())
     with core.seeded(seed, images.device):
-        net = models.CifarNet(depth, **options).to(images.device)
+        net = models.CifarNet(depth, **SETTINGS[setting]).to(images.device)
         if view == "norms":
             return core.norms_and_loss(net, images, labels)
         with torch.no_grad():  # this pass moves BatchNorm's running statistics only halfway: hence `calibrate`
@@ -53,6 +52,7 @@ def pathology(
         return found.cosine, float(loss)
 
 
+@plots.course_look
 def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> Explorer:
     """How a network is built, how deep it is, and what to view: gradient norms by layer, or cosines along a line.
 
@@ -65,12 +65,7 @@ def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 5
         "view": core.menu("view", VIEWS.items(), "norms", layout=layout),
         "depth": core.range_slider("depth", depth, DEPTHS, layout=layout),
     }
-    return Explorer(controls, *_pathology_picture(images, labels, seed))
-
-
-@plots.course_look
-def _pathology_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
-    figure, (ax,) = core.page(3.4, left=0.09, right=0.98, top=0.9, bottom=0.15)
+    figure, ax = core.one_panel()
     last: dict[str, np.ndarray] = {}  # {view: values drawn last}
 
     def draw(setting: str, view: str, depth: int) -> str:
@@ -90,7 +85,7 @@ def _pathology_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
         what = "Gradient norm by layer" if view == "norms" else "Cosine along a line"
         return f"{what}, {setting}, depth {depth}. {title}."
 
-    return figure, draw
+    return Explorer(controls, figure, draw)
 
 
 def _norms_on(ax: Axes, layers: np.ndarray, norms: np.ndarray) -> str:

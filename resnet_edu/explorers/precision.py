@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnet_edu import checks, plots
-from resnet_edu.explorers.core import Explorer, Picture, log_slider, page, slider
+from resnet_edu import plots
+from resnet_edu.explorers.core import Explorer, log_slider, page, slider
 
 FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 STEPS = 200
@@ -19,7 +19,6 @@ def rounded_path(update: float, dtype: torch.dtype, steps: int = STEPS) -> np.nd
 
     update: the finite number added at each step. The sum is rounded to `dtype` each time.
     """
-    checks.choice("dtype", dtype, FORMATS.values())
     weight = torch.ones((), dtype=dtype)
     path = [1.0]
     for _ in range(steps):
@@ -33,13 +32,12 @@ def rounding_error(sizes: Any, dtype: torch.dtype, *, scale: float = 1.0) -> np.
 
     1 where the number became 0; infinite where it overflowed.
     """
-    checks.choice("dtype", dtype, FORMATS.values())
-    scale = checks.number("scale", scale, above=0)
     exact = torch.as_tensor(np.asarray(sizes, dtype=np.float64))
     held = (exact * scale).to(dtype).double() / scale
     return ((held - exact).abs() / exact.abs()).numpy()
 
 
+@plots.course_look
 def precision() -> Explorer:
     """Left: a weight that gets equal updates, in 32 and 16 bits. Right: the relative error of gradients by size."""
     layout = {"width": "420px"}
@@ -47,11 +45,6 @@ def precision() -> Explorer:
         "update": log_slider("update / weight", 1e-3, (-5, -1), 10, ".1e", layout=layout),
         "log2_scale": slider("log2 of the loss scale", 0, 0, 24, 2, layout=layout),
     }
-    return Explorer(controls, *_rounding_picture())
-
-
-@plots.course_look
-def _rounding_picture() -> Picture:
     figure, (left, right) = page(3.5, 2, left=0.08, right=0.98, top=0.88, bottom=0.15, wspace=0.24)
     styles = plots.line_styles(FORMATS)
     left.axhline(1, color=plots.GRAY, linewidth=1)
@@ -86,4 +79,4 @@ def _rounding_picture() -> Picture:
             f"2^{log2_scale}."
         )
 
-    return figure, draw
+    return Explorer(controls, figure, draw)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from resnet_edu import checks, models, plots, probes
-from resnet_edu.explorers.core import Explorer, Picture, Trace, menu, page, seeded, slider
+from resnet_edu import models, plots, probes
+from resnet_edu.explorers.core import Explorer, Trace, menu, page, seeded, slider
 from resnet_edu.models import relatives
 
 DEPTHS = (2, 8)  # blocks per stage: minimum and maximum
@@ -20,15 +20,14 @@ def block_profile(
     """Norm of dL/dh after every block of an untrained skeleton, and its parameter count: (float64 [2 blocks], count).
 
     images: float [N, 3, H, W]; labels: int64 [N]. block: a key of `relatives.BLOCKS`. blocks: per stage, of two stages.
-    The random state is left unchanged.
     """
-    checks.choice("block", block, relatives.BLOCKS)
     with seeded(seed, images.device):
         net = relatives.Skeleton(relatives.BLOCKS[block], width=width, blocks=blocks).to(images.device)
     stream = [f"stage{stage}.{i}" for stage in (1, 2) for i in range(blocks)]
     return probes.signal(net, images, labels, layers=stream).gradient, models.count_parameters(net)
 
 
+@plots.course_look
 def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
     """One skeleton, eleven blocks to choose from, and how many per stage: code, parameters, gradient along the stream.
 
@@ -39,11 +38,6 @@ def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
         "block": menu("block", relatives.BLOCKS, "residual"),
         "blocks": slider("blocks per stage", 6, *DEPTHS),
     }
-    return Explorer(controls, *_swap_picture(images, labels, seed))
-
-
-@plots.course_look
-def _swap_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
     figure, (text, ax) = page(3.6, 2, widths=(1.45, 1), left=0.01, right=0.98, top=0.9, bottom=0.15, wspace=0.16)
     text.axis("off")
     text.set(xlim=(0, 1), ylim=(0, 1))
@@ -68,4 +62,4 @@ def _swap_picture(images: Tensor, labels: Tensor, seed: int) -> Picture:
         code.set_text("\n".join(["def forward(self, x):", *lines]))
         return f"Gradient along the stream of an untrained network. {' '.join(says.get_text().splitlines())}."
 
-    return figure, draw
+    return Explorer(controls, figure, draw)

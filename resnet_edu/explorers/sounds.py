@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from resnet_edu import data, plots
-from resnet_edu.explorers.core import Explorer, Picture, page, slider
+from resnet_edu.explorers.core import Explorer, page, slider
 
 WINDOW, STEP, WORDS = 256, 32, 16
 
@@ -18,17 +18,13 @@ def spectrogram(sound: torch.Tensor) -> np.ndarray:
     return (10 * torch.log10(power / power.max() + 1e-12)).numpy()
 
 
+@plots.course_look
 def tone_noise(net: nn.Module, *, seed: int = 0) -> Explorer:
     """Two sliders, for one of 16 words and the amount of noise: its spectrogram, and the network's prediction.
 
     net: takes [N, 1, 2048] and returns four logits.
     """
     controls = {"word": slider("word", 1, 1, WORDS), "noise": slider("noise", 0.5, 0.0, 6.0, 0.5)}
-    return Explorer(controls, *_noise_picture(net, seed))
-
-
-@plots.course_look
-def _noise_picture(net: nn.Module, seed: int) -> Picture:
     clean, labels = data.tone_words(WORDS, noise=0.0, seed=seed)
     hiss = torch.randn(clean.shape, generator=torch.Generator().manual_seed(seed))
     device = next(net.parameters()).device
@@ -55,4 +51,4 @@ def _noise_picture(net: nn.Module, seed: int) -> Picture:
         left.set_title(f"noise {noise:.1f}: {said}", loc="left")
         return f"Spectrogram and probabilities with noise {noise:.1f}: {said}."
 
-    return figure, draw
+    return Explorer(controls, figure, draw)

@@ -10,8 +10,8 @@ import torch
 from matplotlib.figure import Figure
 from torch.nn import functional as F
 
-from resnet_edu import checks, data, models, plots, probes
-from resnet_edu.explorers.core import Explorer, Picture, slider
+from resnet_edu import data, models, plots, probes
+from resnet_edu.explorers.core import Explorer, range_slider
 from resnet_edu.probes.state import as_it_was, listening
 
 SHOWN = 12  # feature maps per block
@@ -44,7 +44,8 @@ def costs(net: models.ResNet, size: int) -> list[probes.Layer]:
     return whole + [row for row in rows if row.name.startswith("layer")]
 
 
-def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position: int = 0, image: int = 0) -> Explorer:
+@plots.course_look
+def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position: int = 0) -> Explorer:
     """A slider walks from the stem to the last block, another picks the image: the feature maps of each block.
 
     net: `models.resnet50()` or another ResNet. images: `data.Images`; one of them is enlarged to size x size pixels
@@ -52,14 +53,9 @@ def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position
     """
     rows = costs(net, size)
     controls = {
-        name: slider(name, checks.whole(name, value, at_most=count - 1), 0, count - 1)
-        for name, value, count in (("position", position, len(rows)), ("image", image, len(images)))
+        "position": range_slider("position", position, range(len(rows))),
+        "image": range_slider("image", 0, range(len(images))),
     }
-    return Explorer(controls, *_stage_picture(net, images, size, rows))
-
-
-@plots.course_look
-def _stage_picture(net: models.ResNet, images: data.Images, size: int, rows: list[probes.Layer]) -> Picture:
     classes = plots.writable(images.classes)
     figure = Figure(figsize=(plots.WIDTH, 5.2))
     grid = figure.add_gridspec(3, 8, height_ratios=(1, 1, 1.15), hspace=0.12, wspace=0.06)
@@ -105,4 +101,4 @@ def _stage_picture(net: models.ResNet, images: data.Images, size: int, rows: lis
         figure.suptitle(words, fontsize=11)
         return f"The first {min(SHOWN, len(output))} feature maps of {words}; below, these costs for all blocks."
 
-    return figure, draw
+    return Explorer(controls, figure, draw)

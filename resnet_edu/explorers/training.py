@@ -10,7 +10,7 @@ from torch import nn
 
 from resnet_edu import plots, training
 from resnet_edu.data import Images
-from resnet_edu.explorers.core import Explorer, Picture, log_slider, menu, page, seeded
+from resnet_edu.explorers.core import Explorer, log_slider, menu, page, seeded
 
 STEPS = 48
 BATCH = 64
@@ -24,8 +24,7 @@ def sgd_losses(
 ) -> np.ndarray:
     """Loss at each of 48 SGD steps of a tiny convolutional network: float64 [48], NaN from the step where it diverges.
 
-    train: the images, of which the first 384 are used; lr, momentum, schedule: as for `training.fit`. The
-    random state is left unchanged.
+    train: the images, of which the first 384 are used; lr, momentum, schedule: as for `training.fit`.
     """
     few = train[:384]
     epochs = math.ceil(STEPS / math.ceil(len(few) / BATCH))
@@ -48,6 +47,7 @@ def sgd_losses(
     return losses
 
 
+@plots.course_look
 def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
     """Learning rate, momentum and schedule: the loss step by step, and next to it every setting tried so far.
 
@@ -59,11 +59,6 @@ def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
         "momentum": menu("momentum", MOMENTA, 0.0),
         "schedule": menu("schedule", schedules, "constant"),
     }
-    return Explorer(controls, *_rate_picture(train, seed))
-
-
-@plots.course_look
-def _rate_picture(train: Images, seed: int) -> Picture:
     guess = math.log(len(train.classes))
     bottom, top = (end * guess / math.log(10) for end in (BOTTOM, TOP))
     figure, (left, right) = page(3.5, 2, left=0.07, right=0.98, top=0.88, bottom=0.15, wspace=0.2)
@@ -100,4 +95,4 @@ def _rate_picture(train: Images, seed: int) -> Picture:
             "Next to it, the results of all settings tried so far."
         )
 
-    return figure, draw
+    return Explorer(controls, figure, draw)

@@ -303,7 +303,6 @@ class CifarNet(nn.Module):
                 _zero_last_weight(module.branch)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_images(x, self.in_channels, "CifarNet")
         x = self.stem(x)  # [N, width, H, W]
         x = self.stage1(x)  # [N, width, H, W]
         x = self.stage2(x)  # [N, 2 width, H / 2, W / 2]
@@ -344,16 +343,6 @@ def initialize(module: nn.Module, init: str | Callable[[Tensor], object]) -> Non
 def count_parameters(module: nn.Module) -> int:
     """The number of trainable parameters of `module`; a shared tensor counts once."""
     return sum(p.numel() for p in checks.module("count_parameters", module).parameters() if p.requires_grad)
-
-
-def check_images(x: Tensor, channels: int, who: str) -> None:
-    """Raise a clear error for images that are not normalized yet: bytes, or channels last."""
-    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] != channels or not x.is_floating_point():
-        given = f"{x.dtype} {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-        raise ValueError(
-            f"{who} takes float images [N, {channels}, H, W]; it got {given}. "
-            "Images.batches() and data.normalize() make such batches from uint8 images."
-        )
 
 
 def _blocks_per_stage(depth: int, convs_per_block: int) -> int:

@@ -26,7 +26,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from resnet_edu import checks
-from resnet_edu.models.cifar import check_images, conv1x1, conv3x3
+from resnet_edu.models.cifar import conv1x1, conv3x3
 
 #: Output channels of a block per channel of its 3 x 3 convolution.
 EXPANSION = {"basic": 1, "bottleneck": 4}
@@ -123,7 +123,6 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        check_images(x, 3, "ResNet")
         x = self.relu(self.bn1(self.conv1(x)))  # "imagenet": [N, width, H / 2, W / 2]
         x = self.maxpool(x)  # [N, width, H / 4, W / 4]
         x = self.layer1(x)  # [N, expansion * width, H / 4, W / 4]

@@ -31,10 +31,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu.models import conv1x1, conv3x3, count_parameters
-from resnet_edu.models.cifar import check_images
 
 #: Makes one block: `(channels, hidden) -> module` that maps [N, channels, H, W] to [N, its out_channels, H, W].
 MakeBlock = Callable[[int, int], nn.Module]
+
+
+def norm_relu(channels: int) -> tuple[nn.Module, nn.Module]:
+    """The two layers that follow most convolutions, or precede them."""
+    return nn.BatchNorm2d(channels), nn.ReLU()
 
 
 # --- what they do with x ----------------------------------------------------------------------------------------------
@@ -50,8 +54,7 @@ class Plain(nn.Module):
         super().__init__()
         self.branch = nn.Sequential(
             conv3x3(channels, hidden),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(),
+            *norm_relu(hidden),
             conv3x3(hidden, channels),
             nn.BatchNorm2d(channels),
         )
@@ -73,11 +76,9 @@ class PreActivation(nn.Module):
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.branch = nn.Sequential(
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
+            *norm_relu(channels),
             conv3x3(channels, hidden),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(),
+            *norm_relu(hidden),
             conv3x3(hidden, channels),
         )
 
@@ -112,11 +113,9 @@ class Dense(nn.Module):
         super().__init__()
         self.out_channels = channels + hidden
         self.branch = nn.Sequential(
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
+            *norm_relu(channels),
             conv1x1(channels, 4 * hidden),
-            nn.BatchNorm2d(4 * hidden),
-            nn.ReLU(),
+            *norm_relu(4 * hidden),
             conv3x3(4 * hidden, hidden),
         )
 
@@ -137,11 +136,9 @@ class ResNeXt(nn.Module):
         super().__init__()
         self.branch = nn.Sequential(
             conv1x1(channels, hidden),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(),
+            *norm_relu(hidden),
             nn.Conv2d(hidden, hidden, kernel_size=3, padding=1, groups=self.groups, bias=False),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(),
+            *norm_relu(hidden),
             conv1x1(hidden, channels),
             nn.BatchNorm2d(channels),
         )
@@ -198,8 +195,7 @@ class Xception(nn.Module):
             nn.ReLU(),
             depthwise(channels, 3),
             conv1x1(channels, hidden),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(),
+            *norm_relu(hidden),
             depthwise(hidden, 3),
             conv1x1(hidden, channels),
             nn.BatchNorm2d(channels),
@@ -331,19 +327,15 @@ class Skeleton(nn.Module):
         in_channels: int = 3,
     ) -> None:
         super().__init__()
-        self.in_channels = in_channels
         self.hidden = hidden or (matched(block, width, blocks), matched(block, 2 * width, blocks))
-        self.stem = nn.Sequential(conv3x3(in_channels, width, stride=2), nn.BatchNorm2d(width), nn.ReLU())
+        self.stem = nn.Sequential(conv3x3(in_channels, width, stride=2), *norm_relu(width))
         self.stage1, grown = _stage(block, width, blocks, self.hidden[0])
-        self.transition = nn.Sequential(
-            nn.AvgPool2d(2), conv1x1(grown, 2 * width), nn.BatchNorm2d(2 * width), nn.ReLU()
-        )
+        self.transition = nn.Sequential(nn.AvgPool2d(2), conv1x1(grown, 2 * width), *norm_relu(2 * width))
         self.stage2, grown = _stage(block, 2 * width, blocks, self.hidden[1])
-        self.head = nn.Sequential(nn.BatchNorm2d(grown), nn.ReLU())
+        self.head = nn.Sequential(*norm_relu(grown))
         self.fc = nn.Linear(grown, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        check_images(x, self.in_channels, "Skeleton")
         x = self.stem(x)  # [N, width, H / 2, W / 2]
         x = self.stage1(x)
         x = self.transition(x)  # [N, 2 width, H / 4, W / 4]

@@ -57,7 +57,6 @@ from resnet_edu.plots.gradients import (
     gradient_heatmap,
     gradient_norms,
     layers_moved,
-    norm_tables,
 )
 from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
 from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape_tables, landscapes
@@ -75,14 +74,11 @@ from resnet_edu.plots.style import (
     GRAY,
     GREEN,
     HATCHES,
-    LINES,
     LOOK,
-    MARKERS,
     OTHERS,
     PALE_INK,
     PURPLE,
     VERMILLION,
-    VIOLET,
     WIDTH,
     course_look,
     draw_off_scale,
@@ -92,4 +88,5 @@ from resnet_edu.plots.style import (
     log_limits,
     mark_level,
     no_ticks,
+    norm_tables,
 )

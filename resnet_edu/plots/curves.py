@@ -14,15 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from resnet_edu.plots import style
 from resnet_edu.plots.style import Colors, course_look
 
-METRICS = {
-    "train_accuracy": "training accuracy",
-    "train_loss": "training loss",
-    "val_accuracy": "validation accuracy",
-    "val_loss": "validation loss",
-}
-#: Two lists in one plot: training solid, validation dashed in the same color.
-PAIRS = {"accuracy": ("train_accuracy", "val_accuracy"), "loss": ("train_loss", "val_loss")}
-PARTS = ("training", "validation")
+PARTS = {"train": "training", "val": "validation"}
 
 
 @course_look
@@ -42,17 +34,18 @@ def training_curves(
     epochs: number of epochs on the axis, for a plot that is still growing. Accuracies show `chance` as a thin line.
     colors: see `line_styles`.
     """
-    ylabel = {**METRICS, **dict.fromkeys(PAIRS, metric)}[metric]
-    if metric in PAIRS:
+    part, _, what = metric.rpartition("_")
+    if not part:
         lines, styles = _both(histories, metric), _both_styles(style.line_styles(histories, colors))
     else:
-        lines = style.each(lambda label, history: style.vector(label, getattr(history, metric, history)), histories)
+        lists = {label: getattr(history, metric, history) for label, history in histories.items()}
+        lines = style.each(style.shaped, lists, "epochs")
         styles = style.line_styles(lines, colors)
     figure, (ax,) = style.new_figure(3.6)
-    draw_epochs(ax, lines, styles, epochs=epochs, chance=chance if metric.endswith("accuracy") else None)
-    ax.set(xlabel="epoch", ylabel=ylabel)
-    corner = "upper left" if metric.endswith("accuracy") else "upper right"
-    ax.legend(loc="best" if metric in PAIRS else corner)  # the two lines of a pair may diverge
+    draw_epochs(ax, lines, styles, epochs=epochs, chance=chance if what == "accuracy" else None)
+    ax.set(xlabel="epoch", ylabel=f"{PARTS[part]} {what}" if part else what)
+    corner = "upper left" if what == "accuracy" else "upper right"
+    ax.legend(loc=corner if part else "best")  # the two lines of a pair may diverge
     return figure
 
 
@@ -73,7 +66,7 @@ def draw_epochs(
     if chance is not None:
         highest = np.nanmax([0.0, *np.concatenate(list(lines.values()))])
         ax.set_ylim(0, min(1.0, max(0.3, highest * 1.15)))
-        style.mark_level(ax, style.fraction("chance", chance))
+        style.mark_level(ax, chance)
 
 
 @course_look
@@ -88,7 +81,9 @@ def error_by_depth(
     errors: {label: {depth: errors from 0 to 1, one per run}}. Each run is drawn as a ring. live:
     {label: {depth: error}}, single runs drawn as stars, such as those just trained by the reader.
     """
-    table = style.each(lambda label, of: {d: 100 * style.parts(f"{label}-{d}", of[d]) for d in sorted(of)}, errors)
+    table = style.each(
+        lambda label, of: {d: 100 * style.shaped(f"{label}-{d}", of[d], "runs", high=1) for d in sorted(of)}, errors
+    )
     figure, (ax,) = style.new_figure(3.8)
     for label, pen in style.line_styles(table, colors).items():
         of = table[label]
@@ -128,7 +123,7 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
             turn, marker = divmod(k, len(style.MARKERS))
             face = "white" if turn % 2 else colors[k]
             test = {"linestyle": "-", "marker": style.MARKERS[marker], "markerfacecolor": face}
-            for part, pen in zip(PARTS, ({"linestyle": "--"}, test), strict=True):
+            for part, pen in (("training", {"linestyle": "--"}), ("validation", test)):
                 error = 100 * (1 - lines[f"{label}, {part}"])
                 every = max(1, len(error) // 8)
                 epochs, shown = range(1, len(error) + 1), label if part == "validation" else None
@@ -145,18 +140,18 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
 def _both(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
     """{"net, training": ..., "net, validation": ...}, from histories that contain both."""
     lists = {
-        f"{label}, {part}": getattr(history, name)
+        f"{label}, {word}": getattr(history, f"{part}_{metric}")
         for label, history in histories.items()
-        for part, name in zip(PARTS, PAIRS[metric], strict=True)
+        for part, word in PARTS.items()
     }
-    return style.each(style.vector, lists)
+    return style.each(style.shaped, lists, "epochs")
 
 
 def _both_styles(styles: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {
         f"{label}, {part}": {**pen, "linestyle": linestyle, "markerfacecolor": face}
         for label, pen in styles.items()
-        for part, linestyle, face in zip(PARTS, ("-", "--"), (pen["color"], "white"), strict=True)
+        for part, linestyle, face in (("training", "-", pen["color"]), ("validation", "--", "white"))
     }
 
 
@@ -164,37 +159,34 @@ def _both_styles(styles: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, An
 def by_rate(
     results: Mapping[str, Mapping[float, float]],
     *,
-    ylabel: str = "training accuracy",
     before: float | None = None,
     chance: float = 0.1,
     colors: Colors = None,
 ) -> Figure:
-    """An accuracy by the learning rate of its run, one line per network; `before` is a dashed horizontal line.
+    """Training accuracy by learning rate, one line per network; `before` is dashed, `chance` a thin line.
 
-    `chance` is a thin line. results: {label: {learning rate: accuracy from 0 to 1}}.
     results: {label: {learning rate: accuracy from 0 to 1}}.
     """
-    lines = style.each(
-        lambda label, of: (by_setting(label, of), style.parts(label, [of[rate] for rate in sorted(of)])), results
-    )
+    given = style.each(by_setting, results)
+    lines = {label: (x, style.shaped(label, y, "rates", high=1)) for label, (x, y) in given.items()}
     figure, (ax,) = style.new_figure(3.4)
     for label, pen in style.line_styles(lines, colors).items():
         ax.plot(*lines[label], label=label, markersize=7, **pen)
     if before is not None:
-        dashed = {"color": style.BLACK, "linewidth": 1, "linestyle": (0, (6, 3))}
-        ax.axhline(style.fraction("before", before), label="before", **dashed)
-    style.mark_level(ax, style.fraction("chance", chance))
+        ax.axhline(before, label="before", **style.DASHED)
+    style.mark_level(ax, chance)
     settings_axis(ax, np.concatenate([x for x, _ in lines.values()]), room=1.6)
     highest = max([before or 0.0, chance, *(y.max() for _, y in lines.values())])
     ax.set_ylim(0, min(1.0, max(0.3, highest * 1.35)))
-    ax.set(xlabel="learning rate", ylabel=ylabel)
+    ax.set(xlabel="learning rate", ylabel="training accuracy")
     ax.legend(loc="upper right", ncols=len(lines) + 1)
     return figure
 
 
-def by_setting(label: str, results: Mapping[float, Any]) -> np.ndarray:
-    """The settings, sorted, for a log axis."""
-    return style.finite(label, style.shaped(label, sorted(results), "settings", low=1e-300))
+def by_setting(label: str, results: Mapping[float, Any]) -> tuple[np.ndarray, list[Any]]:
+    """The settings, sorted, for a log axis; and the result of each."""
+    settings = style.shaped(label, sorted(results), "settings", low=1e-300, finite=True)
+    return settings, [results[setting] for setting in sorted(results)]
 
 
 def settings_axis(ax: Axes, settings: np.ndarray, room: float) -> None:
@@ -230,19 +222,19 @@ def value_and_slope(
 
 
 @course_look
-def side_by_side(panels: Mapping[str, Mapping[str, Any]], *, xlabel: str, ylabel: str, top: float = 1.0) -> Figure:
+def side_by_side(panels: Mapping[str, Mapping[str, Any]], *, xlabel: str, ylabel: str) -> Figure:
     """Panels on one scale, each with lines over 0, 1, 2, ...; a label has the same style in all panels.
 
-    panels: {title: {label: numbers from 0 to `top`}}, at most 4.
+    panels: {title: {label: numbers from 0 to 1}}, at most 4.
     """
-    lines = style.each(lambda _, of: style.each(lambda label, y: style.shaped(label, y, "n", high=top), of), panels)
+    lines = style.each(lambda _, of: style.each(style.shaped, of, "n", high=1), panels)
     figure, axes = style.new_figure(3.2, columns=len(lines))
     styles = style.line_styles(dict.fromkeys(label for of in lines.values() for label in of))
     for ax, (title, of) in zip(axes, lines.items(), strict=True):
         for label, y in of.items():
             ax.plot(range(len(y)), y, label=label, markersize=6, **styles[label])
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.set(ylim=(0, top), xlabel=xlabel, title=title)
+        ax.set(ylim=(0, 1), xlabel=xlabel, title=title)
     axes[0].set_ylabel(ylabel)
     axes[0].legend(loc="lower left")
     return figure
@@ -254,9 +246,7 @@ def schedules(rates: Mapping[str, Any]) -> Figure:
 
     rates: {label: one nonnegative number per step, not all 0}.
     """
-    lines = style.each(lambda label, values: style.finite(label, style.vector(label, values)), rates)
-    if odd := [label for label, values in lines.items() if not values.any()]:
-        raise ValueError(f"{odd[0]!r}: all rates are 0.")
+    lines = style.each(style.shaped, rates, "steps", finite=True)
     figure, axes = style.new_figure(3.4, 2)
     top = max(values.max() for values in lines.values())
     for label, pen in style.line_styles(lines).items():
@@ -272,18 +262,14 @@ def schedules(rates: Mapping[str, Any]) -> Figure:
 
 
 @course_look
-def throughput(rates: Mapping[str, Any], *, xlabel: str = "images per second") -> Figure:
+def throughput(rates: Mapping[str, Any]) -> Figure:
     """Throughput of each method: a bar for the median of its rounds, a point per round, the first method on top.
 
     rates: {label: numbers above 0, one per round}, all measured in the same rounds. After each bar come its median and
     its gain: the median, over the rounds, of its rate divided by the first method's rate in the same round.
     """
-    table = style.each(
-        lambda label, values: style.finite(label, style.shaped(label, values, "rounds", low=1e-300)), rates
-    )
+    table = style.each(style.shaped, rates, "rounds", low=1e-300, finite=True)
     first = next(iter(table.values()))
-    if odd := [label for label, values in table.items() if len(values) != len(first)]:
-        raise ValueError(f"{odd[0]!r}: {len(table[odd[0]])} rounds, but the first method has {len(first)}.")
     figure, (ax,) = style.new_figure(0.9 + 0.45 * len(table))
     widest = max(values.max() for values in table.values())
     for row, values in enumerate(table.values()):
@@ -295,5 +281,5 @@ def throughput(rates: Mapping[str, Any], *, xlabel: str = "images per second") -
     ax.set_yticks(range(len(table)), list(table))
     ax.invert_yaxis()
     ax.grid(False, axis="y")
-    ax.set(xlabel=f"{xlabel}: median (bar) and every round (points)", xlim=(0, 1.22 * widest))
+    ax.set(xlabel="images per second: median (bar) and every round (points)", xlim=(0, 1.22 * widest))
     return figure

@@ -19,14 +19,19 @@ KINDS = (style.VERMILLION, style.BLUE, style.GREEN, style.PURPLE)  # one color p
 
 
 @course_look
-def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequence[str], *, columns: int = 6) -> Figure:
+def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequence[str]) -> Figure:
     """Pictures with boxes, each kind in its own color and line style.
 
     panels: {title: (picture uint8 [3, H, W], boxes [k, 4] as x1, y1, x2, y2 in pixels, k class indices)}.
     """
     names = writable(classes)
     add_fonts(panels)
-    figure, axes = _grid(len(panels), columns)
+    across = min(6, max(len(panels), 3))
+    rows = -(-len(panels) // across)
+    figure = Figure(figsize=(style.WIDTH, rows * (style.WIDTH / across + 0.15) + 0.5), layout="constrained")
+    axes = list(figure.subplots(rows, across, squeeze=False).flat)
+    for ax in axes[len(panels) :]:
+        ax.set_visible(False)
     for ax, (title, (picture, corners, kinds)) in zip(axes, panels.items(), strict=False):
         _draw_pixels(ax, title, style.color_pictures(title, picture[None])[0])
         for patch in box_patches(corners, kinds, classes=len(classes)):
@@ -111,16 +116,6 @@ def _draw_pixels(ax: Axes, title: str, pixels: np.ndarray) -> None:
     ax.imshow(pixels.transpose(1, 2, 0), interpolation="nearest")
     ax.set_title(title, fontsize=9)
     style.no_ticks(ax)
-
-
-def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
-    across = min(columns, max(count, 3))
-    rows = -(-count // across)
-    figure = Figure(figsize=(style.WIDTH, rows * (style.WIDTH / across + 0.15) + 0.5), layout="constrained")
-    axes = list(figure.subplots(rows, across, squeeze=False).flat)
-    for ax in axes[count:]:
-        ax.set_visible(False)
-    return figure, axes
 
 
 def _check_numbers(what: str, numbers: np.ndarray, most: int) -> None:

@@ -16,8 +16,6 @@ from resnet_edu.plots.curves import by_setting, deviation, settings_axis
 from resnet_edu.plots.fonts import writable
 from resnet_edu.plots.style import Colors, course_look
 
-# --- the confusion matrix ---------------------------------------------------------------------------------------------
-
 
 @course_look
 def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") -> Figure:
@@ -44,9 +42,6 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") ->
     ax.spines[:].set_visible(False)
     figure.colorbar(picture, ax=ax, label="fraction of the true class", pad=0.02)
     return figure
-
-
-# --- images with captions ---------------------------------------------------------------------------------------------
 
 
 @course_look
@@ -76,9 +71,6 @@ def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: st
     return figure
 
 
-# --- a sweep ----------------------------------------------------------------------------------------------------------
-
-
 @course_look
 def sweep(
     results: Mapping[str, Mapping[float, float]],
@@ -92,14 +84,14 @@ def sweep(
 
     results: {label: {setting: result}}, settings above 0, such as {"momentum 0.9": {0.01: 1.9, 0.1: 1.7}}.
     """
-    lines = style.each(lambda label, of: (by_setting(label, of), np.array([of[x] for x in sorted(of)], float)), results)
+    lines = style.each(by_setting, results)
     values = np.concatenate([y for _, y in lines.values()])
     known = values[np.isfinite(values)]
     top = float(known.max() if len(known) else 1.0) if top is None else float(top)
     figure, (ax,) = style.new_figure(3.4)
     ax.set_xscale("log")
     for i, (label, pen) in enumerate(style.line_styles(lines, colors).items()):
-        x, y = lines[label]
+        x, y = lines[label][0], np.array(lines[label][1], dtype=float)
         fits = y <= top  # False for NaN
         ax.plot(x, np.where(fits, y, np.nan), label=label, markersize=6, **pen)
         if not fits.all():
@@ -116,9 +108,6 @@ def sweep(
     return figure
 
 
-# --- several runs of each setting -------------------------------------------------------------------------------------
-
-
 @course_look
 def spread(
     results: Mapping[str, Mapping[float, Sequence[float]]],
@@ -133,14 +122,12 @@ def spread(
     results: {label: {setting: the result of each run}}, settings above 0. Bars show one standard deviation and need two
     runs or more. chance: a thin line at this result.
     """
-    lines = style.each(
-        lambda label, of: (by_setting(label, of), [style.array(label, of[x]) for x in sorted(of)]), results
-    )
+    lines = style.each(by_setting, results)
     figure, (ax,) = style.new_figure(3.6)
     ax.set_xscale("log")
     for i, (label, pen) in enumerate(style.line_styles(lines, colors).items()):
         aside = 1.04 ** (i - (len(lines) - 1) / 2)  # else the bars of several lines would overlap
-        x, runs_at = lines[label]
+        x, runs_at = lines[label][0], [style.array(label, runs) for runs in lines[label][1]]
         means, bars = [runs.mean() for runs in runs_at], [deviation(runs) for runs in runs_at]
         ax.errorbar(x * aside, means, bars, label=label, capsize=4, markersize=7, **pen)
         for setting, runs in zip(x, runs_at, strict=True):
@@ -154,20 +141,17 @@ def spread(
     return figure
 
 
-# --- does confidence match accuracy? ---------------------------------------------------------------------------------
-
-
 @course_look
-def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10, colors: Colors = None) -> Figure:
+def reliability(answers: Mapping[str, tuple[Any, Any]], *, colors: Colors = None) -> Figure:
     """Accuracy by confidence, and below it the fraction of images at it (after Guo et al. 2017, figure 1).
 
-    answers: {label: (confidence [N] from 0 to 1, right [N] of booleans)}. bins: number of equal intervals of 0 to 1; a
-    bin without images has no point. On the dashed line a network is perfectly calibrated: accuracy equals confidence.
+    answers: {label: (confidence [N] from 0 to 1, right [N] of booleans)}, in ten equal intervals of confidence; one
+    without images has no point. On the dashed line a network is perfectly calibrated: accuracy equals confidence.
     """
     figure = Figure(figsize=(style.WIDTH, 4.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    upper.plot([0, 1], [0, 1], color=style.BLACK, linewidth=1, linestyle=(0, (6, 3)), label="accuracy = confidence")
-    edges = np.linspace(0, 1, bins + 1)
+    upper.plot([0, 1], [0, 1], label="accuracy = confidence", **style.DASHED)
+    bins, edges = 10, np.linspace(0, 1, 11)
     checked = style.each(_answers, answers)
     for label, pen in style.line_styles(checked, colors).items():
         confidence, right = checked[label]
@@ -185,13 +169,11 @@ def reliability(answers: Mapping[str, tuple[Any, Any]], *, bins: int = 10, color
 
 
 def _answers(label: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
-    confidence, right = (style.finite(label, style.parts(label, values)) for values in pair)
+    confidence, right = (style.shaped(label, values, "N", high=1, finite=True) for values in pair)
     if len(confidence) != len(right) or not np.isin(right, (0, 1)).all():
         raise ValueError(f"{label!r}: give one boolean for each of {len(confidence)} answers: whether it was right.")
     return confidence, right
 
-
-# --- many networks side by side, with their spread over seeds ---------------------------------------------------------
 
 COLUMNS = 4
 
@@ -204,7 +186,7 @@ def small_multiples(
 
     runs: {label: numbers >= 0 [runs, points]}. behind: the label whose mean is drawn, dashed, in every panel.
     """
-    tables = style.each(lambda label, values: style.finite(label, style.shaped(label, values, "runs", "points")), runs)
+    tables = style.each(style.shaped, runs, "runs", "points", finite=True)
     rows = math.ceil(len(tables) / COLUMNS)
     figure = Figure(figsize=(style.WIDTH, 0.6 + 1.6 * rows), layout="constrained")
     axes = list(figure.subplots(rows, min(COLUMNS, len(tables)), sharex=True, sharey=True, squeeze=False).flat)
@@ -235,7 +217,7 @@ def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = N
     runs: {label: numbers >= 0 [runs]}. chance: a thin line, if given. colors: see `line_styles`; labels without a color
     are blue.
     """
-    rows = style.each(lambda label, values: style.finite(label, style.vector(label, values)), runs)
+    rows = style.each(style.shaped, runs, "runs", finite=True)
     figure, (ax,) = style.new_figure(0.9 + 0.28 * len(rows))
     for y, (label, values) in enumerate(rows.items()):
         bar = {"xerr": deviation(values), "color": style.color_of(label, colors) or style.BLUE, "capsize": 4}

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from resnet_edu.plots.fonts import writable
-from resnet_edu.plots.style import WIDTH, color_pictures, course_look, each, finite, no_ticks, shaped
+from resnet_edu.plots.style import WIDTH, color_pictures, course_look, each, no_ticks, shaped
 
 HEAT = "inferno"  # dark at 0, brighter for larger values, also in grayscale
 
@@ -25,9 +25,9 @@ def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] |
     how bright. A map of zeros is dark all over.
     """
     pixels = color_pictures("images", images)
-    rows = each(lambda label, values: finite(label, shaped(label, values, "N", "h", "w")), maps)
+    rows = each(shaped, maps, "N", "h", "w", finite=True)
     if odd := [label for label, values in rows.items() if len(values) != len(pixels)]:
-        raise ValueError(f"{odd[0]!r}: {len(pixels)} images need as many maps, but it has {len(rows[odd[0]])}.")
+        raise ValueError(f"{odd[0]!r}: {len(pixels)} images need as many maps, not {len(rows[odd[0]])}.")
     captions = writable(captions or (), "image")
     left, count = 0.15, len(pixels)
     side = WIDTH * (1 - left) / max(count, 5)

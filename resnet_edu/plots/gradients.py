@@ -16,11 +16,12 @@ from resnet_edu.plots import style
 from resnet_edu.plots.curves import draw_epochs
 from resnet_edu.plots.style import Colors, course_look
 
-#: Cells off the color scale: {legend label: (color, hatch)}
-OFF_COLORS = {
-    "exactly 0": (style.GRAY, ""),
-    "infinite": (style.VERMILLION, "////"),
-    "NaN": ("white", "xxxx"),
+#: Cells off the color scale: {legend label: look of its patch}
+HATCHED = {"edgecolor": "black", "linewidth": 0}
+OFF_COLORS: dict[str, dict[str, Any]] = {
+    "exactly 0": {"facecolor": style.GRAY, "edgecolor": style.GRAY},
+    "infinite": {"facecolor": style.VERMILLION, "hatch": "////", **HATCHED},
+    "NaN": {"facecolor": "white", "hatch": "xxxx", **HATCHED},
 }
 
 
@@ -28,7 +29,6 @@ OFF_COLORS = {
 def gradient_norms(
     profiles: Mapping[str, Any],
     *,
-    step: int = -1,
     ylabel: str = "gradient norm",
     xlabel: str | None = None,
     title: str = "",
@@ -36,10 +36,10 @@ def gradient_norms(
 ) -> Figure:
     """Norm by layer, one line per network, on a log scale; zeros, infinities and NaN are marked at its ends.
 
-    profiles: {label: norms}. Norms are a `probes.GradientNorms` (its row `step` is drawn) or one number per layer,
+    profiles: {label: norms}. Norms are a `probes.GradientNorms` (its last row is drawn) or one number per layer,
     starting next to the image. colors: see `line_styles`.
     """
-    lines = style.each(lambda label, profile: style.norm_row(label, profile, step), profiles)
+    lines = style.each(style.norm_row, profiles)
     figure, (ax,) = style.new_figure(3.6)
     draw_norms(ax, lines, colors=colors)
     ax.set(ylabel=ylabel, xlabel=style.layer_words(profiles) if xlabel is None else xlabel, title=title)
@@ -57,7 +57,8 @@ def accuracy_and_gradients(
     """
     if list(histories) != list(profiles):
         raise ValueError(f"histories and profiles need the same labels: {list(histories)} and {list(profiles)} differ.")
-    curves = style.each(lambda label, h: style.vector(label, getattr(h, "train_accuracy", h)), histories)
+    accuracies = {label: getattr(history, "train_accuracy", history) for label, history in histories.items()}
+    curves = style.each(style.shaped, accuracies, "epochs")
     norms = style.each(style.norm_row, profiles)
     figure, (left, right) = style.new_figure(3.8, columns=2)
     draw_epochs(left, curves, style.line_styles(curves, colors), chance=chance)
@@ -99,13 +100,13 @@ def draw_norms(
 
 
 @course_look
-def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
+def gradient_heatmap(profiles: Mapping[str, Any]) -> Figure:
     """Norm by layer (upwards) and step (to the right), one panel per network, all on one color scale.
 
     profiles: {label: norms}, a `probes.GradientNorms` or an array [rows, layers]. Exact zeros are gray, infinities and
     NaN are hatched. A profile's `.steps`, if any, number the rows.
     """
-    tables = norm_tables(profiles)
+    tables = style.norm_tables(profiles)
     everything = np.concatenate([table.ravel() for table in tables.values()])
     norms = everything[np.isfinite(everything) & (everything > 0)]
     low, high = (norms.min(), norms.max()) if len(norms) else (0.1, 1.0)
@@ -126,21 +127,9 @@ def gradient_heatmap(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
             axis.set_major_locator(MaxNLocator(4 if len(tables) > 2 else 8, integer=True))
     axes[0].set_ylabel(style.layer_words(profiles, "layer: 1 is next to the image"))
     figure.colorbar(picture, ax=axes, label="gradient norm", pad=0.01)
-    keys = [
-        Patch(
-            facecolor=color,
-            edgecolor="black" if hatch else color,
-            hatch=hatch,
-            linewidth=0 if hatch else 1,
-            label=label,
-        )
-        for label, (color, hatch) in OFF_COLORS.items()
-        if style.OFF_SCALE[label][2](everything).any()
-    ]
-    if keys:
+    found = {label: look for label, look in OFF_COLORS.items() if style.OFF_SCALE[label][2](everything).any()}
+    if keys := [Patch(**look, label=label) for label, look in found.items()]:
         figure.legend(handles=keys, loc="outside lower right", ncols=3, frameon=False)
-    if title:
-        figure.suptitle(title)
     return figure
 
 
@@ -148,13 +137,13 @@ def _draw_off_colors(ax: Axes, table: np.ndarray, options: Mapping[str, Any]) ->
     """The cells of a heatmap [steps, layers] that are off its color scale."""
     left, right, bottom, top = options["extent"]
     edges = np.linspace(left, right, len(table) + 1), np.linspace(bottom, top, table.shape[1] + 1)
-    for label, (color, hatch) in OFF_COLORS.items():
+    for label, look in OFF_COLORS.items():
         cells = np.ma.masked_where(~style.OFF_SCALE[label][2](table), np.ones_like(table)).T
+        color = ListedColormap([look["facecolor"]])
         if cells.count():
-            ax.imshow(cells, cmap=ListedColormap([color]), **options)
-        if cells.count() and hatch:
-            look = {"hatch": hatch, "edgecolor": "black", "linewidth": 0}
-            ax.pcolor(*edges, cells, cmap=ListedColormap([color]), **look)
+            ax.imshow(cells, cmap=color, **options)
+        if cells.count() and "hatch" in look:
+            ax.pcolor(*edges, cells, cmap=color, hatch=look["hatch"], **HATCHED)
 
 
 @course_look
@@ -163,7 +152,7 @@ def layers_moved(moved: Mapping[str, Sequence[bool]], *, colors: Colors = None) 
 
     moved: {label: one boolean per layer, starting next to the image}. colors: see `line_styles`.
     """
-    rows = style.each(lambda label, values: style.vector(label, values) != 0, moved)
+    rows = {label: values != 0 for label, values in style.each(style.shaped, moved, "layers").items()}
     figure, (ax,) = style.new_figure(0.7 + 0.5 * len(rows))
     for y, (label, values) in enumerate(reversed(rows.items())):
         color = style.line_styles([label], colors)[label]["color"]
@@ -175,8 +164,3 @@ def layers_moved(moved: Mapping[str, Sequence[bool]], *, colors: Colors = None) 
     ax.set_xlabel("layer: 1 is next to the image (filled: moved; hatched: unchanged to the last bit)")
     ax.grid(False)
     return figure
-
-
-def norm_tables(profiles: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """{label: float64 [steps, layers]} from recorders or arrays, checked."""
-    return style.each(style.norm_table, profiles)

@@ -20,13 +20,13 @@ COLORS = "cividis"
 
 
 @course_look
-def landscapes(values: Mapping[str, Any], x: Any, y: Any = None, *, zlabel: str = "loss") -> Figure:
-    """The same values twice: above as surfaces, below as contours, all on one logarithmic scale.
+def landscapes(values: Mapping[str, Any], x: Any) -> Figure:
+    """The same losses twice: above as surfaces, below as contours, all on one logarithmic scale.
 
-    values: {label: [len(y), len(x)]}, as `probes.landscape` returns them. x, y: the steps; y defaults to x.
+    values: {label: [len(x), len(x)]}, as `probes.landscape` returns them. x: the steps along both directions.
     The cross marks the network itself. Each color is a band between two contours, narrower where the loss is low.
     """
-    tables, columns, rows = landscape_tables(values, x, y)
+    tables = landscape_tables(values)
     norm = landscape_norm(tables)
     figure = Figure(figsize=(WIDTH, 6.8), layout="constrained")
     above, below = (
@@ -37,7 +37,7 @@ def landscapes(values: Mapping[str, Any], x: Any, y: Any = None, *, zlabel: str 
     decades = np.arange(np.ceil(low), np.floor(high) + 1, max(1, round((high - low) / 4)))
     for surface, ax, (label, table) in zip(above, below, tables.items(), strict=True):
         surface.plot_surface(  # type: ignore[attr-defined]
-            *np.meshgrid(columns, rows), np.log10(table), facecolors=mpl.colormaps[COLORS](norm(table)),
+            *np.meshgrid(x, x), np.log10(table), facecolors=mpl.colormaps[COLORS](norm(table)),
             linewidth=0.3, edgecolor="#00000040", rcount=60, ccount=60, shade=False,
         )  # fmt: skip
         surface.set(title=label, xlabel="a", ylabel="b", zlim=(low, high))
@@ -45,18 +45,18 @@ def landscapes(values: Mapping[str, Any], x: Any, y: Any = None, *, zlabel: str 
         surface.view_init(elev=28, azim=-60)  # type: ignore[attr-defined]
         surface.locator_params(axis="x", nbins=5)
         surface.locator_params(axis="y", nbins=5)
-        draw_contours(ax, table, columns, rows, norm)
+        draw_contours(ax, table, x, norm)
         ax.set_xlabel("a: steps along the first direction")
     below[0].set_ylabel("b: along the second")
-    bar = figure.colorbar(ScalarMappable(norm, COLORS), ax=below, label=zlabel, pad=0.01, spacing="uniform")
+    bar = figure.colorbar(ScalarMappable(norm, COLORS), ax=below, label="loss", pad=0.01, spacing="uniform")
     bar.set_ticks(norm.boundaries[::3], labels=[_text(v) for v in norm.boundaries[::3]])
     return figure
 
 
-def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, y: np.ndarray, norm: BoundaryNorm) -> None:
+def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, norm: BoundaryNorm) -> None:
     """The lower row of `landscapes` on given axes."""
-    ax.contourf(x, y, table, levels=norm.boundaries, norm=norm, cmap=COLORS)
-    ax.contour(x, y, table, levels=norm.boundaries, colors=[BLACK], linewidths=0.4, alpha=0.6)
+    ax.contourf(x, x, table, levels=norm.boundaries, norm=norm, cmap=COLORS)
+    ax.contour(x, x, table, levels=norm.boundaries, colors=[BLACK], linewidths=0.4, alpha=0.6)
     on_any_color = [withStroke(linewidth=3.5, foreground="black")]
     ax.plot(0, 0, "x", color="white", markersize=8, markeredgewidth=2, path_effects=on_any_color)
     ax.set_aspect("equal")
@@ -64,16 +64,12 @@ def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, y: np.ndarray, nor
     ax.grid(False)
 
 
-def landscape_tables(
-    values: Mapping[str, Any], x: Any, y: Any = None
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Tables and steps as float64, checked; non-finite values become the largest finite value of all."""
-    columns = np.asarray(x, dtype=np.float64)
-    rows = columns if y is None else np.asarray(y, dtype=np.float64)
-    tables = each(lambda label, table: shaped(label, table, "len(y)", "len(x)"), values)
+def landscape_tables(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Tables as float64; zeros and non-finite values become the smallest and the largest of all others."""
+    tables = each(shaped, values, "len(x)", "len(x)")
     finite = np.concatenate([table[np.isfinite(table) & (table > 0)] for table in tables.values()])
     low, high = finite.min(), finite.max()
-    return {k: np.nan_to_num(t, nan=high, posinf=high).clip(low, high) for k, t in tables.items()}, columns, rows
+    return {k: np.nan_to_num(t, nan=high, posinf=high).clip(low, high) for k, t in tables.items()}
 
 
 def landscape_norm(tables: Mapping[str, np.ndarray]) -> BoundaryNorm:

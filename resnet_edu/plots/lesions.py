@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -15,38 +14,29 @@ from resnet_edu.plots.style import Colors, course_look
 
 
 @course_look
-def lesions(
-    found: Mapping[str, Any], *, ylabel: str = "test accuracy", chance: float = 0.1, colors: Colors = None
-) -> Figure:
-    """The score without each block, one panel per network on one scale; a line marks the whole network's score.
+def lesions(found: Mapping[str, Any], *, chance: float = 0.1, colors: Colors = None) -> Figure:
+    """The accuracy without each block, one panel per network on one scale; a line marks the whole network's.
 
     found: {label: what `probes.lesions` returns}: an object with `intact`, a number, and `scores`, one per block.
     """
-    rows = style.each(lambda label, lesion: (float(lesion.intact), style.vector(label, lesion.scores)), found)
+    rows = style.each(lambda label, one: (float(one.intact), style.shaped(label, one.scores, "blocks")), found)
     figure, axes = style.new_figure(3.0, len(rows))
     top = max(max(intact, *scores) for intact, scores in rows.values())
     for ax, (label, pen) in zip(axes, style.line_styles(rows, colors).items(), strict=True):
         intact, scores = rows[label]
-        draw_lesions(ax, scores, intact, chance, pen)
-        ax.set(title=label, xlabel="removed block", ylim=(0, 1.15 * top))
+        blocks, color = np.arange(1, len(scores) + 1), pen["color"]
+        ax.vlines(blocks, scores, intact, color=color, linewidth=1)
+        ax.plot(blocks, scores, linestyle="none", marker=pen["marker"], color=color, markersize=5)
+        ax.axhline(intact, color=color, linewidth=1.2)
+        ax.axhline(chance, color=style.GRAY, linewidth=1.2, linestyle="--")
+        across = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
+        ax.annotate("whole network ", (1, intact), (0, 6), **across, **style.ON_MARKS)
+        ax.annotate("chance ", (1, chance), (0, 2), **across, **style.ON_MARKS)
+        ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
+        ax.set(title=label, xlabel="removed block", xlim=(0.4, len(scores) + 0.6), ylim=(0, 1.15 * top))
         ax.tick_params(labelleft=ax is axes[0])
-    axes[0].set_ylabel(ylabel)
+    axes[0].set_ylabel("test accuracy")
     return figure
-
-
-def draw_lesions(ax: Axes, scores: np.ndarray, intact: float, chance: float, pen: Mapping[str, Any]) -> None:
-    """One panel of `lesions` on given axes."""
-    blocks = np.arange(1, len(scores) + 1)
-    ax.vlines(blocks, scores, intact, color=pen["color"], linewidth=1)
-    ax.plot(blocks, scores, linestyle="none", marker=pen["marker"], color=pen["color"], markersize=5)
-    for height, text, above, color in ((intact, "whole network ", 6, pen["color"]), (chance, "chance ", 2, style.GRAY)):
-        ax.axhline(height, color=color, linewidth=1.2, linestyle="--" if color == style.GRAY else "-")
-        ax.annotate(
-            text, (1, height), (0, above), xycoords=ax.get_yaxis_transform(), textcoords="offset points", ha="right",
-            **style.ON_MARKS,
-        )  # fmt: skip
-    ax.set_xlim(0.4, len(scores) + 0.6)
-    ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
 
 
 @course_look
@@ -57,7 +47,7 @@ def path_lengths(
 
     shares: {label: one number per length}. A share of the gradient may be a little below zero.
     """
-    lines = style.each(lambda label, values: style.finite(label, style.signed(label, values)), shares)
+    lines = style.each(style.shaped, shares, "lengths", low=-np.inf, finite=True)
     figure, (ax,) = style.new_figure(3.2)
     ax.update_datalim([(0, 0)])  # include zero on the axis
     for label, pen in style.line_styles(lines, colors).items():

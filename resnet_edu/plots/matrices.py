@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from resnet_edu.plots.style import LOOK, PALE_INK, course_look, each, finite, new_figure, no_ticks, shaped
+from resnet_edu.plots.style import LOOK, PALE_INK, course_look, each, new_figure, no_ticks, shaped
 
 
 @course_look
@@ -19,7 +19,7 @@ def matrices(tables: Mapping[str, Any]) -> Figure:
 
     tables: {title: matrix [rows, columns]} of finite numbers.
     """
-    grids = each(lambda title, values: finite(title, shaped(title, values, "rows", "columns", low=-np.inf)), tables)
+    grids = each(shaped, tables, "rows", "columns", low=-np.inf, finite=True)
     most = max(float(np.abs(grid).max()) for grid in grids.values()) or 1.0
     figure, axes = new_figure(0.65 + 7.6 / max(3, len(grids)), len(grids))
     for ax, (title, grid) in zip(axes, grids.items(), strict=True):

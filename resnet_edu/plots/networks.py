@@ -25,10 +25,8 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
 
     layers: the result of `probes.layer_table`: rows with name, kind, in_shape, out_shape, parameters.
     """
-    boxes = [
-        layer for layer in layers if layer.parameters and len(layer.out_shape) in (1, 3) and "Norm" not in layer.kind
-    ]
-    boxes = [layer for layer in boxes if ".shortcut" not in layer.name]
+    weighted = [layer for layer in layers if layer.parameters and "Norm" not in layer.kind]
+    boxes = [layer for layer in weighted if len(layer.out_shape) in (1, 3) and ".shortcut" not in layer.name]
     figure, (ax,) = style.new_figure(2.6)
     tallest = max(_side(layer) for layer in boxes)
     shapes = sorted({layer.out_shape for layer in boxes}, key=lambda s: -int(np.prod(s)))
@@ -59,7 +57,7 @@ def shares(numbers: Mapping[str, Mapping[str, float]], *, title: str = "") -> Fi
     numbers: {kind: {part of the network: number}}, at most 5 kinds, all with the same parts.
     """
     parts = same_keys(numbers)
-    kinds = style.each(lambda kind, given: style.shaped(kind, list(given.values()), "parts"), numbers)
+    kinds = style.each(style.shaped, {kind: list(given.values()) for kind, given in numbers.items()}, "parts")
     figure, (ax,) = style.new_figure(2.9)
     width = 0.8 / len(kinds)
     looks = zip(BARS[: len(kinds)], style.HATCHES[: len(kinds)], strict=True)
@@ -95,11 +93,11 @@ class _Detour:
 
 
 @course_look
-def blocks(flows: Mapping[str, Any], *, numbers: str = "shape") -> Figure:
+def blocks(flows: Mapping[str, Any]) -> Figure:
     """Each block as data flows through it: the longest path from x to y in a row, all other paths above it, in blue.
 
-    flows: {title: steps}; steps as `probes.dataflow` lists them, with label, kind, sources, out_shape and rms.
-    numbers: the text below a box: the "shape" of its output (channels × height × width), its "rms", or "none".
+    flows: {title: steps}; steps as `probes.dataflow` lists them, with label, kind, sources and out_shape. Below each
+    step is the shape of its output: channels × height × width.
     """
     mains = style.each(lambda _, steps: _longest_way(steps), flows)
     detours = style.each(lambda title, steps: _detours(steps, mains[title]), flows)
@@ -108,7 +106,7 @@ def blocks(flows: Mapping[str, Any], *, numbers: str = "shape") -> Figure:
     figure = Figure(figsize=(style.WIDTH, 0.85 * sum(heights)), layout="constrained")
     axes = figure.subplots(len(flows), 1, squeeze=False, height_ratios=heights)[:, 0]
     for ax, height, (title, steps) in zip(axes, heights, flows.items(), strict=True):
-        _draw_block(ax, steps, mains[title], detours[title], numbers, fontsize=8.5 * COLUMNS / columns)
+        _draw_block(ax, steps, mains[title], detours[title], fontsize=8.5 * COLUMNS / columns)
         ax.set(xlim=(-0.4, columns - 0.5), ylim=(-0.6, height - 0.6))
         ax.set_title(title, loc="left")
         ax.axis("off")
@@ -147,21 +145,19 @@ def _detours(steps: Sequence[Any], main: list[int]) -> list[_Detour]:
     return placed
 
 
-def _draw_block(
-    ax: Axes, steps: Sequence[Any], main: list[int], detours: list[_Detour], numbers: str, fontsize: float
-) -> None:
+def _draw_block(ax: Axes, steps: Sequence[Any], main: list[int], detours: list[_Detour], fontsize: float) -> None:
     end = len(main) + 1
-    reach = [0.42] * (end + 1)  # from a column's center to its edge
-    reach[0], reach[end] = 0.12, 0.15
-    for k, i in enumerate(main, start=1):
-        if steps[i].kind == "add":
-            reach[k] = 0.17
+    reach = [
+        0.12,
+        *(0.17 if steps[i].kind == "add" else 0.42 for i in main),
+        0.15,
+    ]  # from a column's center to its edge
     for k in range(end):
         _arrow(ax, (k + reach[k], 0), (k + 1 - reach[k + 1], 0), style.GRAY)
     for x, letter in ((0, "$x$"), (end, "$y$")):
         ax.text(x, 0, letter, ha="center", va="center", fontsize=fontsize + 3)
     for k, i in enumerate(main, start=1):
-        _draw_step(ax, steps[i], k, 0.0, numbers, fontsize)
+        _draw_step(ax, steps[i], k, 0.0, fontsize)
     for detour in detours:
         left = detour.start + (0.25 if detour.start == 0 else 0.5)
         top = 0.24 if steps[main[detour.end - 1]].kind == "add" else 0.3
@@ -170,20 +166,19 @@ def _draw_block(
         _arrow(ax, (detour.end, detour.y), (detour.end, top), style.BLUE)
         for k, i in enumerate(detour.via, start=1):
             middle = left + (detour.end - left) * k / (len(detour.via) + 1)
-            _draw_step(ax, steps[i], middle, detour.y, numbers, fontsize)
+            _draw_step(ax, steps[i], middle, detour.y, fontsize)
 
 
-def _draw_step(ax: Axes, step: Any, x: float, y: float, numbers: str, fontsize: float) -> None:
+def _draw_step(ax: Axes, step: Any, x: float, y: float, fontsize: float) -> None:
     if step.kind == "add":
         ring = {"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": style.BLUE, "linewidth": 1.5}
         ax.text(x, y, step.label, ha="center", va="center", fontsize=fontsize + 2, bbox=ring)
     else:
         fill = next((color for word, color in FILLS.items() if word in step.kind), "white")
-        ax.add_patch(
-            Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=fill, edgecolor=style.GRAY, linewidth=1, zorder=2)
-        )
+        look = {"facecolor": fill, "edgecolor": style.GRAY, "linewidth": 1, "zorder": 2}
+        ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, **look))
         ax.text(x, y, step.label, ha="center", va="center", fontsize=fontsize, linespacing=1.15, zorder=3)
-    text = {"shape": "×".join(map(str, step.out_shape)), "rms": f"rms {step.rms:.3g}", "none": ""}[numbers]
+    text = "×".join(map(str, step.out_shape))
     ax.text(x, y - 0.34, text, ha="center", va="top", fontsize=fontsize - 1, color=style.PALE_INK)
 
 

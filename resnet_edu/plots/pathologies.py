@@ -12,16 +12,17 @@ from matplotlib.ticker import MaxNLocator
 from resnet_edu.plots import style
 from resnet_edu.plots.style import Colors, course_look
 
+COSINES = {"low": -1 - 1e-6, "high": 1 + 1e-6}  # with room for rounding
+
 
 @course_look
-def cosine_maps(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
+def cosine_maps(profiles: Mapping[str, Any]) -> Figure:
     """Cosine between the gradients at each pair of points on a line, one panel per network, on one scale from -1 to 1.
 
     profiles: {label: `probes.Shattering`, or its matrix [points, points]}. NaN is gray.
     """
-    maps = style.each(
-        lambda label, found: _cosines(label, getattr(found, "matrix", found), "points", "points"), profiles
-    )
+    given = {label: getattr(found, "matrix", found) for label, found in profiles.items()}
+    maps = style.each(style.shaped, given, "points", "points", **COSINES)
     figure, axes = style.new_figure(0.95 * style.WIDTH / max(3, len(maps)) + 0.3, len(maps))
     for ax, (label, values) in zip(axes, maps.items(), strict=True):
         ax.grid(False)
@@ -30,41 +31,37 @@ def cosine_maps(profiles: Mapping[str, Any], *, title: str = "") -> Figure:
         ax.set(title=label, xlabel="point on the line")
     axes[0].set_ylabel("point on the line")
     figure.colorbar(picture, ax=axes, label="cosine", pad=0.01, shrink=0.8)
-    if title:
-        figure.suptitle(title)
     return figure
 
 
 @course_look
-def cosine_lines(profiles: Mapping[str, Any], *, title: str = "", colors: Colors = None) -> Figure:
+def cosine_lines(profiles: Mapping[str, Any], *, colors: Colors = None) -> Figure:
     """Cosine between the gradients at each point of a line and the next one, one curve per network.
 
     profiles: {label: `probes.Shattering`, or its cosines [points - 1]}.
     """
-    lines = style.each(lambda label, found: _cosines(label, getattr(found, "cosine", found), "points - 1"), profiles)
+    given = {label: getattr(found, "cosine", found) for label, found in profiles.items()}
+    lines = style.each(style.shaped, given, "points - 1", **COSINES)
     figure, (ax,) = style.new_figure(3.4)
     for label, pen in style.line_styles(lines, colors).items():
         where = np.arange(len(lines[label])) + 1.5  # midway between one point and the next
         ax.plot(where, lines[label], label=label, markersize=4, linewidth=1.5, **pen)
     ax.axhline(0, color=style.GRAY, linewidth=1)
-    ax.set_ylim(-1.05, 1.05)
-    ax.set_xlim(0.5, max(map(len, lines.values())) + 1.5)
-    ax.set_xlabel("point on the line between two images")
-    ax.set_ylabel("cosine with the next point")
-    ax.set_title(title)
+    ax.set(xlim=(0.5, max(map(len, lines.values())) + 1.5), xlabel="point on the line between two images")
+    ax.set(ylim=(-1.05, 1.05), ylabel="cosine with the next point")
     ax.legend(loc="lower left", ncols=4)
     return figure
 
 
 @course_look
-def profile_grid(profiles: Mapping[str, Any], *, columns: int = 4) -> Figure:
+def profile_grid(profiles: Mapping[str, Any]) -> Figure:
     """Norm by layer, one small panel per profile, all on one log scale: profiles to diagnose.
 
     profiles: {title: norms}, a `probes.GradientNorms` (its last row) or one number per layer, starting next to the
     image. Zeros, infinities and NaN are marked at the ends of the axis.
     """
     rows = style.each(style.norm_row, profiles)
-    lines = -(-len(rows) // columns)
+    lines, columns = -(-len(rows) // 4), 4
     height = 2.1 * lines + 0.9
     figure = Figure(figsize=(style.WIDTH, height))
     axes = figure.subplots(lines, columns, squeeze=False, sharey=True)
@@ -86,7 +83,3 @@ def profile_grid(profiles: Mapping[str, Any], *, columns: int = 4) -> Figure:
     if keys := style.off_scale_keys(everything, style.VERMILLION):
         figure.legend(handles=keys, loc="upper right", ncols=len(keys), frameon=False)
     return figure
-
-
-def _cosines(label: str, values: Any, *shape: str) -> np.ndarray:
-    return style.shaped(label, values, *shape, low=-1 - 1e-6, high=1 + 1e-6)

@@ -13,6 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from resnet_edu.plots import style
 from resnet_edu.plots.style import Colors, course_look
 
+USUAL = 1e-3  # of |update| / |weight|: a rule of thumb
+
 
 @course_look
 def signal_scale(
@@ -27,12 +29,9 @@ def signal_scale(
     measured, formulas = _with_predicted(_pair, profiles, predicted)
     figure, axes = style.new_figure(3.6, 2)
     for i, (ax, head) in enumerate(zip(axes, style.FORWARD_AND_BACKWARD, strict=True)):
-        everything = np.concatenate([pair[i] for pair in (*measured.values(), *formulas.values())])
-        style.log_axis(ax, style.log_limits(everything))
-        one = {label: pair[i] for label, pair in measured.items()}
-        _draw_by_layer(
-            ax, one, {label: pair[i] for label, pair in formulas.items()}, colors, markersize=4, linewidth=1.5
-        )
+        one, formula = ({label: pair[i] for label, pair in of.items()} for of in (measured, formulas))
+        style.log_axis(ax, style.log_limits(np.concatenate([*one.values(), *formula.values()])))
+        _draw_by_layer(ax, one, formula, colors, markersize=4, linewidth=1.5)
         for label, pen in style.line_styles(one, colors).items():
             style.draw_off_scale(ax, np.arange(1, len(one[label]) + 1), one[label], pen["color"])
         ax.set(title=head, xlabel=style.layer_words(profiles, "layer: 1 is next to the image"))
@@ -47,17 +46,17 @@ def signal_scale(
 
 
 @course_look
-def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3, colors: Colors = None) -> Figure:
+def update_ratios(recordings: Mapping[str, Any], *, colors: Colors = None) -> Figure:
     """Update-to-weight ratio by step: the median over layers, and a band from the 10th to the 90th percentile.
 
-    recordings: {label: ratios}, a `probes.UpdateRatio` or an array [steps, layers]. line: the rule of thumb. Marked at
-    the ends of the axis: steps with a median of 0, with an infinite ratio, and with no number at all.
+    recordings: {label: ratios}, a `probes.UpdateRatio` or an array [steps, layers]. A dashed line: the rule of thumb.
+    Marked at the ends of the axis: steps with a median of 0, with an infinite ratio, and with no number at all.
     """
-    tables = style.each(style.norm_table, recordings)
+    tables = style.norm_tables(recordings)
     tenths = {label: np.array([_tenths(row) for row in table]).T for label, table in tables.items()}
     marked = {label: np.where(np.isinf(table).any(1), np.inf, tenths[label][1]) for label, table in tables.items()}
     figure, (ax,) = style.new_figure(3.8)
-    style.log_axis(ax, style.log_limits(np.concatenate([*(lines.ravel() for lines in tenths.values()), [line]])))
+    style.log_axis(ax, style.log_limits(np.concatenate([*(lines.ravel() for lines in tenths.values()), [USUAL]])))
     handles = []
     for label, pen in style.line_styles(tables, colors).items():
         low, middle, high = tenths[label]
@@ -67,8 +66,8 @@ def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3, colors: 
         every = max(1, len(steps) // 12)
         handles += ax.plot(steps, middle, label=label, markersize=4, linewidth=1.5, markevery=every, **pen)
         style.draw_off_scale(ax, steps, marked[label], pen["color"])
-    ax.axhline(float(style.shaped("line", line, low=1e-300)), color=style.BLACK, linewidth=1, linestyle=(0, (6, 3)))
-    ax.annotate(f"{line:g}", (1.005, line), xycoords=("axes fraction", "data"), va="center", fontsize=9)
+    ax.axhline(USUAL, **style.DASHED)
+    ax.annotate(f"{USUAL:g}", (1.005, USUAL), xycoords=("axes fraction", "data"), va="center", fontsize=9)
     ax.set(xlabel="step", ylabel="|update| / |weight|")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles += style.off_scale_keys(np.concatenate(list(marked.values())))
@@ -78,21 +77,18 @@ def update_ratios(recordings: Mapping[str, Any], *, line: float = 1e-3, colors: 
 
 @course_look
 def unit_parts(
-    profiles: Mapping[str, Any],
-    *,
-    ylabel: str,
-    predicted: Mapping[str, Any] | None = None,
-    title: str = "",
-    colors: Colors = None,
+    profiles: Mapping[str, Any], *, ylabel: str, predicted: Mapping[str, Any] | None = None, colors: Colors = None
 ) -> Figure:
     """A fraction of units or entries, 0 to 1, by layer: `saturated` or `dead` of `probes.unit_health`.
 
     profiles: {label: one number per layer, from the image on}. predicted: the same for some labels, drawn as lines.
     """
-    measured, formulas = _with_predicted(style.parts, profiles, predicted)
+    measured, formulas = _with_predicted(
+        lambda label, values: style.shaped(label, values, "layers", high=1), profiles, predicted
+    )
     figure, (ax,) = style.new_figure(3.2)
     _draw_by_layer(ax, measured, formulas, colors, markersize=5, clip_on=False)
-    ax.set(ylim=(0, 1), ylabel=ylabel, title=title, xlabel="layer: 1 is next to the image")
+    ax.set(ylim=(0, 1), ylabel=ylabel, xlabel="layer: 1 is next to the image")
     figure.legend(loc="outside right upper", frameon=False)
     return figure
 
@@ -113,8 +109,8 @@ def _draw_by_layer(
 
 
 def _with_predicted(
-    check: Callable[[str, Any], style.Number], profiles: Mapping[str, Any], predicted: Mapping[str, Any] | None
-) -> tuple[dict[str, style.Number], dict[str, style.Number]]:
+    check: Callable[[str, Any], style.Checked], profiles: Mapping[str, Any], predicted: Mapping[str, Any] | None
+) -> tuple[dict[str, style.Checked], dict[str, style.Checked]]:
     measured, formulas = style.each(check, profiles), style.each(check, predicted or {})
     if odd := [label for label in formulas if label not in measured]:
         raise ValueError(f"predicted has {odd[0]!r}, which is not among the profiles: {', '.join(measured)}.")
@@ -124,7 +120,7 @@ def _with_predicted(
 def _pair(label: str, profile: Any) -> tuple[np.ndarray, np.ndarray]:
     both = (profile.activation, profile.gradient) if hasattr(profile, "activation") else profile
     activation, gradient = both
-    return style.vector(label, activation), style.vector(label, gradient)
+    return style.shaped(label, activation, "layers"), style.shaped(label, gradient, "layers")
 
 
 def _tenths(row: np.ndarray) -> np.ndarray:

@@ -46,7 +46,7 @@ course_look = mpl.rc_context(LOOK)
 Colors = Mapping[str, str] | None
 KINDS_OF_NET = {"plain": VERMILLION, "residual": BLUE, "resnet": BLUE}
 
-Number = TypeVar("Number")
+Checked = TypeVar("Checked")
 
 
 def new_figure(height: float, columns: int = 1, layout: str | None = "constrained") -> tuple[Figure, list[Axes]]:
@@ -88,12 +88,13 @@ def ink(color: Any) -> str:
 
 def no_ticks(ax: Axes) -> None:
     """Prepare axes for a picture: no ticks or frame, only title and labels."""
-    ax.set_xticks([])
-    ax.set_yticks([])
+    ax.set(xticks=[], yticks=[])
     ax.grid(False)
     ax.spines[:].set_visible(False)
 
 
+#: A level that is not measured, such as a rule of thumb.
+DASHED: dict[str, Any] = {"color": BLACK, "linewidth": 1, "linestyle": (0, (6, 3))}
 #: A word on a line: readable where marks lie behind it.
 ON_MARKS: dict[str, Any] = {
     "color": PALE_INK,
@@ -171,10 +172,12 @@ def off_scale_keys(values: np.ndarray, color: str = BLACK) -> list[Line2D]:
 # --- checks of the data to be drawn -----------------------------------------------------------------------------------
 
 
-def each(check: Callable[[str, Any], Number], given: Mapping[str, Any]) -> dict[str, Number]:
-    """{label: check(label, values)}, with fonts added for the labels' letters."""
+def each(
+    check: Callable[..., Checked], given: Mapping[str, Any], *arguments: Any, **options: Any
+) -> dict[str, Checked]:
+    """{label: check(label, values, ...)}, with fonts added for the labels' letters."""
     add_fonts(given)
-    return {label: check(label, values) for label, values in given.items()}
+    return {label: check(label, values, *arguments, **options) for label, values in given.items()}
 
 
 def array(label: str, values: Any) -> np.ndarray:
@@ -199,42 +202,27 @@ def signed(label: str, values: Any) -> np.ndarray:
     return np.asarray(values.numpy() if hasattr(values, "numpy") else values, dtype=np.float64)
 
 
-def shaped(label: str, values: Any, *shape: str, low: float = 0.0, high: float = np.inf) -> np.ndarray:
-    """Convert to float64 with the dimensions named in `shape`, none empty; values are NaN or from `low` to `high`."""
+def shaped(
+    label: str, values: Any, *shape: str, low: float = 0.0, high: float = np.inf, finite: bool = False
+) -> np.ndarray:
+    """Convert to float64 with the dimensions named in `shape`, none empty; values are from `low` to `high`.
+
+    finite: whether NaN and infinity are rejected.
+    """
     numbers = signed(label, values)
     if numbers.ndim != len(shape) or not numbers.size:
         raise ValueError(f"{label!r}: give numbers [{', '.join(shape)}], not {list(numbers.shape)}.")
     if odd := numbers[(numbers < low) | (numbers > high)].tolist():
         raise ValueError(f"{label!r}: give numbers from {low:g} to {high:g}; one is {odd[0]:g}.")
-    return numbers
+    return array(label, numbers) if finite else numbers
 
 
-def vector(label: str, values: Any) -> np.ndarray:
-    return shaped(label, values, "n")
+def norm_tables(profiles: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """{label: float64 [steps, layers]} from recorders or arrays."""
+    return each(shaped, profiles, "steps", "layers")
 
 
-def parts(label: str, values: Any) -> np.ndarray:
-    """[n], from 0 to 1."""
-    return shaped(label, values, "n", high=1.0)
-
-
-def fraction(name: str, value: Any) -> float:
-    """A number from 0 to 1."""
-    return float(shaped(name, value, high=1.0))
-
-
-def finite(label: str, numbers: np.ndarray) -> np.ndarray:
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{label!r}: the numbers must be finite.")
-    return numbers
-
-
-def norm_table(label: str, profile: Any) -> np.ndarray:
-    """[steps, layers], from a recorder or an array."""
-    return shaped(label, profile, "steps", "layers")
-
-
-def norm_row(label: str, profile: Any, step: int = -1) -> np.ndarray:
-    """[layers]: the row `step` of a recorder or a table, or a single given row."""
+def norm_row(label: str, profile: Any) -> np.ndarray:
+    """[layers]: the last row of a recorder or a table, or a single given row."""
     values = signed(label, profile)
-    return vector(label, values) if values.ndim == 1 else norm_table(label, values)[step]
+    return shaped(label, values, "layers") if values.ndim == 1 else shaped(label, values, "steps", "layers")[-1]

@@ -1,8 +1,8 @@
 """What happens inside a network: gradients, signals, updates, unit health, layers, paths, lesions, loss surface.
 
-A probe is a tool that measures something inside a network. Every probe works on any `nn.Module` and leaves it
-unchanged. Where it cannot work, its error says why: tests/test_any_network.py lists which probe supports which kinds
-of networks.
+Every probe works on any `nn.Module` and leaves it as it was, even after an error: weights, gradients, modes, running
+statistics and the global random state. Where it cannot work, its error says why; tests/test_any_network.py lists which
+probe supports which kinds of networks.
 
     >>> import torch
     >>> from resnet_edu import models, probes

@@ -39,6 +39,7 @@ from resnet_edu.probes.dataflow import dataflow, summands
 from resnet_edu.probes.norms import rms
 
 IN, OUT, SIDE, BATCH = 16, 32, 16, 8  # channels in and out; a block that keeps the shape has IN
+PARAMETERS = 9 * IN * OUT + 9 * OUT * OUT + IN * OUT + 3 * 2 * OUT  # 3 x 3, 3 x 3, 1 x 1, three norms
 
 #: Builds the block: `(in_channels, out_channels, stride) -> module`, module: [N, in, H, W] -> [N, out, H / s, W / s].
 Build = Callable[[int, int, int], nn.Module]
@@ -77,13 +78,11 @@ def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) 
     """Build blocks with `build(in_channels, out_channels, stride)`, run them on the CPU, and measure them.
 
     parameters: the expected number from 16 to 32 channels, if it is not a basic block with a projection.
-    seed: for the weights and the batches. The global random state is left unchanged.
+    seed: for the weights and the batches.
 
     If the block raises RuntimeError, ValueError or IndexError during a measurement, its value is NaN. Other errors
     propagate: a NameError, or a TypeError because `build` takes other arguments, is not a property of the block.
     """
-    if not callable(build):
-        raise TypeError(f"block_report takes a class or a function (in, out, stride); it got {build!r:.60}.")
     report = BlockReport()
     with torch.random.fork_rng(devices=[]):
         for name, (measure, right) in MEASUREMENTS.items():
@@ -101,18 +100,8 @@ def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) 
 # --- what is measured -------------------------------------------------------------------------------------------------
 
 
-def _changing(build: Build) -> nn.Module:
-    """A block that halves the side and doubles the channels."""
-    return build(IN, OUT, 2).train()
-
-
-def _keeping(build: Build) -> nn.Module:
-    """A block that keeps the shape."""
-    return build(IN, IN, 1).train()
-
-
 def _zeroed(build: Build) -> nn.Module:
-    block = _keeping(build)
+    block = build(IN, IN, 1)
     with torch.no_grad():
         for p in block.parameters():
             p.zero_()
@@ -124,13 +113,6 @@ def _batch(side: int = SIDE) -> Tensor:
     return torch.randn(BATCH, IN, side, side).abs()
 
 
-# --- counts -----------------------------------------------------------------------------------------------------------
-
-
-def _output_side(build: Build) -> float:
-    return _changing(build)(_batch()).shape[-1] / SIDE
-
-
 def _right_sizes(build: Build) -> int:
     """Number of input sides, 2 to 16, for which both summands and the output have the expected shape.
 
@@ -139,7 +121,7 @@ def _right_sizes(build: Build) -> int:
     right = 0
     for side in range(2, 17):
         try:
-            steps = dataflow(_changing(build), _batch(side))
+            steps = dataflow(build(IN, OUT, 2), _batch(side))
         except (RuntimeError, ValueError):
             continue
         shapes = {steps[i].out_shape for pair in summands(steps) for i in pair if i >= 0}
@@ -147,24 +129,13 @@ def _right_sizes(build: Build) -> int:
     return right
 
 
-def _parameters(build: Build) -> int:
-    return count_parameters(_changing(build))
-
-
 def _idle(build: Build) -> int:
     """Parameters with gradient 0: in float64, below 1e-9 of the largest, since rounding leaves a residue."""
-    block = _changing(build).double()
+    block = build(IN, OUT, 2).double()
     block(_batch().double()).square().sum().backward()
     grads = [torch.zeros_like(p) if p.grad is None else p.grad.abs() for p in block.parameters()]
     largest = max(float(g.max()) for g in grads)
     return sum(int((g < 1e-9 * largest).sum()) for g in grads)
-
-
-# --- what is added ----------------------------------------------------------------------------------------------------
-
-
-def _additions(build: Build) -> int:
-    return len(summands(dataflow(_keeping(build), _batch())))
 
 
 def _passes_x(build: Build) -> float:
@@ -181,12 +152,9 @@ def _passes_gradient(build: Build) -> float:
     return float((arrived * g).sum() / (g * g).sum())
 
 
-# --- scale, and what a hook sees --------------------------------------------------------------------------------------
-
-
 def _growth(build: Build, which: int) -> float:
     """Growth factor of a summand (0: the branch, 1: the shortcut) when all convolution weights grow tenfold."""
-    block, x, sizes = _changing(build), _batch(), []
+    block, x, sizes = build(IN, OUT, 2), _batch(), []
     for factor in (1.0, 10.0):
         with torch.no_grad():
             for layer in block.modules():
@@ -198,17 +166,9 @@ def _growth(build: Build, which: int) -> float:
     return sizes[1] / sizes[0]
 
 
-def _branch_growth(build: Build) -> float:
-    return _growth(build, 0)
-
-
-def _shortcut_growth(build: Build) -> float:
-    return _growth(build, 1)
-
-
 def _overwritten(build: Build) -> int:
     """Number of layer outputs, kept by a forward hook, whose values change before the forward pass ends."""
-    block, kept = _keeping(build), list[tuple[Tensor, Tensor]]()
+    block, kept = build(IN, IN, 1), list[tuple[Tensor, Tensor]]()
 
     def keep(layer: nn.Module, inputs: object, output: Tensor) -> None:
         kept.append((output, output.clone()))
@@ -222,14 +182,14 @@ def _overwritten(build: Build) -> int:
 
 
 MEASUREMENTS: dict[str, tuple[Callable[[Build], float], float]] = {
-    "output side": (_output_side, 0.5),
+    "output side": (lambda build: build(IN, OUT, 2)(_batch()).shape[-1] / SIDE, 0.5),
     "sizes of 15": (_right_sizes, 15),
-    "parameters": (_parameters, 9 * IN * OUT + 9 * OUT * OUT + IN * OUT + 3 * 2 * OUT),
+    "parameters": (lambda build: count_parameters(build(IN, OUT, 2)), PARAMETERS),
     "idle parameters": (_idle, 0),
-    "additions": (_additions, 1),
+    "additions": (lambda build: len(summands(dataflow(build(IN, IN, 1), _batch()))), 1),
     "passes x": (_passes_x, 1),
     "passes gradient": (_passes_gradient, 1),
-    "branch growth": (_branch_growth, 1),
-    "shortcut growth": (_shortcut_growth, 1),
+    "branch growth": (lambda build: _growth(build, 0), 1),
+    "shortcut growth": (lambda build: _growth(build, 1), 1),
     "overwritten outputs": (_overwritten, 0),
 }

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from resnet_edu.probes.norms import rms
-from resnet_edu.probes.parts import is_leaf, own_parameters, parts
+from resnet_edu.probes.parts import is_leaf, parts
 from resnet_edu.probes.state import as_it_was, listening, tensors_in, unwrapped
 
 #: Labels in a drawing for kinds of steps whose names are unclear or too long.
@@ -38,7 +38,6 @@ class Step:
     sources: positions of the steps whose outputs it takes; -1 is the module's input.
     out_shape: the shape of its output without the batch dimension; of several outputs (as from chunk), the first's.
     rms: root mean square of that output.
-    parameters: the number of its own parameters.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Step:
     sources: tuple[int, ...]
     out_shape: tuple[int, ...]
     rms: float
-    parameters: int
 
 
 def dataflow(module: nn.Module, batch: Tensor) -> list[Step]:
@@ -55,7 +53,7 @@ def dataflow(module: nn.Module, batch: Tensor) -> list[Step]:
 
     The list reflects what ran, not what the layers are called: a layer that is never called is missing, one that is
     called too early is listed too early, and an addition in `forward` is a step of its own. A layer that returns its
-    input itself, such as `nn.Identity`, is not a step. `plots.blocks` draws this list. The module is left unchanged.
+    input itself, such as `nn.Identity`, is not a step. `plots.blocks` draws this list.
     """
     module = unwrapped("dataflow", module, batch)
     leaves = [(name, part) for name, part in parts(module) if name and is_leaf(part)]
@@ -96,7 +94,7 @@ class _Dataflow(TorchFunctionMode):
         if not self.running and (found := list(tensors_in(changed))):
             kind = (func.__self__ if func.__name__ == "__get__" else func).__name__.strip("_")  # x.mT gets "mT"
             label = "+=" if func.__name__ == "add_" else WORDS.get(kind, kind)
-            self.note("", kind, label, 0, [args, kwargs], found)
+            self.note("", kind, label, [args, kwargs], found)
         return out
 
     def enter(self, _name: str, _layer: nn.Module, inputs: object) -> None:
@@ -107,14 +105,13 @@ class _Dataflow(TorchFunctionMode):
             untouched = self.running[0] == [x._version for x in tensors_in(inputs)]
             handed_on = {id(x) for x in tensors_in(inputs)} if untouched else set()
             if found := [out for out in tensors_in(output) if id(out) not in handed_on]:
-                count = sum(p.numel() for p in own_parameters(layer))
-                self.note(name, type(layer).__name__, _label(layer), count, inputs, found)
+                self.note(name, type(layer).__name__, _label(layer), inputs, found)
         self.running.pop()
 
-    def note(self, name: str, kind: str, label: str, count: int, inputs: object, found: list[Tensor]) -> None:
+    def note(self, name: str, kind: str, label: str, inputs: object, found: list[Tensor]) -> None:
         """Record one step, however many tensors it returned."""
         sources = tuple(self.position[id(x)] for x in tensors_in(inputs) if id(x) in self.position)
-        self.steps.append(Step(name, kind, label, sources, tuple(found[0].shape[1:]), rms(found[0]), count))
+        self.steps.append(Step(name, kind, label, sources, tuple(found[0].shape[1:]), rms(found[0])))
         self.position |= {id(out): len(self.steps) - 1 for out in found}
         self.kept += found
 

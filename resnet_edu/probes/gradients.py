@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from resnet_edu import checks
 from resnet_edu.probes.norms import norm_dtype, true_norms
-from resnet_edu.probes.recorder import Recorder
+from resnet_edu.probes.recorder import Params, Recorder
 
 
 class GradientNorms(Recorder):
@@ -23,27 +22,17 @@ class GradientNorms(Recorder):
         layer with another parametrization, the parameter that its weight is computed from is recorded, as
         `weight.original`.
     every: as a callback of `training.fit`, record at steps 0, every, 2 * every, ...; `.steps` holds the recorded ones.
-    batch: one input batch, for a network that does not define its layers in execution order: it runs once, and the
-        default weights are then listed in the order in which their layers ran.
 
     Call `record()` after `backward()`, or pass the object to `training.fit(..., callbacks=[norms])`. With a gradient
     scaler, call `scaler.unscale_(optimizer)` first; when accumulating, record at the last micro-step.
 
     Norms are taken in float64: in a deep plain network the entries are about 1e-24, so their squares are below the
-    smallest float32, and a float32 norm would be 0. On a device without float64, the tensor is
-    first scaled by its largest entry.
-    A row stays on the device until `numpy()`, so that recording never waits for a GPU. A gradient of None gives NaN.
+    smallest float32, and a float32 norm would be 0.
+    Recording never waits for a GPU. A gradient of None gives NaN.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        params: Iterable[str | tuple[str, nn.Parameter]] | None = None,
-        *,
-        every: int = 1,
-        batch: Tensor | None = None,
-    ) -> None:
-        super().__init__(module, params, batch=batch)
+    def __init__(self, module: nn.Module, params: Params = None, *, every: int = 1) -> None:
+        super().__init__(module, params)
         self.every = checks.whole("every", every, at_least=1)
 
     @torch.no_grad()

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resnet_edu import checks
 from resnet_edu.probes.parts import parts
 from resnet_edu.probes.state import as_it_was, listening, numbered, unwrapped
 
@@ -31,41 +30,34 @@ STEEPEST: dict[type[nn.Module], float] = {
     nn.Sigmoid: 0.25,
     nn.Hardsigmoid: 1 / 6,
 }
+NEAR_ZERO = 0.05  # of the largest derivative: |tanh| >= 0.975, a sigmoid below 0.013 or above 0.987, a ReLU that is off
 
 
 @dataclass(frozen=True)
 class UnitHealth:
     """Saturated entries and dead units of each activation layer on one batch, in execution order.
 
-    names, kinds: the activation's name in the network and its class. An activation that ran twice has " (2)" appended
-        to its name the second time.
-    units: how many units it has: channels of a map [N, C, H, W], features of [N, F].
+    names: an activation that ran twice has " (2)" appended to its name the second time.
     saturated: float64 [layers], fraction of entries where the derivative is near zero (for ReLU: where it is off).
     dead: float64 [layers], fraction of units for which that holds at every entry: no example and no position of
         this batch sends a gradient through them.
     """
 
     names: list[str]
-    kinds: list[str]
-    units: list[int]
     saturated: np.ndarray
     dead: np.ndarray
 
 
-def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, unit_dim: int = 1) -> UnitHealth:
+def unit_health(module: nn.Module, batch: Tensor, *, unit_dim: int = 1) -> UnitHealth:
     """Return the fractions of saturated entries and of dead units of every activation module, on one batch.
 
     batch: one input batch, such as float images [N, C, H, W].
-    threshold: an entry is saturated where the activation's derivative is at most this fraction of its maximum. With
-        0.05 that is |tanh| >= 0.975, a sigmoid below 0.013 or above 0.987, and a ReLU that is off.
     unit_dim: the dimension of an activation that indexes units: 1 for [N, C, H, W] and [N, F], -1 for [N, T, F].
 
-    Only activations that are modules are measured (`STEEPEST` lists them), not functions called in `forward`. The pass
-    runs in train mode, as in training; running statistics, modes, gradients and random state are restored, even after
-    an error.
+    An entry is saturated where the derivative is at most 5 % of its maximum. Only activations that are modules are
+    measured (`STEEPEST` lists them), not functions called in `forward`. The pass runs in train mode, as in training.
     """
     module = unwrapped("unit_health", module, batch)
-    threshold = checks.number("threshold", threshold, at_least=0, below=1)
     activations = [(name, part) for name, part in parts(module) if type(part) in STEEPEST]
     if not activations:
         raise ValueError(
@@ -74,28 +66,21 @@ def unit_health(module: nn.Module, batch: Tensor, *, threshold: float = 0.05, un
         )
 
     names: list[str] = []
-    kinds: list[str] = []
-    units: list[int] = []
     found: list[Tensor] = []
 
     def heard(name: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
         x = inputs[0]
         if not -x.ndim <= unit_dim < x.ndim or unit_dim % x.ndim == 0:
-            raise ValueError(
-                f"unit_dim={unit_dim}: '{name}' takes an input {list(x.shape)}, whose first dimension is the batch; "
-                f"give a dimension from 1 to {x.ndim - 1}."
-            )
-        off = _derivative(layer, x).abs() <= threshold * STEEPEST[type(layer)]
+            raise ValueError(f"unit_dim={unit_dim}: {name!r} takes an input {list(x.shape)}, the batch first.")
+        off = _derivative(layer, x).abs() <= NEAR_ZERO * STEEPEST[type(layer)]
         others = tuple(dim for dim in range(x.ndim) if dim != unit_dim % x.ndim)
         names.append(numbered(name, names))
-        kinds.append(type(layer).__name__)
-        units.append(x.shape[unit_dim])
         found.append(torch.stack([off.float().mean(), off.all(others).float().mean()]))
 
     with as_it_was(module), torch.no_grad(), listening(activations, entering=heard):
         module.train()(batch.clone())  # a network that starts with an in-place operation writes into its input
     table = torch.stack(found).cpu().double().numpy() if found else np.empty((0, 2))
-    return UnitHealth(names, kinds, units, table[:, 0], table[:, 1])
+    return UnitHealth(names, table[:, 0], table[:, 1])
 
 
 def _derivative(layer: nn.Module, x: Tensor) -> Tensor:

@@ -23,7 +23,6 @@ from resnet_edu.probes.state import ready, weights_as_they_were
 
 #: A step in weight space: {name of a parameter: tensor of its shape}. Parameters not named stay fixed.
 Direction = Mapping[str, Tensor]
-NORMALIZATIONS = ("filter", None)
 
 
 def direction(module: nn.Module, *, seed: int = 0, normalize: str | None = "filter") -> dict[str, Tensor]:
@@ -31,12 +30,11 @@ def direction(module: nn.Module, *, seed: int = 0, normalize: str | None = "filt
 
     normalize: "filter" gives each filter (the weights of one output channel) the norm of the network's own filter, so
     that a step of 1 means the same for every filter, layer and network (1712.09913, section 4); None keeps the random
-    norm. Biases and BatchNorm's parameters stay fixed, as in the
-    authors' own code with its option `biasbn`.
-    The global random state is not touched; the same seed gives the same direction on every device.
+    norm. Biases and BatchNorm's parameters stay fixed, as in the authors' own code with its option `biasbn`.
+    The same seed gives the same direction on every device.
     """
     module = ready("direction", module)
-    checks.choice("normalize", normalize, NORMALIZATIONS)
+    checks.choice("normalize", normalize, ("filter", None))
     generator = torch.Generator().manual_seed(checks.seed(seed))
     chosen = {id(weight.parameter) for weight in weights(module)}
     found = {}
@@ -50,33 +48,22 @@ def direction(module: nn.Module, *, seed: int = 0, normalize: str | None = "filt
     return found
 
 
-def landscape(
-    module: nn.Module,
-    score: Score,
-    directions: Sequence[Direction],
-    x: Iterable[float],
-    y: Iterable[float] | None = None,
-) -> np.ndarray:
-    """The score at weights + a * directions[0] (+ b * directions[1]), for every a in `x` and b in `y`.
+def landscape(module: nn.Module, score: Score, directions: Sequence[Direction], x: Iterable[float]) -> np.ndarray:
+    """The score at weights + a * directions[0] (+ b * directions[1]), for every a and b in `x`.
 
-    Returns float64 [len(x)] for one direction, [len(y), len(x)] for two; y defaults to x.
-    score: a function of the network that returns one number; it runs in the network's current mode.
-
-    Weights, gradients, modes, statistics and the random state are restored bit for bit, even after an error; each
-    score also starts from them.
+    Returns float64 [len(x)] for one direction; [len(x), len(x)] for two, a row for each b.
+    score: a function of the network that returns one number; it runs in the network's current mode. The network is
+    restored bit for bit after each.
     """
-    if len(directions) > 2 or (len(directions) == 1 and y is not None):
-        raise ValueError("landscape: give one or two directions in a list; y holds the steps along the second one.")
-    columns = list(x)
+    steps = list(x)
 
-    def at(*steps: float) -> float:
-        with moved(module, directions, steps) as net:
+    def at(*point: float) -> float:
+        with moved(module, directions, point) as net:
             return judged(score, net)
 
     if len(directions) == 1:
-        return np.array([at(a) for a in columns], dtype=np.float64)
-    rows = columns if y is None else list(y)
-    return np.array([[at(a, b) for a in columns] for b in rows], dtype=np.float64)
+        return np.array([at(a) for a in steps], dtype=np.float64)
+    return np.array([[at(a, b) for a in steps] for b in steps], dtype=np.float64)
 
 
 @contextmanager

@@ -66,12 +66,9 @@ def layer_groups(table: Sequence[Layer], level: int = 1) -> list[Layer]:
     groups = []
     for name, members in groupby(table, key=lambda row: ".".join(row.name.split(".")[:level])):
         rows = list(members)
-        whole = replace(rows[0], name=name, out_shape=rows[-1].out_shape)
-        if len(rows) > 1:
-            whole = replace(whole, kind=f"{len(rows)} layers")
-        for what in ("parameters", "multiply_adds", "out_bytes"):
-            whole = replace(whole, **{what: sum(getattr(row, what) for row in rows)})
-        groups.append(whole)
+        kind = f"{len(rows)} layers" if len(rows) > 1 else rows[0].kind
+        costs = {what: sum(getattr(row, what) for row in rows) for what in ("parameters", "multiply_adds", "out_bytes")}
+        groups.append(replace(rows[0], name=name, kind=kind, out_shape=rows[-1].out_shape, **costs))
     return groups
 
 

@@ -71,26 +71,19 @@ class PassOn(nn.Module):
                 if [-(-side // stride) for side in x.shape[2:]] == list(y.shape[2:]):
                     return stride, y.shape[1] - x.shape[1]
         shapes = " to ".join(str(list(t.shape)) if isinstance(t, Tensor) else type(t).__name__ for t in (x, y))
-        raise ValueError(
-            f"{type(block).__name__} turns {shapes}, and no layer without weights can replace it. "
-            "Give a replacement: stand_in=lambda block: ..., a function from the block to a module."
-        )
+        raise ValueError(f"{type(block).__name__} turns {shapes}, and no layer without weights can replace it.")
 
 
-def lesions(
-    module: nn.Module, blocks: Iterable[str], score: Score, *, stand_in: Callable[[nn.Module], nn.Module] = PassOn
-) -> Lesions:
+def lesions(module: nn.Module, blocks: Iterable[str], score: Score) -> Lesions:
     """Score the network without each of the `blocks`, one at a time (Veit et al. 2016, 1605.06431, section 4.1).
 
     module: any `nn.Module`. blocks: names of submodules, as in `named_modules`. score: a function of the network that
-    returns one number. stand_in: a function from a block to its replacement; by default `PassOn`.
-
-    Weights, gradients, modes, statistics and the random state are restored after each score, even after an error.
+    returns one number; the network is restored after each.
     """
     names = list(blocks)
 
     def scored(*gone: str) -> float:
-        with without(module, *gone, stand_in=stand_in) as net:
+        with without(module, *gone) as net:
             return judged(score, net)
 
     intact = scored()
@@ -103,12 +96,10 @@ def judged(score: Score, module: nn.Module) -> float:
 
 
 @contextmanager
-def without(
-    module: nn.Module, *blocks: str, stand_in: Callable[[nn.Module], nn.Module] = PassOn
-) -> Iterator[nn.Module]:
-    """Context manager: inside it, each of these blocks is replaced by `stand_in(block)`; see `lesions`."""
+def without(module: nn.Module, *blocks: str) -> Iterator[nn.Module]:
+    """Context manager: inside it, each of these blocks is replaced by `PassOn`."""
     module = ready("without", module)
-    with _replaced(module, {name: stand_in(block) for name, block in named(module, blocks).items()}):
+    with _replaced(module, {name: PassOn(block) for name, block in named(module, blocks).items()}):
         yield module
 
 
@@ -116,18 +107,14 @@ def without(
 def reordered(module: nn.Module, blocks: Iterable[str], order: Sequence[int]) -> Iterator[nn.Module]:
     """Context manager: inside it, `blocks[order[i]]` takes the place of `blocks[i]` (Veit et al. 2016, section 4.3).
 
-    Blocks that swap places must match: the same type, with weights of the same shapes.
+    Blocks that swap places must take and return the same shapes.
     """
     module = ready("reordered", module)
     found = named(module, blocks)
     names = list(found)
     if sorted(order) != list(range(len(names))):
         raise ValueError(f"order={order!r:.60}: give a permutation of the numbers 0 to {len(names) - 1}.")
-    replacements = {name: found[names[i]] for name, i in zip(names, order, strict=True)}
-    for name, replacement in replacements.items():
-        if _form(found[name]) != _form(replacement):
-            raise ValueError(f"The block to put in the place of {name!r} has another type or other weight shapes.")
-    with _replaced(module, replacements):
+    with _replaced(module, {name: found[names[i]] for name, i in zip(names, order, strict=True)}):
         yield module
 
 
@@ -146,7 +133,3 @@ def _replaced(module: nn.Module, replacements: dict[str, nn.Module]) -> Iterator
         finally:
             for siblings, child, block, _ in places:
                 siblings[child] = block
-
-
-def _form(block: nn.Module) -> tuple[type, list[tuple[str, torch.Size]]]:
-    return type(block), [(name, tensor.shape) for name, tensor in block.state_dict().items()]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu.probes.parts import named
-from resnet_edu.probes.state import as_it_was, listening, loss_of, on_copies, unwrapped
+from resnet_edu.probes.state import as_it_was, listening, loss_of, unwrapped
 
 
 class Paths:
@@ -34,8 +34,6 @@ class Paths:
     The pass runs in the module's own mode. What lies between the branches (shortcuts, a ReLU after the addition, stem
     and classifier) belongs to every path that crosses it. Then the sum over all 2^n paths is exactly the gradient, in
     any such network; but only in a pre-activation network is the path around a block the bare shortcut, with no ReLU.
-
-    Weights, modes, statistics, gradients and the random state are left unchanged.
     """
 
     def __init__(
@@ -47,8 +45,6 @@ class Paths:
         loss_fn: Callable[..., Tensor] = F.cross_entropy,
     ) -> None:
         module = unwrapped("Paths", module, batch)
-        if not batch.is_floating_point() or batch.device.type == "meta":
-            raise ValueError(f"Paths needs a batch of floating-point numbers; it got {batch.dtype} on {batch.device}.")
         self._module = module
         wanted = named(module, branches)
         if inside := [name for name in wanted if any(name.startswith(f"{other}.") for other in wanted)]:
@@ -71,15 +67,13 @@ class Paths:
             self._branch_in.append(leaf)
             return (leaf.clone(),)  # in-place operations are allowed on a copy, not on a leaf
 
-        def coming_out(name: str, _branch: nn.Module, _inputs: object, output: object) -> Tensor:
-            if not isinstance(output, Tensor):
-                raise ValueError(f"Paths: the branch {name!r} returned {type(output).__name__}, not one tensor.")
+        def coming_out(_name: str, _branch: nn.Module, _inputs: object, output: Tensor) -> Tensor:
             leaf = output.detach().clone().requires_grad_()
             self._branch_out.append(output)
             self._trunk_out.append(leaf)
             return leaf.clone()
 
-        with on_copies(module), torch.enable_grad(), listening(wanted.items(), coming_out, entering=going_in):
+        with as_it_was(module), torch.enable_grad(), listening(wanted.items(), coming_out, entering=going_in):
             self._loss = loss_of("Paths", module(self._x.clone()), labels, loss_fn)
         if absent := [name for name in wanted if name not in self.names]:
             raise ValueError(f"Paths: {absent[0]!r} did not run.")

@@ -10,21 +10,20 @@ from torch import Tensor, nn
 
 from resnet_edu.models.wrappers import clean_name
 from resnet_edu.probes.parts import Weight, parts, weights
-from resnet_edu.probes.state import as_it_was, listening, ready
+from resnet_edu.probes.state import ready
+
+Params = Iterable[str | tuple[str, nn.Parameter]] | None
 
 
 class Recorder:
-    """Rows of numbers, one number per chosen weight. module, params, batch: as for `GradientNorms`."""
+    """Rows of numbers, one number per chosen weight. module, params: as for `GradientNorms`.
 
-    def __init__(
-        self,
-        module: nn.Module,
-        params: Iterable[str | tuple[str, nn.Parameter]] | None = None,
-        *,
-        batch: Tensor | None = None,
-    ) -> None:
+    A row stays on the device until `numpy()`, so that recording never waits for a GPU.
+    """
+
+    def __init__(self, module: nn.Module, params: Params = None) -> None:
         module = ready(type(self).__name__, module)
-        self._weights = _default(module, batch) if params is None else _chosen(module, params)
+        self._weights = weights(module) if params is None else _chosen(module, params)
         if not self._weights:
             raise ValueError(
                 f"{type(module).__name__} has no weight of two or more dimensions to record. "
@@ -60,17 +59,6 @@ class Recorder:
                 f"{self._held[min(gone)]!r} is no longer a parameter of the network, which was changed after this "
                 f"{type(self).__name__} was created. Create a new one."
             )
-
-
-def _default(module: nn.Module, batch: Tensor | None) -> list[Weight]:
-    found = weights(module)
-    if batch is None:
-        return found
-    ran: list[nn.Module] = []
-    with as_it_was(module), torch.no_grad(), listening(parts(module), entering=lambda _, layer, __: ran.append(layer)):
-        module(batch.clone())  # a network that starts with an in-place operation writes into its input
-    order = {id(layer): i for i, layer in reversed(list(enumerate(ran)))}  # its first run counts
-    return sorted(found, key=lambda weight: order.get(id(weight.layer), len(ran)))
 
 
 def _chosen(module: nn.Module, params: Iterable[str | tuple[str, nn.Parameter]]) -> list[Weight]:

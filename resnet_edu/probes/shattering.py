@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +11,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from resnet_edu import checks
 from resnet_edu.probes.state import as_it_was, differentiable, unwrapped
-
-CHUNK = 64  # points per forward pass
 
 
 @dataclass(frozen=True)
@@ -43,75 +39,51 @@ def shattering(
     end: Tensor,
     *,
     points: int = 64,
-    score: Callable[[Tensor], Tensor] | None = None,
     calibrate: Tensor | None = None,
 ) -> Shattering:
-    """The gradient of a score with respect to the input, at evenly spaced points on the line between two inputs.
+    """The gradient of the summed output with respect to the input, at evenly spaced points between two inputs.
 
     start, end: two inputs without batch dimension, such as float images [C, H, W]; both ends are among the points.
-    score: takes the module's output [points, ...] and returns one number per point, [points], each from its own row;
-        by default the sum over the row.
     calibrate: a batch of inputs [N, ...], used to set BatchNorm's running statistics for this measurement: in a fresh
         network they are still 0 and 1 and do not describe images. Without it, the module's own are used.
 
-    The points run in eval mode, where BatchNorm does not mix them. Modes, statistics, gradients and the random state
-    are restored, even after an error. Balduzzi et al. also take the gradient at the points of a grid.
+    The points run in eval mode, where BatchNorm does not mix them.
     """
-    points = checks.whole("points", points, at_least=2, at_most=10_000)
+    points = checks.whole("points", points, at_least=2)
     line = torch.stack([start, end]).detach()
     module = unwrapped("shattering", module, line, listens=False)
-    if calibrate is not None:
-        unwrapped("shattering(calibrate=...)", module, calibrate, listens=False)
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
     if any(m.running_mean is None for m in norms):
         raise ValueError("A BatchNorm without running statistics mixes the points of a batch, also in eval mode.")
 
-    where = torch.linspace(0, 1, points, dtype=line.dtype, device=line.device)
-    with as_it_was(module), _momentum_as_it_was(norms), torch.enable_grad():
+    where = torch.linspace(0, 1, points, dtype=line.dtype, device=line.device).view(-1, *[1] * start.ndim)
+    x = ((1 - where) * line[0] + where * line[1]).requires_grad_()
+    with as_it_was(module), torch.enable_grad():
         module.eval()
         if calibrate is not None:
             _calibrate(module, norms, calibrate.detach())
-        rows = [_gradients(module, line, part, score) for part in where.split(CHUNK)]
-    gradients = torch.cat(rows).cpu().double()
+        output = module(x.clone())  # in-place operations are allowed on a copy, but not on a leaf
+        if not isinstance(output, Tensor) or len(output) != points:
+            raise ValueError(f"shattering needs an output with one row per point, [{points}, ...].")
+        (gradient,) = torch.autograd.grad(differentiable("shattering: the output", output.sum()), x)
+    gradients = gradient.flatten(1).cpu().double()
     norm = torch.linalg.vector_norm(gradients, dim=1)
     directions = gradients / norm[:, None]  # 0 / 0 is NaN
     matrix = (directions @ directions.T).clamp(-1, 1)
     return Shattering(norm.numpy(), matrix.numpy())
 
 
-def _gradients(
-    module: nn.Module, line: Tensor, where: Tensor, score: Callable[[Tensor], Tensor] | None
-) -> Tensor:  # [points, numbers of one input]
-    where = where.view(-1, *[1] * (line.ndim - 1))
-    x = ((1 - where) * line[0] + where * line[1]).requires_grad_()
-    output = module(x.clone())  # in-place operations are allowed on a copy, but not on a leaf
-    if not isinstance(output, Tensor) or len(output) != len(x):
-        got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise ValueError(
-            f"shattering needs an output with one row per point, [{len(x)}, ...]; the module returned {got}."
-        )
-    scores = output.flatten(1).sum(1) if score is None else score(output)
-    if scores.shape != (len(x),):
-        raise ValueError(f"score must return one number per point, [{len(x)}]; it returned {list(scores.shape)}.")
-    return torch.autograd.grad(differentiable("shattering: the score", scores.sum()), x)[0].flatten(1)
-
-
 @torch.no_grad()
 def _calibrate(module: nn.Module, norms: list[_BatchNorm], batch: Tensor) -> None:
     """Set BatchNorm's running statistics to those of one batch; dropout and the like stay off."""
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # None averages over all batches seen: here, one
-        norm.train()
-    module(batch.clone())  # a network that starts with an in-place operation writes into its input
-    module.eval()
-
-
-@contextmanager
-def _momentum_as_it_was(norms: list[_BatchNorm]) -> Iterator[None]:
-    saved = [norm.momentum for norm in norms]
+    momenta = [norm.momentum for norm in norms]
     try:
-        yield
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # None averages over all batches seen: here, one
+            norm.train()
+        module(batch.clone())  # a network that starts with an in-place operation writes into its input
+        module.eval()
     finally:
-        for norm, momentum in zip(norms, saved, strict=True):
+        for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -41,20 +41,21 @@ def signal(
     """The scale of each layer's output h and of dL/dh, for every layer that has a weight of two or more dimensions.
 
     layers: names of modules to measure instead, such as the blocks of a network.
-
     batch: one input batch, such as float images [N, C, H, W]. labels: int64 [N], given to `loss_fn(output, labels)`.
     Without labels, cross-entropy gets dummy labels 0, 1, 2, ... (an untrained network has no preference), and any
     other loss is called as `loss_fn(output)`.
 
-    The pass runs in train mode, as in training: BatchNorm uses the batch. Its running statistics, the modes, the
-    gradients and the random state are restored, even after an error. In-place ReLU and `+=` do no harm: the node in
-    the graph is kept, not the tensor.
+    The pass runs in train mode, as in training: BatchNorm uses the batch. In-place ReLU and `+=` do no harm: the node
+    in the graph is kept, not the tensor.
 
     Raises ValueError for labels or a loss without a gradient, for a network in which no such layer runs, and for
     anything that hides its layers: torch.jit and reentrant checkpoints. Compiled modules run uncompiled.
     """
     module = unwrapped("signal", module, batch)
-    heard_layers = _weighted(module) if layers is None else list(named(module, layers).items())
+    if layers is None:  # with a weight of their own, which excludes BatchNorm and the like
+        chosen = [(name, part) for name, part in parts(module) if any(p.ndim >= 2 for p in own_parameters(part))]
+    else:
+        chosen = list(named(module, layers).items())
 
     names: list[str] = []
     scales: list[float] = []
@@ -72,7 +73,7 @@ def signal(
         x = batch.detach().clone()
         if x.is_floating_point():
             x.requires_grad_()  # so that a frozen network has a graph, too
-        with listening(heard_layers, heard):
+        with listening(chosen, heard):
             output = module(x.clone())  # in-place operations are allowed on a copy, but not on a leaf
         if not names:
             raise ValueError(f"signal: none of the layers to measure in {type(module).__name__} ran on this batch.")
@@ -81,11 +82,3 @@ def signal(
         grads = iter(torch.autograd.grad(loss, wanted, allow_unused=True) if wanted else ())
     gradient = [torch.nan if (g := None if edge is None else next(grads)) is None else l2(g) for edge in edges]
     return Signal(names, np.array(scales, dtype=np.float64), np.array(gradient, dtype=np.float64))
-
-
-def _weighted(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The layers with a weight of two or more dimensions of their own; this excludes BatchNorm and the like."""
-    layers = [(name, part) for name, part in parts(module) if any(p.ndim >= 2 for p in own_parameters(part))]
-    if not layers:
-        raise ValueError(f"{type(module).__name__} has no layer with a weight of two or more dimensions to measure.")
-    return layers

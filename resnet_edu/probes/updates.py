@@ -12,7 +12,7 @@ from resnet_edu.probes.recorder import Recorder
 class UpdateRatio(Recorder):
     """Records |w_after - w_before| / |w_before| of every weight, one row per step: the update-to-weight ratio.
 
-    module, params, batch: as for `GradientNorms`.
+    module, params: as for `GradientNorms`.
 
     In your own loop, around the optimizer's step; in `training.fit`, as a callback:
 
@@ -24,9 +24,8 @@ class UpdateRatio(Recorder):
 
     Measured on the weights themselves, the update includes everything that moves them: learning rate, momentum, weight
     decay, clipping, whatever the optimizer. Changes that float32 rounds away are not included. About 1e-3 is a common
-    rule of thumb (Karpathy, CS231n notes). Norms are taken in float64 where the device has it. The probe keeps one
-    copy of the weights that it follows and never changes them; a row stays on the device until `numpy()`, so that
-    recording never waits for a GPU. An all-zero weight gives NaN if it stayed and infinity if it moved.
+    rule of thumb (Karpathy, CS231n notes). The probe keeps one copy of the weights that it follows. An all-zero weight
+    gives NaN if it stayed and infinity if it moved.
     """
 
     _before: list[Tensor] | None = None

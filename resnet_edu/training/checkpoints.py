@@ -36,7 +36,8 @@ def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
     with files.whole(path) as file:
         file.write(buffer.getbuffer())
     _sync_folder(path.parent)
-    _remove_drafts(path)
+    for draft in path.parent.glob(f".{path.name}.*"):  # partial files of killed runs
+        draft.unlink(missing_ok=True)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -67,9 +68,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _remove_drafts(path: Path) -> None:
-    """Remove partial files of killed runs."""
-    for draft in path.parent.glob(f".{path.name}.*"):
-        draft.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ dropout uses a different mask on each rank. Ranks other than 0 start from new dr
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from types import TracebackType
 
 import torch
@@ -20,28 +21,36 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from resnet_edu.training.precision import laid_out
+
+
+@dataclass
+class Ranks:
+    """The processes that train a network: here the usual case of one, which gets all of each batch."""
+
+    rank: int = 0
+    world: int = 1
+
+    def total(self, numbers: Tensor) -> Tensor:
+        """The sum of a tensor over all ranks."""
+        return numbers
+
+    def share_buffers(self, net: nn.Module) -> None:
+        """Broadcast rank 0's running statistics, so that all ranks evaluate the same network."""
+
 
 def launched() -> bool:
     """Whether torchrun, or a launcher that sets the same variables, started this process as one of several."""
     return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"))
 
 
-class ProcessGroup:
+class ProcessGroup(Ranks):
     """The processes that torchrun started, to pass to `training.fit(..., ranks=)`; use it in a `with` statement."""
 
     def __init__(self) -> None:
-        if not launched():
-            raise RuntimeError(
-                "This process is not part of a group: start the command with torchrun --standalone --nproc_per_node=2."
-            )
         self.rank, self.world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-        self.local_rank = int(os.environ["LOCAL_RANK"])
-        gpus = torch.cuda.device_count()
-        if gpus and self.local_rank >= gpus:
-            raise RuntimeError(
-                f"Process {self.local_rank} on this machine has no GPU of its own; the machine has {gpus}."
-            )
-        self.device = torch.device("cuda", self.local_rank) if gpus else torch.device("cpu")
+        gpu = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        self.device = gpu if torch.cuda.device_count() else torch.device("cpu")
 
     def __enter__(self) -> ProcessGroup:
         if self.device.type == "cuda":
@@ -59,16 +68,13 @@ class ProcessGroup:
     def wrap(self, net: nn.Module) -> nn.Module:
         """Wrap the network so that gradients are averaged over all ranks; broadcast rank 0's weights and statistics."""
         # Set the memory format first: DDP lays out its buckets like the weights it gets.
-        net = net.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return DistributedDataParallel(net, device_ids=[self.local_rank] if self.device.type == "cuda" else None)
+        return DistributedDataParallel(laid_out(net, self.device))
 
     def total(self, numbers: Tensor) -> Tensor:
-        """The sum of a tensor over all ranks."""
         summed = numbers.clone()
         dist.all_reduce(summed)
         return summed
 
     def share_buffers(self, net: nn.Module) -> None:
-        """Broadcast rank 0's running statistics, so that all ranks evaluate the same network."""
         for buffer in net.buffers():
             dist.broadcast(buffer, src=0)

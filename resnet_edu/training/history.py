@@ -101,23 +101,14 @@ class Callbacks:
     """The callbacks of a run, by event; `stateful` lists those whose state is checkpointed."""
 
     def __init__(self, callbacks: Iterable[Callback]) -> None:
-        try:
-            callbacks = list(callbacks)
-        except TypeError:
-            raise TypeError(f"callbacks={callbacks!r:.60}: pass a list, such as callbacks=[norms].") from None
+        callbacks = list(callbacks)
         self.on_gradients: list[Callable[[int], object]] = []
-        self.on_epoch: list[Callable[[History], object]] = []
+        self.on_epoch: list[Any] = []
         for callback in callbacks:
-            kinds = [kind for kind in ("on_gradients", "on_epoch") if hasattr(callback, kind)]
-            for kind in kinds:
-                getattr(self, kind).append(getattr(callback, kind))
-            if not kinds and not callable(callback):
-                raise TypeError(
-                    f"callbacks contains {callback!r}: pass functions of the history or objects with "
-                    "on_gradients(step) or on_epoch(history), such as probes.GradientNorms(net)."
-                )
-            if not kinds:
-                self.on_epoch.append(callback)  # type: ignore[arg-type]
+            if on_gradients := getattr(callback, "on_gradients", None):
+                self.on_gradients.append(on_gradients)
+            if on_epoch := getattr(callback, "on_epoch", None if on_gradients else callback):
+                self.on_epoch.append(on_epoch)
         self.stateful: list[Any] = [c for c in callbacks if hasattr(c, "state_dict") and hasattr(c, "load_state_dict")]
 
     def stop_recording(self) -> None:

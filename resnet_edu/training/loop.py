@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,45 +26,11 @@ from resnet_edu.models import weights
 from resnet_edu.models.wrappers import bare
 from resnet_edu.probes import first_nonfinite_layer
 from resnet_edu.training import checkpoints, schedules
+from resnet_edu.training.distributed import Ranks
 from resnet_edu.training.history import Callback, Callbacks, DivergenceError, History, Metrics
-from resnet_edu.training.precision import choose_precision, memory_format, precision_name, tf32
-from resnet_edu.training.schedules import Schedule
-from resnet_edu.training.settings import (
-    Settings,
-    check_checkpoint,
-    check_images,
-    check_logits,
-    check_net,
-    check_pair,
-    check_shares,
-)
-
-
-class Ranks(Protocol):
-    """Several processes that train one network; implemented in `resnet_edu.training.distributed`."""
-
-    rank: int
-    world: int
-
-    def total(self, numbers: Tensor) -> Tensor:
-        """The sum of a tensor over all processes."""
-
-    def share_buffers(self, net: nn.Module) -> None:
-        """Copy the first process's running statistics to all."""
-
-
-@dataclass
-class OneProcess:
-    """The usual case: one process, which gets all of each batch."""
-
-    rank: int = 0
-    world: int = 1
-
-    def total(self, numbers: Tensor) -> Tensor:
-        return numbers
-
-    def share_buffers(self, net: nn.Module) -> None:
-        pass
+from resnet_edu.training.precision import choose_precision, laid_out, precision_name, tf32
+from resnet_edu.training.schedules import Schedule, name_of
+from resnet_edu.training.settings import Settings, check_checkpoint, check_images, check_logits, check_pair
 
 
 def after_interrupt(history: History, epochs: int) -> None:
@@ -113,17 +80,17 @@ def fit(
     An interrupt (stop button, Ctrl-C) ends the run, and in a lesson the cell; the history has `interrupted` True then.
     Raises DivergenceError if the loss is no longer finite; TypeError or ValueError for an invalid setting.
     """
-    check_net(net)
+    checks.module("fit", net)
     check_pair(train, val)
     settings = Settings(
         images=len(train), classes=list(train.classes), epochs=epochs, batch_size=batch_size, lr=lr,
-        schedule=schedules.name_of(schedule), optimizer=_name_of(optimizer), momentum=momentum,
+        schedule=name_of(schedule), optimizer=name_of(optimizer or torch.optim.SGD), momentum=momentum,
         weight_decay=weight_decay, augment=augment, seed=seed, max_steps=max_steps, compile=compile,
         precision=precision_name(precision, train.images.device),  # "auto" may mean another one on the next machine
     )  # fmt: skip
     checks.flag("progress", progress)
     path = check_checkpoint(checkpoint, resume)
-    run = _Run(net, train, val, settings, schedules.choose(schedule), Callbacks(callbacks), ranks or OneProcess())
+    run = _Run(net, train, val, settings, schedules.choose(schedule), Callbacks(callbacks), ranks or Ranks())
     run.make_optimizer(optimizer, None if isinstance(lr, _Default) else settings.lr)
     bar = tqdm(total=run.total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
     with bar, _modes_restored(net), torch.random.fork_rng(devices=run.cuda), tf32(settings.precision == "tf32"):
@@ -159,15 +126,12 @@ class _Run:
         callbacks: Callbacks,
         group: Ranks,
     ) -> None:
-        check_shares(len(train), settings.batch_size, group.world)
-        _check_wrapped(net, group)
+        _check_shares(net, settings.batch_size, group.world)
         self.net, self.train, self.val, self.settings = net, train, val, settings
         self.schedule, self.callbacks, self.group = schedule, callbacks, group
         self.device = train.images.device
         self.cuda = [self.device] if self.device.type == "cuda" else []
-        self.layout = memory_format(self.device)
-        net.to(device=self.device, memory_format=self.layout)  # type: ignore[call-overload]
-        self.forward: Callable[[Tensor], Tensor] = net
+        self.forward: Callable[[Tensor], Tensor] = laid_out(net, self.device)
         if settings.compile:
             torch.compiler.reset()  # PyTorch keeps 8 graphs per code object, and runs later ones uncompiled
             graphs = "reduce-overhead" if self.cuda else "default"
@@ -194,19 +158,9 @@ class _Run:
 
     def make_optimizer(self, optimizer: Callable[..., torch.optim.Optimizer] | None, lr: float | None) -> None:
         """Create the optimizer, and store the peak rate of each of its groups: `lr`, or the optimizer's own."""
-        if optimizer is None:
-            s = self.settings
-            parameters = self.net.parameters()
-            self.optimizer: torch.optim.Optimizer = torch.optim.SGD(
-                parameters, lr=s.lr, momentum=s.momentum, weight_decay=s.weight_decay
-            )
-        else:
-            self.optimizer = optimizer(self.net.parameters())
-            if not isinstance(self.optimizer, torch.optim.Optimizer):
-                raise TypeError(
-                    f"optimizer={optimizer!r:.60} returned {type(self.optimizer).__name__}: pass a function of the "
-                    "parameters that returns a torch.optim.Optimizer, such as torch.optim.AdamW."
-                )
+        s = self.settings
+        make = optimizer or partial(torch.optim.SGD, lr=s.lr, momentum=s.momentum, weight_decay=s.weight_decay)
+        self.optimizer = make(self.net.parameters())
         self.rates = [group["lr"] if lr is None else lr for group in self.optimizer.param_groups]
 
     def set_rates(self, step: int) -> float:
@@ -254,7 +208,7 @@ class _Run:
         s = self.settings
         shard, seed = (self.group.rank, self.group.world), 1000 * s.seed + epoch
         for x, y in self.train.batches(s.batch_size, shuffle=True, augment=s.augment, seed=seed, shard=shard):
-            yield x.contiguous(memory_format=self.layout), y
+            yield laid_out(x, self.device), y
 
     def end_epoch(self, epoch: int, checkpoint: Path | None) -> None:
         """Validation, the history, the checkpoint, the callbacks."""
@@ -358,15 +312,16 @@ def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ra
 
     With `ranks` each process takes its share of the images, and all return the result over all images.
     """
+    check_images("images", images)
     checks.module("evaluate", net)
-    group: Ranks = ranks or OneProcess()
+    group = ranks or Ranks()
     if group.world > 1:  # DDP would synchronize at each batch, and the shares may differ by one batch
         net = bare("evaluate", net)
     group.share_buffers(net)
     share = images if group.world == 1 else images[group.rank :: group.world]
-    logits = _logits(net, check_images("images", images), share, batch_size)
+    logits = _logits(net, share, batch_size)
     losses = F.cross_entropy(logits, share.labels, reduction="none")
-    loss = losses.sum(dtype=torch.float32 if images.images.device.type == "mps" else torch.float64)
+    loss = losses.sum(dtype=torch.float32 if images.device.type == "mps" else torch.float64)
     correct = (logits.argmax(1) == share.labels).sum()
     loss, correct = group.total(loss), group.total(correct)
     return Metrics(loss=float(loss) / len(images), accuracy=int(correct) / len(images))
@@ -379,20 +334,19 @@ def predict(net: nn.Module, images: Images, *, batch_size: int = 500) -> Tensor:
 
     >>> confidence, guess = predict(net, test).max(1)
     """
-    checks.module("predict", net)
-    return _logits(net, check_images("images", images), images, batch_size).softmax(1)
+    return _logits(checks.module("predict", net), check_images("images", images), batch_size).softmax(1)
 
 
 @torch.no_grad()
-def _logits(net: nn.Module, images: Images, share: Images, batch_size: int) -> Tensor:
-    """float32 [N, outputs of the network] for one process's share, in eval mode."""
-    device, classes = images.images.device, len(images.classes)
+def _logits(net: nn.Module, images: Images, batch_size: int) -> Tensor:
+    """float32 [N, outputs of the network], in eval mode."""
+    device, classes = images.device, len(images.classes)
     net.to(device)
-    parts = [torch.empty(0, classes, device=device)] if len(share) == 0 else []
+    parts = [torch.empty(0, classes, device=device)] if len(images) == 0 else []
     with _modes_restored(net):
         net.eval()
-        for x, y in share.batches(checks.whole("batch_size", batch_size, at_least=1)):
-            logits = net(x.contiguous(memory_format=memory_format(device)))
+        for x, y in images.batches(checks.whole("batch_size", batch_size, at_least=1)):
+            logits = net(laid_out(x, device))
             check_logits(logits, len(y), classes)
             parts.append(logits.float())
     return torch.cat(parts)
@@ -414,24 +368,18 @@ def _steps_between_reads(device: torch.device) -> int:
     return 1 if device.type == "cpu" else 50
 
 
-def _name_of(optimizer: Any) -> str:
-    if optimizer is not None and not callable(optimizer):
-        raise TypeError(
-            f"optimizer={optimizer!r:.60}: pass a function of the parameters, such as torch.optim.AdamW, not an "
-            "optimizer that already exists."
-        )
-    return "SGD" if optimizer is None else getattr(optimizer, "__qualname__", type(optimizer).__name__)
-
-
 # --- several processes ------------------------------------------------------------------------------------------------
 
 
-def _check_wrapped(net: nn.Module, group: Ranks) -> None:
-    inner = getattr(net, "_orig_mod", net)
-    if group.world > 1 and not isinstance(inner, nn.parallel.DistributedDataParallel):
+def _check_shares(net: nn.Module, batch_size: int, world: int) -> None:
+    """Raise ValueError if this many processes cannot share a batch equally, or would not average their gradients."""
+    if batch_size % world:
         raise ValueError(
-            f"{group.world} processes train one network only if their gradients are averaged: pass fit "
-            f"ranks.wrap(net), not the {type(inner).__name__} itself."
+            f"batch_size={batch_size} cannot be shared equally by {world} processes: choose a multiple of {world}."
+        )
+    if world > 1 and not isinstance(getattr(net, "_orig_mod", net), nn.parallel.DistributedDataParallel):
+        raise ValueError(
+            f"{world} processes train one network only if their gradients are averaged: pass fit ranks.wrap(net)."
         )
 
 

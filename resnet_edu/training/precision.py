@@ -21,8 +21,6 @@ def precision_name(precision: str, device: torch.device) -> str:
     That is bf16 if the GPU or CPU has it, otherwise fp16 on a GPU (a T4 only emulates bf16), and fp32 elsewhere.
     Raises ValueError for an unknown name, and for fp16 or tf32 without a GPU.
     """
-    if not isinstance(device, torch.device):
-        raise TypeError(f"device={device!r:.60}: pass a torch.device, such as images.device.")
     checks.choice("precision", precision, (*PRECISIONS, "auto"))
     if precision == "auto":
         if device.type == "cpu":
@@ -63,9 +61,13 @@ def tf32(allowed: bool) -> Iterator[None]:
             switch.allow_tf32 = setting
 
 
-def memory_format(device: torch.device) -> torch.memory_format:
-    """Channels last where faster and correct. On MPS it gives wrong BatchNorm gradients (PyTorch issue 175189)."""
-    return torch.channels_last if device.type in ("cpu", "cuda") else torch.contiguous_format
+def laid_out(value: Any, device: torch.device) -> Any:
+    """The network or tensor [N, C, H, W] on `device`, in channels-last format where that is faster and correct.
+
+    On MPS it gives wrong BatchNorm gradients (PyTorch issue 175189).
+    """
+    layout = torch.channels_last if device.type in ("cpu", "cuda") else torch.contiguous_format
+    return value.to(device=device, memory_format=layout)
 
 
 def _cpu_has_bf16() -> bool:

@@ -72,14 +72,14 @@ RECIPES = {
 }  # fmt: skip
 
 
-def adapted(recipe_name: str, net_name: str, depth: int, epochs: int | None, precision: str | None) -> Recipe:
-    """The recipe for this network, with its length or precision replaced if given."""
+def adapted(recipe_name: str, net_name: str, depth: int, **instead: Any) -> Recipe:
+    """The recipe for this network, with the settings in `instead`, unless they are None."""
     recipe = RECIPES[recipe_name]
     if recipe_name == "paper" and depth >= 110 and net_name == "resnet":
         recipe = replace(recipe, schedule=warm_up)
-    if epochs is not None:
-        recipe = replace(recipe, epochs=epochs, max_steps=None)
-    return recipe if precision is None else replace(recipe, precision=precision)
+    if instead.get("epochs") is not None:
+        recipe = replace(recipe, max_steps=None)
+    return replace(recipe, **{name: value for name, value in instead.items() if value is not None})
 
 
 def prepared(recipe: Recipe, train: Images, test: Images) -> tuple[Images, Images]:
@@ -100,7 +100,10 @@ def train(
     width: int = 16,
     classes: Sequence[str] = (),
     epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
     precision: str | None = None,
+    device: str | None = None,
     seed: int = 0,
     resume: bool = False,
     tensorboard: bool = False,
@@ -110,23 +113,23 @@ def train(
 ) -> training.History:
     """Train one network with a recipe; rank 0 writes the folder `out`.
 
-    epochs, precision: override the recipe's length and precision. width: channels of the first stage. classes:
-    train on the images of these classes only; by default on all. norms_every: record the gradient norms at each N-th
-    step; 0 records none.
+    epochs, batch_size, lr, precision: override the recipe's. device: where to train, by default as `data.load` chooses.
+    width: channels of the first stage. classes: train on the images of these classes only; by default on all.
+    norms_every: record the gradient norms at each N-th step; 0 records none.
     """
-    recipe = adapted(recipe_name, net_name, depth, epochs, precision)
+    instead = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "precision": precision}
+    recipe = adapted(recipe_name, net_name, depth, **instead)
     first = group is None or group.rank == 0
     if first:
         files.check_folder(out)  # now, not after the first epoch
-    parts = data.load(data_name, device=None if group is None else group.device)
+    parts = data.load(data_name, device=device if group is None else group.device)
     train_images, test_images = prepared(recipe, *(part.only(*classes) if classes else part for part in parts))
-    device = train_images.images.device
     torch.manual_seed(seed)
     net = models.CifarNet(depth, residual=net_name == "resnet", width=width, num_classes=len(train_images.classes))
     wrapped = net if group is None else group.wrap(net)
 
     norms = probes.GradientNorms(wrapped, every=norms_every) if norms_every and first else None
-    started_from = provenance.facts(device)
+    started_from = provenance.facts(train_images.device)
     history = training.fit(
         wrapped,
         train_images,
@@ -144,7 +147,8 @@ def train(
     if first and not history.interrupted:
         history.save(out / "history.json")
         asked = {"width": width, "data": data_name, "recipe": recipe_name, "seed": seed, **started_from}
-        asked["precision"] = training.precision_name(recipe.precision, device)
+        asked |= {"batch_size": recipe.batch_size, "lr": recipe.lr, "device": str(train_images.device)}
+        asked["precision"] = training.precision_name(recipe.precision, train_images.device)
         asked["processes"] = 1 if group is None else group.world
         write_run(out, net, norms, record(net, train_images, history, out, **asked))
     return history

@@ -32,18 +32,25 @@ def reproduce(
     nets: Sequence[str] = ("plain", "resnet"),
     depths: Sequence[int] = (20, 32, 44, 56),
     seeds: Iterable[int] = (0,),
-    recipe: str = "paper",
-    data: str = "cifar10",
+    recipe_name: str = "paper",
+    data_name: str = "cifar10",
     epochs: int | None = None,
-    compile: bool = False,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    **options: Any,
 ) -> list[Result]:
     """Train what is not trained yet, smallest networks first; return the results of all runs in `out`.
 
-    Raises ValueError if `out` holds runs of another recipe, other data or another length; KeyboardInterrupt if it was
-    stopped.
+    epochs, batch_size, lr, options: as for `recipes.train`. Raises ValueError if `out` holds runs with another recipe,
+    other data or other settings; KeyboardInterrupt if it was stopped.
     """
-    for earlier in results(out):
-        asked = {"recipe": recipe, "data": data, **({} if epochs is None else {"epochs": epochs})}
+    usual = recipes.RECIPES[recipe_name]
+    asked: Result = {"recipe": recipe_name, "data": data_name}
+    asked |= {"batch_size": batch_size or usual.batch_size, "lr": lr or usual.lr}
+    if epochs is not None:
+        asked["epochs"] = epochs
+    for run in results(out):
+        earlier = {"batch_size": usual.batch_size, "lr": usual.lr, **run}  # an early record lacks them
         if odd := [f"{key} {earlier[key]}" for key, value in asked.items() if earlier[key] != value]:
             raise ValueError(
                 f"{out} holds runs with {', '.join(odd)}: choose another folder, or use the same settings."
@@ -52,8 +59,8 @@ def reproduce(
         folder = out / f"{net}{depth}_seed{seed}"
         if recipes.result_of(folder) is None:
             print(f"{NAMES[net]}-{depth}, seed {seed}", flush=True)
-            options: dict[str, Any] = {"data_name": data, "epochs": epochs, "seed": seed, "compile": compile}
-            if recipes.train(net, depth, recipe, out=folder, resume=True, **options).interrupted:
+            options |= {"data_name": data_name, "epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed}
+            if recipes.train(net, depth, recipe_name, out=folder, resume=True, **options).interrupted:
                 raise KeyboardInterrupt
         write(out)
     return results(out)

@@ -45,8 +45,9 @@ def choose(schedule: str | Schedule) -> Schedule:
     return SCHEDULES[checks.choice("schedule", schedule, SCHEDULES, "a function (step, total_steps) -> factor")]
 
 
-def name_of(schedule: str | Schedule) -> str:
-    return schedule if isinstance(schedule, str) else getattr(schedule, "__qualname__", type(schedule).__name__)
+def name_of(choice: str | Callable[..., object]) -> str:
+    """The name of a schedule or optimizer that was given by name or as a function."""
+    return choice if isinstance(choice, str) else getattr(choice, "__qualname__", type(choice).__name__)
 
 
 def factor(schedule: Schedule, step: int, total: int) -> float:

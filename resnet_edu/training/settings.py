@@ -65,23 +65,12 @@ class Settings:
             )
 
 
-def check_net(net: Any) -> None:
-    """Raise an error for a network that `fit` cannot train."""
-    checks.module("fit", net)
-    if not any(p.requires_grad for p in net.parameters()):
-        raise ValueError(f"{type(net).__name__} has no parameter that requires a gradient: there is nothing to train.")
-    if odd := {str(p.dtype) for p in net.parameters() if p.is_floating_point()} - {"torch.float32"}:
-        raise ValueError(f"fit trains torch.float32 networks; this one has {', '.join(odd)}. Convert it: net.float().")
-
-
 def check_images(name: str, images: Any) -> Images:
     if not isinstance(images, Images):
         raise TypeError(
             f"{name} must be Images, such as data.load('sample') returns; it got {type(images).__name__}."
             + (" data.load returns a pair: train, test = data.load(...)." if isinstance(images, tuple) else "")
         )
-    if len(images) == 0:
-        raise ValueError(f"{name} contains no images.")
     return images
 
 
@@ -109,17 +98,6 @@ def check_checkpoint(checkpoint: Any, resume: Any) -> Path | None:
     elif path is not None and path.exists():
         raise FileExistsError(f"{path} already holds a run: resume it with resume=True, or choose another path.")
     return path
-
-
-def check_shares(images: int, batch_size: int, world: int) -> None:
-    """Raise ValueError if this many processes cannot share the images, or a batch, equally."""
-    if images < world:
-        raise ValueError(f"There are {images} images for {world} processes: each needs at least one.")
-    if batch_size % world:
-        raise ValueError(
-            f"batch_size={batch_size} cannot be shared equally by {world} processes: choose a multiple of {world}, "
-            f"such as {max(1, batch_size // world) * world}."
-        )
 
 
 def check_logits(logits: object, images: int, classes: int) -> None:

@@ -55,7 +55,7 @@ def _slide(x, w, stride, padding, one):
     k = w.shape[2]
     x = F.pad(x, [padding] * 4)
     rows, columns = (x.shape[1] - k) // stride + 1, (x.shape[2] - k) // stride + 1
-    result = torch.zeros(w.shape[0], rows, columns)
+    result = x.new_zeros(w.shape[0], rows, columns)
     for o in range(w.shape[0]):
         for r in range(rows):
             for c in range(columns):
@@ -142,7 +142,7 @@ def _(x, w, stride=1, padding=0):
 @right("convolve")
 def _(x, w, stride=1, padding=0):
     layer = nn.Conv2d(w.shape[1], w.shape[0], w.shape[2], stride, padding, bias=False).to(
-        memory_format=torch.channels_last
+        x.dtype, memory_format=torch.channels_last
     )
     with torch.no_grad():
         layer.weight.copy_(w)
@@ -152,7 +152,7 @@ def _(x, w, stride=1, padding=0):
 @right("convolve")
 def _(x, w, stride=1, padding=0):
     k, (channels, height, width) = w.shape[-1], x.shape
-    padded = torch.zeros(channels, height + 2 * padding, width + 2 * padding)
+    padded = x.new_zeros(channels, height + 2 * padding, width + 2 * padding)
     padded[:, padding : padding + height, padding : padding + width] = x
     rows = range(0, height + 2 * padding - k + 1, stride)
     columns = range(0, width + 2 * padding - k + 1, stride)
@@ -203,3 +203,16 @@ def _(layers):
         y = F.conv1d(y, torch.ones(1, 1, k, dtype=torch.float64), stride=s)
     y[0, 0, 0].backward()
     return int(x.grad.flatten().nonzero().max()) + 1
+
+
+# --- output_size, once more -------------------------------------------------------------------------------------------
+
+_SIZES = {}
+
+
+@wrong("output_size", "remembers")
+def _(size, kernel, stride=1, padding=0, dilation=1):
+    key = size, kernel, stride, padding
+    if key not in _SIZES:
+        _SIZES[key] = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    return _SIZES[key]

@@ -239,21 +239,6 @@ def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, trainin
 # --- update_ratio: wrong ----------------------------------------------------------------------------------------------
 
 
-@wrong("update_ratio", "mean-of-ratios")
-def _(before, after):
-    return torch.mean(torch.abs(after - before) / torch.abs(before)).item()
-
-
-@wrong("update_ratio", "one-for-each-entry")
-def _(before, after):
-    return abs(after - before) / abs(before)
-
-
-@wrong("update_ratio", "one-for-each-entry")
-def _(before, after):
-    return (after - before) / torch.linalg.vector_norm(before)
-
-
 @wrong("update_ratio", "one-for-each-row")
 def _(before, after):
     step = after - before

@@ -249,7 +249,7 @@ def _(x, planes, s):
 @right("pad_shortcut")
 def _(x, out_channels, stride):
     """A convolution with fixed weights: 1 where a channel stays, else 0."""
-    return F.conv2d(x, torch.eye(out_channels, x.shape[1])[:, :, None, None], stride=stride)
+    return F.conv2d(x, torch.eye(out_channels, x.shape[1], dtype=x.dtype)[:, :, None, None], stride=stride)
 
 
 @right("pad_shortcut")

@@ -99,7 +99,7 @@ def _(a, b):
 
 @right("box_iou")
 def _(a, b):
-    out = torch.zeros(len(a), len(b))
+    out = a.new_zeros(len(a), len(b))
     for i, p in enumerate(a.tolist()):
         for j, q in enumerate(b.tolist()):
             w, h = min(p[2], q[2]) - max(p[0], q[0]), min(p[3], q[3]) - max(p[1], q[1])

@@ -188,19 +188,15 @@ class Stage:
 
     def stems(self) -> Iterator[Part]:
         import torch
-        from torch import nn
 
         from resnet_edu import models, training
 
         train, test = self.images()
-        for stem in ("ImageNet", "small images"):
+        for stem in models.STEMS:
 
             def compare(stem: str = stem) -> dict[str, Any]:
                 torch.manual_seed(0)
-                net = models.resnet18(num_classes=10, **({"width": 4} if self.tiny else {}))
-                if stem == "small images":
-                    net.conv1 = nn.Conv2d(3, net.conv1.out_channels, 3, padding=1, bias=False)
-                    net.maxpool = nn.Identity()
+                net = models.resnet18(num_classes=10, stem=stem, width=4 if self.tiny else 64)
                 options = {"epochs": 1 if self.tiny else 15, "batch_size": 128, "lr": 0.1, "weight_decay": 5e-4}
                 fast = {} if self.tiny else {"precision": "bf16", "augment": True}
                 history = training.fit(net, train, test, seed=0, progress=False, **options, **fast)

@@ -75,6 +75,7 @@ def test_batches_are_those_of_the_cpu():
     for (x, y), (a, b) in zip(images.batches(64, **options), images.to(DEVICE).batches(64, **options), strict=True):
         torch.testing.assert_close(a.cpu(), x)
         assert torch.equal(b.cpu(), y)
+    assert torch.equal(images.to(DEVICE).split(0.1)[1].images.cpu(), images.split(0.1)[1].images)
 
 
 PROBES = {

@@ -98,7 +98,7 @@ def every_pixel_counts_alike(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def receptive_field(*args: Any, **options: Any) -> probes.ReceptiveField:
         field = original(*args, **options)
-        return probes.ReceptiveField((field.influence > 0).astype(float), field.position)
+        return probes.ReceptiveField((field.influence > 0).astype(float))
 
     monkeypatch.setattr(probes, "receptive_field", receptive_field)
 

@@ -242,7 +242,7 @@ def every_unit_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     def unit_health(module: nn.Module, batch: torch.Tensor) -> probes.UnitHealth:
         found = original(module, batch)
         ones = np.ones_like(found.dead)
-        return probes.UnitHealth(found.names, found.kinds, found.units, ones, ones)
+        return probes.UnitHealth(found.names, ones, ones)
 
     monkeypatch.setattr(probes, "unit_health", unit_health)
 
