@@ -247,14 +247,14 @@ def test_the_lessons_of_the_course_keep_every_rule(path):
 @pytest.mark.parametrize(
     ("bound", "log_scale", "wide"),
     [
-        # recorded: 0.2 to 0.3, so from 0.1 to 0.4; on a log scale from 0.2 / 3 to 0.9
+        # recorded: 0.2 to 0.3, so from 0.1 to 0.45; on a log scale from 0.2 / 3 to 0.9
         ((0.11, math.inf), False, False), ((0.09, math.inf), False, True), ((0.07, math.inf), True, False),
-        ((0.06, math.inf), True, True), ((-math.inf, 0.39), False, False), ((-math.inf, 0.41), False, True),
-        ((-math.inf, 0.89), True, False), ((-math.inf, 0.91), True, True), ((0.15, 0.41), False, True),
-        ((0.25, 0.25), False, False),
+        ((0.06, math.inf), True, True), ((-math.inf, 0.44), False, False), ((-math.inf, 0.46), False, True),
+        ((-math.inf, 0.89), True, False), ((-math.inf, 0.91), True, True), ((0.15, 0.46), False, True),
+        ((0.25, 0.25), False, False), ((-math.inf, 1e-4), False, False),
     ],
 )  # fmt: skip
-def test_a_bound_may_lie_outside_the_recorded_range_by_its_width(bound, log_scale, wide):
+def test_a_bound_may_lie_outside_the_recorded_range_by_its_width_or_half_of_its_end(bound, log_scale, wide):
     assert is_wide(*bound, [0.2, 0.3, 0.25], log_scale=log_scale) is wide
 
 
@@ -301,7 +301,7 @@ def test_a_phrase_that_has_come_back_is_told_with_what_to_write(text, phrase):
     assert len(found) == (phrase is not None) and all(f"'{phrase}'" in one and "Write: " in one for one in found)
 
 
-@pytest.mark.parametrize(("rule", "most"), [(wide_claims, 49), (old_phrases, 112)])
+@pytest.mark.parametrize(("rule", "most"), [(wide_claims, 0), (old_phrases, 1)])
 def test_the_course_has_no_more_warnings_than_it_had(rule, most):
     """Lower the number after removing some."""
     found = [warning for path in lessons() for warning in rule(nbformat.read(path, 4), path)]
