@@ -154,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
     option("names", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
     option = add(authoring, "address", stamp_address, "write the address of the published course into every lesson")
     option("address", metavar="URL", nargs="?", help="such as https://github.com/owner/course")
-    option("--branch", default="main", help="the branch that Colab opens (default: main)")
+    option("--branch", help="the branch that the lessons install and Colab opens (default: main)")
     option("--remove", action="store_true", help="remove the address again")
     option = add(authoring, "new", begin_lesson, "start a lesson of your own")
     option("number", metavar="NN", help="number of the lesson, such as 15")
@@ -471,7 +471,7 @@ def keep_run(run_folder: Path, name: str) -> None:
     print(*keep_run(run_folder, name), sep="\n")
 
 
-def stamp_address(address: str | None, branch: str, remove: bool) -> None:
+def stamp_address(address: str | None, branch: str | None, remove: bool) -> None:
     from resnet_edu.authoring.address import stamp
 
     if bool(address) == remove:
@@ -484,7 +484,9 @@ def begin_lesson(number: str, name: str) -> None:
     from resnet_edu.authoring.new import new
 
     path = new(number, name, NOTEBOOKS)
-    print(f"Created {path}. Write your lesson, then run it: python -m resnet_edu authoring render {path.name[:2]}")
+    print(f"Created {path}, and tests/premises/lesson{path.name[:2]}.py beside the other lessons' premises.")
+    print(f"Write your lesson, and run it: python -m resnet_edu authoring render {path.name[:2]}")
+    print(f"What it still needs: python -m resnet_edu authoring check {path.name[:2]}")
 
 
 def write_assignments(out: Path) -> None:

@@ -16,11 +16,12 @@ from resnet_edu.authoring.address import SETUP
 from resnet_edu.authoring.check import RULES, bare_call, below, check, warnings
 from resnet_edu.authoring.claims import bounds, is_wide, wide_claims
 from resnet_edu.authoring.lessons import Refusal, find_lesson, lessons
-from resnet_edu.authoring.normalize import as_a_terminal_shows_it, normalize, to_text
+from resnet_edu.authoring.normalize import KERNELSPEC, LANGUAGE, as_a_terminal_shows_it, normalize, to_text
 from resnet_edu.authoring.phrases import old_phrases
 from resnet_edu.authoring.render import record_claims, render, run_notebook, write_picture, write_time
 
 TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
+TITLE += "\n**Time:** about 50 minutes."
 FENCE = "```python\n# a comment, not a title\n![](no_image.png)\n```\n\n![A curve](curve.png)\n\n## Recap"
 
 QUIZ = "**Quiz.** One?" + "".join(
@@ -37,6 +38,10 @@ def repository(tmp_path):
     (tmp_path / "data" / "runs" / "lessons.json").write_text(json.dumps({"03_a_lesson": run, "Untitled": run}))
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "curve.png").write_bytes(b"")
+    (tmp_path / "notebooks" / "FOR_INSTRUCTORS.md").write_text("| 03 | [A](03_a_lesson.ipynb) | 50 | ... |\n")
+    (tmp_path / "notebooks" / "00_start_here.ipynb").write_text("| 03 | [A](03_a_lesson.ipynb) | ... | 50 min |\n")
+    (tmp_path / "tests" / "premises").mkdir(parents=True)
+    (tmp_path / "tests" / "premises" / "lesson03.py").touch()
     return tmp_path
 
 
@@ -105,11 +110,13 @@ BREAKS = [
     ("is_executed_in_order", "it was not run", edit(4, source="y = 2")),
     ("ends_in_no_error", "cell [1] (x = 1): it ends in an error", output(ERROR)),
     ("ends_in_no_error", "stores no error", tag("raises-exception")),
+    ("is_known_to_the_course", "Add **Time:**", edit(0, source=TITLE.replace("**Time:**", "Time:"))),
+    ("is_known_to_the_course", "00_start_here.ipynb, or one with other", edit(0, source=TITLE.replace("50", "51"))),
     ("says_where_time_is_measured", 'tag "timing"', printed("x\n3 epochs, 0.4 s: training accuracy 0.274\n")),
     ("prints_nothing_to_stderr", "(UserWarning: hm)", printed("UserWarning: hm\n", "stderr")),
     ("stores_what_nbval_compares", "no output to compare", tag("nbval-check-output")),
     ("has_one_title", "has 2 headings of level 1", edit(5, source="# Papers")),
-    ("has_one_title", "has 0 headings of level 1", edit(0, source="## Objectives")),
+    ("has_one_title", "has 0 headings of level 1", edit(0, source=TITLE.replace("# 03 · A lesson", ""))),
     ("skips_no_heading_level", "'In detail' has level 4", edit(0, source=TITLE.replace("###", "####"))),
     ("has_its_sections", "no section 'Papers'", edit(5, source="## Literature")),
     ("describes_images_in_text", "image curve.png", edit(5, source="## Papers\n![](curve.png)")),
@@ -144,7 +151,17 @@ def test_a_lesson_that_breaks_one_rule_is_told_so(repository, rule, says, change
 
 def test_a_lesson_has_a_number_and_a_name(repository):
     path = write(repository, good_lesson(), "Untitled.ipynb")
-    assert broken_rules(path) == ["is_named_like_a_lesson"]
+    assert broken_rules(path) == ["is_named_like_a_lesson", "is_known_to_the_course"]
+
+
+def test_a_new_lesson_is_told_where_it_is_not_known(repository):
+    record = repository / "data" / "runs" / "lessons.json"
+    record.write_text(record.read_text().replace("Untitled", "04_b"))
+    path = write(repository, good_lesson(), "04_b.ipynb")
+    assert broken_rules(path) == ["is_known_to_the_course"]
+    places = ("README.md", "FOR_INSTRUCTORS.md", "00_start_here.ipynb", "lesson04.py")
+    for place, problem in zip(places, check(path), strict=True):
+        assert place in problem
 
 
 @pytest.mark.parametrize(
@@ -230,14 +247,14 @@ def test_the_lessons_of_the_course_keep_every_rule(path):
 @pytest.mark.parametrize(
     ("bound", "log_scale", "wide"),
     [
-        # recorded: 0.2 to 0.3, so from 0.1 to 0.4; on a log scale from 0.2 / 3 to 0.9
+        # recorded: 0.2 to 0.3, so from 0.1 to 0.45; on a log scale from 0.2 / 3 to 0.9
         ((0.11, math.inf), False, False), ((0.09, math.inf), False, True), ((0.07, math.inf), True, False),
-        ((0.06, math.inf), True, True), ((-math.inf, 0.39), False, False), ((-math.inf, 0.41), False, True),
-        ((-math.inf, 0.89), True, False), ((-math.inf, 0.91), True, True), ((0.15, 0.41), False, True),
-        ((0.25, 0.25), False, False),
+        ((0.06, math.inf), True, True), ((-math.inf, 0.44), False, False), ((-math.inf, 0.46), False, True),
+        ((-math.inf, 0.89), True, False), ((-math.inf, 0.91), True, True), ((0.15, 0.46), False, True),
+        ((0.25, 0.25), False, False), ((-math.inf, 1e-4), False, False),
     ],
 )  # fmt: skip
-def test_a_bound_may_lie_outside_the_recorded_range_by_its_width(bound, log_scale, wide):
+def test_a_bound_may_lie_outside_the_recorded_range_by_its_width_or_half_of_its_end(bound, log_scale, wide):
     assert is_wide(*bound, [0.2, 0.3, 0.25], log_scale=log_scale) is wide
 
 
@@ -284,7 +301,7 @@ def test_a_phrase_that_has_come_back_is_told_with_what_to_write(text, phrase):
     assert len(found) == (phrase is not None) and all(f"'{phrase}'" in one and "Write: " in one for one in found)
 
 
-@pytest.mark.parametrize(("rule", "most"), [(wide_claims, 49), (old_phrases, 112)])
+@pytest.mark.parametrize(("rule", "most"), [(wide_claims, 0), (old_phrases, 1)])
 def test_the_course_has_no_more_warnings_than_it_had(rule, most):
     """Lower the number after removing some."""
     found = [warning for path in lessons() for warning in rule(nbformat.read(path, 4), path)]
@@ -339,8 +356,8 @@ def test_who_ran_it_when_and_where_is_dropped_and_tags_stay():
     )
     notebook.cells[1].metadata = NotebookNode(tags=["nbval-check-output"], execution={"busy": "9 o'clock"}, id="colab1")
     result = normalize(notebook)
-    assert sorted(result.metadata) == ["kernelspec", "language_info"]
-    assert result.metadata.language_info == {"name": "python"}
+    assert result.metadata == {"kernelspec": KERNELSPEC, "language_info": LANGUAGE}
+    assert LANGUAGE["file_extension"] == ".py" and LANGUAGE["nbconvert_exporter"] == "python"  # nbconvert --to script
     assert result.cells[1].metadata == {"tags": ["nbval-check-output"]}
     assert [cell.id for cell in result.cells] == [cell.id for cell in notebook.cells]
 
@@ -480,7 +497,7 @@ def test_a_file_elsewhere_is_not_taken_for_the_lesson_of_its_name(repository):
 def test_what_macos_leaves_beside_a_file_is_no_lesson(repository):
     path = write(repository, good_lesson())
     (path.parent / f"._{path.name}").write_bytes(b"\0\5\x16\7")
-    assert lessons(path.parent) == [path]
+    assert lessons(path.parent)[1:] == [path]
 
 
 def test_an_install_without_lessons_says_so(tmp_path):

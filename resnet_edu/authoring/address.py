@@ -1,6 +1,7 @@
 """The address of the published course: write it into every lesson and the README, or remove it.
 
     python -m resnet_edu authoring address https://github.com/owner/course
+    python -m resnet_edu authoring address https://github.com/owner/course --branch autumn
     python -m resnet_edu authoring address --remove
 
 The cell `setup` is the same in all lessons (`SETUP`), except for one line: the address to install the package from
@@ -47,17 +48,25 @@ if importlib.util.find_spec("resnet_edu") is None:
 
 LINE = re.compile(r'^ADDRESS = "([^"]*)"', re.MULTILINE)
 BADGE = re.compile(r"\n\n\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)")
-GITHUB = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?")
+# A repository at GitHub, or a page of it, as in https://github.com/owner/course/tree/autumn?tab=readme-ov-file
+GITHUB = re.compile(r"https?://(?:www\.)?github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?(?:/tree/([\w.-]+))?/?(?:[?#].*)?")
+OTHER = re.compile(r"(?:https?|ssh|file)://(?!(?:www\.)?github\.com/)(?!.*/tree/)[^\s\"'\\?#]+")
 PICTURE = "https://colab.research.google.com/assets/colab-badge.svg"
 
 
-def stamp(address: str, root: Path, branch: str = "main") -> list[Path]:
+def stamp(address: str, root: Path, branch: str | None = None) -> list[Path]:
     """Write the address into every lesson and the README below `root`; "" removes it. Returns the changed files.
 
+    branch: what pip installs and Colab opens; by default that of the pasted page, or the repository's own and main.
     Raises Refusal for an address that pip cannot install from, and for a lesson whose setup cell was changed.
     """
-    if address and not re.fullmatch(r"(https?|ssh|file)://[^\s\"'\\]+", address):
-        raise Refusal(f"{address!r} is not the address of a git repository: give https://..., ssh://... or file:///...")
+    if page := GITHUB.fullmatch(address):
+        address, branch = f"https://github.com/{page[1]}/{page[2]}", branch or page[3]
+    if (address and not page and not OTHER.fullmatch(address)) or re.search(r"[\s\"'\\?#]", branch or ""):
+        raise Refusal(
+            f"{address!r} is not the address of a git repository, or {branch!r} no branch of it: give https://..., "
+            "ssh://... or file:///..., such as https://github.com/owner/course, and the branch after --branch."
+        )
     paths = lessons(root / "notebooks")
     texts = {path: stamped(path, address, branch) for path in paths}
     readme = root / "README.md"
@@ -68,7 +77,7 @@ def stamp(address: str, root: Path, branch: str = "main") -> list[Path]:
     return changed
 
 
-def stamped(path: Path, address: str, branch: str) -> str:
+def stamped(path: Path, address: str, branch: str | None) -> str:
     """The lesson's text with this address."""
     notebook = read(path)
     if setup_address(notebook) is None:
@@ -76,14 +85,15 @@ def stamped(path: Path, address: str, branch: str) -> str:
             f"{path.name}: its setup cell is missing or differs from the other lessons', so it cannot take an address."
         )
     cell = setup_cell(notebook)
-    cell.source = LINE.sub(lambda _: f'ADDRESS = "{address}"', cell.source)
+    source = f"{address}@{branch}" if address and branch else address
+    cell.source = LINE.sub(lambda _: f'ADDRESS = "{source}"', cell.source)
     title = notebook.cells[0]
     title.source = with_badge(title.source, badge(address, branch, path.name))
     return to_text(notebook)
 
 
 def setup_address(notebook: NotebookNode) -> str | None:
-    """The address in the lesson's setup cell; None if that cell is not the course's."""
+    """The address in the lesson's setup cell, as pip takes it; None if that cell is not the course's."""
     cell = setup_cell(notebook)
     found = LINE.search(cell.source)
     if found is None or LINE.sub('ADDRESS = ""', cell.source) != SETUP:
@@ -97,12 +107,12 @@ def setup_cell(notebook: NotebookNode) -> NotebookNode:
     return next(found, v4.new_code_cell())
 
 
-def badge(address: str, branch: str, lesson: str) -> str:
+def badge(address: str, branch: str | None, lesson: str) -> str:
     """Markdown that opens the lesson in Colab; "" for an address that Colab cannot open."""
     found = GITHUB.fullmatch(address)
     if not found:
         return ""
-    page = f"https://colab.research.google.com/github/{found[1]}/{found[2]}/blob/{branch}/notebooks/{lesson}"
+    page = f"https://colab.research.google.com/github/{found[1]}/{found[2]}/blob/{branch or 'main'}/notebooks/{lesson}"
     return f"[![Open in Colab]({PICTURE})]({page})"
 
 

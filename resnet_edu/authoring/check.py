@@ -188,6 +188,27 @@ def tells_the_time_that_it_took(notebook: NotebookNode, path: Path) -> Iterator[
         yield f"takes {row[2]} according to the README, but {seconds} s according to data/runs/lessons.json. {RENDER}"
 
 
+def is_known_to_the_course(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    """What a new lesson needs outside its own file."""
+    if path.stem == CONTENTS:
+        return
+    root, lesson = path.resolve().parents[1], "\n".join(cell.source for cell in notebook.cells)
+    found = re.search(r"\*\*Time:\*\* about (\d+) minutes", lesson)
+    if not found:
+        yield "does not say how long it takes. Add **Time:** about 30 minutes, or as long as it is, to its objectives."
+    minutes = found[1] if found else r"\d+"
+    rows = {
+        "README.md": readme_row(path.stem).pattern,
+        "notebooks/FOR_INSTRUCTORS.md": rf"\({path.name}\) \| {minutes} \|",
+        f"notebooks/{CONTENTS}.ipynb": rf"\({path.name}\) \|.*\| {minutes} min \|",
+    }
+    for page, row in rows.items():
+        if not (root / page).exists() or not re.search(row, (root / page).read_text(encoding="utf-8"), re.MULTILINE):
+            yield f"has no row in the table of {page}, or one with other minutes. Write it like the others."
+    if not (root / "tests" / "premises" / f"lesson{path.name[:2]}.py").exists():
+        yield f"has no premises: write tests/premises/lesson{path.name[:2]}.py like those of the other lessons."
+
+
 def says_where_time_is_measured(notebook: NotebookNode, path: Path) -> Iterator[str]:
     """All other outputs are byte-identical each time the lesson is rendered."""
     for cell, where in code_cells(notebook):
@@ -332,6 +353,7 @@ RULES: tuple[Rule, ...] = (
     is_executed_in_order,
     ends_in_no_error,
     tells_the_time_that_it_took,
+    is_known_to_the_course,
     says_where_time_is_measured,
     prints_nothing_to_stderr,
     stores_what_nbval_compares,

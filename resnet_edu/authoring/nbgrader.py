@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from resnet_edu.authoring.lessons import Refusal
-from resnet_edu.authoring.normalize import KERNELSPEC, to_text
+from resnet_edu.authoring.normalize import KERNELSPEC, LANGUAGE, to_text
 from resnet_edu.exercises import all_exercises
 from resnet_edu.exercises.core import Exercise
 from resnet_edu.files import write_atomically
@@ -33,7 +33,20 @@ from resnet_edu.exercises import check
 from torch import nn
 from torch.nn import functional as F"""
 CONFIG = """\
+from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, DeduplicateIds, OverwriteCells, OverwriteKernelspec
+
+
+class ForgetCopies(DeduplicateIds):
+    # nbgrader empties the mark of a cell that stands twice, takes the empty mark for an old format, and stops.
+    def preprocess_cell(self, cell, resources, cell_index):
+        cell, resources = super().preprocess_cell(cell, resources, cell_index)
+        if cell.metadata.get("nbgrader") == {}:
+            del cell.metadata["nbgrader"]
+        return cell, resources
+
+
 c = get_config()
+c.Autograde.sanitize_preprocessors = [ClearOutput, ForgetCopies, OverwriteKernelspec, OverwriteCells, CheckCellMetadata]
 c.CourseDirectory.course_id = "resnet_edu"
 c.ExecutePreprocessor.timeout = 120  # seconds a cell
 """
@@ -73,7 +86,7 @@ def assignment(exercises: list[Exercise]) -> NotebookNode:
             graded(new_code_cell(with_regions(one.solution)), one.name, solution=True),
             graded(new_code_cell(test), f"{one.name}-check", points=one.difficulty),
         ]
-    notebook = new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC, "language_info": LANGUAGE})
     nbformat.validate(notebook)
     return notebook
 

@@ -17,6 +17,14 @@ from nbformat import NotebookNode
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELL_METADATA = ("tags", "nbgrader", "slideshow", "jupyter", "deletable", "editable")
+# Complete enough for `jupyter nbconvert --to script`. Without the version, which would differ from machine to machine.
+LANGUAGE = {
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "name": "python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -25,7 +33,7 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
     result = nbformat.from_dict(
         {
             "cells": notebook.cells,
-            "metadata": {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
+            "metadata": {"kernelspec": KERNELSPEC, "language_info": LANGUAGE},
             "nbformat": 4,
             "nbformat_minor": 5,  # the first version with cell ids
         }

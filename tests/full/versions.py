@@ -24,12 +24,13 @@ SHOWN = ["torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "ipython",
 
 DEV = ["--editable", ".[dev]"]
 NEWEST = ["--requirements", "requirements.txt", *DEV]
+# Since August 2026, on Python 3.13 (colabtools issue 6081).
 COLAB = ["ipywidgets==7.7.1", "ipython==7.34.0", "ipykernel==6.17.1", "matplotlib==3.10.0"]
 
 # Name: Python, and what is installed. requirements.txt asks for ipywidgets 8, whose front end fits JupyterLab; without
 # it, the tests run on kernels alone.
 ENVIRONMENTS = {
-    "colab": ("3.12", [*DEV, *COLAB]),
+    "colab": ("3.13", [*DEV, *COLAB]),
     "lowest": ("3.10", [*DEV, "--resolution", "lowest-direct"]),
     "3.10": ("3.10", NEWEST),
     "3.11": ("3.11", NEWEST),
