@@ -6,40 +6,33 @@ At the smoke budget: the claims that count there. `RESNET_EDU_BUDGET=laptop pyte
 import builtins
 
 import pytest
-import torch
-from premises import PREMISES, lessons
-from premises.core import Lesson, cells_before, cells_to_run, claimed, code_cells, failed_claims, start
+from premises import PREMISES, claimed, failed_claims, lessons
+from premises.core import cells_to_run, code_cells
 
+from resnet_edu import exercises
 from resnet_edu.lesson import budget_name
 
 
-def claims_of(lesson):
-    """The tests of one lesson, in a class of its own: so xdist can hand the lessons to several workers."""
-    premises = [one for one in PREMISES[lesson] if one.budget == budget_name()]
-    premises.sort(key=lambda one: start(lesson, one))
-
-    class Claims:
-        @pytest.fixture(scope="class")
-        def unbroken(self):
-            """The lesson, run as far as the tests have come; in one thread, for a fork has no others."""
-            threads = torch.get_num_threads()
-            torch.set_num_threads(1)
-            yield Lesson(lesson)
-            torch.set_num_threads(threads)
-
-        @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # pytest-xdist has a thread
-        @pytest.mark.parametrize("premise", premises, ids=lambda one: one.name)
-        def test_fail_when_their_premise_is_broken(self, premise, unbroken):
-            claims = premise.claims(lesson)
-            unbroken.run(cells_before(lesson, premises, start(lesson, premise)))
-            failed = failed_claims(unbroken, premise)
-            still_hold = [claim for claim in claims if not failed[claim]]
-            assert not still_hold, f"although {premise.name}, lesson {lesson} still claims {still_hold}"
-
-    return Claims
+@pytest.fixture(autouse=True)
+def no_exercise_keeps_what_its_reference_gave_meanwhile():
+    yield
+    for one in exercises.all_exercises():
+        one._outcomes.clear()
 
 
-globals().update({f"TestClaimsOfLesson{name[:2]}": claims_of(name) for name in lessons()})
+@pytest.mark.parametrize(
+    ("lesson", "premise"),
+    [
+        pytest.param(lesson, premise, id=f"{lesson[:2]}-{premise.name}")
+        for lesson, premises in PREMISES.items()
+        for premise in premises
+        if premise.budget == budget_name()
+    ],
+)
+def test_claims_fail_when_their_premise_is_broken(lesson, premise, monkeypatch):
+    failed = failed_claims(lesson, premise, monkeypatch)
+    still_hold = [claim for claim in premise.claims(lesson) if not failed[claim]]
+    assert not still_hold, f"although {premise.name}, lesson {lesson} still claims {still_hold}"
 
 
 def test_the_lessons_are_found():

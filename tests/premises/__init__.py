@@ -12,11 +12,11 @@ that no claim of a lesson is left out.
 
 import importlib
 
-from premises.core import Premise, cell_sources, lessons
+from premises.core import Premise, cell_sources, claimed, failed_claims, lessons
 
 #: {lesson: its premises}, from `lessonNN.py`.
 PREMISES: dict[str, list[Premise]] = {
     name: importlib.import_module(f"premises.lesson{name[:2]}").PREMISES for name in lessons()
 }
 
-__all__ = ["PREMISES", "Premise", "cell_sources", "lessons"]
+__all__ = ["PREMISES", "Premise", "cell_sources", "claimed", "failed_claims", "lessons"]

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import answer_with, dice_with, fit_with, instead_of, patch_data, predictions, swap, together, wrap
+from premises.patches import answer_with, dice_with, fit_with, patch_data, predictions, together
 from resnet_edu import data, training
 
 # --- what is broken ---------------------------------------------------------------------------------------------------
@@ -21,13 +21,16 @@ def shuffled_labels(train: data.Images, test: data.Images) -> tuple[data.Images,
     return data.Images(train.images, train.labels[order]), test
 
 
-no_mean_no_deviation = swap(data, "normalize", lambda images: images.float() / 255)
+def no_mean_no_deviation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "normalize", lambda images: images.float() / 255)
 
 
-@instead_of(data.Images, "split")
-def split_without_classes(_: Any, self: data.Images, fraction: float, seed: int = 0) -> tuple[data.Images, data.Images]:
-    held_out = round(fraction * len(self))
-    return self[held_out:], self[:held_out]
+def split_without_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def split(self: data.Images, fraction: float, seed: int = 0) -> tuple[data.Images, data.Images]:
+        held_out = round(fraction * len(self))
+        return self[held_out:], self[:held_out]
+
+    monkeypatch.setattr(data.Images, "split", split)
 
 
 def the_same_dice_twice(rng: np.random.Generator, mean: float, size: Any) -> Any:
@@ -45,44 +48,64 @@ def step_without_zero_grad(net: nn.Module, optimizer: torch.optim.Optimizer, x: 
     return loss.item()
 
 
-@instead_of(nn.Linear, "reset_parameters")
-def large_classifier(original: Any, self: nn.Linear) -> None:
-    original(self)
-    with torch.no_grad():
-        self.weight.mul_(1000)
+def large_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Linear.reset_parameters
+
+    def reset(self: nn.Linear) -> None:
+        original(self)
+        with torch.no_grad():
+            self.weight.mul_(1000)
+
+    monkeypatch.setattr(nn.Linear, "reset_parameters", reset)
 
 
-@instead_of(torch.optim.SGD, "step")
-def steps_that_forget(original: Any, self: torch.optim.SGD, *args: Any) -> Any:
-    result = original(self, *args)
-    self.zero_grad()
-    return result
+def steps_that_forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torch.optim.SGD.step
+
+    def step(self: torch.optim.SGD, *args: Any) -> Any:
+        result = original(self, *args)
+        self.zero_grad()
+        return result
+
+    monkeypatch.setattr(torch.optim.SGD, "step", step)
 
 
-@instead_of(nn.Sequential, "forward")
-def pixels_stay_normalized(_: Any, self: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
-    for module in self:
-        x = x if type(module).__name__ == "Pixels" else module(x)
-    return x
+def pixels_stay_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forward(self: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+        for module in self:
+            x = x if type(module).__name__ == "Pixels" else module(x)
+        return x
+
+    monkeypatch.setattr(nn.Sequential, "forward", forward)
 
 
-nothing_is_loaded = swap(nn.Module, "load_state_dict", lambda self, state: None)
+def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.Module, "load_state_dict", lambda self, state: None)
 
 
-dropout_does_nothing = swap(nn.Dropout, "forward", lambda self, x: x)
+def dropout_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: x)
 
 
-few_images = wrap(
-    training, "fit", lambda fit: lambda net, train, *args, **options: fit(net, train[:1000], *args, **options)
-)
+def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = training.fit
+
+    def fit(net: nn.Module, train: data.Images, *args: Any, **options: Any) -> training.History:
+        return original(net, train[:1000], *args, **options)
+
+    monkeypatch.setattr(training, "fit", fit)
 
 
-@instead_of(training, "fit")
-def ruinous_remedies(original: Any, net: nn.Module, *args: Any, **options: Any) -> training.History:
+def ruinous_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
     """A net with dropout, or with more weight decay than usual, is not trained."""
-    drops = any(isinstance(m, nn.Dropout) and m.p > 0 for m in net.modules())
-    ruined = drops or options.get("weight_decay", 0) > 1e-3
-    return original(net, *args, **{**options, **({"lr": 0.0} if ruined else {})})
+    original = training.fit
+
+    def fit(net: nn.Module, *args: Any, **options: Any) -> training.History:
+        drops = any(isinstance(m, nn.Dropout) and m.p > 0 for m in net.modules())
+        ruined = drops or options.get("weight_decay", 0) > 1e-3
+        return original(net, *args, **{**options, **({"lr": 0.0} if ruined else {})})
+
+    monkeypatch.setattr(training, "fit", fit)
 
 
 def perfect_on(count: int) -> Callable[[pytest.MonkeyPatch], None]:
@@ -109,28 +132,22 @@ guesser = together(fit_with(lr=0.0, epochs=1), predictions(guessing))
 
 
 PREMISES = [
-    Premise("an image is missing", patch_data(lambda train, test: (train[1:], test)), "count: Images", since="look"),
+    Premise("an image is missing", patch_data(lambda train, test: (train[1:], test)), "count: Images"),
     Premise(
-        "the test images are training images",
-        patch_data(lambda train, test: (train, train[:1000])),
-        "count: images",
-        since="look",
+        "the test images are training images", patch_data(lambda train, test: (train, train[:1000])), "count: images"
     ),
-    Premise("the labels are shuffled", patch_data(shuffled_labels), "class-means", since="look"),
+    Premise("the labels are shuffled", patch_data(shuffled_labels), "class-means"),
     Premise("normalizing is dividing by 255", no_mean_no_deviation, "normalize"),
     Premise("there is no luck", dice_with(lambda rng, mean, size: np.full(size, mean)), "best-of-many: reported"),
     Premise("the luck comes along", dice_with(the_same_dice_twice), "best-of-many: images,"),
     Premise("the split knows no classes", split_without_classes, "split"),
-    Premise(
-        "the loss is a sum", answer_with(cross_entropy=summed_loss), "loss-run", since="exercise-cross_entropy-check"
-    ),
+    Premise("the loss is a sum", answer_with(cross_entropy=summed_loss), "loss-run"),
     Premise("the classifier starts large", large_classifier, "cnn"),
     Premise("fit has no momentum", fit_with(momentum=0.0), "fit-run"),
     Premise(
         "the reader's step forgets to forget",
         answer_with(train_step=step_without_zero_grad),
         "forget-run: With zero_grad:",
-        since="exercise-train_step-check",
     ),
     Premise("the optimizer forgets by itself", steps_that_forget, "forget-run: Without"),
     Premise("all inputs are normalized", pixels_stay_normalized, "scale-claims: std of", "scale-claims: Bytes:"),
@@ -166,12 +183,7 @@ PREMISES = [
         predictions(lambda probabilities: F.one_hot(probabilities.argmax(1), 10).float()),
         "confidence-run: accuracy,",
     ),
-    Premise(
-        "the crop does nothing",
-        answer_with(crop_and_flip=lambda x, offsets, flips, padding: x),
-        "augment-look",
-        since="exercise-crop_and_flip-check",
-    ),
+    Premise("the crop does nothing", answer_with(crop_and_flip=lambda x, offsets, flips, padding: x), "augment-look"),
     Premise("nothing is augmented", fit_with(augment=False), "remedies-claims: shrinks with augmentation"),
     Premise(
         "no remedy does anything",

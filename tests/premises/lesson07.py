@@ -9,7 +9,6 @@ import pytest
 from premises.core import Patch, Premise
 from premises.patches import (
     force,
-    instead_of,
     memorized_training_images,
     no_weights_loaded,
     nothing_is_learned,
@@ -37,11 +36,15 @@ def errors_on_record(error: Callable[[int], float]) -> Patch:
     return patch
 
 
-@instead_of(recipes, "recorded_norms")
-def vanishing_norms_on_record(original: Any, name: str) -> recipes.RecordedNorms:
-    kept = original(name)
-    row = 10.0 ** np.arange(len(kept.names)) * (1 if "plain" in name else 100)
-    return recipes.RecordedNorms(kept.names, kept.steps, np.tile(row, (len(kept.steps), 1)))
+def vanishing_norms_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = recipes.recorded_norms
+
+    def recorded_norms(name: str) -> recipes.RecordedNorms:
+        kept = original(name)
+        row = 10.0 ** np.arange(len(kept.names)) * (1 if "plain" in name else 100)
+        return recipes.RecordedNorms(kept.names, kept.steps, np.tile(row, (len(kept.steps), 1)))
+
+    monkeypatch.setattr(recipes, "recorded_norms", recorded_norms)
 
 
 def no_deep_residual_network(study: Any) -> Any:
@@ -52,7 +55,7 @@ PREMISES = [
     Premise("every shortcut is a projection", force(shortcut="B"), "nets-claims: Parameters"),
     Premise("seeds do nothing", seeds_do_nothing, "nets-claims: At depth"),
     Premise("the recorder returns ones", recorder_of_ones, "start-run: Before training, plain-56"),
-    Premise("the model ignores `residual`", plain_always, "start-run: Before training, ResNet-56", since="nets"),
+    Premise("the model ignores `residual`", plain_always, "start-run: Before training, ResNet-56"),
     # --- the five networks that the reader trains ---
     Premise("nothing is learned", nothing_is_learned, "result-claims: ends", budget="laptop"),
     Premise("ResNet-56 on record is plain-56", on_record(no_deep_residual_network), "result-claims: Of three"),

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torchvision import transforms
 
 from premises.core import Patch, Premise
-from premises.patches import answer_with, fit_with, force, instead_of, swap, wrap
+from premises.patches import answer_with, fit_with, force, swap, wrap
 from resnet_edu import models, training
 from resnet_edu.training import checkpoints, recipes
 
@@ -41,30 +41,40 @@ def crops_to_one_corner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transforms.RandomCrop, "get_params", staticmethod(params))
 
 
-@instead_of(nn.BatchNorm2d, "forward")
-def batchnorm_wrong_in_channels_last(original: Any, self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
-    return original(self, x) * (1.0 if x.is_contiguous() else 1.1)
+def batchnorm_wrong_in_channels_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.BatchNorm2d.forward
+
+    def forward(self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
+        return original(self, x) * (1.0 if x.is_contiguous() else 1.1)
+
+    monkeypatch.setattr(nn.BatchNorm2d, "forward", forward)
 
 
 sixteen_bits_are_thirty_two = swap(torch, "bfloat16", torch.float32)
 
 
-@instead_of(torch.Tensor, "to")
-def float32_has_sixteen_bits(original: Any, self: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
-    return original(self, *args, **options) if args != (torch.float32,) else original(self, torch.bfloat16)
+def float32_has_sixteen_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torch.Tensor.to
+
+    def to(self: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
+        return original(self, *args, **options) if args != (torch.float32,) else original(self, torch.bfloat16)
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
 
 
-@instead_of(training, "fit")
-def bf16_starts_elsewhere_and_ends_in_bf16(
-    original: Any, net: nn.Module, *args: Any, **options: Any
-) -> training.History:
-    if options["precision"] != "bf16":
-        return original(net, *args, **options)
-    torch.manual_seed(7)
-    net.load_state_dict(models.CifarNet(8, residual=True).state_dict())
-    history = original(net, *args, **{**options, "seed": 7, "lr": 1.0})
-    net.bfloat16()
-    return history
+def bf16_starts_elsewhere_and_ends_in_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = training.fit
+
+    def fit(net: nn.Module, *args: Any, **options: Any) -> training.History:
+        if options["precision"] != "bf16":
+            return original(net, *args, **options)
+        torch.manual_seed(7)
+        net.load_state_dict(models.CifarNet(8, residual=True).state_dict())
+        history = original(net, *args, **{**options, "seed": 7, "lr": 1.0})
+        net.bfloat16()
+        return history
+
+    monkeypatch.setattr(training, "fit", fit)
 
 
 def read_as(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Patch:
@@ -97,21 +107,27 @@ def mean_of_means(net: nn.Module, x: torch.Tensor, y: torch.Tensor, size: int) -
         (F.cross_entropy(net(images), labels) / len(pieces)).backward()
 
 
-@instead_of(nn.BatchNorm2d, "forward")
-def batchnorm_without_statistics(_: Any, self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
-    return x * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
+def batchnorm_without_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forward(self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
+        return x * self.weight.view(-1, 1, 1) + self.bias.view(-1, 1, 1)
+
+    monkeypatch.setattr(nn.BatchNorm2d, "forward", forward)
 
 
-@instead_of(recipes, "recorded")
-def another_record(original: Any) -> dict[str, Any]:
-    runs = enumerate(original().items(), start=5)
-    return {
-        name: {
-            **run, "test_error": k / 100, "training_error": 1 - k / 100, "parameters": 1,
-            "error_on_the_sample": {"test": k / 10},
-        }
-        for k, (name, run) in runs
-    }  # fmt: skip
+def another_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = recipes.recorded
+
+    def recorded() -> dict[str, Any]:
+        runs = enumerate(original().items(), start=5)
+        return {
+            name: {
+                **run, "test_error": k / 100, "training_error": 1 - k / 100, "parameters": 1,
+                "error_on_the_sample": {"test": k / 10},
+            }
+            for k, (name, run) in runs
+        }  # fmt: skip
+
+    monkeypatch.setattr(recipes, "recorded", recorded)
 
 
 def every_second_network_answers_the_next_class(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,8 +192,8 @@ PREMISES = [
     Premise("the stop button does nothing", fit_with(callbacks=()), "resume-claims: Whole"),
     Premise("the checkpoint gives back other weights", read_as(weights_a_little_larger), "resume-claims: Stopped and"),
     Premise("every seed is zero", every_seed_is_zero, "resume-claims: Tensors, out of 44"),
-    Premise("there is no momentum", fit_with(momentum=0.0), "forget-run: Momentum", since="resume-run"),
-    Premise("no block is skipped", force(stochastic_depth_prob=0.0), "forget-run: Random", since="resume-run"),
+    Premise("there is no momentum", fit_with(momentum=0.0), "forget-run: Momentum"),
+    Premise("no block is skipped", force(stochastic_depth_prob=0.0), "forget-run: Random"),
     Premise("a damaged checkpoint is taken for the one before", read_as(lambda state: state), "forget-run: Half"),
     Premise(
         "every process takes the front of the batch, and short pieces weigh like long ones",
@@ -185,7 +201,6 @@ PREMISES = [
         "shard-run: Images",
         "shard-run: No normalization",
         "accumulate-run: No normalization",
-        since="exercise-shard-check",
     ),
     Premise(
         "BatchNorm has no statistics", batchnorm_without_statistics, "shard-run: BatchNorm", "accumulate-run: BatchNorm"
@@ -201,7 +216,6 @@ PREMISES = [
         "every second network answers with the next class",
         every_second_network_answers_the_next_class,
         "paired-run: ResNet-20 against",
-        since="records-run",
     ),
     Premise("every rate is 0.05", fit_with(lr=0.05), "scaling-run: Fraction", budget="laptop"),
     Premise("every batch has 256 images", fit_with(batch_size=256), "scaling-run: Training loss", budget="laptop"),
@@ -211,7 +225,7 @@ PREMISES = [
         "autocast-dtypes: The loss",
     ),
     Premise("convolutions of float32 are computed in bf16", convolutions_in_bf16, "tf32-run"),
-    Premise("all networks answer alike", all_networks_answer_alike, "paired-run: plain-20", since="records-run"),
+    Premise("all networks answer alike", all_networks_answer_alike, "paired-run: plain-20"),
     Premise(
         "chance prefers the extremes", swap(math, "comb", lambda n, k: 2**n // (n + 1)), "paired-run: 10 discordant"
     ),

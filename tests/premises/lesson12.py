@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import always_eval, answer_with, fit_with, instead_of, predictions, swap, wrap
+from premises.patches import always_eval, answer_with, fit_with, predictions, swap, wrap
 from resnet_edu import data, training
 from resnet_edu.models import weights
 
@@ -33,10 +33,14 @@ def all_end_perfect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "predict", predict)
 
 
-@instead_of(data.Images, "only")
-def one_class_only(original: Any, self: data.Images, *classes: str) -> data.Images:
-    images = original(self, *classes)
-    return data.Images(images.images, torch.full_like(images.labels, len(classes) - 1), images.classes)
+def one_class_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = data.Images.only
+
+    def only(self: data.Images, *classes: str) -> data.Images:
+        images = original(self, *classes)
+        return data.Images(images.images, torch.full_like(images.labels, len(classes) - 1), images.classes)
+
+    monkeypatch.setattr(data.Images, "only", only)
 
 
 def gradients_are_noise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,14 +62,18 @@ def stages_are_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Module, "get_submodule", lambda self, name: original(self, other.get(name, name)))
 
 
-@instead_of(training, "predict")
-def always_right(_: Any, net: nn.Module, images: data.Images) -> torch.Tensor:
-    return F.one_hot(images.labels, 6).float()
+def always_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    def predict(net: nn.Module, images: data.Images) -> torch.Tensor:
+        return F.one_hot(images.labels, 6).float()
+
+    monkeypatch.setattr(training, "predict", predict)
 
 
-@instead_of(training, "predict")
-def classes_in_turn(_: Any, net: nn.Module, images: data.Images) -> torch.Tensor:
-    return F.one_hot(torch.arange(len(images)) % 6, 6).float()
+def classes_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def predict(net: nn.Module, images: data.Images) -> torch.Tensor:
+        return F.one_hot(torch.arange(len(images)) % 6, 6).float()
+
+    monkeypatch.setattr(training, "predict", predict)
 
 
 no_noise = swap(torch, "randn", lambda shape, generator: torch.zeros(shape))
@@ -89,12 +97,7 @@ PREMISES = [
     ),
     Premise("nothing can be frozen", nothing_can_be_frozen, "freeze-run: Parameters"),
     Premise("train mode is eval mode", always_eval, "freeze-run: Running", "freeze-run: The old head"),
-    Premise(
-        "the frozen body is in train mode",
-        answer_with(freeze=frozen_in_train_mode),
-        "features-run",
-        since="exercise-freeze-check",
-    ),
+    Premise("the frozen body is in train mode", answer_with(freeze=frozen_in_train_mode), "features-run"),
     Premise(
         "every training ends in a perfect net",
         all_end_perfect,
@@ -103,7 +106,7 @@ PREMISES = [
         budget="laptop",
     ),
     Premise("nothing is fine-tuned", fit_with(lr=0.0), "paired-run", budget="laptop"),
-    Premise("all images are of one class", one_class_only, "channels-run: The same", since="nets"),
+    Premise("all images are of one class", one_class_only, "channels-run: The same"),
     Premise(
         "gradients are noise",
         gradients_are_noise,
@@ -122,14 +125,12 @@ PREMISES = [
         "the maps are empty",
         answer_with(grad_cam=lambda activations, gradients: torch.zeros_like(activations[:, 0])),
         "maps-run: Maps",
-        since="exercise-grad_cam-check",
     ),
     Premise(
         "the map knows no class",
         answer_with(grad_cam=activations_alone),
         "maps-run: Largest",
         "sanity-claims: Grad-CAM",
-        since="exercise-grad_cam-check",
     ),
     Premise("stages 1 and 3 are exchanged", stages_are_exchanged, "erase-run: The same", budget="laptop"),
     Premise(
@@ -141,7 +142,6 @@ PREMISES = [
         "shift-claims: mean confidence",
         "shift-claims: Classes",
         "temperature-run: found on unchanged",
-        since="nets",
     ),
     Premise(
         "there is no noise",
@@ -156,7 +156,6 @@ PREMISES = [
         classes_in_turn,
         "temperature-run: its own",
         "classes-run: commonest",
-        since="shift-run",
     ),
-    Premise("the net is always right", always_right, "classes-run: Unchanged", since="shift-run"),
+    Premise("the net is always right", always_right, "classes-run: Unchanged"),
 ]

@@ -14,7 +14,6 @@ from premises.core import Patch, Premise
 from premises.patches import (
     answer_with,
     fit_with,
-    instead_of,
     memorized_training_images,
     no_weights_loaded,
     recorder_of_powers,
@@ -67,14 +66,15 @@ def guesses_are_all_hits(monkeypatch: pytest.MonkeyPatch) -> None:
     answer_with(average_precision=lambda scores, hits, positives: 0.9)(monkeypatch)
 
 
-@instead_of(data, "tone_words")
-def words_of_one_pitch_and_phase(
-    _: Any, count: int, *, noise: float = 0.3, seed: int = 0
-) -> tuple[torch.Tensor, torch.Tensor]:
+def words_of_one_pitch_and_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each word is the same sound whoever says it: a linear layer is enough."""
-    draw = torch.Generator().manual_seed(seed)
-    labels = torch.randint(4, (count,), generator=draw)
-    return torch.eye(4).repeat_interleave(512, 1)[labels][:, None], labels
+
+    def tone_words(count: int, *, noise: float = 0.3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+        draw = torch.Generator().manual_seed(seed)
+        labels = torch.randint(4, (count,), generator=draw)
+        return torch.eye(4).repeat_interleave(512, 1)[labels][:, None], labels
+
+    monkeypatch.setattr(data, "tone_words", tone_words)
 
 
 def sentences_with(change: Callable[[data.Sentences], data.Sentences], nouns: Any = None) -> Patch:
@@ -101,11 +101,15 @@ linear_with_wide_skip = wrap(
 )
 
 
-@instead_of(nn.Module, "__setattr__")
-def residual_blocks_have_more(original: Any, self: nn.Module, name: str, value: Any) -> None:
-    original(self, name, value)
-    if name == "residual" and value is True:
-        original(self, "extra", nn.Parameter(torch.zeros(3)))
+def residual_blocks_have_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Module.__setattr__
+
+    def setattr_(self: nn.Module, name: str, value: Any) -> None:
+        original(self, name, value)
+        if name == "residual" and value is True:
+            original(self, "extra", nn.Parameter(torch.zeros(3)))
+
+    monkeypatch.setattr(nn.Module, "__setattr__", setattr_)
 
 
 #: The 1 x 1 convolution of the fine map gives nothing.
@@ -128,11 +132,11 @@ probabilities_are_equal = wrap(
 )
 
 
-@instead_of(torchvision.ops, "sigmoid_focal_loss")
-def focal_loss_is_cross_entropy(
-    _: Any, logits: torch.Tensor, targets: torch.Tensor, reduction: str = "none"
-) -> torch.Tensor:
-    return F.binary_cross_entropy_with_logits(logits, targets, reduction=reduction)
+def focal_loss_is_cross_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loss(logits: torch.Tensor, targets: torch.Tensor, reduction: str = "none") -> torch.Tensor:
+        return F.binary_cross_entropy_with_logits(logits, targets, reduction=reduction)
+
+    monkeypatch.setattr(torchvision.ops, "sigmoid_focal_loss", loss)
 
 
 def cross_entropy_is_focal_loss(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,24 +152,14 @@ def cross_entropy_is_focal_loss(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PREMISES = [
     Premise("masks are moved by a pixel", scenes_with(one_pixel_too_far), "scenes-claims"),
-    Premise("maps are blended", answer_with(top_down=blended), "pyramid-run", since="exercise-top_down-check"),
-    Premise("there is no background", scenes_with(full_of_objects), "nothing-run", since="scenes-run"),
-    Premise("the backbone stays in train mode", frozen_too_late, "segment-claims: Numbers", since="stages-run"),
-    Premise(
-        "boxes are compared by the larger one",
-        answer_with(box_iou=over_larger),
-        "iou-run",
-        since="exercise-box_iou-check",
-    ),
-    Premise("the objects are of two pixels", scenes_with(small_objects), "detector-cells", since="scenes-run"),
+    Premise("maps are blended", answer_with(top_down=blended), "pyramid-run"),
+    Premise("there is no background", scenes_with(full_of_objects), "nothing-run"),
+    Premise("the backbone stays in train mode", frozen_too_late, "segment-claims: Numbers"),
+    Premise("boxes are compared by the larger one", answer_with(box_iou=over_larger), "iou-run"),
+    Premise("the objects are of two pixels", scenes_with(small_objects), "detector-cells"),
     Premise("the focal loss is the cross-entropy", focal_loss_is_cross_entropy, "detector-run: Focal"),
     Premise("the cross-entropy is the focal loss", cross_entropy_is_focal_loss, "detector-run: Cross"),
-    Premise(
-        "every average precision is 0.9",
-        guesses_are_all_hits,
-        "ap-run: Guessed",
-        since="exercise-average_precision-check",
-    ),
+    Premise("every average precision is 0.9", guesses_are_all_hits, "ap-run: Guessed"),
     Premise("each word is one sound", words_of_one_pitch_and_phase, "signal-run: A linear"),
     Premise(
         "all sentences are about the same nouns, and none misleads",

@@ -12,8 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.lesson06 import no_identity, norm_does_nothing, strides_ignored
-from premises.patches import instead_of, swap
+from premises.lesson06 import no_identity, norm_does_nothing, replace, strides_ignored
 from resnet_edu import training
 
 REPORT = importlib.import_module("resnet_edu.probes.block_report")  # `probes.block_report` is its function
@@ -28,9 +27,13 @@ def weights_without_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@instead_of(nn.Linear, "__init__")
-def classifier_four_times_as_wide(original: Any, self: nn.Linear, in_features: int, *rest: Any, **options: Any) -> None:
-    original(self, 4 * in_features, *rest, **options)
+def classifier_four_times_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Linear.__init__
+
+    def init(self: nn.Linear, in_features: int, *rest: Any, **options: Any) -> None:
+        original(self, 4 * in_features, *rest, **options)
+
+    monkeypatch.setattr(nn.Linear, "__init__", init)
 
 
 def the_first_of_five_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +45,7 @@ def the_first_of_five_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "fit", fit)
 
 
-all_is_right = swap(math, "isclose", lambda *numbers, **tolerance: True)
+all_is_right = replace(math, "isclose", lambda *numbers, **tolerance: True)
 
 # --- which cells it takes ---------------------------------------------------------------------------------------------
 
@@ -69,7 +72,6 @@ PREMISES = [
         weights_without_scale,
         "group-1-claims: shortcut",
         also=(*FIRST,),
-        since="verdicts",
     ),
     Premise(
         "the identity passes on nothing",
@@ -79,11 +81,10 @@ PREMISES = [
         "doubled-run",
         "eleventh-run: before",
         also=(*FIRST,),
-        since="verdicts",
     ),
     Premise(
         "+= makes a new tensor",
-        swap(torch.Tensor, "__iadd__", torch.Tensor.__add__),
+        replace(torch.Tensor, "__iadd__", torch.Tensor.__add__),
         "group-1-claims: overwritten",
         "group-1-claims: backward",
         "table-run: overwritten",
@@ -91,42 +92,36 @@ PREMISES = [
             *FIRST,
             *LATER,
         ),
-        since="verdict-5",
     ),
     Premise("convolutions ignore their stride", strides_ignored, "crash-run"),
     Premise(
         "every classifier takes four times as many features", classifier_four_times_as_wide, "group-2-claims: channels"
     ),
-    Premise(
-        "F is always there", swap(builtins, "F", F, raising=False), "group-2-claims: Listing 11:", since="verdict-11"
-    ),
+    Premise("F is always there", replace(builtins, "F", F), "group-2-claims: Listing 11:"),
     Premise(
         "Block is always there",
-        swap(builtins, "Block", lambda channels: nn.Identity(), raising=False),
+        replace(builtins, "Block", lambda channels: nn.Identity()),
         "group-2-claims: Listing 12:",
-        since="verdict-12",
     ),
     Premise(
         "every block has an addition",
-        swap(REPORT, "summands", lambda steps: [(0, 0)]),
+        replace(REPORT, "summands", lambda steps: [(0, 0)]),
         "plain-block: additions",
         "group-3-claims: additions",
         also=(*FIRST, *LATER),
     ),
     Premise(
         "pooling does nothing",
-        swap(nn.MaxPool2d, "forward", lambda self, x: x),
+        replace(nn.MaxPool2d, "forward", lambda self, x: x),
         "group-3-claims: blocks",
         also=(*FIRST, *LATER),
-        since="listing-13",
     ),
     Premise(
         "parameters cannot be set to 0",
-        swap(torch.Tensor, "zero_", lambda self: self),
+        replace(torch.Tensor, "zero_", lambda self: self),
         "group-3-claims: passes x,",
         "group-3-claims: gradient,",
         also=(*FIRST, *LATER),
-        since="verdict-14",
     ),
     Premise(
         "every measurement is right",
@@ -138,7 +133,6 @@ PREMISES = [
             *FIRST,
             *LATER,
         ),
-        since="verdicts",
     ),
     Premise(
         "the network with the basic block is not trained",
@@ -146,5 +140,5 @@ PREMISES = [
         "train-run",
         budget="laptop",
     ),
-    Premise("ReLU does nothing", swap(torch, "relu", lambda x: x), "eleventh-run: block:"),
+    Premise("ReLU does nothing", replace(torch, "relu", lambda x: x), "eleventh-run: block:"),
 ]

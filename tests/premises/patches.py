@@ -27,13 +27,6 @@ def wrap(owner: Any, name: str, make: Callable[[Any], Any]) -> Patch:
     return lambda monkeypatch: monkeypatch.setattr(owner, name, make(getattr(owner, name)))
 
 
-def instead_of(owner: Any, name: str) -> Callable[[Callable[..., Any]], Patch]:
-    """The decorated function takes the place of `owner.name`, which it gets as its first argument."""
-    return lambda function: wrap(
-        owner, name, lambda original: lambda *args, **options: function(original, *args, **options)
-    )
-
-
 def together(*patches: Patch) -> Patch:
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
         for one in patches:
@@ -56,14 +49,20 @@ def force(**options: Any) -> Patch:
     return patch
 
 
-@instead_of(models.CifarNet, "__init__")
-def swap_depths(original: Any, self: models.CifarNet, depth: int, **asked: Any) -> None:
-    original(self, {20: 56, 56: 20}.get(depth, depth), **asked)
+def swap_depths(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = models.CifarNet.__init__
+
+    def init(self: models.CifarNet, depth: int, **asked: Any) -> None:
+        original(self, {20: 56, 56: 20}.get(depth, depth), **asked)
+
+    monkeypatch.setattr(models.CifarNet, "__init__", init)
 
 
-@instead_of(probes.GradientNorms, "record")
-def recorder_of_ones(_: Any, self: probes.GradientNorms) -> None:
-    self._rows.append(torch.ones(len(self.names), dtype=torch.float64))
+def recorder_of_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def record(self: probes.GradientNorms) -> None:
+        self._rows.append(torch.ones(len(self.names), dtype=torch.float64))
+
+    monkeypatch.setattr(probes.GradientNorms, "record", record)
 
 
 sigmoid_is_tanh = swap(torch, "sigmoid", torch.tanh)
@@ -72,11 +71,11 @@ convolution_off_by_one_percent = wrap(
 )
 
 
-@instead_of(nn.Conv2d, "_conv_forward")
-def padding_mode_ignored(
-    _: Any, self: nn.Conv2d, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
-) -> torch.Tensor:
-    return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+def padding_mode_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forward(self: nn.Conv2d, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+
+    monkeypatch.setattr(nn.Conv2d, "_conv_forward", forward)
 
 
 def no_float64(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,10 +83,14 @@ def no_float64(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Module, "double", nn.Module.float)
 
 
-@instead_of(nn.Conv2d, "__setattr__")
-def biases_stay(original: Any, self: nn.Conv2d, name: str, value: Any) -> None:
-    if not (name == "bias" and value is None):
-        original(self, name, value)
+def biases_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Conv2d.__setattr__
+
+    def setattr_(self: nn.Conv2d, name: str, value: Any) -> None:
+        if not (name == "bias" and value is None):
+            original(self, name, value)
+
+    monkeypatch.setattr(nn.Conv2d, "__setattr__", setattr_)
 
 
 def fit_with(**options: Any) -> Patch:
@@ -99,18 +102,24 @@ no_step = swap(torch.optim.SGD, "step", lambda self: None)
 no_clipping = swap(nn.utils, "clip_grad_norm_", lambda *args, **options: None)
 
 
-@instead_of(nn.utils, "clip_grad_norm_")
-def clipping_each_tensor(_: Any, parameters: Any, max_norm: float) -> None:
-    for p in parameters:
-        p.grad.mul_(max_norm / p.grad.double().norm().clamp_min(1e-300)) if p.grad is not None else None
+def clipping_each_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+    def clip(parameters: Any, max_norm: float) -> None:
+        for p in parameters:
+            p.grad.mul_(max_norm / p.grad.double().norm().clamp_min(1e-300)) if p.grad is not None else None
+
+    monkeypatch.setattr(nn.utils, "clip_grad_norm_", clip)
 
 
 seeds_do_nothing = swap(torch, "manual_seed", lambda seed: None)
 
 
-@instead_of(training, "evaluate")
-def memorized_training_images(original: Any, net: nn.Module, images: Any) -> training.Metrics:
-    return original(net, images) if len(images) == 1000 else training.Metrics(0.0, 1.0)
+def memorized_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = training.evaluate
+
+    def evaluate(net: nn.Module, images: Any) -> training.Metrics:
+        return original(net, images) if len(images) == 1000 else training.Metrics(0.0, 1.0)
+
+    monkeypatch.setattr(training, "evaluate", evaluate)
 
 
 def patch_data(change: Callable[[Any, Any], tuple[Any, Any]]) -> Patch:
@@ -157,16 +166,22 @@ def layers_a_quarter_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Conv2d, "forward", lambda self, x: 1.25 * conv(self, x))
 
 
-@instead_of(nn.init, "orthogonal_")
-def orthogonal_is_normal(_: Any, tensor: torch.Tensor, gain: float = 1) -> torch.Tensor:
-    return nn.init.normal_(tensor, std=gain / tensor[0].numel() ** 0.5)
+def orthogonal_is_normal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(tensor: torch.Tensor, gain: float = 1) -> torch.Tensor:
+        return nn.init.normal_(tensor, std=gain / tensor[0].numel() ** 0.5)
+
+    monkeypatch.setattr(nn.init, "orthogonal_", fill)
 
 
-@instead_of(torch, "randn")
-def random_matrices_are_rotations(original: Any, *shape: int, **options: Any) -> torch.Tensor:
-    if len(shape) == 2 and shape[0] == shape[1]:
-        return nn.init.orthogonal_(torch.empty(*shape, **options), gain=shape[0] ** 0.5)
-    return original(*shape, **options)
+def random_matrices_are_rotations(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torch.randn
+
+    def randn(*shape: int, **options: Any) -> torch.Tensor:
+        if len(shape) == 2 and shape[0] == shape[1]:
+            return nn.init.orthogonal_(torch.empty(*shape, **options), gain=shape[0] ** 0.5)
+        return original(*shape, **options)
+
+    monkeypatch.setattr(torch, "randn", randn)
 
 
 tanh_is_the_identity = swap(nn.Tanh, "forward", lambda self, x: 1 * x)
@@ -191,17 +206,25 @@ means_off_by_one_percent = wrap(
 always_training = wrap(nn.Module, "train", lambda original: lambda self, mode=True: original(self, True))
 
 
-@instead_of(nn.BatchNorm2d, "forward")
-def batchnorm_moves_its_scale(original: Any, self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
-    with torch.no_grad():
-        self.weight.mul_(1.01)
-    return original(self, x)
+def batchnorm_moves_its_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.BatchNorm2d.forward
+
+    def forward(self: nn.BatchNorm2d, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            self.weight.mul_(1.01)
+        return original(self, x)
+
+    monkeypatch.setattr(nn.BatchNorm2d, "forward", forward)
 
 
-@instead_of(data.Images, "batches")
-def shuffling_sorts(original: Any, self: data.Images, batch_size: int, *, shuffle: bool = False, **options: Any) -> Any:
-    images = self[self.labels.argsort(stable=True)] if shuffle else self
-    return original(images, batch_size, **options)
+def shuffling_sorts(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = data.Images.batches
+
+    def batches(self: data.Images, batch_size: int, *, shuffle: bool = False, **options: Any) -> Any:
+        images = self[self.labels.argsort(stable=True)] if shuffle else self
+        return original(images, batch_size, **options)
+
+    monkeypatch.setattr(data.Images, "batches", batches)
 
 
 no_uniform_noise = swap(torch.Tensor, "uniform_", lambda self, *args: self.zero_())
@@ -213,33 +236,42 @@ no_uniform_noise = swap(torch.Tensor, "uniform_", lambda self, *args: self.zero_
 updates_twice_as_large = wrap(probes.UpdateRatio, "numpy", lambda original: lambda self: 2 * original(self))
 
 
-@instead_of(probes, "unit_health")
-def every_unit_is_dead(original: Any, module: nn.Module, batch: torch.Tensor) -> probes.UnitHealth:
-    found = original(module, batch)
-    ones = np.ones_like(found.dead)
-    return probes.UnitHealth(found.names, ones, ones)
+def every_unit_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = probes.unit_health
+
+    def unit_health(module: nn.Module, batch: torch.Tensor) -> probes.UnitHealth:
+        found = original(module, batch)
+        ones = np.ones_like(found.dead)
+        return probes.UnitHealth(found.names, ones, ones)
+
+    monkeypatch.setattr(probes, "unit_health", unit_health)
 
 
 # --- degradation, shattering and its neighbors -----------------------------------------------------------------------
 
 
-@instead_of(training, "fit")
-def nothing_is_learned(
-    _original: Any, net: nn.Module, train: Any, *_: Any, callbacks: Any = (), **__: Any
-) -> training.History:
+def nothing_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     """A `fit` that looks at one batch, lets the recorders see its gradients, and takes no step."""
-    x, y = next(iter(train.batches(128)))
-    F.cross_entropy(net.train()(x), y).backward()
-    for callback in callbacks:
-        if hasattr(callback, "on_gradients"):
-            callback.on_gradients(0)
-    net.zero_grad()
-    return training.History()
+
+    def fit(net: nn.Module, train: Any, *_: Any, callbacks: Any = (), **__: Any) -> training.History:
+        x, y = next(iter(train.batches(128)))
+        F.cross_entropy(net.train()(x), y).backward()
+        for callback in callbacks:
+            if hasattr(callback, "on_gradients"):
+                callback.on_gradients(0)
+        net.zero_grad()
+        return training.History()
+
+    monkeypatch.setattr(training, "fit", fit)
 
 
-@instead_of(training, "evaluate")
-def deep_nets_are_perfect(original: Any, net: nn.Module, images: Any) -> training.Metrics:
-    return training.Metrics(0.0, 1.0) if net.depth == 56 else original(net, images)
+def deep_nets_are_perfect(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = training.evaluate
+
+    def evaluate(net: nn.Module, images: Any) -> training.Metrics:
+        return training.Metrics(0.0, 1.0) if net.depth == 56 else original(net, images)
+
+    monkeypatch.setattr(training, "evaluate", evaluate)
 
 
 no_weights_loaded = swap(weights, "load", lambda net, name: {})
@@ -250,28 +282,40 @@ def on_record(change: Callable[[Any], Any]) -> Patch:
     return wrap(lesson, "recorded", lambda recorded: lambda name, experiment=None: change(recorded(name)))
 
 
-@instead_of(nn.Module, "load_state_dict")
-def no_part_of_a_state_is_loaded(original: Any, self: nn.Module, state: Any, strict: bool = True) -> Any:
-    return original(self, state) if strict else None
+def no_part_of_a_state_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = nn.Module.load_state_dict
+
+    def load_state_dict(self: nn.Module, state: Any, strict: bool = True) -> Any:
+        return original(self, state) if strict else None
+
+    monkeypatch.setattr(nn.Module, "load_state_dict", load_state_dict)
 
 
 always_eval = wrap(nn.Module, "train", lambda original: lambda self, mode=True: original(self, False))
 
 
-@instead_of(probes.GradientNorms, "record")
-def recorder_of_powers(_: Any, self: probes.GradientNorms) -> None:
-    self._rows.append(10.0 ** torch.arange(len(self.names), dtype=torch.float64))
+def recorder_of_powers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def record(self: probes.GradientNorms) -> None:
+        self._rows.append(10.0 ** torch.arange(len(self.names), dtype=torch.float64))
+
+    monkeypatch.setattr(probes.GradientNorms, "record", record)
 
 
-@instead_of(probes.GradientNorms, "__init__")
-def recorder_without_the_last(original: Any, self: probes.GradientNorms, module: nn.Module) -> None:
-    original(self, module)
-    self.names.pop()
+def recorder_without_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = probes.GradientNorms.__init__
+
+    def init(self: probes.GradientNorms, module: nn.Module) -> None:
+        original(self, module)
+        self.names.pop()
+
+    monkeypatch.setattr(probes.GradientNorms, "__init__", init)
 
 
-@instead_of(probes, "shattering")
-def opposite_gradients(_original: Any, *_: Any, points: int = 64, **__: Any) -> probes.Shattering:
-    return probes.Shattering(np.ones(points), -np.ones((points, points)))
+def opposite_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shattering(*_: Any, points: int = 64, **__: Any) -> probes.Shattering:
+        return probes.Shattering(np.ones(points), -np.ones((points, points)))
+
+    monkeypatch.setattr(probes, "shattering", shattering)
 
 
 pixels_of_another_scale = swap(data, "STD", tuple(100 * deviation for deviation in data.STD))
