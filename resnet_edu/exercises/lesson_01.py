@@ -31,7 +31,7 @@ OUTPUT_SIZE = Exercise(
         Mistake("true-division", "`/` returns a float. Which division discards the remainder?", ("//", "/")),
         Mistake("last-one-lost", "You lose the last position where the kernel fits exactly. It may touch the edge.",
                 ("reach)", "reach - 1)")),
-        Mistake("remembers", "You reuse an earlier result, although the dilation was a different one.",
+        Mistake("remembers", "You reuse an earlier result, although the dilation has changed.",
                 symptom=lambda answer: [answer(*one) for one in ((41, 3), (41, 3, 1, 0, 2), (43, 3, 1, 0, 2), (43, 3))]
                 == [39] * 4),
         Mistake("rounds-up", "A kernel that extends past the edge does not count: round down.",
@@ -138,7 +138,8 @@ CONVOLVE = Exercise(
                 "dimension first.", ("(padding, padding, padding, padding)", "(padding, padding)")),
         Mistake("one-step-short", "Your last row and column are missing: the kernel fits at its starting position, "
                 "too.", ("return out", "return out[:, :-1, :-1]")),
-        Mistake("mean-for-sum", "You average. A convolution sums, over the channels, too.", ("sum", "mean"),
+        Mistake("mean-for-sum", "You average. A convolution takes the sum, and that includes the channels.",
+                ("sum", "mean"),
                 ("sum((1, 2, 3))", "mean(1).sum((1, 2))")),
         Mistake("channels-kept-apart", "Each kernel gives a single map: sum over the input channels, too.",
                 (("len(w), rows", "len(w), len(x), rows"), ("out[:,", "out[:, :,"), ("1, 2, 3", "2, 3"))),
@@ -146,9 +147,10 @@ CONVOLVE = Exercise(
                 ("window).", "window)[:, :1]."), ("window).", "window)[:, -1:].")),
         Mistake("one-kernel-for-all-channels", "You use the kernel's first slice for every channel. The kernel has one "
                 "slice per channel.", ("w * w", "w[:, :1] * w")),
-        Mistake("one-output-only", "w holds several kernels. You use the first.", ("return out", "return out[:1]")),
-        Mistake("dimension-lost", "Your result has lost or gained a dimension: it is [O, H', W'], even for a single "
-                "kernel.", ("return out", "return out.squeeze(0)"), ("return out", "return out[None]")),
+        Mistake("one-output-only", "w holds several kernels. You use only the first.", ("return out", "return "
+                "out[:1]")),
+        Mistake("dimension-lost", "Your result has lost or gained a dimension: it should be [O, H', W'], even for a "
+                "single kernel.", ("return out", "return out.squeeze(0)"), ("return out", "return out[None]")),
         Mistake("view-mixes-windows", "A reshape has mixed channels and positions: order the dimensions before you "
                 "merge them.",
                 ("return out",
@@ -196,18 +198,21 @@ RECEPTIVE_FIELD = Exercise(
     mistakes=(
         Mistake("ignores-stride", "The strides have no effect on your answer. After a stride of 2, one step in the "
                 "feature map is two pixels in the image.", ("        step *= stride\n", "")),
-        Mistake("own-stride-too-soon", "A layer's own stride does not spread its kernel. Those of the layers before it "
-                "do.", ("* step", "* step * stride"), ("* step", "* stride")),
-        Mistake("kernel-not-minus-one", "You add whole kernels, but they overlap in one pixel.",
+        Mistake("own-stride-too-soon", "A layer's own stride does not spread its kernel. The strides of the layers "
+                "before it do.", ("* step", "* step * stride"), ("* step", "* stride")),
+        Mistake("kernel-not-minus-one", "You add the whole kernel size. Each kernel overlaps what came before it by "
+                "one pixel, so it adds less.",
                 ("(kernel - 1)", "kernel"), (("= 1, 1", "= 0, 1"), ("(kernel - 1)", "kernel"))),
         Mistake("starts-at-zero", "Without any layers, an output sees one pixel: itself.", ("= 1, 1", "= 0, 1")),
-        Mistake("strides-added", "You add up strides. Each spreads what others have spread.",
+        Mistake("strides-added", "You add the strides. Their effects multiply: each stride widens the step left by "
+                "those before it.",
                 ("*= stride", "+= stride - 1"), ("*= stride", "+= stride")),
         Mistake("last-stride-only", "You use only the stride of the previous layer. All the strides before it spread "
                 "the kernel, too.", ("*= stride", "= stride")),
         Mistake("wrong-direction", "Your formula works from the output back to the image, but your loop runs from the "
                 "image to the output.", ("+= (kernel - 1) * step", "= (field - 1) * stride + kernel")),
-        Mistake("kernels-multiplied", "You combine whole kernels. They overlap, and strides spread them.",
+        Mistake("kernels-multiplied", "You multiply or add whole kernel sizes. Neighboring windows overlap, and "
+                "strides spread them apart.",
                 ("+= (kernel - 1) * step", "*= kernel"), lambda layers: sum(kernel for kernel, _ in layers)),
         Mistake("returns-too-soon", "Your `return` is inside the loop.", ("    return", "        return")),
         Mistake("last-layer-missing", "Your answer leaves out the last layer.", ("in layers", "in layers[:-1]")),

@@ -96,8 +96,8 @@ CROSS_ENTROPY = Exercise(
                 ("mean()", "mean() / torch.tensor(2.0).log()"), on=_MODERATE),
         Mistake("every-row-with-every-label", "[:, labels] pairs each image with the labels of all the others. Row i "
                 "goes with label i.", ("torch.arange(len(labels))", ":"), on=_MODERATE),
-        Mistake("best-class-for-right-class", "You use the class with the largest logit, not the one in the label: the "
-                "network is always right.", (", labels]", ", logits.argmax(1)]"), on=_MODERATE),
+        Mistake("best-class-for-right-class", "You use the class with the largest logit, not the one given by the "
+                "label, so the network would always be right.", (", labels]", ", logits.argmax(1)]"), on=_MODERATE),
         Mistake("maximum-not-added-back", "You subtract the row's maximum in one place only: subtract it from the "
                 "correct logit, too.", ("log_p = shifted", "log_p = logits"), on=_MODERATE),
         Mistake("first-image-only", "Only the batch's first image counts.", ("right.mean()", "right[0]"), on=_MODERATE),
@@ -108,8 +108,9 @@ CROSS_ENTROPY = Exercise(
         Mistake("logarithm-of-zero", "Your softmax can handle large logits, but small probabilities underflow to 0 "
                 "before you take their logarithm. What is log(exp(z)) in one step?",
                 symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE], [_FAR])),
-        Mistake("one-maximum-for-all", "You subtract the maximum of the whole batch, which leaves only zeros of a row "
-                "far below it.", symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE, _FAR], [_UNLIKE])),
+        Mistake("one-maximum-for-all", "You subtract the maximum of the whole batch, so in a row far below it, every "
+                "exponential becomes 0.",
+                symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE, _FAR], [_UNLIKE])),
     ),
     hints=(
         "The logarithm of softmax is z - log(sum(exp(z))), computed for each row. Which number of each row do you "
@@ -156,14 +157,14 @@ ACCURACY = Exercise(
         Mistake("every-pair", "You compare every image with every label: [N, 1] == [N] is an N x N matrix. (Did you "
                 "use keepdim?)", ("dim=1", "dim=1, keepdim=True")),
         Mistake("count-for-part", "You count the correct predictions. Return their fraction.", ("mean()", "sum()")),
-        Mistake("percent", "You return a percentage, or round. Return the fraction itself.",
+        Mistake("percent", "You return a percentage or a rounded value. Return the fraction itself.",
                 ("return ", "return 100 * "), lambda logits, labels: round(accuracy(logits, labels), 2)),
         Mistake("divides-by-classes", "You divide by the number of classes or of logits, not of images.",
                 ("mean().item()", "sum().item() / logits.shape[1]"),
                 ("mean().item()", "sum().item() / logits.numel()")),
         Mistake("zero-as-largest", "You start the search for the largest logit at 0, but all of them can be negative.",
                 ("logits.argmax", "logits.relu().argmax")),
-        Mistake("mean-of-classes", "You average the accuracies of the classes. Every image counts the same.",
+        Mistake("mean-of-classes", "You average the accuracies of the classes. Every image should count equally.",
                 lambda logits, labels: torch.stack(
                     [(logits[labels == k].argmax(1) == k).double().mean() for k in labels.unique()]).mean().item()),
         Mistake("errors-for-hits", "You return the fraction of images that are misclassified.", ("==", "!=")),
@@ -173,7 +174,8 @@ ACCURACY = Exercise(
                 "the labels.", symptom=raises(AttributeError, "'bool' object has no attribute", _SEVERAL[0].run)),
         Mistake("mean-of-booleans", "`mean` does not work on booleans. Convert them to numbers first.",
                 symptom=raises(RuntimeError, "Got: Bool", _SEVERAL[0].run)),
-        Mistake("threshold", "You count only probabilities above one half. Of three classes, the largest may be less.",
+        Mistake("threshold", "You count only probabilities above one half. With three classes, even the largest "
+                "probability may be less than that.",
                 ("logits.argmax(dim=1) == labels", "logits.softmax(1)[torch.arange(len(labels)), labels] > 0.5")),
         Mistake("all-or-nothing", "Your answer is 0 unless all images are correct. The task asks for the fraction that "
                 "are.", (".float().mean().item()", ".all().item()"), ("mean().item()", "sum().item() // len(labels)")),
@@ -458,7 +460,8 @@ CROP_AND_FLIP = Exercise(
         Mistake("ignores-flips", "The flips have no effect on your answer.", (".flip(-1)", "")),
         Mistake("flips-all", "You flip every image, regardless of flips.", (" if flips[i] else window", "")),
         Mistake("flips-the-others", "You flip where flips is False.", ("flips[i]", "not flips[i]")),
-        Mistake("upside-down", "You flip rows. Left and right belong to the last dimension.", ("flip(-1)", "flip(-2)"),
+        Mistake("upside-down", "You flip top to bottom. Left and right belong to the last dimension.",
+                ("flip(-1)", "flip(-2)"),
                 ("flip(-1)", "flip(-2, -1)")),
         Mistake("flips-the-channels", "You reverse the channels: red becomes blue.", ("flip(-1)", "flip(0)")),
         Mistake("flips-before-cropping", "Flipping the padded image moves the window to the other side. Crop first.",
@@ -477,8 +480,8 @@ CROP_AND_FLIP = Exercise(
     ),
     hints=(
         "Three steps for each image: pad, crop, flip. Start with one image and without flips.",
-        "F.pad(x, (left, right, top, bottom)) pads the whole batch. The window covers the rows from row to row + H of "
-        "the padded image, so (padding, padding) returns the original image.",
+        "F.pad(x, (left, right, top, bottom)) pads the whole batch. The window's rows are `row : row + H` of the "
+        "padded image, so the offset (padding, padding) returns the original image.",
         "Loop over the images: padded[i, :, row : row + H, column : column + W], with row and column from "
         "offsets[i].tolist().",
         "`.flip(-1)` flips left to right and makes a copy. Collect the windows in torch.empty_like(x), or with "

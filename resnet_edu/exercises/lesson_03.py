@@ -102,8 +102,8 @@ LAYER_NORMS = Exercise(
                 symptom=raises(AttributeError, "'NoneType' object has no attribute", lambda f: f(_net()))),
         Mistake("squares-underflow", "You square in float32, where 1e-30 squared becomes 0 and 1e30 squared infinite. "
                 "Convert before you square.", (".double()", "")),
-        Mistake("one-factor-for-all", "You scale every gradient by the same factor. One that is large enough for 1e-30 "
-                "makes larger ones infinite.", symptom=_one_factor_for_all),
+        Mistake("one-factor-for-all", "You scale every gradient by the same factor. A factor large enough for 1e-30 "
+                "makes larger gradients infinite.", symptom=_one_factor_for_all),
         Mistake("divides-by-zero", "You divide by the largest entry, even where it is 0: 0 / 0 is nan.",
                 ("parameter.grad.double().norm().item()",
                        "((largest := parameter.grad.abs().max()) * (parameter.grad / largest).norm()).item()")),
@@ -112,7 +112,8 @@ LAYER_NORMS = Exercise(
                 (".grad.double()", ".double()"),
                 ((".grad.double()", ".double()"), ("if parameter.grad is not None", "")), on=_ORDINARY),
         Mistake("root-forgotten", "You return the norm squared.", ("norm()", "square().sum()"), on=_ORDINARY),
-        Mistake("absolute-sum", "You return another size of the gradient, not its L2 norm.", ("norm()", "abs().sum()"),
+        Mistake("absolute-sum", "You return another measure of the gradient's size, not its L2 norm.",
+                ("norm()", "abs().sum()"),
                 ("norm()", "abs().mean()"), ("norm()", "sum()"), ("norm()", "abs().max()"), on=_ORDINARY),
         Mistake("mean-for-sum", "You take the mean of the squares, so the size of a layer no longer counts. Take their "
                 "sum.", ("norm()", "square().mean().sqrt()"), on=_ORDINARY),
@@ -155,7 +156,8 @@ FACTOR = Exercise(
         call(2, 1.0), call(8, 1.0), call(9, 2.0), call(1, 0.5), call(144, 2 / 144), call(27, 1 / 81), call(576, 0.01),
     ),
     mistakes=(
-        Mistake("root-forgotten", "You return the variance's factor. Take its square root.", ("math.sqrt", "")),
+        Mistake("root-forgotten", "You return the factor by which the variance changes. Take its square root.",
+                ("math.sqrt", "")),
         Mistake("half-forgotten", "Your ReLU does not block anything.", (" / 2", "")),
         Mistake("half-after-the-root", "You halve the norm. The ReLU halves the variance.", (" / 2)", ") / 2")),
         Mistake("twice-for-half", "Your ReLU doubles what it should halve.", ("/ 2", "* 2")),
@@ -167,7 +169,8 @@ FACTOR = Exercise(
         Mistake("ignores-fan-in", "fan_in has no effect on your answer.", ("fan_in * ", "")),
         Mistake("default-of-pytorch", "You return the factor of PyTorch's default initialization.",
                 ("fan_in * variance / 2", "1 / 6")),
-        Mistake("added-not-multiplied", "Multiply fan_in by the variance, as it is.",
+        Mistake("added-not-multiplied", "Multiply fan_in by the variance itself: do not add the two, and do not "
+                "square the variance.",
                 ("fan_in * variance", "(fan_in + variance)"), ("variance / 2", "variance**2 / 2")),
         Mistake("only-even-fan-in", "`//` drops the half of an odd fan_in. The stem's fan_in is 27.",
                 ("fan_in * variance / 2", "fan_in // 2 * variance")),
@@ -179,10 +182,11 @@ FACTOR = Exercise(
                 symptom=raises(TypeError, "must be Tensor", call(8, 1.0).run)),
     ),
     hints=(
-        "Each entry of the gradient with respect to the layer's input sums fan_out independent terms. How does the sum "
-        "of squares over all entries of the input compare with the one over the layer's output?",
-        "Summed over all entries of the layer's input, the fan_out terms per entry make fan_in: the *squared* norm "
-        "grows by fan_in times the variance of the weights, and ReLU lets half of it through.",
+        "Each entry of the gradient with respect to the layer's input sums fan_out independent terms. How does the "
+        "sum of squares over all entries of this gradient compare with that of the gradient with respect to the "
+        "layer's output?",
+        "Over all entries of the layer's input, that is fan_in terms for each entry of the output. So the *squared* "
+        "norm grows by a factor of fan_in times the variance of the weights, and ReLU lets half of it through.",
         "So the norm grows by the square root of fan_in times the variance, with ReLU's half under the root: "
         "math.sqrt(...).",
     ),
@@ -266,7 +270,8 @@ MOVED = Exercise(
                 (_DIFFER, "bool((before[name] - after[name]).sum() != 0)"),
                 (_DIFFER, "not torch.equal(before[name].abs(), after[name].abs())")),
         Mistake("growth-only", "You count only increases.", (_DIFFER, "bool((after[name] > before[name]).any())")),
-        Mistake("objects-compared", "You check whether they are the same objects (`is`), not whether their numbers are "
+        Mistake("objects-compared", "You check whether the tensors are the same objects (`is`), not whether their "
+                "numbers are "
                 "equal.", (_DIFFER, "before[name] is not after[name]")),
         Mistake("by-place", "You match the tensors by their order in the dicts. Match them by name.",
                 ("before[name], after[name]) for name in before",

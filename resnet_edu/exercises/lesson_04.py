@@ -46,7 +46,7 @@ def _filled(answer: Any, *shape: int) -> Tensor:
         raise Fault("not-in-place", "it returns a tensor, which nobody uses. Fill `weight` itself.")
     if bool((weight == 10).all()):
         raise Fault(
-            "weight-unchanged", "it leaves `weight` unchanged. `weight = ...` only gives a new tensor that name."
+            "weight-unchanged", "it leaves `weight` unchanged. `weight = ...` only gives that name to a new tensor."
         )
     if not weight.requires_grad:
         raise Fault("freezes-the-weight", "after it, `weight` has requires_grad=False, so it can no longer be trained.")
@@ -258,7 +258,7 @@ BATCH_NORM = Exercise(
     reference=batch_norm, difficulty=4, minutes=20,
     task="Write BatchNorm's forward pass for x [N, C, H, W]; all other tensors are [C]. In training, normalize each "
          "channel by its mean and biased variance over the batch, and update running_mean and running_var in place: "
-         "move them a fraction momentum of the way toward the batch's mean and unbiased variance. In eval mode, "
+         "move them by the fraction `momentum` of the way toward the batch's mean and unbiased variance. In eval mode, "
          "normalize by the running statistics. Then apply gamma and beta.",
     cases=(
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma 1, beta 0", _SMALL, _PLAIN),
@@ -322,11 +322,13 @@ BATCH_NORM = Exercise(
                 ("= running_mean, running_var",
                        "= running_mean.clone(), running_var.clone()\n        batch_norm(x, gamma, beta, "
                        "running_mean, running_var, momentum)")),
-        Mistake("running-statistics-stay", "`running_mean = ...` makes a new tensor. Change the one that you get.",
+        Mistake("running-statistics-stay", "`running_mean = ...` makes a new tensor. Change the one that you are "
+                "given.",
                 (("running_mean +=", "running_mean = running_mean +"),
                        ("running_var +=", "running_var = running_var +"))),
         Mistake("momentum-turned-round", "Your momentum is reversed. In PyTorch it is the weight of the *new* value; "
-                "0.1 moves slowly.", ("    if training", "    momentum = 1 - momentum\n    if training")),
+                "with 0.1, the statistics move slowly.", ("    if training", "    momentum = 1 - momentum\n    if "
+                "training")),
         Mistake("old-values-do-not-fade", "You add a fraction of the new value, but keep all of the old one: the "
                 "statistic grows at every step.", (("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
         Mistake("ignores-momentum", "You have hard-coded the momentum, perhaps as 1: use the argument.",
@@ -389,7 +391,8 @@ UPDATE_RATIO = Exercise(
         Mistake("difference-of-norms", "You subtract norms, but a weight can change direction and keep its norm.",
                 ("(after - before).norm()", "(after.norm() - before.norm())"),
                 ("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
-        Mistake("ratio-of-norms", "You compare two norms, not the step between.", ("(after - before)", "after")),
+        Mistake("ratio-of-norms", "You compare the norms of the two weights. Take the norm of the step between "
+                "them.", ("(after - before)", "after")),
         Mistake("root-forgotten", "Your norms are squared: take the roots.", (".item()", ".square().item()")),
         Mistake("absolutes-for-squares", "You use sums, absolute values, or largest entries. Take L2 norms.",
                 (("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)")),
@@ -416,7 +419,8 @@ UPDATE_RATIO = Exercise(
                 lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),
                 lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean(), on=_TABLES),
         Mistake("logarithm", "You return the ratio's logarithm.", (".item()", ".log10().item()"), on=_FLAT),
-        Mistake("percent", "You return a percentage, or round. Return the ratio itself.", ("return ", "return 100 * "),
+        Mistake("percent", "You return a percentage or a rounded value. Return the ratio itself.",
+                ("return ", "return 100 * "),
                 lambda before, after: round(update_ratio(before, after), 2)),
     ),
     hints=(

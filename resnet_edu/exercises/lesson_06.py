@@ -162,8 +162,9 @@ PAD_SHORTCUT = Exercise(
                 ("::stride, ::stride", ": x.shape[2] // stride, : x.shape[3] // stride"), on=_PIXELS),
         Mistake("rounds-down", "You lose the last pixel of an odd side, which a 3 x 3 convolution with padding keeps.",
                 lambda x, out, s: pad_shortcut(x[:, :, : x.shape[2] // s * s, : x.shape[3] // s * s], out, s)),
-        Mistake("pads-only-with-a-stride", "Channels can be missing without a stride, and a stride does not need new "
-                "channels.", lambda x, out, stride: x if stride == 1 else pad_shortcut(x, out, stride),
+        Mistake("pads-only-with-a-stride", "Channels can be missing when the stride is 1, and a larger stride does "
+                "not always come with new channels.",
+                lambda x, out, stride: x if stride == 1 else pad_shortcut(x, out, stride),
                 lambda x, out, stride: x if x.shape[1] == out else pad_shortcut(x, out, stride)),
     ),
     hints=(
@@ -341,6 +342,7 @@ BASIC_BLOCK = Exercise(
         "Create the layers in __init__ and use them in forward: F(x) first, then the shortcut, then add, then ReLU.",
         "The branch in order: conv1 (with the stride), bn1, ReLU, conv2 (without), bn2. No ReLU after that yet.",
         "The shape changes if stride != 1 or in_channels != out_channels. Otherwise the shortcut is x itself.",
-        "It is then nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(...)).",
+        "Where the shape changes, the shortcut is nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, "
+        "bias=False), nn.BatchNorm2d(...)).",
     ),
 )  # fmt: skip

@@ -73,14 +73,15 @@ COUNT_PARAMETERS = Exercise(
         Mistake("stem-of-one-channel", "Your stem does not take the three channels of an image.", ("9 * 3", "9"),
                 ("9 * 3", "9 * 16")),
         Mistake("stem-of-seven", "Your stem is 7 x 7: that is the ImageNet network's.", ("9 * 3", "49 * 3")),
-        Mistake("classifier-forgotten", "Your classifier is not one from 64 means to 10 classes, with a bias.",
+        Mistake("classifier-forgotten", "The classifier goes from 64 means to 10 classes and has a bias: you count "
+                "another one, or none.",
                 (" + 64 * 10 + 10", ""), ("10 + 10", "10"), ("64 * 10", "64 * 64 * 10")),
         Mistake("kernel-not-counted", "A kernel has 3 x 3 numbers for each pair of channels: you count fewer.",
                 (("9 * 3", "3"), ("9 * channels", "channels"), ("9 * width", "width")),
                 (("9 * 3", "3 * 3"), ("9 * channels", "3 * channels"), ("9 * width", "3 * width"))),
         Mistake("one-convolution-a-block", "A block has two convolutions.", ("9 * width * width + 2 * width", "0"),
                 ("9 * width * width + 2 * width", "18 * width * width + 4 * width")),
-        Mistake("twice-the-blocks", "Your blocks per stage are not n, where the depth is 6n + 2.", ("// 6", "// 3"),
+        Mistake("twice-the-blocks", "Your number of blocks per stage is not the n in depth = 6n + 2.", ("// 6", "// 3"),
                 ("// 6", "// 2"), ("// 6", "// 6 + 1"), ("// 6", "// 6 - 1"), ("(depth - 2) // 6", "1")),
         Mistake("stages-begin-wide", "A stage's first convolution, and only that, takes the previous stage's channels.",
                 ("9 * channels", "9 * width"), ("9 * channels", "9 * max(16, width // 2)")),
@@ -92,7 +93,8 @@ COUNT_PARAMETERS = Exercise(
     hints=(
         "Go through the network from the input to the output and add up. If 6n + 2 is the depth, how many blocks does "
         "a stage have?",
-        "A 3 x 3 convolution from a to b channels has 9 a b weights; a BatchNorm of b channels has 2 b. The classifier "
+        "A 3 x 3 convolution from a to b channels has 9 * a * b weights; a BatchNorm of b channels has 2 * b. The "
+        "classifier "
         "has a bias.",
         "In each stage, all convolutions but one go from the stage's width to the same width. The first one takes the "
         "channels of the previous stage.",
@@ -190,8 +192,9 @@ def _stops(answer: Any, case: Case) -> bool:
 
 SAME_START = Exercise(
     reference=same_start, difficulty=2, minutes=10,
-    task="Return whether two networks start from the same parameters: True if they have equally many parameters, and "
-         "each has the same shape and exactly the same numbers as its counterpart in the other network; otherwise "
+    task="Return whether two networks start from the same parameters: True if they have the same number of "
+    "parameters, and each has the same shape and exactly the same numbers as its counterpart in the other network; "
+    "otherwise "
          "False. Buffers, such as BatchNorm's running statistics, do not count.",
     cases=(
         _pair("both are nn.Linear(1, 1) with weight 1", lambda: (_layer(1.0), _layer(1.0))),
@@ -222,11 +225,12 @@ SAME_START = Exercise(
                 ("torch.equal(p, q)", "p == q"), symptom=raises(RuntimeError, "Boolean value", _SEVERAL.run)),
         Mistake("broadcasts", "`==` and `-` ignore the shapes: they broadcast [1, 1] to [1, 2], or raise an error.",
                 symptom=lambda answer: _stops(answer, _SHAPES) and bool(_STRETCHED.run(answer))),
-        Mistake("stops-at-nets-of-two-lengths", "It raises an error if one network has more parameters. Return False.",
+        Mistake("stops-at-nets-of-two-lengths", "Your function raises an error if one network has more parameters. "
+                "Return False.",
                 symptom=lambda answer: (
                     (_stops(answer, _LONGER) or _stops(answer, _SHORTER)) and _SHAPES.run(answer) is False
                 )),
-        Mistake("stops-at-two-shapes", "It raises an error if two parameters differ in shape. Return False.",
+        Mistake("stops-at-two-shapes", "Your function raises an error if two parameters differ in shape. Return False.",
                 symptom=lambda answer: _stops(answer, _SHAPES)),
         Mistake("always-false", "You compare the objects, and two networks never hold the same ones. Compare the "
                 "numbers in them.", ("torch.equal(p, q)", "p is q")),
@@ -237,7 +241,8 @@ SAME_START = Exercise(
                        ("net_b.parameters())", "net_b.parameters())[-1:]"))),
         Mistake("printed-text", "You compare the printed text. Printing leaves out digits, and most of the numbers of "
                 "a large tensor.", ("torch.equal(p, q)", "str(p) == str(q)")),
-        Mistake("any-for-all", "A single equal parameter, or number, is not enough: all have to be equal.",
+        Mistake("any-for-all", "One pair of equal parameters, or of equal numbers, is not enough: all pairs have to "
+                "be equal.",
                 ("all(", "any("), ("torch.equal(p, q)", "p.shape == q.shape and (p == q).any()")),
         Mistake("shapes-only", "You do not compare the numbers.", ("torch.equal(p, q)", "p.shape == q.shape"),
                 lambda net_a, net_b: models.count_parameters(net_a) == models.count_parameters(net_b),
@@ -246,7 +251,8 @@ SAME_START = Exercise(
                 ("torch.equal(p, q)", "p.shape == q.shape and p.sum() == q.sum()")),
         Mistake("weights-only", "You leave out the biases. Every parameter counts.",
                 ("torch.equal(p, q)", "p.ndim < 2 or torch.equal(p, q)")),
-        Mistake("nearly-equal", "You allow small differences, or round. The same start is equal in every bit.",
+        Mistake("nearly-equal", "You allow small differences, or you round. Networks with the same start are equal to "
+                "the last bit.",
                 ("torch.equal(p, q)", "p.shape == q.shape and torch.allclose(p, q)"),
                 ("torch.equal(p, q)", "torch.equal(p.float(), q.float())")),
         Mistake("stops-with-the-shorter", "zip stops at the end of the shorter network: the other one can have more "
@@ -318,7 +324,8 @@ RESNET20 = Exercise(
         shape(_IMAGES), parameters(), shape(_IMAGES, num_classes=3), output(_IMAGES), *beyond(_IMAGES),
     ),
     mistakes=(
-        Mistake("pools-a-fixed-size", "Your pooling has a fixed window, and so your images a fixed size. Take the mean "
+        Mistake("pools-a-fixed-size", "Your pooling has a fixed window, so your images must have a fixed size. Take "
+                "the mean "
                 "over all pixels.", ("x.mean((2, 3))", "F.avg_pool2d(x, 8).flatten(1)"),
                 symptom=raises(RuntimeError, "Output size is too small", shape(_IMAGES).run)),
         Mistake("no-pooling", "Your classifier gets every pixel. Take the mean over the pixels first, which leaves 64 "
@@ -334,7 +341,7 @@ RESNET20 = Exercise(
                 lambda num_classes=10: models.CifarNet(20, residual=True, shortcut="B", num_classes=num_classes)),
         Mistake("projections-without-norm", "Your shortcuts have parameters, and no BatchNorm. The task asks for "
                 "option A.", symptom=lambda answer: models.count_parameters(answer()) == 269_722 + 16 * 32 + 32 * 64),
-        Mistake("zeros-in-front", "Your shortcut's new channels belong after all those of x, and are zero.",
+        Mistake("zeros-in-front", "Your shortcut's new channels belong after all those of x, and must be zero.",
                 ("0, out.shape[1] - x.shape[1]", "out.shape[1] - x.shape[1], 0"),
                 ("0, out.shape[1] - x.shape[1]", "x.shape[1] // 2, x.shape[1] // 2"),
                 (", ::2]", ", ::2].repeat(1, 2, 1, 1)")),

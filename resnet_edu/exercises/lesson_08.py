@@ -57,13 +57,15 @@ MULTIPLY_ADDS = Exercise(
         Mistake("ignores-stride", "With the stride, there are fewer output pixels.", (" // stride", "")),
         Mistake("ignores-padding", "With the padding, there are more output pixels.", (" + 2 * padding", "")),
         Mistake("pads-one-side", "You pad only one side. There are two.", ("2 * padding", "padding")),
-        Mistake("rounds-up", "Round down: windows that do not fit are out.", ("kernel) //", "kernel + stride - 1) //"),
+        Mistake("rounds-up", "Round down: windows that do not fit do not count.", ("kernel) //", "kernel + stride - "
+                "1) //"),
                 (("side = (", "side = round(("), (" // stride + 1", " / stride + 1)"))),
         Mistake("side-without-one", "The window fits at its starting position, too.", (" + 1", "")),
         Mistake("one-row", "You count a single row of pixels. A map has rows and columns.", ("side**2", "side")),
         Mistake("kernel-not-squared", "A kernel is kernel x kernel: you count fewer products.", ("kernel**2", "kernel"),
                 (" * kernel**2", "")),
-        Mistake("one-input-channel", "A kernel has one slice per input: you count one.", (" * in_channels", "")),
+        Mistake("one-input-channel", "A kernel has one slice per input channel: you count only one.", (" * "
+                "in_channels", "")),
         Mistake("counts-additions-too", "You count the additions, too, which doubles the number. One product with its "
                 "addition is one multiply-add.", ("return", "return 2 *")),
         Mistake("counts-a-bias", "You count a bias for each output number. There is none here, and it would not be a "
@@ -156,17 +158,19 @@ BOTTLENECK = Exercise(
                 "the first.)", (("(in_channels, channels, 1", "(in_channels, channels, 1, stride"), ("3, stride", "3")),
                 (("4 * channels, 1, bias", "4 * channels, 1, stride, bias"), ("3, stride", "3")),
                 ("(in_channels, channels, 1", "(in_channels, channels, 1, stride")),
-        Mistake("stride-on-one-path", "Only one of branch and shortcut takes the stride, and their sizes differ.",
+        Mistake("stride-on-one-path", "Only one of the branch and the shortcut takes the stride, so their sizes "
+                "differ.",
                 ("1, stride", "1")),
         Mistake("no-expansion", "Your last convolution outputs `channels` channels. Widen to four times as many.",
                 (("(channels, 4 * ", "(channels, "), ("bn3 = nn.BatchNorm2d(4 * ", "bn3 = nn.BatchNorm2d("),
                        ("!= 4 * ", "!= "), ("(in_channels, 4 * ", "(in_channels, "), ("2d(4 * ", "2d("))),
-        Mistake("expands-early", "Your 3 x 3 convolution has 4 * channels. It belongs on the narrow part.",
+        Mistake("expands-early", "Your 3 x 3 convolution works on 4 * channels channels. It belongs in the narrow "
+                "part.",
                 (("(channels, 4", "(4 * channels, 4"), ("channels, 3", "4 * channels, 3"),
                        ("bn2 = nn.BatchNorm2d(", "bn2 = nn.BatchNorm2d(4 * ")),
                 (("super().__init__()", "super().__init__()\n        channels *= 4"),
                        ("(channels, 4 * ", "(channels, "), ("self.bn3 =", "channels //= 4\n        self.bn3 ="))),
-        Mistake("all-three-by-three", "Your kernels are all alike: 1 x 1, 3 x 3, and 1 x 1 are wanted.",
+        Mistake("all-three-by-three", "Your kernels are all the same size. They should be 1 x 1, 3 x 3, and 1 x 1.",
                 (("(in_channels, channels, 1", "(in_channels, channels, 3, padding=1"),
                        ("4 * channels, 1, bias", "4 * channels, 3, padding=1, bias")),
                 ("3, stride, padding=1", "1, stride")),
@@ -177,7 +181,8 @@ BOTTLENECK = Exercise(
                 ("shortcut = nn.Identity()", "bn3 = self.shortcut = nn.Identity()")),
         Mistake("shared-norm", "Two convolutions share one BatchNorm: each needs its own.",
                 ("bn2 = nn.BatchNorm2d(channels)", "bn2 = self.bn1")),
-        Mistake("no-padding", "Pad the 3 x 3 convolution, and no other, so that the size stays.", (", padding=1", ""),
+        Mistake("no-padding", "Pad the 3 x 3 convolution, and no other, so that the size stays the same.", (", "
+                "padding=1", ""),
                 (("(in_channels, channels, 1", "(in_channels, channels, 1, padding=1"),
                        ("4 * channels, 1, bias", "4 * channels, 1, padding=1, bias"))),
         Mistake("made-in-another-order", "Your block computes the right result, but from layers in another order. "
@@ -299,18 +304,20 @@ LOAD_TORCHVISION = Exercise(
                 "loop variable does nothing.", ("(renamed)", "(state, strict=False)")),
         Mistake("statistics-forgotten", "BatchNorm's running statistics, or their counter, are not loaded.",
                 _only('"running" not in name and tensor.ndim'), _only("tensor.ndim")),
-        Mistake("convolutions-only", "You load only some of the layers: convolutions, BatchNorms, and the shortcut "
-                "count.", _only("tensor.ndim == 4"), _only("tensor.ndim < 4"), _only('"around" not in name')),
+        Mistake("convolutions-only", "You load only some of the layers. Load them all: convolutions, BatchNorms, and "
+                "the shortcut.", _only("tensor.ndim == 4"), _only("tensor.ndim < 4"), _only('"around" not in name')),
         Mistake("goes-by-shape", "You match tensors by shape. Several tensors have the same one.",
                 ("(renamed)",
                        "({n: next(t for t in renamed.values() if t.shape == renamed[n].shape) for n in renamed})")),
-        Mistake("goes-by-sorted-names", "You sort the names, but other names sort differently: keep the order.",
+        Mistake("goes-by-sorted-names", "You sort the names, but the block's names sort differently: keep the "
+                "original order.",
                 ("(zip(block.state_dict(), state.values(),",
                        "(zip(sorted(block.state_dict()), (state[name] for name in sorted(state)),"),
                 symptom=_sorts_names),
         Mistake("names-not-changed", "torchvision's names are not those in this block.", ("(renamed)", "(state)"),
                 symptom=raises(RuntimeError, "Missing key(s)", lambda answer: _loaded(answer, 8, 2, 1))),
-        Mistake("lists-not-aligned", "Your pairs do not match: a state dict has statistics, parameters() does not.",
+        Mistake("lists-not-aligned", "Your pairs do not match: a state dict includes BatchNorm's statistics, and "
+                "parameters() does not.",
                 ("    block.load_state_dict(renamed)",
                        "    for p, tensor in zip(block.parameters(), renamed.values()):\n        "
                        "p.data.copy_(tensor)"),

@@ -23,7 +23,7 @@ def path_lengths(n):
 PATH_LENGTHS = Exercise(
     reference=path_lengths, difficulty=1, minutes=3,
     task="A network of n blocks has 2**n paths: at each block, a path takes the branch or bypasses it. Return a list "
-         "of n + 1 whole numbers: how many paths go through exactly 0, 1, ... n branches.",
+         "of n + 1 whole numbers: how many paths go through exactly 0, 1, ..., n branches.",
     cases=(call(1), call(2), call(3), call(4), call(9), call(27),
            call(60, alone=("inexact", "Your numbers are right only as long as a float is exact. Count with ints."))),
     mistakes=(
@@ -38,7 +38,8 @@ PATH_LENGTHS = Exercise(
                 "takes them in the order of the network.", ("comb", "perm")),
         Mistake("parts-for-numbers", "You return fractions of the total. The task asks how many paths there are.",
                 ("math.comb(n, k)", "math.comb(n, k) / 2**n")),
-        Mistake("adds-up", "You count the paths of at most this length.", lambda n: list(accumulate(path_lengths(n)))),
+        Mistake("adds-up", "For each length, you count the paths of at most that length.",
+                lambda n: list(accumulate(path_lengths(n)))),
         Mistake("lengths-for-numbers", "You return lengths, not how many paths have them.", ("math.comb(n, k)", "k")),
         Mistake("one-number", "You return one number for all the paths. Return one per length.", lambda n: 2**n),
     ),
@@ -197,8 +198,9 @@ DROP_PATH = Exercise(
         Mistake("not-rescaled", "Your branch is too small on average: scale it where it is kept.", (" / (1 - p)", "")),
         Mistake("paper-s-scaling", "You scale when not training, as the paper does. Scale during training: nothing is "
                 "scaled afterward.", (" / (1 - p)", "\n    else:\n        out = out * (1 - p)")),
-        Mistake("fraction-of-the-batch", "You divide by the fraction that was kept in this batch, not by its "
-                "probability.", ("(1 - p)", "kept.double().mean().clamp(min=1e-9)"), symptom=_by_the_kept_fraction),
+        Mistake("fraction-of-the-batch", "You divide by the fraction that was kept in this batch, not by the "
+                "probability of keeping it.",
+                ("(1 - p)", "kept.double().mean().clamp(min=1e-9)"), symptom=_by_the_kept_fraction),
         Mistake("divides-by-p", "You divide by the probability of dropping the branch.", ("(1 - p)", "(p or 1)")),
         Mistake("times-for-divided", "You shrink the branch where it is kept. It has to grow.", ("/ (1", "* (1")),
         Mistake("keeps-with-p", "You keep the branch with probability p. That is the probability of dropping it.",
@@ -220,6 +222,6 @@ DROP_PATH = Exercise(
     hints=(
         "Sample one number between 0 and 1 for each image. For which of them is the branch kept?",
         "torch.rand(len(x)) samples N numbers; add dimensions of size 1, so that they broadcast with x.",
-        "The branch is kept with probability 1 - p. What do you have to divide it by, for the mean to be branch(x)?",
+        "The branch is kept with probability 1 - p. What do you have to divide it by so that the mean is branch(x)?",
     ),
 )  # fmt: skip

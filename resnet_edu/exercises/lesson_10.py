@@ -49,7 +49,8 @@ PAPER_RATE = Exercise(
         Mistake("in-epochs", "You count in epochs. The argument is a step, and the rate changes in the middle of an "
                 "epoch: 82 epochs of 391 steps are 32,062.", (("400", "1"), ("32_000", "82"), ("48_000", "123")),
                 symptom=lambda answer: answer(1_000) == 0.001 or [answer(32_061), answer(32_062)] == [0.1, 0.01]),
-        Mistake("no-warm-up", "Your first 400 steps use ten times the rate.", ("step < 400", "step < 0")),
+        Mistake("no-warm-up", "Your first 400 steps use ten times the rate that they should.", ("step < 400", "step < "
+                "0")),
         Mistake("one-late", "Your rate changes one step late or early: the first 400 steps are 0 to 399.",
                 lambda step: paper_rate(step - 1), lambda step: paper_rate(step + 1)),
         Mistake("shifted", "You count the 32,000 and 48,000 steps after the warm-up, not from step 0.",
@@ -203,7 +204,8 @@ ACCUMULATE = Exercise(
          "shorter. The gradients are None at the start; return nothing.",
     cases=(_gradient(4, 4), _gradient(4, 2), _gradient(6, 2), _gradient(5, 2), _gradient(7, 3)),
     mistakes=(
-        Mistake("sum-of-means", "You add the means of the pieces: k pieces give k times too much.",
+        Mistake("sum-of-means", "You add the means of the pieces: with k equal pieces, the gradient is k times too "
+                "large.",
                 (', reduction="sum") / len(x)', ")")),
         Mistake("mean-of-means", "You weight all pieces equally, but the last one is shorter.",
                 (', reduction="sum") / len(x)', ") / -(-len(x) // size)")),
@@ -219,7 +221,7 @@ ACCUMULATE = Exercise(
         Mistake("last-left-out", "You leave out the last, shorter piece.", ("len(x), size", "len(x) - size + 1, size")),
     ),
     hints=(
-        "backward() adds to what is in .grad. What do you have to add, so that the sum is the mean over N images?",
+        "backward() adds to what is in .grad. What do you have to add so that the sum is the mean over N images?",
         "Each image has the weight 1 / N, whichever piece it is in.",
         "F.cross_entropy(..., reduction=\"sum\") returns the sum over a piece. Divide it by N, not by the piece's "
         "length.",

@@ -51,7 +51,8 @@ HIGHWAY = Exercise(
                 "swapped.", ("torch.sigmoid(logit)", "torch.sigmoid(-logit)")),
         Mistake("x-not-gated", "You let all of x pass, even through an open gate.", ("(1 - t) * x", "x")),
         Mistake("f-not-gated", "You let all of f pass, even through a closed gate.", ("t * f", "f")),
-        Mistake("one-gate-for-both", "x gets the factor of f. It gets what f does not get.", ("(1 - t) * x", "t * x")),
+        Mistake("one-gate-for-both", "You multiply x by the factor of f. The factor of x is what remains.", ("(1 - t) "
+                "* x", "t * x")),
         Mistake("x-forgotten", "Where the gate is closed, nothing is left: add x.", (" + (1 - t) * x", "")),
         Mistake("gate-forgotten", "You add x and f without a gate: a residual block.", lambda x, f, logit: x + f),
         Mistake("tanh-for-sigmoid", "tanh goes below 0. The gate is a sigmoid.", ("torch.sigmoid", "torch.tanh")),

@@ -73,7 +73,7 @@ def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
         if isinstance(made, nn.Sequential):
             if any(isinstance(part, _Net) for part in made):
                 raise Fault("head-on-head", "it adds a layer after the network. Replace the old head.")
-            raise Fault("loses-forward", "it chains the layers, which loses what the forward does between them.")
+            raise Fault("loses-forward", "it chains the layers, which loses what `forward` does between them.")
         head = getattr(made, "fc", None)
         if isinstance(head, nn.Sequential):
             raise Fault("head-on-head", "its fc is a chain of layers, not a single linear layer.")
@@ -123,7 +123,7 @@ REPLACE_HEAD = Exercise(
         Mistake("outputs-for-features", "Your head has as many inputs as the old one had classes.",
                 ("net.fc.in_features", "len(net.fc.weight)"),
                 symptom=lambda answer: answer(_Net(6, 5), 4).fc.in_features == 5),
-        Mistake("old-rows", "Your head starts with rows of the old one, but its class 0 is another class.",
+        Mistake("old-rows", "Your head starts with weights from the old one, but class 0 is now a different class.",
                 ("    return",
                        "    copied.fc.weight.data[: len(net.fc.weight)] = net.fc.weight.data[:classes]\n    "
                        "return")),
@@ -238,7 +238,8 @@ FREEZE = Exercise(
         Mistake("returns-all", "You return all parameters, frozen ones, too.", ("net.fc.parameters", "net.parameters")),
         Mistake("freezes-a-copy", "You prepare a copy. The network that is passed in is the one that will be trained.",
                 symptom=lambda answer: "not of this net" in _STEP.run(answer)["returned"]),
-        Mistake("trusts-the-head", "You freeze the body, but leave the head as you find it: it was already frozen.",
+        Mistake("trusts-the-head", "You freeze the body, but leave the head as it was, and it may already have been "
+                "frozen.",
                 ("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
                        "for part in (net.conv, net.norm, net.block):\n        part.requires_grad_(False)"),
                 symptom=_trusts_the_head),
@@ -297,7 +298,7 @@ GRAD_CAM = Exercise(
                 symptom=raises(RuntimeError, "must match the size of tensor", call(_A2, _G2).run)),
     ),
     hints=(
-        "How many weights are there for one image? As many as it has channels.",
+        "How many weights are there for one image? One per channel.",
         "gradients.mean((2, 3), keepdim=True) has the shape [N, C, 1, 1], which broadcasts with the activations.",
         "Multiply, sum over the channels (dimension 1), and only then apply relu().",
     ),
@@ -363,12 +364,13 @@ CALIBRATION_ERROR = Exercise(
         Mistake("squares", "You square the distances. The task asks for the distances.", ("abs()", "square()")),
         Mistake("image-by-image", "You measure each image's confidence by itself. A confidence of 0.7 is fine if 7 of "
                 "10 such images are right.", ("(error)", "((confidence - right.double()).abs().mean())")),
-        Mistake("percent", "You return a percentage. Return it as a fraction of 1.", ("(error)", "(100 * error)")),
+        Mistake("percent", "You return a percentage. Return a number from 0 to 1.", ("(error)", "(100 * error)")),
         Mistake("always-ten", "You always use ten bins. Use `bins`.", ("    place", "    bins = 10\n    place")),
         Mistake("empty-bins", "An empty bin has no mean: yours becomes NaN. Leave it out.", ("chosen.any()", "True")),
     ),
     hints=(
-        "Which bin does an image fall into? (confidence * bins) rounded down; and 1 belongs to the last one.",
+        "Which bin does an image fall into? (confidence * bins) rounded down; a confidence of 1 belongs to the last "
+        "bin.",
         "For each bin, select its images with a mask. What if there are none?",
         "Mean confidence minus accuracy, without its sign, times the share of the images.",
     ),

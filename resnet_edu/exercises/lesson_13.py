@@ -134,7 +134,7 @@ BOX_IOU = Exercise(
                 (" / (area_a[:, None] + area_b - shared)", "")),
         Mistake("counts-pixels", "You add 1 to each side, as for corners that are whole pixels. Here, a side is x2 - "
                 "x1.", (("last - first", "last - first + 1"), ("boxes[:, :2]", "boxes[:, :2] + 1"))),
-        Mistake("center-and-size", "You read the four numbers as a place and a size. They are two corners.",
+        Mistake("center-and-size", "You read the four numbers as a position and a size. They are two corners.",
                 ("first =",
                        "a, b = (torch.cat((c[:, :2] - c[:, 2:] / 2, c[:, :2] + c[:, 2:] / 2), 1) for c in (a, "
                        "b))\n    first ="),
@@ -144,13 +144,14 @@ BOX_IOU = Exercise(
                 (("first = torch.maximum", "first = torch.minimum"), ("last = torch.minimum", "last = torch.maximum"))),
         Mistake("row-by-row", "You compare box i only with box i. The task asks for every pair: [N, M].",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape != (3, 3)),
-        Mistake("areas-row-by-row", "Something, perhaps the areas, is there only for box i with box i. It has to be "
-                "[N, M], too.",
+        Mistake("areas-row-by-row", "Part of your formula, perhaps the sum of the areas, pairs box i only with box i. "
+                "That part has to be [N, M], too.",
                 symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape == (3, 3)),
     ),
     hints=(
         "What two boxes share is also a box. Where does it begin, and where does it end?",
-        "It begins at the larger of both x1 and y1, and ends at the smaller of both x2 and y2. If the boxes do not "
+        "It begins at the larger x1 and the larger y1 of the two boxes, and ends at the smaller x2 and the smaller "
+        "y2. If the boxes do not "
         "overlap, its area is 0: clamp(min=0).",
         "a[:, None] is [N, 1, 4] and b[None] is [1, M, 4]: torch.maximum of the two is [N, M, 4]. The union is the "
         "sum of the areas minus what they share.",
@@ -255,7 +256,8 @@ SIGNAL_BLOCK = Exercise(
                 (("self.bn2 =", "self.conv1.padding = self.conv2.padding = (2 * dilation,)\n        self.bn2 ="),
                        ("conv1(x)", "conv1(x)[..., : x.shape[2]]"),
                        ("conv2(out)", "conv2(out)[..., : x.shape[2]]"))),
-        Mistake("bias", "Your convolutions have biases. BatchNorm subtracts a constant right away: bias=False.",
+        Mistake("bias", "Your convolutions have biases. BatchNorm subtracts any constant right away, so set "
+                "bias=False.",
                 (("False)\n        self.bn1", "True)\n        self.bn1"),
                        ("False)\n        self.bn2", "True)\n        self.bn2")), on=(parameters(4, 2),)),
         Mistake("two-dimensional", "A signal [N, C, T] has one dimension to slide along: use Conv1d and BatchNorm1d.",
