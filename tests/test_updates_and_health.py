@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from resnet_edu import probes, training
+from resnet_edu.models.cifar import ACTIVATIONS
+from resnet_edu.probes.health import STEEPEST
 
 
 def fit(net, n=64, **options):
@@ -256,6 +258,10 @@ def test_health_leaves_any_net_as_it_was(build, inputs):
     probes.unit_health(net, x)
     assert_as_it_was(net, before)
     assert torch.equal(x, kept)
+
+
+def test_every_activation_of_the_course_s_nets_can_be_measured():
+    assert {ACTIVATIONS[name] for name in ACTIVATIONS if name != "identity"} <= set(STEEPEST)
 
 
 def test_health_of_a_net_that_starts_in_place_leaves_the_inputs():

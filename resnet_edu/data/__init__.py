@@ -41,6 +41,8 @@ from .sentences import LETTERS, NOUNS, Sentences, agreement_sentences
 from .tones import TONES, tone_words
 
 SIZES = (32, 16, 8)
+#: To add one: a function from `root` to `Arrays` in the form of CIFAR-10, 32 x 32 pixels with its ten classes, and its
+#: name in `--data` (__main__.py). For other classes or sizes, return two `Images` as folder.py does.
 READERS = {"sample": read_sample, "cifar10": read_cifar10}
 
 

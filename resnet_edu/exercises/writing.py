@@ -22,7 +22,8 @@ Cases are made by `call(x, stride=2)` (what does the answer return for these arg
 answer. They pass by keyword what a lesson passes by keyword. Numbers come from `integers` and `normal`.
 
 The bank keeps correct answers in other styles. It keeps a wrong one only for a symptom, or for a diagnosis that does
-not belong to a mistake.
+not belong to a mistake. The tests ask for six wrong answers (those of the mistakes count) and four correct ones, and
+for the cells `exercise-NAME` and `exercise-NAME-check` in the lesson.
 """
 
 from __future__ import annotations

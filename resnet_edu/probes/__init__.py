@@ -19,6 +19,9 @@ The two can disagree; lesson 03 shows when.
 `UpdateRatio` records how far each step moves each weight; `unit_health` counts the units that pass no gradient.
 `layer_table` and `receptive_field` describe the network itself: its layers, and the pixels that affect an output.
 
+To add a probe: a file of its own, its line in this list, its import below, and an entry in `PROBES` of
+tests/test_any_network.py. Begin with `ready` or `unwrapped` (state.py), and take weights from parts.py.
+
 Read it in this order:
 
     layers.py      the table of layers: shapes, parameters, multiply-adds, memory
