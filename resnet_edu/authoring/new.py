@@ -28,7 +28,7 @@ CELLS = (
         "objectives",
         "## Objectives\n\nAfter this lesson you can\n\n- (say what the learner will be able to do).\n\n"
         "**You need** [gradient norms](00_start_here.ipynb#gradient-norm) (03) and the lessons before this one.\n"
-        "**Time:** about 30 minutes of reading and trying; the README says how long the cells take to run.\n\n"
+        "**Time:** about 30 minutes of reading and experimenting; the README says how long the cells take to run.\n\n"
         "**Before you run anything:** (ask for a guess that the lesson will answer).",
     ),
     ("setup", SETUP),
