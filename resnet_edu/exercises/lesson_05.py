@@ -125,6 +125,8 @@ GRADIENT_COSINE = Exercise(
         call(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0])),
         call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])), *_FLAT, _SQUARE,
         call(integers(2, 3, 3, seed=3), integers(2, 3, 3, seed=4)), _TINY,
+        call(1e-24 * _A, _B, words="{name}(a, b) with entries of 1e-24 in a only",
+             alone=("one-factor-for-both", "You scale both by the same number. Scale each by its own.")),
     ),
     mistakes=(
         Mistake("divides-by-eps", "You divide by at least eps (1e-8 in F.cosine_similarity), and the norms are far "

@@ -138,7 +138,7 @@ def called(answer: Any, *arguments: Any, **keywords: Any) -> Any:
             raise Fault("layer-for-result", layer_for_result(result))
         _no_hidden_layers(answer, arguments, result)
     for number, (before, after) in enumerate(zip(arguments, copies, strict=True), start=1):
-        if not isinstance(before, nn.Module) and not same(after, before):
+        if not (isinstance(before, nn.Module) or _unchanged(before, after)):
             was, became = differing(before, after)
             now = f"has become {became}" if became != was else "has different numbers afterward"
             raise Fault(
@@ -152,6 +152,10 @@ def called(answer: Any, *arguments: Any, **keywords: Any) -> Any:
 def _copied(argument: Any) -> Any:
     """A copy; for a tensor that takes a gradient, one that passes the gradient on to the original."""
     return argument.clone() if isinstance(argument, Tensor) else copy.deepcopy(argument)
+
+
+def _unchanged(before: Any, after: Any) -> bool:
+    return same(after, before) and (not isinstance(before, Tensor) or torch.equal(after, before))
 
 
 def fits(answer: Any, *arguments: Any, **keywords: Any) -> None:
