@@ -136,7 +136,8 @@ REPLACE_HEAD = Exercise(
         Mistake("frozen", "You freeze the rest. That comes later: here, all weights still take gradients.",
                 ("deepcopy(net)", "deepcopy(net).requires_grad_(False)")),
         Mistake("number-only", "You change the attribute `out_features`, which is only a label. The weights stay as "
-                "they were.", ("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes")),
+                "they were.", ("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes"),
+                symptom=lambda answer: len((head := answer(_Net(6), 4).fc).weight) < head.out_features),
         Mistake("no-bias", "Your head has no bias.", ("classes)\n", "classes, bias=False)\n")),
         Mistake("the-wrong-way-round", "Features and classes are swapped: first the inputs, then the outputs.",
                 ("net.fc.in_features, classes", "classes, net.fc.in_features"),

@@ -340,6 +340,8 @@ def shortcut_mistakes(out_channels: str) -> tuple[Mistake, ...]:
         Mistake("no-projection", "You add x as it is, even if the shape changes. Project it then.", (both, "False")),
         Mistake("projection-without-norm", "The projection has no BatchNorm.",
                 (f"nn.BatchNorm2d({out_channels}),", "")),
+        Mistake("projection-with-relu", "Your projection ends with a ReLU. The only ReLU for x comes after the "
+                "addition.", (f"nn.BatchNorm2d({out_channels}),", f"nn.BatchNorm2d({out_channels}), nn.ReLU(),")),
         Mistake("projection-always", "If the shape stays the same, the shortcut is x itself. Does yours compare the "
                 "channels right?", (both, "True")),
         Mistake("projects-only-for-stride", "Channels can change without a stride.", (both, "stride != 1")),
