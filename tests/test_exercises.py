@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -208,10 +209,16 @@ def largest_kept():
     return answer
 
 
+def one_list(x, kept=[]):  # noqa: B006
+    kept.append(2 * x)
+    return kept
+
+
 @pytest.mark.parametrize(
     ("slug", "answer"),
     [
         ("remembers", calls_counted()),
+        ("remembers", one_list),  # each call returns the same object, which shows what the last one put there
         ("remembers", largest_kept()),  # which is right as long as the numbers grow
         ("random", lambda x: 2 * x if isinstance(x, float) else x + torch.rand(2)),
         ("whole-but-a-float", lambda x: 2 * x if isinstance(x, float | torch.Tensor) else 2.0 * x),
@@ -315,6 +322,8 @@ def test_a_case_gives_copies_and_sees_a_change_in_place():
     assert verdict.mistake == "changes-input" and "[1, 2] has become [2, 4]" in verdict.message
     assert x.tolist() == [1, 2]
     assert toy(cases=(call([1.0]),), reference=len).check(lambda x: x.append(2) or 1).mistake == "changes-input"
+    slightly = toy(cases=(call(x),)).check(lambda x: 2 * x.sub_(1e-6))  # close enough for a result, not for an input
+    assert slightly.mistake == "changes-input"
     large = toy(cases=(call(torch.ones(30)),), reference=torch.sum).check(lambda x: x.mul_(2).sum())
     assert "a tensor of shape [30] has different numbers" in large.message
 
@@ -778,3 +787,31 @@ def test_values_are_shown_as_a_learner_writes_them():
     assert shown(torch.zeros(5, 10)) == "a tensor of shape [5, 10]"
     assert shown(double) == "double" and shown(nn.ReLU) == "the class ReLU"
     assert shown("x" * 200).endswith("...")
+
+
+@pytest.mark.parametrize(
+    ("name", "slug", "patch"),
+    [
+        ("output_size", "only-odd-kernels", ("(kernel - 1)", "(kernel // 2 * 2)")),
+        ("output_size", "padding-limited", ("2 * padding", "2 * min(padding, kernel // 2)")),
+        ("accuracy", "saturates", ("logits.argmax", "logits.sigmoid().argmax")),
+        ("batch_norm", "variance-cancels", ("x.var((0, 2, 3), unbiased=False)", "(x * x).mean((0, 2, 3)) - mean**2")),
+        ("gradient_cosine", "one-factor-for-both",
+         ("a.double().flatten(), b.double()", "a.flatten() / max(a.max(), b.max()), (b / max(a.max(), b.max()))")),
+        ("multiply_adds", "inexact", ("return side**2", "return torch.tensor(side**2, dtype=torch.int32)")),
+        ("separable_cost", "only-odd-kernels", ("size * size", "(size + 1 - kernel % 2) ** 2")),
+        ("replace_head", "shared-between-calls",
+         (("classes):", "classes, heads={}):"),
+          ("nn.Linear(", "heads.setdefault(net.fc.in_features * classes, nn.Linear("),
+          ("classes)\n", "classes))\n"))),
+        ("freeze", "goes-by-name",
+         ("net.fc.requires_grad_(True)", "[p.requires_grad_() for n, p in net.named_parameters() if 'fc.' in n]")),
+        ("freeze", "trusts-the-mode", ("net.eval()", "net.training and net.eval()")),
+        ("box_iou", "only-large-boxes", ("area_b - shared)", "area_b - shared).clamp(min=1)")),
+        ("SignalBlock", "result", ("(self.conv1(x)))", "(self.conv1(x)))\n        out[..., 12:] = 0")),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_only_in_a_case_off_the_beaten_track_is_told(name, slug, patch):
+    mistake = Mistake(slug, "", patch)
+    answer = replace(exercises.find(name), mistakes=(mistake,)).answers_with(mistake)[0]
+    assert exercises.check(name, answer).mistake == slug

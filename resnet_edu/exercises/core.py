@@ -242,7 +242,9 @@ class Exercise:
             return "arguments-reordered", f"Your arguments are in another order than in {self.signature}."
         expected = self._expected()
         for case, before in zip(self.cases[: first + 1], found, strict=False):
-            if _changed(attempt(partial(case.run, answer)), before):
+            again = attempt(partial(case.run, answer))
+            kept = isinstance(again.value, torch.Tensor | list | dict) and again.value is before.value
+            if kept or _changed(again, before):
                 return REMEMBERS
         run = partial(self.cases[first].run, answer)
         if isinstance(expected[first].value, torch.Tensor) and _changed(attempt(run, seed=SEED + 1), found[first]):

@@ -25,6 +25,8 @@ OUTPUT_SIZE = Exercise(
         call(5, 3), call(5, 1), call(5, 3, stride=2), call(6, 3, stride=2), call(5, 3, padding=1),
         call(7, 3), call(7, 3, dilation=2), call(32, 3, stride=2, padding=1), call(10, 3, 4, 0), call(224, 7, 2, 3),
         call(33, 5, 3, 2, 2),
+        call(6, 2, alone=("only-odd-kernels", "Yours is right for odd kernels only. A kernel of 2 spans 2 pixels.")),
+        call(5, 1, padding=2, alone=("padding-limited", "You limit the padding. All of it enlarges the image.")),
     ),
     mistakes=(
         Mistake("no-plus-one", "Count the positions, not the steps between them.", (" // stride + 1", " // stride")),

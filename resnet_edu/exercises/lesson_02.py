@@ -149,6 +149,8 @@ ACCURACY = Exercise(
         call(torch.tensor([[0.1, 0.3, 0.2], [1.0, 1.2, 1.1]]), torch.tensor([1, 0])),
         call(torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.0, 5.0]]), torch.tensor([1, 0, 0])),
         call(integers(7, 4) + 0.1 * torch.arange(4), torch.arange(7) % 4),
+        call(torch.tensor([[20.0, 30.0]]), torch.tensor([1]),
+             alone=("saturates", "Large logits look equal to you: a sigmoid rounds both to 1. Compare the logits.")),
     ),
     mistakes=(
         Mistake("argmax-over-the-batch", "Your argmax runs over the images. It should find the best class for each "

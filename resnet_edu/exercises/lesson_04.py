@@ -207,10 +207,10 @@ def _run(answer: Any, x: Tensor, gamma: Tensor, beta: Tensor, **options: Any) ->
     return {"output": out, "running_mean": mean, "running_var": var}
 
 
-def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), **options: Any) -> Case:
+def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), alone=None, **options: Any) -> Case:
     mode = "training" if options.get("training", True) else "eval"
     what = "the output of {name}" if part == "output" else f"{part} after {{name}}"
-    return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part])
+    return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part], alone)
 
 
 def _gradients(answer: Any) -> list[Tensor]:
@@ -276,6 +276,9 @@ BATCH_NORM = Exercise(
         _part("output", "x [3, 2, 4, 5], eps 0.5", eps=0.5, training=False),
         _part("running_mean", "where it started at [1, -1]", _SMALL, training=False),
         _part("running_var", "where it started at [4, 0.25]", _SMALL, training=False),
+        _part("running_var", "momentum 1, x [3, 2, 4, 5] around 1,000", _IMAGES + 1000, momentum=1.0,
+              alone=("variance-cancels", "The mean of squares minus the squared mean loses digits where the mean is "
+                     "large. Subtract the mean first, then square.")),
         Case("the gradients of a loss with respect to x, gamma, and beta, training, x [3, 2, 4, 5]", _gradients),
         float64(_IMAGES, _GAMMA, _BETA, caller=lambda *answer_and_arguments: _run(*answer_and_arguments)["output"],
                 words="the output of {name}, training, x [3, 2, 4, 5]"),

@@ -125,6 +125,8 @@ GRADIENT_COSINE = Exercise(
         call(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0])),
         call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])), *_FLAT, _SQUARE,
         call(integers(2, 3, 3, seed=3), integers(2, 3, 3, seed=4)), _TINY,
+        call(1e-24 * _A, _B, words="{name}(a, b) with entries of 1e-24 in a only",
+             alone=("one-factor-for-both", "You scale both by the same number. Scale each by its own.")),
     ),
     mistakes=(
         Mistake("divides-by-eps", "You divide by at least eps (1e-8 in F.cosine_similarity), and the norms are far "
@@ -133,6 +135,10 @@ GRADIENT_COSINE = Exercise(
                     all(agrees(answer, gradient_cosine, case) for case in (*_FLAT, _SQUARE))
                     and abs(float(_TINY.run(answer))) < 0.5
                 )),
+        Mistake("one-factor-for-all", "You multiply by a fixed factor. One large enough for 1e-24 makes ordinary "
+                "entries overflow.", ("a.double().flatten(), b.double().flatten()",
+                                      "(1e24 * a).flatten(), (1e24 * b).flatten()"),
+                symptom=right_but_not_on(gradient_cosine, [_TINY], _FLAT)),
         Mistake("underflows", "You multiply in float32: 1e-24 times 1e-24 underflows to 0, and 0 / 0 is nan. Lesson 03 "
                 "has the remedy.", ("a.double().flatten(), b.double().flatten()", "a.flatten(), b.flatten()"),
                 symptom=right_but_not_on(gradient_cosine, (*_FLAT, _SQUARE), [_TINY])),

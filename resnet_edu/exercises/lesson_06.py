@@ -323,8 +323,6 @@ BASIC_BLOCK = Exercise(
                 ("1, stride", "3, stride, padding=1")),
         Mistake("projection-with-bias", "The shortcut's convolution has a bias. BatchNorm subtracts it again.",
                 ("1, stride, bias=False", "1, stride")),
-        Mistake("projection-with-relu", "Your projection ends with a ReLU. The only ReLU for x comes after the "
-                "addition.", ("(out_channels),", "(out_channels), nn.ReLU(),")),
         Mistake("shared-norm", "Both convolutions share one BatchNorm: each needs its own.",
                 ("bn2 = nn.BatchNorm2d(out_channels)", "bn2 = self.bn1")),
         Mistake("bias-before-norm", "Your convolutions have biases, which BatchNorm subtracts again.",

@@ -48,6 +48,7 @@ MULTIPLY_ADDS = Exercise(
         call(1, 1, 1, 1), call(1, 1, 1, 4), call(2, 1, 1, 4), call(2, 3, 1, 1), call(2, 3, 1, 4), call(1, 1, 3, 4),
         call(2, 3, 3, 5), call(2, 3, 3, 5, 1, 1), call(2, 3, 3, 6, 2, 1), call(4, 2, 1, 7), call(4, 2, 1, 7, 2),
         call(2, 5, 3, 8, 3), call(3, 64, kernel=7, size=224, stride=2, padding=3), call(64, 64, 3, 56, 1, 1),
+        call(512, 512, 3, 56, 1, 1, alone=("inexact", "Numbers this large overflow or are rounded. Count with ints.")),
     ),
     mistakes=(
         Mistake("counts-weights", "You count weights. Each is used once per output pixel.", ("side**2 * ", "")),

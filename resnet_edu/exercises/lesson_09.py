@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from resnet_edu.exercises.writing import Case, Exercise, Mistake, Once, call, fits, float64, gradients, raises
 
@@ -149,6 +149,7 @@ def _drawn(p: float) -> Case:
             "what F is multiplied by": occur,
             "the same for all of an image": one_each,
             "different images each time": bool((factors != factors[0]).any()),
+            "as many images in each batch": len((factors[..., 0] == factors.min()).sum(1).unique()) == 1,
             "fraction of the lowest, to 0.1": round(float((factors == factors.min()).double().mean()), 1),
         }
 
@@ -177,9 +178,15 @@ def _same_images(answer: Any) -> bool:
     return bool((factors == factors[0]).all()) and bool((factors[0, :, 0] != factors[0, 0, 0]).any())
 
 
-def _drops(answer: Any, training: bool) -> bool:
+def _as_many(answer: Any) -> bool:
+    """Each batch has some images with the lowest factor: the same number of them."""
+    factors = _factors(answer, 0.3)
+    return (factors == factors.min()).sum((1, 2)).unique().numel() == 1
+
+
+def _drops(answer: Any, training: bool, branch: Any = _double) -> bool:
     x = torch.ones(200, 2)
-    left_out = (answer(x.clone(), _double, 0.5, training) == x).all(1)
+    left_out = (answer(x.clone(), branch, 0.5, training) == x).all(1)
     return bool(left_out.any()) and not bool(left_out.all())
 
 
@@ -190,11 +197,15 @@ DROP_PATH = Exercise(
          "and nothing is scaled.",
     cases=(
         call(_X, Once(_double), 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
+        call(_X, nn.Tanh(), 0.5, False, words="{name}(x, F, 0.5, False) with F = nn.Tanh()"),
         call(_X, Once(_double), 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
         gradients(_X, torch.sin, 0.0, True, words="{name}(x, torch.sin, 0.0, True)"), _drawn(0.5), _drawn(0.2),
         _drawn(0.7), float64(_X, _double, 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
     ),
     mistakes=(
+        Mistake("mode-of-the-branch", "You follow the mode that the branch is in. Follow the argument `training`.",
+                ("if training", 'if getattr(branch, "training", training)'),
+                symptom=lambda answer: _drops(answer, False, nn.Tanh()) and not _drops(answer, False)),
         Mistake("not-rescaled", "Your branch is too small on average: scale it where it is kept.", (" / (1 - p)", "")),
         Mistake("paper-s-scaling", "You scale when not training, as the paper does. Scale during training: nothing is "
                 "scaled afterward.", (" / (1 - p)", "\n    else:\n        out = out * (1 - p)")),
@@ -218,6 +229,8 @@ DROP_PATH = Exercise(
                 ("torch.rand(len(x), ", "torch.linspace(0, 1, len(x)).view(-1, "), symptom=_same_images),
         Mistake("each-entry", "You drop only parts of an image's branch, as dropout does. Drop it as a whole.",
                 ("torch.rand(len(x), *[1] * (x.ndim - 1))", "torch.rand_like(x)"), symptom=_each_entry),
+        Mistake("as-many-in-each-batch", "You drop the same number of images in every batch. Each image is dropped or "
+                "not independently of the others.", (">= p", ".argsort(0) >= round(p * len(x))"), symptom=_as_many),
     ),
     hints=(
         "Sample one number between 0 and 1 for each image. For which of them is the branch kept?",

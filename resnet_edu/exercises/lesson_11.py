@@ -128,6 +128,7 @@ SEPARABLE_COST = Exercise(
     cases=(
         call(1, 1, 1, 1), call(2, 5, 3, 1), call(2, 5, 3, 4), call(2, 5, 5, 4), call(2, 6, 3, 4), call(3, 5, 3, 4),
         call(16, 32, 3, 8), call(7, 3, 5, 6),
+        call(2, 3, 2, 4, alone=("only-odd-kernels", "For an even kernel, too, the maps keep their size.")),
     ),
     mistakes=(
         Mistake("whole-convolution", "You count a full convolution. A separable one first looks at each input through "

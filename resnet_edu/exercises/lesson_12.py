@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -79,6 +80,8 @@ def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
             raise Fault("head-on-head", "its fc is a chain of layers, not a single linear layer.")
         if not isinstance(head, nn.Linear):
             raise Fault("no-fc", "the network that it returns has no linear layer named fc.")
+        if answer(net, classes).fc is head:
+            raise Fault("shared-between-calls", "two calls return the same head. Create a new one in each call.")
         theirs = {parameter.data_ptr() for parameter in net.parameters()}
         rows = min(len(head.weight), len(weight))
         known = head.weight.shape[1:] == weight.shape[1:] and torch.equal(head.weight[:rows], weight[:rows])
@@ -133,7 +136,8 @@ REPLACE_HEAD = Exercise(
         Mistake("frozen", "You freeze the rest. That comes later: here, all weights still take gradients.",
                 ("deepcopy(net)", "deepcopy(net).requires_grad_(False)")),
         Mistake("number-only", "You change the attribute `out_features`, which is only a label. The weights stay as "
-                "they were.", ("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes")),
+                "they were.", ("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes"),
+                symptom=lambda answer: len((head := answer(_Net(6), 4).fc).weight) < head.out_features),
         Mistake("no-bias", "Your head has no bias.", ("classes)\n", "classes, bias=False)\n")),
         Mistake("the-wrong-way-round", "Features and classes are swapped: first the inputs, then the outputs.",
                 ("net.fc.in_features, classes", "classes, net.fc.in_features"),
@@ -160,7 +164,7 @@ def freeze(net):
     return list(net.fc.parameters())
 
 
-def _step(fresh: Callable[[], nn.Module], words: str) -> Case:
+def _step(fresh: Callable[[], nn.Module], words: str, alone: tuple[str, str] | None = None) -> Case:
     """What one SGD step on the parameters that the answer returns changes in the net."""
 
     def run(answer: Any) -> Any:
@@ -194,12 +198,22 @@ def _step(fresh: Callable[[], nn.Module], words: str) -> Case:
             "an image's logits depend on its batch": not torch.allclose(alone, among, atol=1e-5),
         }
 
-    return Case(words, run)
+    return Case(words, run, alone)
 
 
 def _all_frozen(net: nn.Module) -> nn.Module:
     net.requires_grad_(False)
     return net.train()
+
+
+def _another_fc(net: _Net) -> _Net:
+    net.block = nn.Sequential(OrderedDict(fc=net.block[0], norm=net.block[1]))
+    return net
+
+
+def _block_in_train_mode(net: _Net) -> _Net:
+    net.eval().block.train()
+    return net
 
 
 _STEP = _step(lambda: _trained().train(), "{name}(net), and one step of SGD")
@@ -215,8 +229,13 @@ FREEZE = Exercise(
     task="Prepare a network for a step of a linear probe, whatever was done to it before. Only the parameters of "
          "net.fc take gradients, and BatchNorm uses its running statistics and does not change them. Return a list of "
          "the parameters to be trained.",
-    cases=(_STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where everything was frozen, and one step of "
-                                                         "SGD")),
+    cases=(
+        _STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where everything was frozen, and one step of SGD"),
+        _step(lambda: _another_fc(_trained()), "{name}(net) where a layer of net.block is named fc, too",
+              ("goes-by-name", "You go by names. A layer of the body can be named fc, too: only net.fc learns.")),
+        _step(lambda: _block_in_train_mode(_trained()), "{name}(net) where net.block is in train mode, net is not",
+              ("trusts-the-mode", "You rely on net.training, but a layer inside net can be in another mode.")),
+    ),
     mistakes=(
         Mistake("statistics-move", "In train mode, BatchNorm normalizes by the batch and updates its running "
                 "statistics.", ("    net.eval()\n", "")),

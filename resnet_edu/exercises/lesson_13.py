@@ -118,7 +118,10 @@ BOX_IOU = Exercise(
          "their dtype.",
     cases=(
         call(_A, _A), call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])), call(_A, _INSIDE), call(_INSIDE, _A), _APART,
-        call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"), float64(_A, _INSIDE),
+        call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"),
+        call(0.1 * _A, 0.1 * _INSIDE, alone=("only-large-boxes", "Your boxes must be large, or have whole numbers for "
+             "corners. Coordinates can also be fractions of the image.")),
+        float64(_A, _INSIDE),
     ),
     mistakes=(
         Mistake("negative-sides", "Where two boxes do not overlap, your intersection has two negative sides. A side is "
@@ -240,7 +243,7 @@ SIGNAL_BLOCK = Exercise(
          "length T.",
     cases=(
         shape(_SIGNAL, 4, 1), shape(_SIGNAL, 4, 3), parameters(4, 2), output(_SIGNAL, 4, 1), output(_SIGNAL, 4, 2),
-        *beyond(normal(3, 4, 12), 4, 2),
+        output(normal(3, 4, 13), 4, 3), *beyond(normal(3, 4, 12), 4, 2),
     ),
     mistakes=(
         Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", (")) + x", "))")),

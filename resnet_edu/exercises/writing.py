@@ -139,7 +139,7 @@ def called(answer: Any, *arguments: Any, **keywords: Any) -> Any:
             raise Fault("layer-for-result", layer_for_result(result))
         _no_hidden_layers(answer, arguments, result)
     for number, (before, after) in enumerate(zip(arguments, copies, strict=True), start=1):
-        if not isinstance(before, nn.Module) and not same(after, before):
+        if not (isinstance(before, nn.Module) or _unchanged(before, after)):
             was, became = differing(before, after)
             now = f"has become {became}" if became != was else "has different numbers afterward"
             raise Fault(
@@ -153,6 +153,10 @@ def called(answer: Any, *arguments: Any, **keywords: Any) -> Any:
 def _copied(argument: Any) -> Any:
     """A copy; for a tensor that takes a gradient, one that passes the gradient on to the original."""
     return argument.clone() if isinstance(argument, Tensor) else copy.deepcopy(argument)
+
+
+def _unchanged(before: Any, after: Any) -> bool:
+    return same(after, before) and (not isinstance(before, Tensor) or torch.equal(after, before))
 
 
 def fits(answer: Any, *arguments: Any, **keywords: Any) -> None:
@@ -337,6 +341,8 @@ def shortcut_mistakes(out_channels: str) -> tuple[Mistake, ...]:
         Mistake("no-projection", "You add x as it is, even if the shape changes. Project it then.", (both, "False")),
         Mistake("projection-without-norm", "The projection has no BatchNorm.",
                 (f"nn.BatchNorm2d({out_channels}),", "")),
+        Mistake("projection-with-relu", "Your projection ends with a ReLU. The only ReLU for x comes after the "
+                "addition.", (f"nn.BatchNorm2d({out_channels}),", f"nn.BatchNorm2d({out_channels}), nn.ReLU(),")),
         Mistake("projection-always", "If the shape stays the same, the shortcut is x itself. Does yours compare the "
                 "channels right?", (both, "True")),
         Mistake("projects-only-for-stride", "Channels can change without a stride.", (both, "stride != 1")),
