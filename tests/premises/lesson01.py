@@ -147,7 +147,7 @@ PREMISES = [
         convolutions_look_everywhere,
         "dense-run: Non-zero",
         "dense-run: Distinct",
-        "shift-run: maps moved",
+        "shift-run: old maps moved",
         "linear-run: Nothing",
     ),
     Premise("nothing is moved", nothing_is_moved, "shift-run: unmoved"),

@@ -231,7 +231,7 @@ PREMISES = [
         "fixup-claims: lowest training accuracy",
         budget="laptop",
     ),
-    Premise("nothing is dropped", nothing_is_dropped, "depth-run: Stochastic depth: mean"),
+    Premise("nothing is dropped", nothing_is_dropped, "depth-run: 4,000 outputs"),
     Premise(
         "branches are dropped less often",
         only_residual(stochastic_depth_prob=0.2),
