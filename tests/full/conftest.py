@@ -10,7 +10,7 @@
     pytest tests/full/test_places.py            8 minutes: a full disk, a read-only home, lessons rendered twice
     pytest tests/full/test_compile.py           1 minute: fit(compile=True), where there is a C++ compiler
     RESNET_EDU_BUDGET=laptop pytest tests/browser            20 minutes: what readers see, at their budget
-    RESNET_EDU_BUDGET=laptop pytest tests/test_premises.py   the premises of the claims that count at laptop only
+    RESNET_EDU_BUDGET=laptop pytest tests/premises   the premises of the claims that count at laptop only
     python tests/full/versions.py               15 minutes each: Colab's versions, the lowest, each Python
 
 They need the `dev` extra. test_wheel.py and test_fork.py also need git, and fetch the build backend; test_nbgrader.py
