@@ -2,8 +2,8 @@
 
 A claim that holds whatever the code does claims nothing. Each `Premise` breaks one thing (a model that ignores
 `residual`, a recorder that returns ones, an initialization swapped) and names the cells whose claims must fail then.
-Which other cells have to run follows from the names that these use. `test_premises.py` breaks them one by one; `tests/test_premises.py` checks
-that no claim of a lesson is left out.
+Which other cells have to run follows from the names that these use. `test_premises.py` breaks them one by one;
+`tests/test_premises.py` checks that no claim of a lesson is left out.
 
     core.py      `Premise`, and how one is run
     patches.py   what can be broken
