@@ -76,13 +76,14 @@ def test_lesson_runs_and_every_control_moves_its_picture(open_notebook: Callable
     try:
         run_all(page)
         answers = [seconds for cell in page.locator(".jp-CodeCell").all() for seconds in move_every_control(cell)]
-        assert answers, "the lesson has no control that moves a picture"
+        assert answers or "explorers." not in str(unexecuted(lesson)), "no control moves a picture"
         assert not page.locator(ERRORS).count(), page.locator(ERRORS).all_inner_texts()
         blank = page.locator(".jp-CodeCell select").evaluate_all(
             "menus => menus.filter(m => m.selectedIndex < 0).length"
         )
         assert not blank, "a menu shows none of its options: ipywidgets does so when an option's value is None"
-        print(f"\n{lesson}: {len(answers)} moves, median answer {1000 * statistics.median(answers):.0f} ms", end=" ")
+        if answers:
+            print(f"\n{lesson}: {len(answers)} moves, median {1000 * statistics.median(answers):.0f} ms", end=" ")
     finally:
         take_pictures(page, lesson)
 
