@@ -8,7 +8,8 @@
     claim("first and last gradient are within 100x of each other", norms.ratio(), within=(1e-2, 1e2))
 
 A lesson runs on three budgets: "smoke" (seconds, for tests), "laptop" (two cores, two minutes) and "gpu".
-Two environment variables control it: RESNET_EDU_BUDGET names the budget, RESNET_EDU_SEED shifts every seed.
+RESNET_EDU_BUDGET names the budget and RESNET_EDU_SEED shifts every seed: two variables of the notebook (in its setup
+cell, or set by papermill) or, where those are empty, of the environment.
 """
 
 from __future__ import annotations
@@ -39,11 +40,18 @@ BUDGETS = ("smoke", "laptop", "gpu")
 # --- budget and seed --------------------------------------------------------------------------------------------------
 
 
+def _setting(name: str) -> str:
+    """The notebook's variable of this name, or the environment's; "" if neither is set."""
+    shell = get_ipython()
+    in_notebook = shell.user_ns.get(name, "") if shell else ""
+    return str(in_notebook) or os.environ.get(name, "")
+
+
 def budget_name() -> str:
     """RESNET_EDU_BUDGET if it is set, else "gpu" if CUDA is available, else "laptop"."""
-    name = os.environ.get("RESNET_EDU_BUDGET") or ("gpu" if pick_device(None).type == "cuda" else "laptop")
+    name = _setting("RESNET_EDU_BUDGET") or ("gpu" if pick_device(None).type == "cuda" else "laptop")
     if name not in BUDGETS:
-        raise ValueError(f"RESNET_EDU_BUDGET={name!r}: choose one of {', '.join(BUDGETS)}, or unset it.")
+        raise ValueError(f"RESNET_EDU_BUDGET={name!r}: choose one of {', '.join(BUDGETS)}, or leave it empty.")
     return name
 
 
@@ -73,7 +81,7 @@ def budget(
 
 def seed(base: int = 0) -> int:
     """`base`, shifted by RESNET_EDU_SEED: the same lesson with other random numbers. Lessons use it for all seeds."""
-    shift = os.environ.get("RESNET_EDU_SEED") or "0"
+    shift = _setting("RESNET_EDU_SEED") or "0"
     if not shift.isdecimal():
         raise ValueError(f"RESNET_EDU_SEED={shift!r}: give an integer of at least 0.")
     return checks.whole("seed", base) + 100 * int(shift)
@@ -244,6 +252,9 @@ class LivePlot:
 
     def watch(self, label: str) -> Callable[[Any], None]:
         """The callback for one network's `fit`."""
+        if self._handle is None and get_ipython() is not None:  # above the progress bar
+            self._handle = DisplayHandle()
+            self._handle.display({"text/plain": "The figure appears after the first epoch."}, raw=True)
 
         def on_epoch(history: Any) -> None:
             self.histories[label] = history

@@ -252,6 +252,9 @@ def test_progress_ends_in_one_line_and_silence_is_silence(capfd):
     accuracy = f"training accuracy {history.train_accuracy[-1]:.3f}, validation {history.val_accuracy[-1]:.3f}"
     assert line == f"2 epochs, {sum(history.seconds):.1f} s: {accuracy}"
     assert err == ""
+    fit(linear(), epochs=2, progress="plain-20")
+    out, err = capfd.readouterr()
+    assert "plain-20:" in out and on_screen(out) == [] and err == ""
 
 
 # --- a loss that is not finite ----------------------------------------------------------------------------------------

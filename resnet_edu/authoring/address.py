@@ -28,6 +28,8 @@ import subprocess
 import sys
 
 ADDRESS = ""  # where the course is published
+RESNET_EDU_BUDGET = ""  # "smoke", "laptop" or "gpu"; "": what suits this machine
+RESNET_EDU_SEED = ""  # a number shifts every seed
 
 if importlib.util.find_spec("resnet_edu") is None:
     here = pathlib.Path.cwd()

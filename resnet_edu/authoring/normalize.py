@@ -45,6 +45,8 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
             claims = are_claims(cell.source)
             if cell.id == "setup" or (claims and all(claims)):
                 cell.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
+            if cell.id == "setup":
+                cell.metadata["tags"] = ["parameters"]  # papermill puts its own values below this cell
             if cell.execution_count is not None:
                 count += 1
                 cell.execution_count = count

@@ -11,6 +11,7 @@ Read it in this order:
 
     core.py            shared parts: controls, pictures, `Explorer`, which connects them, untrained networks
     convolutions.py    a kernel on a real image; activations and their derivatives; the receptive field of a stack
+    sliding.py         a kernel that slides over a few pixels, position by position
     training.py        learning rate, momentum and schedule, on a tiny network that is retrained at every change
     gradients.py       gradient norms of an untrained network by its settings, and of a training run step by step
     initialization.py  the scale of the signal in an untrained network, by the scale of its weights
@@ -47,6 +48,7 @@ from resnet_edu.explorers.lesions import lesion, lesion_answers
 from resnet_edu.explorers.pathologies import pathologies, pathology
 from resnet_edu.explorers.precision import FORMATS, precision, rounded_path, rounding_error
 from resnet_edu.explorers.relatives import block_profile, swap_block
+from resnet_edu.explorers.sliding import sliding_window
 from resnet_edu.explorers.sounds import tone_noise
 from resnet_edu.explorers.stages import block_maps, stages
 from resnet_edu.explorers.training import learning_rate, sgd_losses

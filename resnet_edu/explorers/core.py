@@ -61,11 +61,12 @@ class Explorer:
 
     @plots.course_look
     def _press(self, action: Callable[..., str], button: Any) -> None:
-        button.disabled = True  # a second press would be queued and run again
+        text = button.description
+        button.disabled, button.description = True, f"{text} …"  # a second press would be queued and run again
         try:
             alt = action(**self.settings())
         finally:
-            button.disabled = False
+            button.disabled, button.description = False, text
             if hasattr(button, "focus"):  # since ipywidgets 8; disabling the button dropped the keyboard focus
                 button.focus()
         self._handle = put(self.figure, alt, self._handle)
@@ -113,6 +114,16 @@ def menu(text: str, options: Iterable[Any], value: Any, **more: Any) -> Any:
 
 def checkbox(text: str) -> Any:
     return widgets.Checkbox(value=False, description=text, indent=True, style=WIDE)
+
+
+def upload(text: str) -> Any:
+    """A button that opens the reader's own file, where the front end has one; see `uploaded`."""
+    return widgets.FileUpload(description=text, accept="image/*", layout={"width": "auto", "align_self": "flex-start"})
+
+
+def uploaded(value: Any) -> bytes:
+    """The last uploaded file: ipywidgets 7 has a dict of files by name, ipywidgets 8 a sequence of files."""
+    return bytes(list(value.values() if isinstance(value, Mapping) else value)[-1]["content"])
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------

@@ -80,14 +80,15 @@ def kernels(given: Any, *, columns: int = 8) -> Figure:
 
 
 def draw_kernel(ax: Axes, kernel: np.ndarray, most: float) -> None:
-    """One kernel, [k, k] or [3, k, k]: gray is 0, white `most`, black minus `most`."""
+    """One kernel, [k, k] or [3, k, k]: gray is 0, white `most`, black minus `most`. A NaN stays blank."""
     if kernel.ndim == 3:
         ax.imshow((0.5 + kernel / most / 2).transpose(1, 2, 0).clip(0, 1))
     else:
         picture = ax.imshow(kernel, cmap="gray", vmin=-most, vmax=most)
-        for (row, column), number in np.ndenumerate(kernel) if kernel.size <= 25 else ():
-            shade = ink(picture.to_rgba(number))
-            ax.text(column, row, f"{number:.3g}", ha="center", va="center", fontsize=8, color=shade)
+        for (row, column), number in np.ndenumerate(kernel) if kernel.size <= 49 else ():
+            if np.isfinite(number):
+                shade = ink(picture.to_rgba(number))
+                ax.text(column, row, f"{number:.3g}", ha="center", va="center", fontsize=8, color=shade)
     no_ticks(ax)
 
 

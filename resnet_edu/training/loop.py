@@ -56,7 +56,7 @@ def fit(
     precision: str = "fp32",
     seed: int = 0,
     callbacks: Iterable[Callback] = (),
-    progress: bool = True,
+    progress: bool | str = True,
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | None = None,
     max_steps: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -70,7 +70,8 @@ def fit(
     "paper", "constant", or a function `(step, total_steps) -> factor`. `augment` crops and flips. `precision` is
     "fp32", "tf32", "bf16", "fp16" or "auto", the fastest that the device supports in hardware. `seed` controls the
     order of the images, augmentation and dropout: on a CPU, the same seed gives the same history. `max_steps` ends the
-    run (and its schedule) after this many steps. A last batch of a single image is dropped.
+    run (and its schedule) after this many steps. A last batch of a single image is dropped. `progress` shows a bar with
+    the time left, and prints a summary; a name, such as "plain-20", shows the bar only, with the name in front of it.
 
     `optimizer` is a function of the parameters, such as `torch.optim.AdamW`. It uses its own settings (`momentum` and
     `weight_decay` apply to SGD only) and its own learning rate, unless `lr` is given; the schedule multiplies it.
@@ -88,11 +89,12 @@ def fit(
         weight_decay=weight_decay, augment=augment, seed=seed, max_steps=max_steps, compile=compile,
         precision=precision_name(precision, train.images.device),  # "auto" may mean another one on the next machine
     )  # fmt: skip
-    checks.flag("progress", progress)
+    name = progress if isinstance(progress, str) else None
+    show = name is not None or checks.flag("progress", progress)
     path = check_checkpoint(checkpoint, resume)
     run = _Run(net, train, val, settings, schedules.choose(schedule), Callbacks(callbacks), ranks or Ranks())
     run.make_optimizer(optimizer, None if isinstance(lr, _Default) else settings.lr)
-    bar = tqdm(total=run.total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
+    bar = tqdm(desc=name, total=run.total, disable=not show, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
     with bar, _modes_restored(net), torch.random.fork_rng(devices=run.cuda), tf32(settings.precision == "tf32"):
         run.seed(settings.seed)
         run.start(path if resume else None)
@@ -106,7 +108,7 @@ def fit(
             run.history.interrupted = True
         finally:
             run.add_unfinished_epoch()
-    if progress:
+    if show and name is None:
         print(run.history.summary(run.epochs))
     if run.history.interrupted:
         after_interrupt(run.history, run.epochs)
