@@ -26,6 +26,7 @@ from numbers import Real
 from types import SimpleNamespace
 from typing import Any
 
+import torch
 from IPython import get_ipython
 from IPython.display import DisplayHandle
 from matplotlib.figure import Figure
@@ -35,6 +36,7 @@ from resnet_edu.data import pick_device
 from resnet_edu.training.provenance import facts
 
 BUDGETS = ("smoke", "laptop", "gpu")
+torch.backends.cudnn.deterministic = True  # on a GPU, too, a lesson run again computes the same
 
 
 # --- budget and seed --------------------------------------------------------------------------------------------------
