@@ -213,7 +213,7 @@ DEPTH = number(int, lambda n: n >= 8 and n % 6 == 2, "6n + 2, such as 20, 32, 44
 # ---- What they do, in the same order --------------------------------------------------------------------------------
 
 
-def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: Path | None, published: bool) -> int:
+def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: Path | None, published: bool) -> None:
     """Start JupyterLab, print its address, and wait until it ends or Ctrl-C is pressed."""
     path = find_lesson(lesson) if lesson else lessons()[0]
     if not published:
@@ -237,7 +237,7 @@ def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: 
             print("the record of the exercises that you have solved.", flush=True)
             environment["HOME"] = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             environment["PYTHONUSERBASE"] = site.getuserbase()  # user-installed packages are still found
-        return serve(jupyter_command(path.parent, port), environment, address, not no_browser)
+        serve(jupyter_command(path.parent, port), environment, address, not no_browser)
 
 
 def own_copy(path: Path, folder: Path | None) -> Path:
@@ -252,7 +252,7 @@ def own_copy(path: Path, folder: Path | None) -> Path:
     return target / path.name
 
 
-def serve(command: list[str], environment: dict[str, str], address: str, browser: bool) -> int:
+def serve(command: list[str], environment: dict[str, str], address: str, browser: bool) -> None:
     """Run the server until it ends or Ctrl-C is pressed."""
     server = subprocess.Popen(command, env=environment)
     try:
@@ -270,7 +270,6 @@ def serve(command: list[str], environment: dict[str, str], address: str, browser
             server.wait(timeout=20)
         except subprocess.TimeoutExpired:
             server.kill()
-    return 0
 
 
 def jupyter_command(folder: Path, port: int) -> list[str]:
