@@ -304,7 +304,7 @@ def test_divergence_leaves_modes_and_buffers_alone(capfd):
 @pytest.mark.parametrize("every", [1, 4])
 def test_where_losses_are_read_late_the_first_bad_one_and_its_layer_are_named(monkeypatch, every):
     """As on a GPU, where three more steps have spoiled all weights by then."""
-    monkeypatch.setattr(loop, "_steps_between_reads", lambda device: every)
+    monkeypatch.setitem(loop.CHECK_EVERY, "cpu", every)
     net = nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.Dropout(0.5), nn.Linear(8, 10))
     torch.manual_seed(0)
     nn.init.normal_(net[1].weight)

@@ -313,7 +313,6 @@ class Skeleton(nn.Module):
         states it in `.out_channels`.
     hidden: the width inside the blocks of each stage. By default, the one that gives a stage as many parameters as
         the same stage of a plain network with hidden = channels.
-
     """
 
     def __init__(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from torch import nn
 
 from resnet_edu import checks
@@ -17,7 +19,4 @@ def bare(who: str, module: nn.Module) -> nn.Module:
 
 def clean_name(name: str) -> str:
     """A parameter's name without the prefix that torch.compile or DistributedDataParallel adds."""
-    name = name.replace("_orig_mod.", "")
-    while name.startswith("module."):
-        name = name.removeprefix("module.")
-    return name
+    return re.sub(r"^(module\.)+", "", name.replace("_orig_mod.", ""))

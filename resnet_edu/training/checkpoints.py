@@ -1,8 +1,5 @@
 """Checkpoints: a training run as an atomically written file, from which it resumes bit for bit.
 
-    >>> from resnet_edu import data, models, training
-    >>> train, test = data.load("sample", size=16)
-    >>> net = models.CifarNet(20, residual=True)
     >>> training.fit(net, train, epochs=30, checkpoint="run/checkpoint.pt")            # written after every epoch
     >>> training.fit(net, train, epochs=30, checkpoint="run/checkpoint.pt", resume=True)   # continues where it stopped
 

@@ -32,6 +32,9 @@ from resnet_edu.training.precision import choose_precision, laid_out, precision_
 from resnet_edu.training.schedules import Schedule, name_of
 from resnet_edu.training.settings import Settings, check_checkpoint, check_images, check_logits, check_pair
 
+#: After how many steps the losses are read; on accelerators 50, as reading forces a sync.
+CHECK_EVERY = {"cpu": 1}
+
 
 def after_interrupt(history: History, epochs: int) -> None:
     """Called after a run was interrupted, before `fit` returns. A lesson replaces it to end the cell, too."""
@@ -146,7 +149,7 @@ class _Run:
         if settings.max_steps is not None:
             self.total = min(self.total, settings.max_steps)
         self.epochs = math.ceil(self.total / len(self.sizes))
-        self.check_every = _steps_between_reads(self.device)
+        self.check_every = CHECK_EVERY.get(self.device.type, 50)
         self.history, self.losses, self.started = History(), list[Tensor](), 0.0
 
     def seed(self, value: int) -> None:
@@ -332,8 +335,6 @@ def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ra
 def predict(net: nn.Module, images: Images, *, batch_size: int = 500) -> Tensor:
     """Probabilities float32 [N, classes], in the order of the images: the softmax of `net`'s logits in eval mode.
 
-    The network's modes are restored. Raises TypeError or ValueError for a wrong network, images or output.
-
     >>> confidence, guess = predict(net, test).max(1)
     """
     return _logits(checks.module("predict", net), check_images("images", images), batch_size).softmax(1)
@@ -363,11 +364,6 @@ def _modes_restored(net: nn.Module) -> Iterator[None]:
     finally:
         for m, training in modes:
             m.training = training
-
-
-def _steps_between_reads(device: torch.device) -> int:
-    """How often to read the loss: on an accelerator, reading forces a sync."""
-    return 1 if device.type == "cpu" else 50
 
 
 # --- several processes ------------------------------------------------------------------------------------------------

@@ -82,10 +82,7 @@ def write(out: Path) -> None:
 
 
 def table(found: Sequence[Result]) -> str:
-    """In Markdown: one line per network and way to train it, with the mean of the last epochs' errors over the seeds.
-
-    Several seeds also get their standard deviation.
-    """
+    """In Markdown: one line per network and way to train it, with the last epochs' mean errors over the seeds."""
     lines = [
         "| network | recipe | precision | parameters | paper: test error | test error | training error | runs | epochs "
         "| minutes per run |",
