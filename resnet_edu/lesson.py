@@ -11,8 +11,6 @@ A lesson runs on three budgets: "smoke" (seconds, for tests), "laptop" (two core
 Two environment variables control it: RESNET_EDU_BUDGET names the budget, RESNET_EDU_SEED shifts every seed.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import math

@@ -1,7 +1,5 @@
 """The strength a of the skip connection in y = F(x) + a x: gradients by layer, and a short training run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A kernel on a real image; an activation and its derivative; the receptive field of a stack of convolutions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as widgets

@@ -1,7 +1,5 @@
 """The parts of every explorer: controls, a picture, `Explorer`, which connects them; untrained networks from a seed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial

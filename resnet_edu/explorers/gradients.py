@@ -1,7 +1,5 @@
 """Gradient norms by layer: of an untrained network, by its settings; of a training run, step by step."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

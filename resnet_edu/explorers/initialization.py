@@ -1,7 +1,5 @@
 """The scale of activations and gradients by layer: of an untrained network, by weight scale and norm."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Remove blocks from trained networks, and see the accuracy that remains."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pathology by depth: a way to build a network, a depth, and what its gradient looks like before training."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A block in the skeleton: its code, its parameters, and the gradient along the stream of an untrained network."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

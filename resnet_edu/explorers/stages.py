@@ -1,7 +1,5 @@
 """The path of an image through a ResNet, block by block: shapes, parameters, multiply-adds, feature maps."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

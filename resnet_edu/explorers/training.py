@@ -1,7 +1,5 @@
 """Learning rate, momentum and schedule: a tiny network is retrained at every change."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Training results by epoch, depth and learning rate; schedules, throughput, functions and their derivatives."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Scenes with boxes or colored regions, and precision against recall."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Evaluation of trained networks: class confusion, images with captions, sweeps, repeated runs, calibration."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

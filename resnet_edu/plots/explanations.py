@@ -1,7 +1,5 @@
 """Saliency maps over images: where a network is said to look."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Gradient norms by layer and step, and which layers moved."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Images: the data as pictures, and what a convolution turns them into."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

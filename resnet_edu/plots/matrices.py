@@ -1,7 +1,5 @@
 """Tables: signed numbers such as Jacobians; measurements that are right or wrong."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping
 from typing import Any

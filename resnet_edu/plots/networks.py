@@ -1,7 +1,5 @@
 """A network, drawn from its layer table; where its costs are; a block, drawn from its dataflow."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The scale of activations and gradients by layer, the size of updates by step, and the health of units."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What all figures share: colors, look, line styles, marks for values off a log axis, and checks of the data."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping

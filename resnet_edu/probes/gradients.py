@@ -1,7 +1,5 @@
 """Gradients of the loss with respect to the weights, step by step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Units that pass no gradient: saturated and dead units."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -7,8 +7,6 @@
 Li, Xu, Taylor, Studer, Goldstein: "Visualizing the Loss Landscape of Neural Nets", arXiv 1712.09913.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 

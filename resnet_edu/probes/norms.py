@@ -1,7 +1,5 @@
 """L2 norms that do not underflow: correct even for entries of 1e-24."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -4,8 +4,6 @@ A part wrapped by `torch.compile` counts as the part itself. A layer whose weigh
 (`torch.nn.utils.parametrizations`) counts as one layer, whatever computes its weight.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The receptive field: which pixels can change one output, measured by autograd and by the formula."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

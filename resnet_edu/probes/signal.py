@@ -1,7 +1,5 @@
 """Activations, and the gradient of the loss with respect to them, layer by layer on one batch."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """How a probe runs a network and leaves it unchanged: hooks, modes, statistics, weights, random state."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext

@@ -1,7 +1,5 @@
 """How far each step moves a weight, compared with its size."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
