@@ -1,6 +1,7 @@
 """Gradient norms by layer: of an untrained network, by its settings; of a training run, step by step."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,7 @@ def gradient_profile(
     images: Tensor, labels: Tensor, *, depth: int, activation: str, init: str, norm: str | None, skip: bool,
     seed: int = 0,
 ) -> tuple[np.ndarray, float]:  # fmt: skip
-    """Gradient norm of every weight of an untrained `CifarNet`, and its loss, on one batch: (float64 [depth], loss).
-
-    images: float [N, 3, H, W]; labels: int64 [N].
-    """
+    """Gradient norm of every weight of an untrained `CifarNet`, and its loss, on one batch: (float64 [depth], loss)."""
     with core.seeded(seed, images.device):
         net = models.CifarNet(depth, residual=skip, activation=activation, init=init, norm=norm).to(images.device)
         return core.norms_and_loss(net, images, labels)
@@ -28,11 +26,7 @@ def gradient_profile(
 
 @plots.course_look
 def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> Explorer:
-    """Depth, activation, initialization, norm and skip connection: how each affects an untrained network's gradient.
-
-    images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it fast); labels: int64 [N].
-    The previous setting stays in the plot as a gray line.
-    """
+    """Depth, activation, initialization, norm and skip connection: how each affects an untrained network's gradient."""
     controls = {
         "depth": core.range_slider("depth", depth, DEPTHS),
         "activation": core.menu("activation", ["relu", "tanh", "sigmoid", "gelu"], "relu"),
@@ -43,9 +37,8 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
         "skip": core.checkbox("skip: y = F(x) + x"),
     }
     figure, ax = core.one_panel()
-    draw = core.norms_by_setting(
-        ax, lambda **settings: gradient_profile(images, labels, seed=seed, **settings), loc="lower right", ncols=3
-    )
+    profile = partial(gradient_profile, images, labels, seed=seed)
+    draw = core.norms_by_setting(ax, profile, loc="lower right", ncols=3)
     ax.set(xlim=(0, DEPTHS[-1] + 1), xlabel=plots.FROM_IMAGE)
     ax.set_ylim(1e-46, 1e6)  # the smallest float32 is 1.4e-45: marks on the bottom line are exact zeros
     return Explorer(controls, figure, draw)
