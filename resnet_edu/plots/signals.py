@@ -116,8 +116,7 @@ def _with_predicted(
 
 
 def _pair(label: str, profile: Any) -> tuple[np.ndarray, np.ndarray]:
-    both = (profile.activation, profile.gradient) if hasattr(profile, "activation") else profile
-    activation, gradient = both
+    activation, gradient = (profile.activation, profile.gradient) if hasattr(profile, "activation") else profile
     return style.shaped(label, activation, "layers"), style.shaped(label, gradient, "layers")
 
 
