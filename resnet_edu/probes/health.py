@@ -12,19 +12,12 @@ from resnet_edu.probes.state import as_it_was, listening, numbered, unwrapped
 
 #: Elementwise activations, and the largest derivative of each.
 STEEPEST: dict[type[nn.Module], float] = {
-    nn.ReLU: 1.0,
-    nn.ReLU6: 1.0,
-    nn.LeakyReLU: 1.0,
-    nn.PReLU: 1.0,
-    nn.ELU: 1.0,
+    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.Softplus, nn.Tanh, nn.Hardtanh), 1.0),
     nn.SELU: 1.7581,
     nn.GELU: 1.1289,
     nn.SiLU: 1.0998,
     nn.Mish: 1.0885,
     nn.Hardswish: 1.5,
-    nn.Softplus: 1.0,
-    nn.Tanh: 1.0,
-    nn.Hardtanh: 1.0,
     nn.Sigmoid: 0.25,
     nn.Hardsigmoid: 1 / 6,
 }
