@@ -30,7 +30,6 @@ def training_curves(
     metric: a list of the history: train_accuracy, train_loss, val_accuracy, val_loss; or "accuracy" or "loss" of
     histories with validation: two lines per network, training solid and validation dashed.
     epochs: number of epochs on the axis, for a plot that is still growing. Accuracies show `chance` as a thin line.
-    colors: see `line_styles`.
     """
     part, _, what = metric.rpartition("_")
     if not part:

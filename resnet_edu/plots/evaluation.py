@@ -116,8 +116,7 @@ def spread(
 ) -> Figure:
     """Results of several runs by a setting on a log axis: a dot per run, a line through the means, error bars.
 
-    results: {label: {setting: the result of each run}}, settings above 0. Bars show one standard deviation and need two
-    runs or more. chance: a thin line at this result.
+    results: {label: {setting: the result of each run}}, settings above 0. Bars show one standard deviation.
     """
     lines = style.each(by_setting, results)
     figure, (ax,) = style.new_figure(3.6)
@@ -211,8 +210,7 @@ def small_multiples(
 def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = None, colors: Colors = None) -> Figure:
     """One row per label, in the given order: a ring per run, a dot at their mean with a bar of one standard deviation.
 
-    runs: {label: numbers >= 0 [runs]}. chance: a thin line, if given. colors: see `line_styles`; labels without a color
-    are blue.
+    runs: {label: numbers >= 0 [runs]}. chance: a thin line. Labels without a color are blue.
     """
     rows = style.each(style.shaped, runs, "runs", finite=True)
     figure, (ax,) = style.new_figure(0.9 + 0.28 * len(rows))

@@ -42,7 +42,6 @@ class UnitHealth:
 def unit_health(module: nn.Module, batch: Tensor, *, unit_dim: int = 1) -> UnitHealth:
     """Return the fractions of saturated entries and of dead units of every activation module, on one batch.
 
-    batch: one input batch, such as float images [N, C, H, W].
     unit_dim: the dimension of an activation that indexes units: 1 for [N, C, H, W] and [N, F], -1 for [N, T, F].
 
     An entry is saturated where the derivative is at most 5 % of its maximum. Only activations that are modules are

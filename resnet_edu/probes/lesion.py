@@ -75,8 +75,7 @@ class PassOn(nn.Module):
 def lesions(module: nn.Module, blocks: Iterable[str], score: Score) -> Lesions:
     """Score the network without each of the `blocks`, one at a time (Veit et al. 2016, 1605.06431, section 4.1).
 
-    module: any `nn.Module`. blocks: names of submodules, as in `named_modules`. score: a function of the network that
-    returns one number; the network is restored after each.
+    blocks: names of submodules, as in `named_modules`.
     """
     names = list(blocks)
 
