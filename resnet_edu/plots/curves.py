@@ -33,7 +33,12 @@ def training_curves(
     """
     part, _, what = metric.rpartition("_")
     if not part:
-        lines, styles = _both(histories, metric), _both_styles(style.line_styles(histories, colors))
+        lines = _both(histories, metric)
+        styles = {
+            f"{label}, {word}": {**pen, "linestyle": linestyle, "markerfacecolor": face}
+            for label, pen in style.line_styles(histories, colors).items()
+            for word, linestyle, face in (("training", "-", pen["color"]), ("validation", "--", "white"))
+        }
     else:
         lists = {label: getattr(history, metric, history) for label, history in histories.items()}
         lines = style.each(style.shaped, lists, "epochs")
@@ -142,14 +147,6 @@ def _both(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
         for part, word in PARTS.items()
     }
     return style.each(style.shaped, lists, "epochs")
-
-
-def _both_styles(styles: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {
-        f"{label}, {part}": {**pen, "linestyle": linestyle, "markerfacecolor": face}
-        for label, pen in styles.items()
-        for part, linestyle, face in (("training", "-", pen["color"]), ("validation", "--", "white"))
-    }
 
 
 @course_look
