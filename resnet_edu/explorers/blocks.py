@@ -1,7 +1,6 @@
 """The strength a of the skip connection in y = F(x) + a x: gradients by layer, and a short training run."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -75,8 +74,9 @@ def skip_strength(
     }
     widths = (3, 2) if train is not None else (1, 0.001)
     figure, (left, right) = core.page(3.5, 2, widths, left=0.09, right=0.98, top=0.9, bottom=0.15, wspace=0.24)
-    profile = partial(skip_profile, images, labels, seed=seed)
-    draw = core.norms_by_setting(left, profile, loc="upper right", ncols=2)
+    draw = core.norms_by_setting(
+        left, lambda **settings: skip_profile(images, labels, seed=seed, **settings), loc="upper right", ncols=2
+    )
     left.set(xlim=(0, DEPTHS[-1] + 1), ylim=(1e-28, 1e15), xlabel="layer: 1 is next to the image")
     buttons = {}
     if train is None:

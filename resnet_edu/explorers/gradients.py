@@ -1,7 +1,6 @@
 """Gradient norms by layer: of an untrained network, by its settings; of a training run, step by step."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,8 +36,9 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
         "skip": core.checkbox("skip: y = F(x) + x"),
     }
     figure, ax = core.one_panel()
-    profile = partial(gradient_profile, images, labels, seed=seed)
-    draw = core.norms_by_setting(ax, profile, loc="lower right", ncols=3)
+    draw = core.norms_by_setting(
+        ax, lambda **settings: gradient_profile(images, labels, seed=seed, **settings), loc="lower right", ncols=3
+    )
     ax.set(xlim=(0, DEPTHS[-1] + 1), xlabel=plots.FROM_IMAGE)
     ax.set_ylim(1e-46, 1e6)  # the smallest float32 is 1.4e-45: marks on the bottom line are exact zeros
     return Explorer(controls, figure, draw)
