@@ -12,8 +12,6 @@ RESNET_EDU_BUDGET names the budget and RESNET_EDU_SEED shifts every seed: two va
 cell, or set by papermill) or, where those are empty, of the environment.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import math
@@ -120,7 +118,6 @@ def claim(
     checks.choice("since", since, BUDGETS)
     number = _as_number(value)
     low, high, bounds = bounds_of(within, at_least, at_most, equals)
-    holds = low <= number <= high  # False for NaN
     if path := os.environ.get("RESNET_EDU_CLAIMS"):  # `authoring render --seeds` collects the values of this run
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps([sentence, number]) + "\n")
@@ -129,7 +126,7 @@ def claim(
     if BUDGETS.index(budget_name()) < BUDGETS.index(since):
         print(f"– {sentence}: {_written(number)} (checked from the budget '{since}' on)")
         return
-    if not holds:
+    if not low <= number <= high:  # also if it is NaN
         raise ClaimError(
             f"{sentence}: measured {_written(number)}, expected {bounds}{_recorded_range(sentence)}. If you changed "
             "something above, this is the effect of your change. If a cell was stopped or run twice, rerun the lesson "

@@ -1,7 +1,5 @@
 """The parts of every explorer: controls, a picture, `Explorer`, which connects them; untrained networks from a seed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu import checks, plots, probes
+from resnet_edu import checks, plots, probes, training
+from resnet_edu.data import Images
 from resnet_edu.lesson import put
 
 
@@ -203,6 +202,15 @@ def norms_and_loss(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[np.n
     loss.backward()
     norms.record()
     return norms.numpy()[0], float(loss.detach())
+
+
+def step_losses(net: nn.Module, images: Images, **options: Any) -> list[float]:
+    """The loss at each step of `training.fit`; the list ends where it is no longer finite."""
+    try:
+        history = training.fit(net, images, progress=False, **options)
+    except training.DivergenceError as error:
+        history = error.history
+    return [loss for loss in history.step_loss if np.isfinite(loss)]
 
 
 def first_over_last(norms: np.ndarray) -> str:

@@ -1,7 +1,5 @@
 """Which part of an image supports which class, seen from which layer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
