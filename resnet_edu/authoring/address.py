@@ -9,8 +9,6 @@ when the notebook is opened without the rest of the course, as in Colab. Colab o
 address there also gets a badge. The course itself has neither address nor badge.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

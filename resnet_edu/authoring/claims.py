@@ -9,8 +9,6 @@ the reason for a wider one:
     claim("A: loss", loss, within=(2.2, 2.4))  # wide: ln 10 = 2.303, whatever the data
 """
 
-from __future__ import annotations
-
 import ast
 import math
 import re

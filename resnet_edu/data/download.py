@@ -4,8 +4,6 @@
 lesson forever.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from urllib.parse import urlsplit

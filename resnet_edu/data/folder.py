@@ -8,8 +8,6 @@ flowers/rose/a.png
 train, val = data.from_folder("flowers", size=32, split=0.1)      # train.classes == ("daisy", "rose")
 """
 
-from __future__ import annotations
-
 from io import BytesIO
 from pathlib import Path
 

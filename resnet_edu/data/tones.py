@@ -8,8 +8,6 @@ A voice is a sum of harmonics of one pitch, with an envelope and noise. Each spe
 are random, so that neither the pitch itself nor the loudness identifies the word: only the movement of the pitch does.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

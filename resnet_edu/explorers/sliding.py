@@ -1,7 +1,5 @@
 """A convolution one position at a time: window times kernel, summed, is one number of the feature map."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

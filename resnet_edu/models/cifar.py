@@ -20,8 +20,6 @@ and sections 3.3 and 4.1 for the shortcuts; He et al. 2016, "Identity Mappings i
 1803.08494) for group and layer norm.
 """
 
-from __future__ import annotations
-
 import math
 from collections import OrderedDict
 from collections.abc import Callable

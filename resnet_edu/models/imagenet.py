@@ -18,8 +18,6 @@ is cheaper.
 Source: He et al. 2015 (arXiv 1512.03385), table 1 and figure 5, with projections where the shape changes (option B).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

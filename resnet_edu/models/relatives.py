@@ -19,8 +19,6 @@ The blocks are the papers' ideas scaled down to a lesson, not copies of their ne
 from the skeleton. Each block's docstring says what it leaves out.
 """
 
-from __future__ import annotations
-
 import inspect
 import textwrap
 from collections.abc import Callable

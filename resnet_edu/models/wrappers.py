@@ -1,7 +1,5 @@
 """Wrapped networks: torch.compile, DataParallel and DistributedDataParallel wrap a network in another module."""
 
-from __future__ import annotations
-
 import re
 
 from torch import nn

@@ -7,8 +7,6 @@
 moment leaves the last complete checkpoint. `read` loads tensors and plain values only, never code.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import pickle

@@ -1,7 +1,5 @@
 """The training loop. `fit` sets up a run; `_Run.train_epoch` is the complete training step of every lesson."""
 
-from __future__ import annotations
-
 import copy
 import math
 import os

@@ -1,7 +1,5 @@
 """The metadata of a recorded result: commit, machine and versions."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

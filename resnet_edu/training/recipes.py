@@ -7,8 +7,6 @@ with command, commit, seed, machine, versions and time; with `--norms N` also `n
 layer at each N-th step.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Sequence

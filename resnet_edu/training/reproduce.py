@@ -7,8 +7,6 @@ Each network trains in its own folder. A finished run is not repeated, a stopped
 after each one `table.md`, `results.json` and `figure6.png` are rewritten from all finished runs.
 """
 
-from __future__ import annotations
-
 import json
 import statistics
 from collections import defaultdict
