@@ -116,6 +116,6 @@ def curves(found: Sequence[Result]) -> dict[str, dict[str, training.History]]:
     """For `plots.error_curves`: one panel per kind of network, one line per depth, from the first seed of each."""
     panels: dict[str, dict[str, training.History]] = defaultdict(dict)
     for run in found:
-        title = f"{run['net']} networks"
+        title = "residual networks" if run["net"] == "resnet" else "plain networks"
         panels[title].setdefault(f"{NAMES[run['net']]}-{run['depth']}", training.History(**run["history"]))
     return dict(panels)
