@@ -227,7 +227,7 @@ def shuffling_sorts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data.Images, "batches", batches)
 
 
-no_uniform_noise = swap(torch.Tensor, "uniform_", lambda self, *args: self.zero_())
+no_uniform_noise = swap(torch.Tensor, "uniform_", lambda self, *args, **options: self.zero_())
 
 
 # --- probes of a run --------------------------------------------------------------------------------------------------
