@@ -150,9 +150,14 @@ PREMISES = [
         "forget-run: With zero_grad:",
     ),
     Premise("the optimizer forgets by itself", steps_that_forget, "forget-run: Without"),
-    Premise("all inputs are normalized", pixels_stay_normalized, "scale-claims: std of", "scale-claims: Bytes:"),
+    Premise(
+        "all inputs are normalized",
+        pixels_stay_normalized,
+        "scale-claims: standard deviation of",
+        "scale-claims: Bytes:",
+    ),
     Premise("no input is normalized", fit_with(lr=0.0), "scale-claims: better"),
-    Premise("no input is trained on", fit_with(lr=0.0, epochs=1), "scale-claims: Keeping", budget="laptop"),
+    Premise("no input is trained on", fit_with(lr=0.0, epochs=1), "scale-claims: keeping", budget="laptop"),
     Premise(
         "bytes are trained with the ordinary learning rate",
         fit_with(lr=0.05),

@@ -90,7 +90,7 @@ PREMISES = [
     Premise(
         "the probe listens to the convolutions, not to the norms after them",
         signal_of_the_convolutions,
-        "lengths-run: old directions: first over last dL/dh",
+        "lengths-run: old directions: first over last norm of dL/dh",
     ),
     Premise("no net has BatchNorm", force(norm=None), "why-run: Largest", "invariance-run"),
     Premise(

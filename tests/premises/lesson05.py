@@ -72,7 +72,7 @@ PREMISES = [
         "late-run: The control",
         "moved-run: The control",
     ),
-    Premise("nothing is clipped", no_clipping, "first-steps-run: With", budget="laptop"),
+    Premise("nothing is clipped", no_clipping, "first-steps-run: clipped steps", budget="laptop"),
     # --- the constructed network ---
     Premise(
         "tanh in place of ReLU",
@@ -88,7 +88,9 @@ PREMISES = [
     ),
     Premise("no layer is copied", no_part_of_a_state_is_loaded, "trained-run: The constructed"),
     Premise("train mode is eval mode", always_eval, "naive-run: Naive construction: train-mode"),
-    Premise("the recorder leaves out the classifier", recorder_without_the_last, "construct-run: Its convolutions"),
+    Premise(
+        "the recorder leaves out the classifier", recorder_without_the_last, "construct-run: number of convolutions"
+    ),
     Premise("every rate is 0.5", fit_with(lr=0.5), "continue-claims: Rate 0.001", budget="laptop"),
     Premise(
         "the recorder returns powers of ten", recorder_of_powers, "continue-claims: The constructed network, first"

@@ -57,8 +57,14 @@ PREMISES = [
     Premise("the recorder returns ones", recorder_of_ones, "start-run: Before training, plain-56"),
     Premise("the model ignores `residual`", plain_always, "start-run: Before training, ResNet-56"),
     # --- the five networks that the reader trains ---
-    Premise("nothing is learned", nothing_is_learned, "result-claims: ends", budget="laptop"),
-    Premise("ResNet-56 on record is plain-56", on_record(no_deep_residual_network), "result-claims: Of three"),
+    Premise(
+        "nothing is learned",
+        nothing_is_learned,
+        "result-claims: ends",
+        "result-claims: final accuracy",
+        budget="laptop",
+    ),
+    Premise("ResNet-56 on record is plain-56", on_record(no_deep_residual_network), "result-claims: out of three"),
     Premise(
         "the training images are memorized",
         together(nothing_is_learned, memorized_training_images),
