@@ -130,7 +130,7 @@ def spread(
             ax.plot(np.full(len(runs), setting * aside), runs, ".", color=pen["color"], markersize=4)
     ax.margins(y=0.08)
     if chance is not None:
-        style.mark_level(ax, chance, "chance", x=0.995)
+        style.mark_level(ax, chance)
     settings_axis(ax, np.concatenate([x for x, _ in lines.values()]), room=1.5)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(loc="best")

@@ -38,7 +38,7 @@ def landscapes(values: Mapping[str, Any], x: Any) -> Figure:
             *np.meshgrid(x, x), np.log10(table), facecolors=mpl.colormaps[COLORS](norm(table)),
             linewidth=0.3, edgecolor="#00000040", rcount=60, ccount=60, shade=False,
         )  # fmt: skip
-        surface.set(title=label, xlabel="a", ylabel="b", zlim=(low, high))
+        surface.set(title=label, xlabel="a", ylabel="b", zlabel="loss", zlim=(low, high))
         surface.set_zticks(decades, [_text(10.0**d) for d in decades])  # type: ignore[attr-defined]
         surface.view_init(elev=28, azim=-60)  # type: ignore[attr-defined]
         surface.locator_params(axis="x", nbins=5)

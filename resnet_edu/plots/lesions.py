@@ -26,10 +26,9 @@ def lesions(found: Mapping[str, Any], *, chance: float = 0.1, colors: Colors = N
         ax.vlines(blocks, scores, intact, color=color, linewidth=1)
         ax.plot(blocks, scores, linestyle="none", marker=pen["marker"], color=color, markersize=5)
         ax.axhline(intact, color=color, linewidth=1.2)
-        ax.axhline(chance, color=style.GRAY, linewidth=1.2, linestyle="--")
+        style.mark_level(ax, chance)
         across = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
         ax.annotate("whole network ", (1, intact), (0, 6), **across, **style.ON_MARKS)
-        ax.annotate("chance ", (1, chance), (0, 2), **across, **style.ON_MARKS)
         ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
         ax.set(title=label, xlabel="removed block", xlim=(0.4, len(scores) + 0.6), ylim=(0, 1.15 * top))
         ax.tick_params(labelleft=ax is axes[0])

@@ -98,11 +98,14 @@ ON_MARKS: dict[str, Any] = {
 }
 
 
-def mark_level(ax: Axes, level: float, word: str = "chance ", x: float = 1.0) -> None:
-    """Draw a thin gray horizontal line, with a word on it at its right end."""
+def mark_level(ax: Axes, level: float, word: str = "chance", x: float = 1.0) -> None:
+    """Draw a thin gray horizontal line, with a word at its right end: beside the axes or, for an x below 1, on it."""
     ax.axhline(level, color=GRAY, linewidth=1)
     across = ax.get_yaxis_transform()
-    ax.text(x, level, word, transform=across, ha="right", va="bottom", **ON_MARKS)
+    if x < 1:
+        ax.text(x, level, word, transform=across, ha="right", va="bottom", **ON_MARKS)
+    else:
+        ax.text(x, level, f" {word}", transform=across, ha="left", va="center", fontsize=9)
 
 
 # --- numbers by layer, on a log axis ----------------------------------------------------------------------------------
