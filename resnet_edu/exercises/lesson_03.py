@@ -183,9 +183,9 @@ FACTOR = Exercise(
                 symptom=raises(TypeError, "must be Tensor", call(8, 1.0).run)),
     ),
     hints=(
-        "Each entry of the gradient with respect to the layer's input sums fan_out independent terms. How does the "
-        "sum of squares over all entries of this gradient compare with that of the gradient with respect to the "
-        "layer's output?",
+        "Each entry of the gradient with respect to the layer's input sums one independent term for each output "
+        "that it feeds. How does the sum of squares over all entries of this gradient compare with that of the "
+        "gradient with respect to the layer's output?",
         "Over all entries of the layer's input, that is fan_in terms for each entry of the output. So the *squared* "
         "norm grows by a factor of fan_in times the variance of the weights, and ReLU lets half of it through.",
         "So the norm grows by the square root of fan_in times the variance, with ReLU's half under the root: "

@@ -16,7 +16,7 @@ from resnet_edu.exercises.writing import Case, Exercise, Mistake, Once, call, fi
 
 
 def path_lengths(n):
-    """[n + 1]: how many of the 2**n paths go through exactly 0, 1, ... n branches."""
+    """[n + 1]: how many of the 2**n paths go through exactly 0, 1, ..., n branches."""
     return [math.comb(n, k) for k in range(n + 1)]
 
 
