@@ -398,6 +398,11 @@ def test_windows_in_the_batch_dimension_are_all_counted():
     assert (row.multiply_adds, row.out_bytes) == (5 * 3 * 2, 5 * 2 * 4)
 
 
+def test_a_layer_that_returns_its_input_needs_no_memory_of_its_own():
+    net = nn.Sequential(nn.Linear(3, 2), nn.ReLU(inplace=True), nn.Identity(), nn.ReLU())
+    assert [row.out_bytes for row in probes.layer_table(net, torch.zeros(4, 3))] == [8, 0, 0, 8]
+
+
 def test_a_block_that_stands_in_two_places_can_be_taken_out_of_either():
     layer = nn.Linear(2, 2)
     net = nn.Sequential(layer, layer)

@@ -22,7 +22,7 @@ class Layer:
     parameters: those that the layer owns or uses directly; one that an earlier row counts is not counted again.
     multiply_adds: of convolutions and matrix products, including attention's, for one example. Nothing else is counted,
     as in published tables, and recurrent layers are not counted either. out_bytes: the size of its output in memory,
-    for one example.
+    for one example; 0 if it returns its input.
     """
 
     name: str
@@ -113,7 +113,7 @@ class _Count(TorchFunctionMode):
         count = sum(p.numel() for key, p in done.used.items() if key in self._uncounted)
         self._uncounted -= done.used.keys()
         in_shape, out_shape = (() if t is None else tuple(t.shape[1:]) for t in (x, y))
-        size = 0 if y is None else y.nbytes // self._examples
+        size = 0 if y is None or y is x else y.nbytes // self._examples
         # PyTorch counts a multiplication and an addition as two operations.
         row = Layer(name, type(layer).__name__, in_shape, out_shape, count, own // 2 // self._examples, size)
         self.table.append(row)
