@@ -29,6 +29,7 @@ from torch import nn
 
 from resnet_edu.exercises.compare import difference, same, shown
 from resnet_edu.exercises.faults import Fault, Trouble
+from resnet_edu.exercises.general import Asked, Probes, fact
 from resnet_edu.exercises.sandbox import SECONDS, SEED, Outcome, attempt, attempt_trusted, once_a_check
 
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
@@ -59,11 +60,13 @@ class Case:
     run: answer -> a number, tensor, or list, tuple or dict of these, which is compared with the reference's result.
     It may raise `Fault(slug, sentence)`.
     alone: the slug and the sentence for an answer that is wrong here, and right in all the cases that have none.
+    asked: how it was made, so that it can be asked again with other arguments.
     """
 
     words: str
     run: Callable[[Any], Any]
     alone: tuple[str, str] | None = None
+    asked: Asked | None = field(default=None, compare=False)
 
 
 class Mistake:
@@ -247,12 +250,27 @@ class Exercise:
             if kept or _changed(again, before):
                 return REMEMBERS
         run = partial(self.cases[first].run, answer)
-        if isinstance(expected[first].value, torch.Tensor) and _changed(attempt(run, seed=SEED + 1), found[first]):
+        anew = partial(self.cases[first].run, self.reference)
+        steady = isinstance(expected[first].value, torch.Tensor) or not _draws(anew)
+        if steady and _changed(attempt(run, seed=SEED + 1), found[first]):
             return RANDOM
         if len(found) < len(expected):
             return None
-        alone = [case.alone for case, *pair in zip(self.cases, found, expected, strict=True) if not _agree(*pair)]
-        return None if None in alone else alone[0]
+        trio = list(zip(self.cases, found, expected, strict=True))
+        alone = [case.alone for case, *pair in trio if not _agree(*pair)]
+        if None not in alone:
+            return alone[0]
+        probes, asked = Probes(answer, self.reference, _agree), [one for one in trio if one[0].asked]
+        for one in asked:
+            probes.asked(*one)
+        if named := probes.forgotten():
+            return named
+        probes.vary([case for case, *_ in asked])
+        wrong = [(one, right) for _, one, right in trio if not _agree(one, right)]
+        wrong += [(p.found, p.expected) for p in probes.points if p.base and not p.right]
+        told = fact([(one.value, right.value) for one, right in wrong if not (one.trouble or right.trouble)])
+        named = probes.ignored() or told or (self.cases[first].asked and (probes.condition() or probes.pair())) or None
+        return named and (named[0], named[1].replace("{name}", self.name))
 
     def _known(self, answer: Any, found: list[Outcome], first: int) -> Mistake | None:
         """The first mistake that explains everything: a symptom that shows, or an answer that agrees in all cases."""
@@ -289,6 +307,14 @@ def _agree(found: Outcome, expected: Outcome) -> bool:
 def _changed(again: Outcome, before: Outcome) -> bool:
     """Whether it is something else, as far as it can be compared; a run that takes too long says nothing."""
     return not again.hopeless and bool(attempt(lambda: _agree(before, before) and not _agree(again, before)).value)
+
+
+def _draws(code: Callable[[], Any]) -> bool:
+    """Whether the code uses torch's random numbers."""
+    with torch.random.fork_rng([]):
+        before = torch.get_rng_state()
+        code()
+        return not torch.equal(torch.get_rng_state(), before)
 
 
 def _parameters(answer: Any) -> list[str]:

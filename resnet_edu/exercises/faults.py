@@ -69,6 +69,8 @@ def told(error: BaseException) -> Trouble:
     except Exception:  # an exception may fail to say what it is
         text = ""
     text = MISFIT.sub(_in_order, text)
+    if "Float but found Double" in text or "Double but found Float" in text:
+        return Trouble("mixes-float64", "it mixes float32 and float64, such as NumPy's default.")
     kind = MemoryError if "can't allocate memory" in text else type(error)
     for known, (slug, sentence) in TOLD.items():
         if issubclass(kind, known):

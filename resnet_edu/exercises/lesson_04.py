@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from resnet_edu.exercises.general import Asked
 from resnet_edu.exercises.writing import (
     Case,
     Exercise,
@@ -210,7 +211,8 @@ def _run(answer: Any, x: Tensor, gamma: Tensor, beta: Tensor, **options: Any) ->
 def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), alone=None, **options: Any) -> Case:
     mode = "training" if options.get("training", True) else "eval"
     what = "the output of {name}" if part == "output" else f"{part} after {{name}}"
-    return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part], alone)
+    asked = Asked(lambda x: _part(part, f"x {list(x.shape)}", x, affine, **options), (x,), {}, ("x",))
+    return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part], alone, asked)
 
 
 def _gradients(answer: Any) -> list[Tensor]:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from resnet_edu.exercises.general import Asked
 from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, agrees, call, called, fits, normal, raises
 
 # --- the schedule -----------------------------------------------------------------------------------------------------
@@ -183,7 +184,8 @@ def _gradient(count, size):
             raise Fault("no-gradient", ".grad is empty afterward: backward() was not called.")
         return {"net.weight.grad": net.weight.grad.clone(), "net.bias.grad": net.bias.grad.clone()}
 
-    return Case(f"{{name}}(net, x, y, {size}) with {count} images", run)
+    asked = Asked(_gradient, (count, size), {}, ("images", "size"))
+    return Case(f"{{name}}(net, x, y, {size}) with {count} images", run, asked=asked)
 
 
 def _only_the_last(answer):

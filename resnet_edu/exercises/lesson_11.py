@@ -45,6 +45,8 @@ HIGHWAY = Exercise(
     ),
     mistakes=(
         Mistake("no-sigmoid", "Your gate is logit itself, not its sigmoid.", ("torch.sigmoid(logit)", "logit")),
+        Mistake("hard-sigmoid", "Your gate is a straight line, cut off at both ends. The sigmoid is curved.",
+                ("torch.sigmoid", "torch.nn.functional.hardsigmoid")),
         Mistake("overflows", "Your formula for the sigmoid is correct, but e to the power of 200 does not fit into "
                 "float32.", ("torch.sigmoid(logit)", "logit.exp() / (1 + logit.exp())")),
         Mistake("gates-exchanged", "Your closed gate lets f pass, and your open one lets x pass: the two factors are "
