@@ -258,8 +258,10 @@ class Exercise:
             return None
         trio = list(zip(self.cases, found, expected, strict=True))
         alone = [case.alone for case, *pair in trio if not _agree(*pair)]
-        if None not in alone:
-            return alone[0]
+        return alone[0] if None not in alone else attempt_trusted(partial(self._general, answer, trio, first)).value
+
+    def _general(self, answer: Any, trio: list[tuple[Case, Outcome, Outcome]], first: int) -> tuple[str, str] | None:
+        """What more questions show. An exception means nothing: what a learner returns may not even compare."""
         probes, asked = Probes(answer, self.reference, _agree), [one for one in trio if one[0].asked]
         for one in asked:
             probes.asked(*one)
