@@ -31,13 +31,15 @@ import urllib.request
 import warnings
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from resnet_edu import __version__
 from resnet_edu.authoring.lessons import NOTEBOOKS, ROOT, Refusal, find_lesson, find_lessons, lessons
+from resnet_edu.authoring.workbook import update
+from resnet_edu.files import check_folder
 
 FIRST_PORT = 8888  # JupyterLab's usual one; the next free one is taken
 START_TIMEOUT = 120.0  # seconds
@@ -101,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
 
     option = add(commands, "open", open_course, "open the course in JupyterLab on this machine")
     option("lesson", nargs="?", metavar="LESSON", help="number or name of the lesson (default: the contents page)")
-    option("--port", type=whole(1, 65535), help=f"default: the first free port from {FIRST_PORT} on")
+    option("--port", type=PORT, help=f"default: the first free port from {FIRST_PORT} on")
     option("--no-browser", action="store_true", help="only print the address")
     option("--folder", type=Path, help="your own copy of the lessons (default: my_course, next to the notebooks)")
     option("--published", action="store_true", help="the lessons as published, with their stored outputs")
@@ -120,35 +122,35 @@ def parser() -> argparse.ArgumentParser:
     )
     add_run_options(option, recipe="fast", out="the folder that the run writes")
     option("--net", dest="net_name", choices=("resnet", "plain"), default="resnet", help="default: resnet")
-    option("--depth", type=net_depth, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
+    option("--depth", type=DEPTH, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
     option(
         "--width",
-        type=whole(1),
+        type=COUNT,
         default=16,
         help="channels of the first stage; the later stages have 2 and 4 times as many",
     )
     option("--classes", metavar="NAME", nargs="+", default=[], help="only these classes (default: all)")
     option("--precision", choices=("fp32", "bf16", "fp16", "auto"), help="instead of the recipe's precision")
-    option("--seed", type=whole(0, 2**32 - 1), default=0, help="default: 0")
+    option("--seed", type=SEED, default=0, help="default: 0")
     option("--resume", action="store_true", help="resume from the checkpoint in DIR, if there is one")
     option("--tensorboard", action="store_true", help="also write events for TensorBoard")
     norms = "record each layer's gradient norm at every N-th step"
-    option("--norms", dest="norms_every", metavar="N", type=whole(1), default=0, help=norms)
+    option("--norms", dest="norms_every", metavar="N", type=COUNT, default=0, help=norms)
 
     option = add(
         commands, "reproduce", reproduce_table, "the paper's table and Figure 6, in as many sessions as needed"
     )
     add_run_options(option, recipe="paper", out="the folder of the runs, table and figure")
     option("--nets", choices=("resnet", "plain"), nargs="+", default=["plain", "resnet"], help="default: both")
-    option("--depths", type=net_depth, nargs="+", default=[20, 32, 44, 56], help="default: 20 32 44 56")
-    option("--seeds", type=whole(1), default=1, help="number of runs per network (default: 1)")
+    option("--depths", type=DEPTH, nargs="+", default=[20, 32, 44, 56], help="default: 20 32 44 56")
+    option("--seeds", type=COUNT, default=1, help="number of runs per network (default: 1)")
 
     authoring = commands.add_parser("authoring", help="for instructors").add_subparsers(metavar="WHAT", required=True)
     option = add(authoring, "render", render_lessons, "run lessons from top to bottom and store their outputs")
     option("names", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
     option("--budget", choices=("smoke", "laptop", "gpu"), default="laptop", help="default: laptop")
     seeds = "first record the value of each claim with N seeds"
-    option("--seeds", metavar="N", type=whole(1), default=0, help=seeds)
+    option("--seeds", metavar="N", type=COUNT, default=0, help=seeds)
     option("--record", action="store_true", help="run the long experiments whose results a lesson keeps on record")
     option = add(authoring, "check", check_lessons, "check that lessons follow the rules, without running them")
     option("names", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
@@ -181,46 +183,37 @@ def add_run_options(option: Callable[..., Any], *, recipe: str, out: str) -> Non
     option("--data", dest="data_name", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
     recipes = ("paper", "short", "fast")
     option("--recipe", dest="recipe_name", choices=recipes, default=recipe, help=f"default: {recipe}")
-    option("--epochs", type=whole(1), help="instead of the recipe's length")
-    option("--batch-size", metavar="N", type=whole(1), help="instead of the recipe's batch size")
-    option("--lr", metavar="RATE", type=positive, help="instead of the recipe's peak learning rate")
+    option("--epochs", type=COUNT, help="instead of the recipe's length")
+    option("--batch-size", metavar="N", type=COUNT, help="instead of the recipe's batch size")
+    option("--lr", metavar="RATE", type=RATE, help="instead of the recipe's peak learning rate")
     option("--device", metavar="NAME", help="cpu, cuda, cuda:1 or mps (default: an NVIDIA GPU if there is one)")
     option("--out", metavar="DIR", type=Path, required=True, help=out)
     option("--compile", action="store_true", help="torch.compile, on a GPU with CUDA graphs")
 
 
-def whole(low: int, high: int | None = None) -> Callable[[str], int]:
-    """The type of an integer option within bounds."""
+def number(kind: Callable[[str], Any], accepts: Callable[[Any], bool], wanted: str) -> Callable[[str], Any]:
+    """The type of a numeric option; argparse shows what is wanted if the value is not accepted."""
 
-    def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
-            bounds = f"from {low} on" if high is None else f"from {low} to {high}"
-            raise argparse.ArgumentTypeError(f"{text!r}: give an integer {bounds}")
-        return int(text)
+    def parse(text: str) -> Any:
+        with suppress(ValueError):
+            if accepts(value := kind(text)):
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r}: give {wanted}")
 
     return parse
 
 
-def positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a positive number, such as 0.1")
-    return value
+COUNT = number(int, lambda n: n >= 1, "an integer from 1 on")
+PORT = number(int, lambda n: 1 <= n <= 65535, "an integer from 1 to 65535")
+SEED = number(int, lambda n: 0 <= n < 2**32, "an integer from 0 to 4294967295")
+RATE = number(float, lambda x: 0 < x < math.inf, "a positive number, such as 0.1")
+DEPTH = number(int, lambda n: n >= 8 and n % 6 == 2, "6n + 2, such as 20, 32, 44, 56 or 110")
 
 
-def net_depth(text: str) -> int:
-    if not text.isdecimal() or int(text) < 8 or int(text) % 6 != 2:
-        raise argparse.ArgumentTypeError(f"{text!r}: give 6n + 2, such as 20, 32, 44, 56 or 110")
-    return int(text)
+# ---- What they do, in the same order --------------------------------------------------------------------------------
 
 
-# ---- open -----------------------------------------------------------------------------------------------------------
-
-
-def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: Path | None, published: bool) -> int:
+def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: Path | None, published: bool) -> None:
     """Start JupyterLab, print its address, and wait until it ends or Ctrl-C is pressed."""
     path = find_lesson(lesson) if lesson else lessons()[0]
     if not published:
@@ -236,19 +229,19 @@ def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: 
     # Pass the token in the environment, where other users of the machine cannot see it.
     environment = {**os.environ, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1"}
     with ExitStack() as stack:
-        if reason := no_home():
-            print(f"Your home folder is not writable ({reason}): JupyterLab gets a temporary one for this session.")
+        try:
+            check_folder(Path.home())
+        except (OSError, RuntimeError) as error:
+            print(f"Your home folder is not writable ({error}): JupyterLab gets a temporary one for this session.")
             print("It is deleted at the end, with your settings and, unless RESNET_EDU_CACHE names a folder,")
             print("the record of the exercises that you have solved.", flush=True)
             environment["HOME"] = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             environment["PYTHONUSERBASE"] = site.getuserbase()  # user-installed packages are still found
-        return serve(jupyter_command(path.parent, port), environment, address, not no_browser)
+        serve(jupyter_command(path.parent, port), environment, address, not no_browser)
 
 
 def own_copy(path: Path, folder: Path | None) -> Path:
     """The lesson in the learner's own folder, created or updated; if that is impossible, the published lesson."""
-    from resnet_edu.authoring.workbook import update
-
     target = folder or path.parents[1] / "my_course"
     try:
         messages = update(path.parent, target)
@@ -259,18 +252,7 @@ def own_copy(path: Path, folder: Path | None) -> Path:
     return target / path.name
 
 
-def no_home() -> str:
-    """Why nothing can be written into the user's home folder; "" if it can."""
-    from resnet_edu.files import check_folder
-
-    try:
-        check_folder(Path.home())
-    except (OSError, RuntimeError) as error:
-        return str(error)
-    return ""
-
-
-def serve(command: list[str], environment: dict[str, str], address: str, browser: bool) -> int:
+def serve(command: list[str], environment: dict[str, str], address: str, browser: bool) -> None:
     """Run the server until it ends or Ctrl-C is pressed."""
     server = subprocess.Popen(command, env=environment)
     try:
@@ -283,8 +265,11 @@ def serve(command: list[str], environment: dict[str, str], address: str, browser
     except KeyboardInterrupt:
         print("\nThe course is closed.", flush=True)
     finally:
-        stop(server)
-    return 0
+        server.terminate()  # does nothing once it has ended
+        try:
+            server.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            server.kill()
 
 
 def jupyter_command(folder: Path, port: int) -> list[str]:
@@ -329,27 +314,12 @@ def has_display() -> bool:
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def stop(server: subprocess.Popen[bytes]) -> None:
-    if server.poll() is None:
-        server.terminate()
-    try:
-        server.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        server.kill()
-
-
-# ---- doctor ---------------------------------------------------------------------------------------------------------
-
-
 def examine_machine() -> int:
     from resnet_edu.doctor import examine
 
     findings = examine()
     print(*findings, sep="\n")
     return int(any(finding.state == "missing" for finding in findings))
-
-
-# ---- data -----------------------------------------------------------------------------------------------------------
 
 
 def fetch_cifar10(root: Path | None) -> None:
@@ -368,8 +338,6 @@ def build_sample(root: Path | None, out: Path | None) -> None:
         folder = data.build_sample(root, out)
     print(f"The sample is in {folder}.")
 
-
-# ---- train ----------------------------------------------------------------------------------------------------------
 
 #: What torch says if it lacks something, in classes that differ by device and version, and what to do.
 REMEDIES = {
@@ -434,9 +402,6 @@ def reproduce_table(*, out: Path, seeds: int, **options: Any) -> int:
     print((out / "table.md").read_text(encoding="utf-8"))
     print(f"The table, the numbers and Figure 6 are in {out}.")
     return 0
-
-
-# ---- authoring ------------------------------------------------------------------------------------------------------
 
 
 def render_lessons(names: list[str], budget: str, seeds: int, record: bool) -> None:

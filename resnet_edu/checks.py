@@ -7,8 +7,6 @@ Everything else fails as Python and PyTorch fail. A value of the wrong kind rais
 ValueError; the message says what was given and what is possible.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Iterable

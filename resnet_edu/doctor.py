@@ -7,8 +7,6 @@ One small function per line. It returns what it found, or raises Lack: for somet
 optional (–). Any other error in a check becomes a line too, so the doctor always finishes.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

@@ -5,8 +5,6 @@
 ...     figure.savefig(file)                          # a reader sees the old figure or the new one, never half of it
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import tempfile

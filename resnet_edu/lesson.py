@@ -8,10 +8,9 @@
     claim("first and last gradient are within 100x of each other", norms.ratio(), within=(1e-2, 1e2))
 
 A lesson runs on three budgets: "smoke" (seconds, for tests), "laptop" (two cores, two minutes) and "gpu".
-Two environment variables control it: RESNET_EDU_BUDGET names the budget, RESNET_EDU_SEED shifts every seed.
+RESNET_EDU_BUDGET names the budget and RESNET_EDU_SEED shifts every seed: two variables of the notebook (in its setup
+cell, or set by papermill) or, where those are empty, of the environment.
 """
-
-from __future__ import annotations
 
 import io
 import json
@@ -25,6 +24,7 @@ from numbers import Real
 from types import SimpleNamespace
 from typing import Any
 
+import torch
 from IPython import get_ipython
 from IPython.display import DisplayHandle
 from matplotlib.figure import Figure
@@ -34,16 +34,24 @@ from resnet_edu.data import pick_device
 from resnet_edu.training.provenance import facts
 
 BUDGETS = ("smoke", "laptop", "gpu")
+torch.backends.cudnn.deterministic = True  # on a GPU, too, a lesson run again computes the same
 
 
 # --- budget and seed --------------------------------------------------------------------------------------------------
 
 
+def _setting(name: str) -> str:
+    """The notebook's variable of this name, or the environment's; "" if neither is set."""
+    shell = get_ipython()
+    in_notebook = shell.user_ns.get(name, "") if shell else ""
+    return str(in_notebook) or os.environ.get(name, "")
+
+
 def budget_name() -> str:
     """RESNET_EDU_BUDGET if it is set, else "gpu" if CUDA is available, else "laptop"."""
-    name = os.environ.get("RESNET_EDU_BUDGET") or ("gpu" if pick_device(None).type == "cuda" else "laptop")
+    name = _setting("RESNET_EDU_BUDGET") or ("gpu" if pick_device(None).type == "cuda" else "laptop")
     if name not in BUDGETS:
-        raise ValueError(f"RESNET_EDU_BUDGET={name!r}: choose one of {', '.join(BUDGETS)}, or unset it.")
+        raise ValueError(f"RESNET_EDU_BUDGET={name!r}: choose one of {', '.join(BUDGETS)}, or leave it empty.")
     return name
 
 
@@ -73,7 +81,7 @@ def budget(
 
 def seed(base: int = 0) -> int:
     """`base`, shifted by RESNET_EDU_SEED: the same lesson with other random numbers. Lessons use it for all seeds."""
-    shift = os.environ.get("RESNET_EDU_SEED") or "0"
+    shift = _setting("RESNET_EDU_SEED") or "0"
     if not shift.isdecimal():
         raise ValueError(f"RESNET_EDU_SEED={shift!r}: give an integer of at least 0.")
     return checks.whole("seed", base) + 100 * int(shift)
@@ -110,7 +118,6 @@ def claim(
     checks.choice("since", since, BUDGETS)
     number = _as_number(value)
     low, high, bounds = bounds_of(within, at_least, at_most, equals)
-    holds = low <= number <= high  # False for NaN
     if path := os.environ.get("RESNET_EDU_CLAIMS"):  # `authoring render --seeds` collects the values of this run
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps([sentence, number]) + "\n")
@@ -119,7 +126,7 @@ def claim(
     if BUDGETS.index(budget_name()) < BUDGETS.index(since):
         print(f"– {sentence}: {_written(number)} (checked from the budget '{since}' on)")
         return
-    if not holds:
+    if not low <= number <= high:  # also if it is NaN
         raise ClaimError(
             f"{sentence}: measured {_written(number)}, expected {bounds}{_recorded_range(sentence)}. If you changed "
             "something above, this is the effect of your change. If a cell was stopped or run twice, rerun the lesson "
@@ -244,6 +251,9 @@ class LivePlot:
 
     def watch(self, label: str) -> Callable[[Any], None]:
         """The callback for one network's `fit`."""
+        if self._handle is None and get_ipython() is not None:  # above the progress bar
+            self._handle = DisplayHandle()
+            self._handle.display({"text/plain": "The figure appears after the first epoch."}, raw=True)
 
         def on_epoch(history: Any) -> None:
             self.histories[label] = history

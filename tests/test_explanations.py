@@ -1,8 +1,12 @@
 """Maps over images, calibration, error bars, and the explorer of lesson 12: what is drawn is what was given."""
 
+from datetime import datetime, timezone
+from io import BytesIO
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from readable import drawn
 from samples import cifar, pictures
 from torch import nn
@@ -110,7 +114,8 @@ def test_the_map_is_the_function_s_and_the_probabilities_are_the_net_s():
 def test_the_controls_choose_image_layer_and_class():
     explorer = explorers.class_maps(net(), marked, images(), ["stem", "stage1"])
     left, middle, right = explorer.figure.axes
-    assert explorer.settings() == {"image": 1, "layer": "stage1", "label": "cat"}  # the first image's own class
+    start = {"image": 1, "layer": "stage1", "label": "cat", "own": explorer.controls["own"].value}
+    assert explorer.settings() == start  # the first image's own class
     for image, layer, label in ((1, "stem", "dog"), (3, "stage1", "bird"), (4, "stem", "cat")):
         for name, value in {"image": image, "layer": layer, "label": label}.items():
             explorer.controls[name].value = value
@@ -122,6 +127,22 @@ def test_the_controls_choose_image_layer_and_class():
         assert [bool(bar.get_hatch()) for bar in right.patches] == [k == number for k in range(3)]
         assert CLASSES[int(one.labels[0])] in left.get_title() and label in middle.get_title()
         drawn(explorer.figure)
+
+
+def test_a_picture_of_one_s_own_is_one_more_image():
+    explorer = explorers.class_maps(net(), marked, images(), ["stem"])
+    control, slider = explorer.controls["own"], explorer.controls["image"]
+    count, file = slider.max, BytesIO()
+    Image.fromarray(np.full((40, 60, 3), 200, np.uint8)).save(file, "PNG")
+    for content, expected in ((b"words", count), (file.getvalue(), count + 1)):
+        if isinstance(control.value, dict):  # ipywidgets 7
+            control.value = {"mine.png": {"metadata": {}, "content": content}}
+        else:
+            about = {"name": "mine.png", "type": "", "size": 1, "last_modified": datetime.now(timezone.utc)}
+            control.value = [{**about, "content": content}]
+        assert slider.max == expected
+    assert slider.value == count + 1 and (explorer.figure.axes[0].images[0].get_array() == 200).all()
+    assert "yours" in explorer.figure.axes[0].get_title()
 
 
 def test_an_empty_map_is_said_to_be_empty():

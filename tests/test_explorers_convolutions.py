@@ -15,6 +15,26 @@ def images():
     return Images(pictures(5, size=12).images[:, :, :, :10], torch.tensor([3, 1, 4, 1, 5]))
 
 
+# --- position by position ---------------------------------------------------------------------------------------------
+
+
+def test_each_step_shows_window_products_and_the_feature_map_so_far():
+    image = torch.arange(20.0).reshape(4, 5) ** 2
+    explorer = explorers.sliding_window(image, kernel="Laplacian", step=1)
+    expected = F.conv2d(image[None, None], torch.tensor(explorers.KERNELS["Laplacian"]).float()[None, None])[0, 0]
+    for step in (1, 4, 6):
+        explorer.controls["step"].value = step
+        row, column = divmod(step - 1, 3)
+        picture, products, sums = panels(explorer)
+        np.testing.assert_array_equal(picture, image)
+        window = image[row : row + 3, column : column + 3].numpy()
+        np.testing.assert_array_equal(products, window * np.array(explorers.KERNELS["Laplacian"]))
+        np.testing.assert_allclose(sums.flat[:step], expected.flatten()[:step])
+        assert np.isnan(sums.flat[step:]).all()
+        assert f"{products.sum():.3g}" in explorer.figure.axes[1].get_title()
+        assert [axes.patches[0].get_xy() for axes in explorer.figure.axes[::2]] == [(column - 0.5, row - 0.5)] * 2
+
+
 # --- a kernel on an image ---------------------------------------------------------------------------------------------
 
 

@@ -48,6 +48,18 @@ def test_without_it_the_machine_decides(value, monkeypatch):
     assert budget(**SETTINGS).name == "gpu"
 
 
+def test_the_notebook_s_own_variables_come_first(page, monkeypatch):
+    monkeypatch.setenv("RESNET_EDU_BUDGET", "gpu")
+    monkeypatch.setenv("RESNET_EDU_SEED", "3")
+    names = lesson.get_ipython().user_ns
+    monkeypatch.setitem(names, "RESNET_EDU_BUDGET", "smoke")
+    monkeypatch.setitem(names, "RESNET_EDU_SEED", 2)
+    assert (budget(**SETTINGS).name, seed(5)) == ("smoke", 205)
+    monkeypatch.setitem(names, "RESNET_EDU_BUDGET", "")
+    monkeypatch.setitem(names, "RESNET_EDU_SEED", "")
+    assert (budget(**SETTINGS).name, seed(5)) == ("gpu", 305)
+
+
 def test_a_gpu_without_its_own_budget_gets_the_laptop_s(monkeypatch):
     monkeypatch.setenv("RESNET_EDU_BUDGET", "gpu")
     run = budget(smoke=SETTINGS["smoke"], laptop=SETTINGS["laptop"])
@@ -267,13 +279,14 @@ def test_a_live_plot_stays_in_one_place(page):
     live = LivePlot(draw, alt="Accuracy by epoch.")
     assert page == []
     first, second = live.watch("plain"), live.watch("residual")
+    assert "image/png" not in page[0]["data"], "a line, above whatever the training prints"
     first("h1")
     second("h2")
     first("h3")
     assert drawn == [{"plain": "h1"}, {"plain": "h1", "residual": "h2"}, {"plain": "h3", "residual": "h2"}]
-    assert [output["update"] for output in page] == [False, True, True]
+    assert [output["update"] for output in page] == [False, True, True, True]
     assert len({output["transient"]["display_id"] for output in page}) == 1
-    assert all(output["metadata"]["image/png"]["alt"] == "Accuracy by epoch." for output in page)
+    assert all(output["metadata"]["image/png"]["alt"] == "Accuracy by epoch." for output in page[1:])
     other = LivePlot(draw, alt="Another.")
     other.update()
     assert page[-1]["transient"] != page[0]["transient"]

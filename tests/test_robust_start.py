@@ -81,10 +81,13 @@ def test_jupyterlab_gets_a_home_where_there_is_none(place, request, monkeypatch,
     assert Path("seen").read_text() and not Path(Path("seen").read_text()).exists()
 
 
-def test_a_home_that_can_be_written_is_left_alone(monkeypatch, tmp_path):
+def test_a_home_that_can_be_written_is_left_alone(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert cli.no_home() == ""
+    monkeypatch.setattr(cli, "jupyter_command", lambda folder, port: [sys.executable, "-c", ""])
+    monkeypatch.setattr(cli, "wait_until_it_answers", lambda server, port: None)
+    assert cli.main(["open", "--no-browser", "--published"]) == 0
+    assert "home folder" not in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 

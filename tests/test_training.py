@@ -252,6 +252,9 @@ def test_progress_ends_in_one_line_and_silence_is_silence(capfd):
     accuracy = f"training accuracy {history.train_accuracy[-1]:.3f}, validation {history.val_accuracy[-1]:.3f}"
     assert line == f"2 epochs, {sum(history.seconds):.1f} s: {accuracy}"
     assert err == ""
+    fit(linear(), epochs=2, progress="plain-20")
+    out, err = capfd.readouterr()
+    assert "plain-20:" in out and on_screen(out) == [] and err == ""
 
 
 # --- a loss that is not finite ----------------------------------------------------------------------------------------
@@ -301,7 +304,7 @@ def test_divergence_leaves_modes_and_buffers_alone(capfd):
 @pytest.mark.parametrize("every", [1, 4])
 def test_where_losses_are_read_late_the_first_bad_one_and_its_layer_are_named(monkeypatch, every):
     """As on a GPU, where three more steps have spoiled all weights by then."""
-    monkeypatch.setattr(loop, "_steps_between_reads", lambda device: every)
+    monkeypatch.setitem(loop.CHECK_EVERY, "cpu", every)
     net = nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.Dropout(0.5), nn.Linear(8, 10))
     torch.manual_seed(0)
     nn.init.normal_(net[1].weight)

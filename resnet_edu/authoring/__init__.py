@@ -13,7 +13,6 @@ Read it in this order:
     render.py       run a lesson in this Python, and save it if every cell ran
     check.py        the rules, one small function each
     claims.py       bounds that are too wide to fail
-    phrases.py      phrases that must not come back
     address.py      the course's address: Colab's badge, and the cell that installs the package
     new.py          start a lesson of your own
     keep.py         store a long run with the course

@@ -9,8 +9,6 @@ when the notebook is opened without the rest of the course, as in Colab. Colab o
 address there also gets a badge. The course itself has neither address nor badge.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -28,6 +26,8 @@ import subprocess
 import sys
 
 ADDRESS = ""  # where the course is published
+RESNET_EDU_BUDGET = ""  # "smoke", "laptop" or "gpu"; "": what suits this machine
+RESNET_EDU_SEED = ""  # a number shifts every seed
 
 if importlib.util.find_spec("resnet_edu") is None:
     here = pathlib.Path.cwd()

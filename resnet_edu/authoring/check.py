@@ -1,17 +1,13 @@
 """The rules that every lesson follows, checked on its file without running it.
 
-    from resnet_edu.authoring.check import check
-
-    for problem in check(path):
-        print(problem)          # 03_vanishing_gradients.ipynb cell [5] (norms.record()): it ends in an error. ...
+    03_vanishing_gradients.ipynb cell [5] (norms.record()): it ends in an error. Fix it, or tag it raises-exception ...
 
 A rule is a function of a notebook and its path that yields its problems. To add one, write it and put it into RULES,
-or into WARNINGS if not every lesson follows it yet. That the lessons also run, and that their claims
-hold, is checked by pytest: an unexecuted notebook passes nbval.
+or into WARNINGS if not every lesson follows it yet. That the lessons also run, and that their claims hold, is checked
+by pytest: an unexecuted notebook passes nbval.
 """
 
 import ast
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePath
@@ -22,9 +18,8 @@ from nbformat import NotebookNode
 
 from resnet_edu.authoring.address import setup_address
 from resnet_edu.authoring.claims import wide_claims
-from resnet_edu.authoring.lessons import CONTENTS, ROOT, Refusal, cell_name, read, readme_row
-from resnet_edu.authoring.normalize import KERNELSPEC, are_claims
-from resnet_edu.authoring.phrases import old_phrases
+from resnet_edu.authoring.lessons import CONTENTS, ROOT, Refusal, cell_name, minutes, read, readme_row, records
+from resnet_edu.authoring.normalize import KERNELSPEC, are_claims, statements
 
 Rule = Callable[[NotebookNode, Path], Iterable[str]]
 
@@ -49,6 +44,33 @@ def below(folder: PurePath) -> re.Pattern[str]:
 OWN_PATH = below(ROOT)
 ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 INSTALL = re.compile(r"^\s*[%!]+\s*(?:\S*python\S*\s+-m\s+)?(?:pip|conda|mamba|uv)\b", re.MULTILINE)
+
+# What has been replaced throughout the course, in text and in code, and what to write instead: standard English of the
+# field. Words match in any case, and at their boundaries.
+PHRASES = {
+    r"(gradients?|slopes?|derivatives?) by (the|each|every|its|\*)": "... with respect to ...",
+    r"as a part|a part of (the|all)|which part of": "as a fraction; a fraction of; what fraction of",
+    r"(a|one) (row|number|value|line) an? (step|channel|layer|epoch|net|network)": "one ... per ...",
+    r"the draws?": "the initialization",
+    r"trouble": "problem",
+    r"mend(s|ed|ing)?": "fix",
+    r"hand(s|ed|ing)? on": "pass on",
+    r"behind (it|an?|the|each|every) (\w+ )?(layer|convolution|BatchNorm|ReLU|activation|addition)s?": "after",
+    r"in front of": "before",
+    r"any ?more": "no longer",
+    r"anew": "again; from scratch",
+    r"whoever": "anyone who",
+    r"one should think": "you would expect",
+    r"how many times the work": "how much more work",
+    r"stands? (in|beside)": "is in; is next to",
+    r"(go|goes|going) by": "bases its answer on",
+    r"(has|have) for (itself|themselves)": "what is specific to",
+    r"wires?": "identity path; skip connection",
+    r"thought out by": "designed by",
+    r"by and by": "gradually",
+    r"(are|is) to be had": "is available",
+    r"\w*(colour|neighbour|favour|behaviour|normalis|initialis|optimis|generalis)\w*": "American spelling",
+}
 
 
 def check(path: Path) -> list[str]:
@@ -176,7 +198,7 @@ def tells_the_time_that_it_took(notebook: NotebookNode, path: Path) -> Iterator[
     """The README's last column must be the time that `render` measured, at the budget that readers have."""
     root = path.resolve().parents[1]
     try:
-        run = json.loads((root / "data" / "runs" / "lessons.json").read_text(encoding="utf-8"))[path.stem]
+        run = records(root, "lessons")[path.stem]
         seconds, budget = run["seconds"], run["budget"]
     except (OSError, ValueError, KeyError, TypeError):
         yield f"has no time in data/runs/lessons.json. {RENDER}"
@@ -193,14 +215,13 @@ def is_known_to_the_course(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if path.stem == CONTENTS:
         return
     root, lesson = path.resolve().parents[1], "\n".join(cell.source for cell in notebook.cells)
-    found = re.search(r"\*\*Time:\*\* about (\d+) minutes", lesson)
-    if not found:
+    if not minutes(lesson):
         yield "does not say how long it takes. Add **Time:** about 30 minutes, or as long as it is, to its objectives."
-    minutes = found[1] if found else r"\d+"
+    named = minutes(lesson) or r"\d+"
     rows = {
         "README.md": readme_row(path.stem).pattern,
-        "notebooks/FOR_INSTRUCTORS.md": rf"\({path.name}\) \| {minutes} \|",
-        f"notebooks/{CONTENTS}.ipynb": rf"\({path.name}\) \|.*\| {minutes} min \|",
+        "notebooks/FOR_INSTRUCTORS.md": rf"\({path.name}\) \| {named} \|",
+        f"notebooks/{CONTENTS}.ipynb": rf"\({path.name}\) \|.*\| {named} min \|",
     }
     for page, row in rows.items():
         if not (root / page).exists() or not re.search(row, (root / page).read_text(encoding="utf-8"), re.MULTILINE):
@@ -325,15 +346,11 @@ def ends_in_no_bare_call(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 def bare_call(source: str) -> str | None:
     """The name of the call in BARE whose value the cell would show, as in `ax.plot(x)` or `torch.manual_seed(0)`."""
-    try:
-        last = ast.parse(source).body[-1:]
-    except SyntaxError:  # magics, or an intended mistake
-        return None
-    if source.rstrip().endswith(";") or not last or not isinstance(last[0], ast.Expr):
-        return None
-    match last[0].value:
-        case ast.Call(func=ast.Attribute(value=owner, attr=name)) if name in BARE:
-            return None if isinstance(owner, ast.Name) and owner.id == "plots" else name  # ours return a Figure
+    match statements(source)[-1:]:
+        case [ast.Expr(ast.Call(func=ast.Attribute(value=ast.Name(id="plots"))))]:  # ours return a Figure
+            return None
+        case [ast.Expr(ast.Call(func=ast.Attribute(attr=name)))] if name in BARE and not source.rstrip().endswith(";"):
+            return name
     return None
 
 
@@ -341,6 +358,14 @@ def installs_nothing_by_magic(notebook: NotebookNode, path: Path) -> Iterator[st
     for cell, where in code_cells(notebook):
         for found in INSTALL.findall(cell.source):
             yield f"{where}: it installs with `{found}`. Put what a lesson needs into requirements.txt."
+
+
+def brings_back_no_old_phrase(notebook: NotebookNode, path: Path) -> Iterator[str]:
+    for cell in notebook.cells:
+        text = " ".join(cell.source.split())
+        for phrase, instead in PHRASES.items():
+            for found in re.finditer(rf"\b({phrase})\b", text, re.IGNORECASE):
+                yield f"says '{found[0]}' in \"{text[:40]}\". Write: {instead}."
 
 
 RULES: tuple[Rule, ...] = (
@@ -370,4 +395,4 @@ RULES: tuple[Rule, ...] = (
     ends_in_no_bare_call,
     installs_nothing_by_magic,
 )
-WARNINGS: tuple[Rule, ...] = (wide_claims, old_phrases)
+WARNINGS: tuple[Rule, ...] = (wide_claims, brings_back_no_old_phrase)

@@ -9,16 +9,15 @@ the reason for a wider one:
     claim("A: loss", loss, within=(2.2, 2.4))  # wide: ln 10 = 2.303, whatever the data
 """
 
-from __future__ import annotations
-
 import ast
-import json
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from nbformat import NotebookNode
+
+from resnet_edu.authoring.lessons import records
 
 BOUNDS = re.compile(r"^✓ (.+): \S+ \((from|at least|at most|equals) (\S+?)(?: to (\S+?))?(?:; .*)?\)$", re.MULTILINE)
 FACTOR = 3.0
@@ -48,9 +47,7 @@ def is_wide(low: float, high: float, values: Sequence[float], *, log_scale: bool
 
 def wide_claims(notebook: NotebookNode, path: Path) -> list[str]:
     """The claims whose bounds are wide without a reason; claims that were never recorded are skipped."""
-    record = path.resolve().parents[1] / "data" / "runs" / "claims.json"
-    lessons = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    values = lessons.get(path.stem, {}).get("values", {})
+    values = records(path.resolve().parents[1], "claims").get(path.stem, {}).get("values", {})
     problems = []
     for cell in notebook.cells:
         for sentence, (low, high) in bounds(cell).items():

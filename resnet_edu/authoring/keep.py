@@ -7,8 +7,6 @@ writes `data/runs/NAME.json`, which `recipes.recorded` reads, and `data/weights/
 its gradient norms (`train --norms N`), also `data/runs/NAME.npz`.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,10 +1,5 @@
 """Where the lessons are, and how to name a lesson or one of its cells.
 
-    from resnet_edu.authoring.lessons import find_lesson, lessons
-
-    lessons()                      # [.../00_start_here.ipynb, .../01_convolutional_networks.ipynb, ...]
-    find_lesson("3")               # .../03_vanishing_gradients.ipynb; also "03" or "vanishing_gradients"
-
 The lessons are in a clone of the course, next to the package. An install without a clone has none, and says so.
 """
 
@@ -39,7 +34,7 @@ def lessons(folder: Path | None = None) -> list[Path]:
 
 
 def find_lesson(name: str, folder: Path | None = None) -> Path:
-    """Find a lesson by its number ("3", "03"), its name, or its file, with or without a folder."""
+    """Find a lesson by number ("3", "03"), name ("vanishing_gradients"), or file, with or without a folder."""
     wanted = name.removesuffix(".ipynb")
     found = lessons(folder)
     for path in found:
@@ -73,6 +68,18 @@ def read(path: Path) -> Any:
         told = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise Refusal(f"{path.name} cannot be read as a notebook: {told}") from None
     return notebook
+
+
+def minutes(source: str) -> str | None:
+    """The minutes of reading that a lesson's objectives name."""
+    found = re.search(r"\*\*Time:\*\* about (\d+) minutes", source)
+    return found[1] if found else None
+
+
+def records(root: Path, name: str) -> dict[str, Any]:
+    """What `data/runs/NAME.json` holds, by lesson; nothing if there is no such file."""
+    path = root / "data" / "runs" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def readme_row(lesson: str) -> re.Pattern[str]:

@@ -5,8 +5,6 @@ figure; its premise is in `tests/premises/lesson15.py`. Replace them one by one;
 have, and `authoring check 15` says what is missing.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

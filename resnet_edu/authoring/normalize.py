@@ -1,9 +1,5 @@
 """What is kept of an executed notebook, so that the same run gives the same bytes.
 
-    from resnet_edu.authoring.normalize import normalize, to_text
-
-    path.write_text(to_text(normalize(notebook)))
-
 Sources, outputs, execution counts, cell ids and the metadata below are kept. Everything else says who ran the notebook,
 when, and in which program, and would change in every commit. One thing is added: JupyterLab and Colab fold the source
 of a cell that sets up or only checks (each needs its own metadata for that).
@@ -45,6 +41,8 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
             claims = are_claims(cell.source)
             if cell.id == "setup" or (claims and all(claims)):
                 cell.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
+            if cell.id == "setup":
+                cell.metadata["tags"] = ["parameters"]  # papermill puts its own values below this cell
             if cell.execution_count is not None:
                 count += 1
                 cell.execution_count = count
@@ -52,13 +50,17 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
     return result
 
 
-def are_claims(source: str) -> list[bool]:
-    """For each statement of a cell, whether it is a claim; empty for a cell that is not Python."""
+def statements(source: str) -> list[ast.stmt]:
+    """The statements of a cell; none if it is not Python."""
     try:
-        statements = ast.parse(source).body
+        return ast.parse(source).body
     except SyntaxError:  # magics, or an intended mistake
         return []
-    return [ast.unparse(statement).startswith("claim(") for statement in statements]
+
+
+def are_claims(source: str) -> list[bool]:
+    """For each statement of a cell, whether it is a claim."""
+    return [ast.unparse(statement).startswith("claim(") for statement in statements(source)]
 
 
 def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> list[NotebookNode]:

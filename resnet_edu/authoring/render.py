@@ -1,12 +1,7 @@
 """Run a lesson from top to bottom in this Python, and store its outputs if every cell ran.
 
-    from resnet_edu.authoring.render import render, run_notebook
-
-    render(path)                                # what `python -m resnet_edu authoring render` does
-    record_claims(path, seeds=5)                # what `authoring render --seeds 5` does first
-    run = run_notebook(path, "smoke")           # only run it: run.notebook, run.seconds, run.cell_seconds
-
-If a cell fails, the lesson is left unchanged. The time of each lesson is recorded in `data/runs/lessons.json`.
+If a cell fails, the lesson is left unchanged. The time of each lesson is recorded in `data/runs/lessons.json`, and with
+`--seeds N` the values of its claims in `data/runs/claims.json`.
 """
 
 import base64
@@ -26,7 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
-from resnet_edu.authoring.lessons import CONTENTS, ROOT, Refusal, cell_name, read, readme_row
+from resnet_edu.authoring.lessons import CONTENTS, ROOT, Refusal, cell_name, minutes, read, readme_row, records
 from resnet_edu.authoring.normalize import normalize, to_text
 from resnet_edu.files import write_atomically
 from resnet_edu.lesson import seed
@@ -165,16 +160,15 @@ def write_time(readme: Path, lesson: str, seconds: float) -> None:
 
 def write_minutes(contents: Path, lesson: Path) -> None:
     """Put the minutes of reading that the lesson names into its row on the contents page, if there is one."""
-    named = re.search(r"\*\*Time:\*\* about (\d+) minutes", lesson.read_text(encoding="utf-8"))
+    named = minutes(lesson.read_text(encoding="utf-8"))
     if named and contents.is_file():
         row = re.compile(rf"(\({lesson.name}\) \|[^|]*\| )\d+( min \|)")
-        write_atomically(contents, row.sub(rf"\g<1>{named[1]}\2", contents.read_text(encoding="utf-8")))
+        write_atomically(contents, row.sub(rf"\g<1>{named}\2", contents.read_text(encoding="utf-8")))
 
 
 def add_record(root: Path, name: str, lesson: str, values: dict[str, Any]) -> None:
     """Write the lesson's values into `data/runs/NAME.json`, keeping those of the other lessons."""
     path = root / "data" / "runs" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    lessons = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    lessons[lesson] = values
-    write_atomically(path, json.dumps(lessons, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    every = {**records(root, name), lesson: values}
+    write_atomically(path, json.dumps(every, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

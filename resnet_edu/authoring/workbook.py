@@ -1,10 +1,5 @@
 """The learner's own copy of the lessons: without outputs, which would give the answers away, and never overwritten.
 
-    from resnet_edu.authoring.workbook import update
-
-    for message in update(NOTEBOOKS, Path("my_course")):
-        print(message)
-
 The file `.versions.json` in the folder records which version of a lesson each copy was made from. An unchanged copy is
 updated with its lesson; next to a changed one, the newer version is stored under another name.
 """
@@ -30,9 +25,7 @@ def update(source: Path, target: Path) -> list[str]:
         now, known = digest(text), versions.get(lesson.name)
         if copy.exists() and known == now:
             continue
-        if (
-            copy.exists() and digest(copy.read_text(encoding="utf-8")) != known
-        ):  # edited, or not created by this function
+        if copy.exists() and digest(copy.read_text(encoding="utf-8")) != known:  # edited, or not ours
             newer = copy.with_name(f"{copy.stem}.new.ipynb")
             write_atomically(newer, text)
             messages.append(f"{copy.name} has a newer version: {newer.name}. Your copy is unchanged.")

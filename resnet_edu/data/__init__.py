@@ -33,7 +33,7 @@ import torch
 from resnet_edu import checks
 
 from .cifar10 import Arrays, read_cifar10
-from .folder import from_folder
+from .folder import from_folder, read_picture
 from .images import CLASSES, MEAN, STD, Images, channels_first, crop_and_flip, normalize, pick_device, shrink
 from .sample import build_sample, read_sample, write_sample
 from .scenes import Scenes, compose_scenes

@@ -46,10 +46,6 @@ SOURCES = (  # byte-identical copies first: the home server has answered at abou
 PATIENCE, SLOWEST = 20.0, 100_000.0
 
 
-class Damaged(ValueError):
-    """Data that does not match its checksum."""
-
-
 def check_root(root: str | Path | None) -> Path | None:
     if root is None:
         return None
@@ -59,14 +55,14 @@ def check_root(root: str | Path | None) -> Path | None:
     return folder
 
 
-# ---- Reading and verifying ------------------------------------------------------------------------------------------
+def digest(array: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def verified(arrays: Arrays) -> Arrays:
     for name, expected in SHA256.items():
-        array = np.ascontiguousarray(arrays[name])
-        if array.dtype != np.uint8 or hashlib.sha256(array.data).hexdigest() != expected:
-            raise Damaged(f"{name} does not match CIFAR-10: its SHA-256 differs")
+        if arrays[name].dtype != np.uint8 or digest(arrays[name]) != expected:
+            raise ValueError(f"{name} does not match CIFAR-10: its SHA-256 differs")
     # The bytes are right, but their shape may not be: some programs keep labels as [N, 1], or images as rows.
     return {name: array.reshape((-1, 32, 32, 3) if name[0] == "x" else -1) for name, array in arrays.items()}
 
@@ -78,9 +74,9 @@ def read_npz(path: Path) -> Arrays:
 
 def read_archive(data: bytes) -> Arrays:
     """The arrays in the official archive. A pickle can run any code, so its md5 is checked before it is opened."""
-    digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if digest != ARCHIVE_MD5:
-        raise Damaged(f"its md5 is {digest}, the official archive's is {ARCHIVE_MD5}")
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if md5 != ARCHIVE_MD5:
+        raise ValueError(f"its md5 is {md5}, the official archive's is {ARCHIVE_MD5}")
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
         train = [read_batch(archive, f"data_batch_{i}") for i in range(1, 6)]
         x_test, y_test = read_batch(archive, "test_batch")
@@ -108,9 +104,6 @@ def read_folder(folder: Path) -> Arrays | None:
         except Exception as error:  # a damaged zip, gzip, tar or pickle can raise nearly anything
             warnings.warn(f"{path} is damaged and was skipped; you can delete it: {in_one_line(error)}", stacklevel=4)
     return None
-
-
-# ---- Downloading ----------------------------------------------------------------------------------------------------
 
 
 def download() -> Arrays:
@@ -143,9 +136,6 @@ def keep(arrays: Arrays, folder: Path) -> None:
             "Set RESNET_EDU_CACHE to a writable folder with 200 MB of free space.",
             stacklevel=4,
         )
-
-
-# ---- The whole story ------------------------------------------------------------------------------------------------
 
 
 def read_cifar10(root: str | Path | None = None) -> Arrays:

@@ -1,12 +1,8 @@
 """One download into memory: complete within the time limit, or an error. Nothing is left behind.
 
-    body = fetch("https://...", patience=20.0, slowest=100_000)      # the caller verifies and saves it
-
 `torch.hub.download_url_to_file` has no timeout: a stalled server, or a host name that never resolves, would block a
 lesson forever.
 """
-
-from __future__ import annotations
 
 import threading
 import time

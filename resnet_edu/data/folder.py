@@ -8,8 +8,7 @@ flowers/rose/a.png
 train, val = data.from_folder("flowers", size=32, split=0.1)      # train.classes == ("daisy", "rose")
 """
 
-from __future__ import annotations
-
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +57,7 @@ def hidden(file: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
-def read_picture(file: Path, size: int) -> NDArray[np.uint8]:
+def read_picture(file: Path | BytesIO, size: int) -> NDArray[np.uint8]:
     """[size, size, 3]: the central square of the picture, upright and scaled. Raises ValueError if unreadable."""
     from PIL import Image, ImageOps
 
@@ -69,4 +68,5 @@ def read_picture(file: Path, size: int) -> NDArray[np.uint8]:
                 upright = Image.fromarray((np.asarray(upright) // 256).clip(0, 255).astype(np.uint8))
             return np.asarray(ImageOps.fit(upright.convert("RGB"), (size, size)))
     except Exception as error:  # a damaged file can raise nearly anything
-        raise ValueError(f"{file} cannot be read as a picture ({error}): remove it.") from error
+        name = file if isinstance(file, Path) else "The file"
+        raise ValueError(f"{name} cannot be read as a picture ({error}): remove it.") from error

@@ -60,10 +60,7 @@ def shrink(images: Tensor, size: int) -> Tensor:
 
 
 def normalize(images: Tensor) -> Tensor:
-    """uint8 [..., C, H, W] -> float32 of the same shape: mean 0 and standard deviation 1 per channel over CIFAR-10.
-
-    C is 3, or 1 for grayscale.
-    """
+    """uint8 [..., C, H, W], C 3 or 1 -> float32: mean 0 and standard deviation 1 per channel over CIFAR-10."""
     if images.dtype != torch.uint8 or images.dim() < 3 or images.shape[-3] not in (1, 3):
         raise ValueError(f"normalize takes uint8 images [..., C, H, W] with C 1 or 3, not {_described(images)}.")
     mean, std = _statistics(images.device, images.shape[-3])
@@ -222,9 +219,6 @@ class Images:
         shuffle, augment = checks.flag("shuffle", shuffle), checks.flag("augment", augment)
         return self._epoch(batch_size, shuffle, augment, _generator(seed), *shard)
 
-    def _normalized(self, images: Tensor) -> Tensor:
-        return normalize(images) if self.pixel_mean is None else (images.float() - self.pixel_mean).div_(255)
-
     def _epoch(
         self, batch_size: int, shuffle: bool, augment: bool, generator: torch.Generator, rank: int, world: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -242,7 +236,8 @@ class Images:
                 return
             batch = slice(start + rank, start + equal, world)
             picked = order[batch]
-            x = self._normalized(self.images[picked])
+            x = self.images[picked]
+            x = normalize(x) if self.pixel_mean is None else (x.float() - self.pixel_mean).div_(255)
             if augment:
                 x = crop_and_flip(x, offsets[batch], flips[batch], padding)
             yield x, self.labels[picked]

@@ -9,25 +9,22 @@ same wherever it is built. The PNG files may differ, since each release of Pillo
 what counts is the pixels. `SHA256SUMS` covers the files as shipped.
 """
 
-import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from resnet_edu import files
 
-from .cifar10 import Arrays, check_root, read_cifar10
+from .cifar10 import Arrays, check_root, digest, read_cifar10
 from .images import CLASSES
 
 FOLDER = "cifar10_sample"
 PER_CLASS = {"train": 500, "test": 100}
 COLUMNS = 25  # tiles side by side in a sheet
-
-
-# ---- Sheets ---------------------------------------------------------------------------------------------------------
 
 
 def tile(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -43,13 +40,6 @@ def untile(sheet: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4)).reshape(-1, 32, 32, 3)
 
 
-def digest(array: NDArray[np.uint8]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
-
-
-# ---- Reading --------------------------------------------------------------------------------------------------------
-
-
 def read_sample(root: str | Path | None = None) -> Arrays:
     """The sample from root/cifar10_sample if that exists, else the bundled one. Raises OSError if it is damaged."""
     from PIL import Image
@@ -60,29 +50,26 @@ def read_sample(root: str | Path | None = None) -> Arrays:
     folder = folder / FOLDER
     path = folder / "manifest.json"
     try:
-        found: dict[str, list[tuple[NDArray[np.int64], NDArray[np.uint8], int]]] = {"train": [], "test": []}
+        found: dict[str, list[tuple[NDArray[Any], ...]]] = {"train": [], "test": []}
         for sheet in json.loads(path.read_text(encoding="utf-8"))["sheets"]:
             path = folder / sheet["file"]
             with Image.open(path) as picture:
                 images = untile(np.asarray(picture.convert("RGB")))
             if digest(images) != sheet["sha256"]:
                 raise ValueError("its pixels do not match manifest.json")
-            found[sheet["part"]].append((np.array(sheet["official_index"]), images, sheet["label"]))
+            labels = np.full(len(images), sheet["label"], dtype=np.uint8)
+            found[sheet["part"]].append((np.array(sheet["official_index"]), images, labels))
         arrays: Arrays = {}
         for part, sheets in found.items():
-            order = np.concatenate([index for index, _, _ in sheets]).argsort()
-            labels = [np.full(len(index), label, dtype=np.uint8) for index, _, label in sheets]
-            arrays[f"x_{part}"] = np.concatenate([images for _, images, _ in sheets])[order]
-            arrays[f"y_{part}"] = np.concatenate(labels)[order]
+            index, images, labels = map(np.concatenate, zip(*sheets, strict=True))
+            order = index.argsort()
+            arrays[f"x_{part}"], arrays[f"y_{part}"] = images[order], labels[order]
     except Exception as error:  # a damaged PNG can raise nearly anything
         raise OSError(
             f"the bundled images cannot be read: {path}: {error}. "
             "In a clone, `git checkout -- data` restores them; otherwise reinstall the package."
         ) from error
     return arrays
-
-
-# ---- Building -------------------------------------------------------------------------------------------------------
 
 
 def build_sample(root: str | Path | None = None, out: str | Path | None = None) -> Path:
@@ -94,10 +81,7 @@ def build_sample(root: str | Path | None = None, out: str | Path | None = None) 
 
 
 def write_sample(arrays: Arrays, out: Path) -> Path:
-    """Write sheets, manifest and checksums into the folder `out`, which is created if necessary.
-
-    What the manifest says about CIFAR-10, its origin and its terms is taken from the bundled one.
-    """
+    """Write sheets, manifest and checksums into the folder `out`; origin and terms come from the bundled manifest."""
     from PIL import Image
 
     out.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,6 @@ its box. Harder, on purpose: each scene also contains a *decoy*, a square with e
 from a picture whose tiles are shuffled. It is not an object, and edges alone do not give it away.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -9,8 +9,6 @@ subject and verb whose number differs an *attractor*. The caller chooses the nou
 that never occurred in training.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -5,12 +5,14 @@
 
 Each explorer combines a pure function (settings in, numbers out; the random state is left unchanged) with `Explorer`,
 which connects controls to it. It uses only widgets common to ipywidgets 7 and 8. Without a kernel, readers see the
-picture of the first setting.
+picture of the first setting. `images`, `labels`: one batch, float [N, 3, H, W] and int64 [N]; at most 32 images of
+16 x 16 keep an explorer fast.
 
 Read it in this order:
 
     core.py            shared parts: controls, pictures, `Explorer`, which connects them, untrained networks
     convolutions.py    a kernel on a real image; activations and their derivatives; the receptive field of a stack
+    sliding.py         a kernel that slides over a few pixels, position by position
     training.py        learning rate, momentum and schedule, on a tiny network that is retrained at every change
     gradients.py       gradient norms of an untrained network by its settings, and of a training run step by step
     initialization.py  the scale of the signal in an untrained network, by the scale of its weights
@@ -47,6 +49,7 @@ from resnet_edu.explorers.lesions import lesion, lesion_answers
 from resnet_edu.explorers.pathologies import pathologies, pathology
 from resnet_edu.explorers.precision import FORMATS, precision, rounded_path, rounding_error
 from resnet_edu.explorers.relatives import block_profile, swap_block
+from resnet_edu.explorers.sliding import sliding_window
 from resnet_edu.explorers.sounds import tone_noise
 from resnet_edu.explorers.stages import block_maps, stages
 from resnet_edu.explorers.training import learning_rate, sgd_losses

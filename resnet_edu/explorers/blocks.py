@@ -1,7 +1,5 @@
 """The strength a of the skip connection in y = F(x) + a x: gradients by layer, and a short training run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from resnet_edu import data, models, plots, training
+from resnet_edu import data, models, plots
 from resnet_edu.explorers import core
 from resnet_edu.explorers.core import Explorer
 
@@ -29,10 +27,7 @@ def _skip_net(strength: float, depth: int, norm: str | None, device: torch.devic
 def skip_profile(
     images: Tensor, labels: Tensor, *, strength: float, depth: int, norm: str | None, seed: int = 0
 ) -> tuple[np.ndarray, float]:
-    """Gradient norm per weight of an untrained network with blocks F(x) + a x, and its loss: (float64 [depth], loss).
-
-    images: float [N, 3, H, W]; labels: int64 [N].
-    """
+    """Gradient norm per weight of an untrained network with blocks F(x) + a x: float64 [depth]; and its loss."""
     with core.seeded(seed, images.device):
         return core.norms_and_loss(_skip_net(strength, depth, norm, images.device), images, labels)
 
@@ -47,14 +42,8 @@ def skip_training(
     _check_enough(train, steps)
     with core.seeded(seed, train.device):
         net = _skip_net(strength, depth, norm, train.device)
-    try:
-        history = training.fit(
-            net, train[: BATCH * steps], epochs=1, batch_size=BATCH, lr=0.05, schedule="constant", seed=seed,
-            progress=False,
-        )  # fmt: skip
-    except training.DivergenceError as error:
-        history = error.history
-    return [loss for loss in history.step_loss if np.isfinite(loss)]
+    few = train[: BATCH * steps]
+    return core.step_losses(net, few, epochs=1, batch_size=BATCH, lr=0.05, schedule="constant", seed=seed)
 
 
 def _check_enough(train: data.Images, steps: int) -> None:
@@ -62,16 +51,12 @@ def _check_enough(train: data.Images, steps: int) -> None:
         raise ValueError(f"train: {steps} steps need {BATCH * steps} images; there are only {len(train)}.")
 
 
-def _running_mean(losses: list[float]) -> np.ndarray:
-    """At each step, the mean of this loss and up to 4 previous ones."""
-    return np.array([np.mean(losses[max(0, i - 4) : i + 1]) for i in range(len(losses))])
-
-
-def _ended(losses: list[float]) -> str:
+def _smooth(losses: list[float]) -> tuple[np.ndarray, str]:
+    """At each step, the mean of this loss and up to 4 previous ones; and the last of these in words."""
+    means = np.array([np.mean(losses[max(0, i - 4) : i + 1]) for i in range(len(losses))])
     if len(losses) < STEPS:
-        return "not finite"
-    last = _running_mean(losses)[-1]
-    return f"{last:.2f}" if last < 100 else f"{last:.1e}"
+        return means, "not finite"
+    return means, f"{means[-1]:.2f}" if means[-1] < 100 else f"{means[-1]:.1e}"
 
 
 @plots.course_look
@@ -80,8 +65,7 @@ def skip_strength(
 ) -> Explorer:
     """The a of y = F(x) + a x, depth and norm: their effect on an untrained network's gradient and first steps.
 
-    images, labels: one small batch (at most 32 images of 16 x 16 keep it fast). train: at least 2560 images for
-    the button that trains; without them there is no button. The previous setting stays in the plot as a gray line.
+    train: at least 2560 images for the button that trains; without them there is no button.
     """
     controls = {
         "strength": core.slider("skip strength a", 1.0, -1.0, 2.0, 0.25),
@@ -110,23 +94,23 @@ def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:
     ax.minorticks_off()
     plots.mark_level(ax, np.log(10), "guessing ")
     hint = ax.text(STEPS / 2, 3, "press the button to train", ha="center", color=plots.PALE_INK, fontsize=9)
-    curves: dict[str, list[float]] = {}
+    curves: dict[str, tuple[np.ndarray, str]] = {}
 
     def train_it(**settings: Any) -> str:
         norm = "BatchNorm" if settings["norm"] else "no norm"
         label = f"a = {settings['strength']:g}, {settings['depth']} layers, {norm}"
         curves.pop(label, None)
-        curves[label] = skip_training(train, seed=seed, **settings)
+        curves[label] = _smooth(skip_training(train, seed=seed, **settings))
         for old in list(curves)[:-KEPT]:
             del curves[old]
         hint.set_visible(False)
         for line in list(ax.lines)[1:]:
             line.remove()
-        for (name, losses), style in zip(curves.items(), plots.line_styles(curves).values(), strict=True):
-            smooth = np.minimum(_running_mean(losses), TOP)  # values above the axis run along its upper edge
-            ax.plot(np.arange(1, len(losses) + 1), smooth, label=f"{name}: {_ended(losses)}", markersize=3, **style)
+        for (name, (means, end)), style in zip(curves.items(), plots.line_styles(curves).values(), strict=True):
+            shown = np.minimum(means, TOP)  # values above the axis run along its upper edge
+            ax.plot(np.arange(1, len(means) + 1), shown, label=f"{name}: {end}", markersize=3, **style)
         ax.legend(loc="upper right", fontsize=8)
-        ended = "; ".join(f"{name}: {_ended(losses)}" for name, losses in curves.items())
+        ended = "; ".join(f"{name}: {end}" for name, (_, end) in curves.items())
         return f"Loss over {STEPS} training steps, and its final value. {ended}."
 
     return train_it

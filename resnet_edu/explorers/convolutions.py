@@ -1,7 +1,5 @@
 """A kernel on a real image; an activation and its derivative; the receptive field of a stack of convolutions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as widgets
@@ -96,12 +94,9 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
 def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) -> Explorer:
     """A kernel, chosen or typed in, applied to one of the images: image, kernel and result side by side.
 
-    images: `data.Images`, from which the slider picks one. kernel (a key of `KERNELS`), image: initial choice.
+    kernel (a key of `KERNELS`), image: initial choice.
     """
-    controls = {
-        "image": range_slider("image", image, range(len(images))),
-        "kernel": KernelFields(kernel),
-    }
+    controls = {"image": range_slider("image", image, range(len(images))), "kernel": KernelFields(kernel)}
     classes = plots.writable(images.classes)
     figure, axes = page(3.5, 3, left=0.01, right=0.99, top=0.9, bottom=0.08, wspace=0.06)
 

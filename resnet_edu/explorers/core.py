@@ -1,7 +1,5 @@
 """The parts of every explorer: controls, a picture, `Explorer`, which connects them; untrained networks from a seed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -18,7 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu import checks, plots, probes
+from resnet_edu import checks, plots, probes, training
+from resnet_edu.data import Images
 from resnet_edu.lesson import put
 
 
@@ -61,11 +60,12 @@ class Explorer:
 
     @plots.course_look
     def _press(self, action: Callable[..., str], button: Any) -> None:
-        button.disabled = True  # a second press would be queued and run again
+        text = button.description
+        button.disabled, button.description = True, f"{text} …"  # a second press would be queued and run again
         try:
             alt = action(**self.settings())
         finally:
-            button.disabled = False
+            button.disabled, button.description = False, text
             if hasattr(button, "focus"):  # since ipywidgets 8; disabling the button dropped the keyboard focus
                 button.focus()
         self._handle = put(self.figure, alt, self._handle)
@@ -113,6 +113,16 @@ def menu(text: str, options: Iterable[Any], value: Any, **more: Any) -> Any:
 
 def checkbox(text: str) -> Any:
     return widgets.Checkbox(value=False, description=text, indent=True, style=WIDE)
+
+
+def upload(text: str) -> Any:
+    """A button that opens the reader's own file, where the front end has one; see `uploaded`."""
+    return widgets.FileUpload(description=text, accept="image/*", layout={"width": "auto", "align_self": "flex-start"})
+
+
+def uploaded(value: Any) -> bytes:
+    """The last uploaded file: ipywidgets 7 has a dict of files by name, ipywidgets 8 a sequence of files."""
+    return bytes(list(value.values() if isinstance(value, Mapping) else value)[-1]["content"])
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
@@ -192,6 +202,15 @@ def norms_and_loss(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[np.n
     loss.backward()
     norms.record()
     return norms.numpy()[0], float(loss.detach())
+
+
+def step_losses(net: nn.Module, images: Images, **options: Any) -> list[float]:
+    """The loss at each step of `training.fit`; the list ends where it is no longer finite."""
+    try:
+        history = training.fit(net, images, progress=False, **options)
+    except training.DivergenceError as error:
+        history = error.history
+    return [loss for loss in history.step_loss if np.isfinite(loss)]
 
 
 def first_over_last(norms: np.ndarray) -> str:

@@ -1,7 +1,5 @@
 """A detector's threshold: which boxes remain, and how that affects precision and recall."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Gradient norms by layer: of an untrained network, by its settings; of a training run, step by step."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,10 +17,7 @@ def gradient_profile(
     images: Tensor, labels: Tensor, *, depth: int, activation: str, init: str, norm: str | None, skip: bool,
     seed: int = 0,
 ) -> tuple[np.ndarray, float]:  # fmt: skip
-    """Gradient norm of every weight of an untrained `CifarNet`, and its loss, on one batch: (float64 [depth], loss).
-
-    images: float [N, 3, H, W]; labels: int64 [N].
-    """
+    """Gradient norm of every weight of an untrained `CifarNet`, and its loss, on one batch: (float64 [depth], loss)."""
     with core.seeded(seed, images.device):
         net = models.CifarNet(depth, residual=skip, activation=activation, init=init, norm=norm).to(images.device)
         return core.norms_and_loss(net, images, labels)
@@ -30,11 +25,7 @@ def gradient_profile(
 
 @plots.course_look
 def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> Explorer:
-    """Depth, activation, initialization, norm and skip connection: how each affects an untrained network's gradient.
-
-    images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it fast); labels: int64 [N].
-    The previous setting stays in the plot as a gray line.
-    """
+    """Depth, activation, initialization, norm and skip connection: how each affects an untrained network's gradient."""
     controls = {
         "depth": core.range_slider("depth", depth, DEPTHS),
         "activation": core.menu("activation", ["relu", "tanh", "sigmoid", "gelu"], "relu"),

@@ -1,7 +1,5 @@
 """The scale of activations and gradients by layer: of an untrained network, by weight scale and norm."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -20,7 +18,6 @@ def scale_profile(
 ) -> probes.Signal:  # fmt: skip
     """Scale of the activations and of their gradients in an untrained plain network, on one batch.
 
-    images: float [N, 3, H, W]; labels: int64 [N].
     gain: the weights are normal with variance gain^2 * 2 / fan_in, so that 1 is He's initialization and
         sqrt(1/6) has the variance of PyTorch's default.
     """
@@ -37,8 +34,7 @@ def scale_profile(
 def initialization(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 20) -> Explorer:
     """Scale of the initial weights, BatchNorm, activation: how each affects the signal, forward and backward.
 
-    images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it fast); labels: int64 [N].
-    depth: of the plain network, 6n + 2. The previous setting stays in the plot as a gray line.
+    depth: of the plain network, 6n + 2.
     """
     controls = {
         "gain": log_slider("gain (1 is He's)", 1.0, GAINS, 2, ".2f"),

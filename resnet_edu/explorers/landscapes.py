@@ -1,7 +1,5 @@
 """A walk over loss landscapes: the current point, and the cross-section through it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

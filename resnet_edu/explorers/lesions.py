@@ -1,7 +1,5 @@
 """Remove blocks from trained networks, and see the accuracy that remains."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -35,8 +33,8 @@ def lesion_answers(
 def lesion(nets: Nets, images: Tensor, labels: Tensor, classes: Sequence[str]) -> Explorer:
     """Two sliders, the first block to remove and how many; accuracy and predictions of every network without them.
 
-    nets: {label: (network, the names of its blocks)}, all with the same number of blocks. images, labels: as in
-    `gradient_flow`; a few hundred small images keep it fast. classes: the ten names.
+    nets: as in `Nets`, all with the same number of blocks. images, labels: a few hundred small images keep it fast.
+    classes: the ten names.
     """
     numbers = {label: len(blocks) for label, (_, blocks) in nets.items()}
     if len(set(numbers.values())) != 1:

@@ -1,7 +1,5 @@
 """Pathology by depth: a way to build a network, a depth, and what its gradient looks like before training."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -37,9 +35,9 @@ def pathology(
 ) -> tuple[np.ndarray, float]:
     """The chosen view of an untrained `CifarNet`, and its loss on the batch.
 
-    images: float [N, 3, H, W], at least two; labels: int64 [N]. setting: a key of `SETTINGS`. view: "norms" gives the
-    gradient norm of every weight, float64 [depth]; "cosines" compares the gradient with respect to the input at
-    neighboring points of the line between the first two images, float64 [POINTS - 1], with calibrated BatchNorm.
+    setting: a key of `SETTINGS`. view: "norms" gives the gradient norm of every weight, float64 [depth]; "cosines"
+    compares the gradient with respect to the input at neighboring points of the line between the first two images,
+    float64 [POINTS - 1], with calibrated BatchNorm.
     """
     checks.choice("view", view, VIEWS.values())
     with core.seeded(seed, images.device):
@@ -54,11 +52,7 @@ def pathology(
 
 @plots.course_look
 def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> Explorer:
-    """How a network is built, how deep it is, and what to view: gradient norms by layer, or cosines along a line.
-
-    images: one small batch, float [N, 3, H, W] (at most 32 images of 16 x 16 keep it fast); labels: int64 [N].
-    The previous setting stays in the plot as a gray line as long as the view is the same.
-    """
+    """How a network is built, how deep it is, and what to view: gradient norms by layer, or cosines along a line."""
     layout = {"width": "420px"}
     controls = {
         "setting": core.menu("net", SETTINGS, next(iter(SETTINGS)), layout=layout),

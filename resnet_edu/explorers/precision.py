@@ -1,7 +1,5 @@
 """What 16 bits do to training: updates that are rounded away, and gradients too small to represent."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

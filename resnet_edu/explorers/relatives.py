@@ -1,7 +1,5 @@
 """A block in the skeleton: its code, its parameters, and the gradient along the stream of an untrained network."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ def block_profile(
 ) -> tuple[np.ndarray, int]:
     """Norm of dL/dh after every block of an untrained skeleton, and its parameter count: (float64 [2 blocks], count).
 
-    images: float [N, 3, H, W]; labels: int64 [N]. block: a key of `relatives.BLOCKS`. blocks: per stage, of two stages.
+    block: a key of `relatives.BLOCKS`. blocks: per stage, of two stages.
     """
     with seeded(seed, images.device):
         net = relatives.Skeleton(relatives.BLOCKS[block], width=width, blocks=blocks).to(images.device)
@@ -29,11 +27,7 @@ def block_profile(
 
 @plots.course_look
 def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
-    """One skeleton, eleven blocks to choose from, and how many per stage: code, parameters, gradient along the stream.
-
-    images, labels: one small batch (at most 32 images of 16 x 16 keep it fast). The previous choice stays in the plot
-    as a gray line.
-    """
+    """One skeleton, eleven blocks, and how many per stage: their code, parameters, and gradient along the stream."""
     controls = {
         "block": menu("block", relatives.BLOCKS, "residual"),
         "blocks": slider("blocks per stage", 6, *DEPTHS),

@@ -1,7 +1,5 @@
 """A word in noise: its spectrogram, and a network's prediction."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import nn

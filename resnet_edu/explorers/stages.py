@@ -1,7 +1,5 @@
 """The path of an image through a ResNet, block by block: shapes, parameters, multiply-adds, feature maps."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -46,10 +44,9 @@ def costs(net: models.ResNet, size: int) -> list[probes.Layer]:
 
 @plots.course_look
 def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position: int = 0) -> Explorer:
-    """A slider walks from the stem to the last block, another picks the image: the feature maps of each block.
+    """A slider walks from the stem (position 0) to the last block, another picks the image: each block's feature maps.
 
-    net: `models.resnet50()` or another ResNet. images: `data.Images`; one of them is enlarged to size x size pixels
-    and runs through the network once. position: the stem (0) or a block.
+    The image is enlarged to size x size pixels and runs through the network once.
     """
     rows = costs(net, size)
     controls = {

@@ -1,16 +1,14 @@
 """Learning rate, momentum and schedule: a tiny network is retrained at every change."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import torch
 from torch import nn
 
-from resnet_edu import plots, training
+from resnet_edu import plots
 from resnet_edu.data import Images
-from resnet_edu.explorers.core import Explorer, log_slider, menu, page, seeded
+from resnet_edu.explorers.core import Explorer, log_slider, menu, page, seeded, step_losses
 
 STEPS = 48
 BATCH = 64
@@ -34,17 +32,9 @@ def sgd_losses(
             nn.Flatten(), nn.LazyLinear(len(train.classes)),
         ).to(train.device)  # fmt: skip
         net(torch.zeros(1, *few.images.shape[1:], device=train.device))
-    try:
-        history = training.fit(
-            net, few, epochs=epochs, batch_size=BATCH, lr=lr, momentum=momentum, schedule=schedule,
-            weight_decay=0.0, seed=seed, progress=False,
-        )  # fmt: skip
-    except training.DivergenceError as error:
-        history = error.history
-    losses = np.full(STEPS, np.nan)
-    seen = history.step_loss[:STEPS]
-    losses[: len(seen)] = seen
-    return losses
+    how = {"epochs": epochs, "batch_size": BATCH, "lr": lr, "momentum": momentum, "schedule": schedule, "seed": seed}
+    losses = step_losses(net, few, weight_decay=0.0, **how)[:STEPS]
+    return np.array(losses + [np.nan] * (STEPS - len(losses)))
 
 
 @plots.course_look

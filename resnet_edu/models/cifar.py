@@ -3,12 +3,6 @@
 `CifarNet` is the network of He et al. 2015 for 32 x 32 images: 6n + 2 layers with weights, n blocks in each of three
 stages. Its two forms differ by one argument and have equally many parameters:
 
-    >>> from resnet_edu import models
-    >>> plain = models.CifarNet(20, residual=False)
-    >>> resid = models.CifarNet(20, residual=True)
-    >>> models.count_parameters(plain), models.count_parameters(resid)
-    (269722, 269722)
-
     part      output          convolutions        depth     n    parameters
     stem      16 x 32 x 32     1                     20     3       269,722
     stage1    16 x 32 x 32    2n                     32     5       464,154
@@ -25,8 +19,6 @@ and sections 3.3 and 4.1 for the shortcuts; He et al. 2016, "Identity Mappings i
 1603.05027) for pre-activation; Huang et al. 2016 (arXiv 1603.09382) for stochastic depth; Wu & He 2018 (arXiv
 1803.08494) for group and layer norm.
 """
-
-from __future__ import annotations
 
 import math
 from collections import OrderedDict

@@ -18,8 +18,6 @@ is cheaper.
 Source: He et al. 2015 (arXiv 1512.03385), table 1 and figure 5, with projections where the shape changes (option B).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +29,6 @@ from resnet_edu.models.cifar import conv1x1, conv3x3
 #: Output channels of a block per channel of its 3 x 3 convolution.
 EXPANSION = {"basic": 1, "bottleneck": 4}
 STEMS = ("imagenet", "cifar")
-STRIDE_ON = ("3x3", "1x1")
 
 
 class ResNetBlock(nn.Module):
@@ -45,7 +42,7 @@ class ResNetBlock(nn.Module):
     def __init__(self, in_channels: int, channels: int, stride: int = 1, *, block: str, stride_on: str = "3x3") -> None:
         super().__init__()
         checks.choice("block", block, EXPANSION)
-        checks.choice("stride_on", stride_on, STRIDE_ON)
+        checks.choice("stride_on", stride_on, ("3x3", "1x1"))
         out_channels = EXPANSION[block] * channels
         self.bottleneck = block == "bottleneck"
         if self.bottleneck:

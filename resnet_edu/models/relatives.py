@@ -19,8 +19,6 @@ The blocks are the papers' ideas scaled down to a lesson, not copies of their ne
 from the skeleton. Each block's docstring says what it leaves out.
 """
 
-from __future__ import annotations
-
 import inspect
 import textwrap
 from collections.abc import Callable
@@ -313,7 +311,6 @@ class Skeleton(nn.Module):
         states it in `.out_channels`.
     hidden: the width inside the blocks of each stage. By default, the one that gives a stage as many parameters as
         the same stage of a plain network with hidden = channels.
-
     """
 
     def __init__(

@@ -11,8 +11,6 @@
 from `data/weights/`, or downloads them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,6 +1,6 @@
 """Wrapped networks: torch.compile, DataParallel and DistributedDataParallel wrap a network in another module."""
 
-from __future__ import annotations
+import re
 
 from torch import nn
 
@@ -17,7 +17,4 @@ def bare(who: str, module: nn.Module) -> nn.Module:
 
 def clean_name(name: str) -> str:
     """A parameter's name without the prefix that torch.compile or DistributedDataParallel adds."""
-    name = name.replace("_orig_mod.", "")
-    while name.startswith("module."):
-        name = name.removeprefix("module.")
-    return name
+    return re.sub(r"^(module\.)+", "", name.replace("_orig_mod.", ""))

@@ -1,7 +1,5 @@
 """Training results by epoch, depth and learning rate; schedules, throughput, functions and their derivatives."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,11 +30,15 @@ def training_curves(
     metric: a list of the history: train_accuracy, train_loss, val_accuracy, val_loss; or "accuracy" or "loss" of
     histories with validation: two lines per network, training solid and validation dashed.
     epochs: number of epochs on the axis, for a plot that is still growing. Accuracies show `chance` as a thin line.
-    colors: see `line_styles`.
     """
     part, _, what = metric.rpartition("_")
     if not part:
-        lines, styles = _both(histories, metric), _both_styles(style.line_styles(histories, colors))
+        lines = _both(histories, metric)
+        styles = {
+            f"{label}, {word}": {**pen, "linestyle": linestyle, "markerfacecolor": face}
+            for label, pen in style.line_styles(histories, colors).items()
+            for word, linestyle, face in (("training", "-", pen["color"]), ("validation", "--", "white"))
+        }
     else:
         lists = {label: getattr(history, metric, history) for label, history in histories.items()}
         lines = style.each(style.shaped, lists, "epochs")
@@ -145,14 +147,6 @@ def _both(histories: Mapping[str, Any], metric: str) -> dict[str, np.ndarray]:
         for part, word in PARTS.items()
     }
     return style.each(style.shaped, lists, "epochs")
-
-
-def _both_styles(styles: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {
-        f"{label}, {part}": {**pen, "linestyle": linestyle, "markerfacecolor": face}
-        for label, pen in styles.items()
-        for part, linestyle, face in (("training", "-", pen["color"]), ("validation", "--", "white"))
-    }
 
 
 @course_look

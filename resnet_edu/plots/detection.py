@@ -1,7 +1,5 @@
 """Scenes with boxes or colored regions, and precision against recall."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from resnet_edu.plots import style
 from resnet_edu.plots.fonts import add_fonts, writable
+from resnet_edu.plots.images import draw_picture
 from resnet_edu.plots.style import course_look
 
 KINDS = (style.VERMILLION, style.BLUE, style.GREEN, style.PURPLE)  # one color per kind of object
@@ -33,7 +32,8 @@ def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequenc
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
     for ax, (title, (picture, corners, kinds)) in zip(axes, panels.items(), strict=False):
-        _draw_pixels(ax, title, style.color_pictures(title, picture[None])[0])
+        draw_picture(ax, style.color_pictures(title, picture[None])[0], interpolation="nearest")
+        ax.set_title(title, fontsize=9)
         for patch in box_patches(corners, kinds, classes=len(classes)):
             ax.add_patch(patch)
     handles = [
@@ -75,7 +75,7 @@ def regions(pictures: Any, masks: Mapping[str, Any], classes: Sequence[str]) -> 
     figure = Figure(figsize=(style.WIDTH, (1 + len(rows)) * side + 0.45), layout="constrained")
     grid = figure.subplots(1 + len(rows), len(pixels), squeeze=False)
     for i, picture in enumerate(pixels):
-        _draw_pixels(grid[0, i], "", picture)
+        draw_picture(grid[0, i], picture, interpolation="nearest")
         for ax, mask in zip(grid[1:, i], rows.values(), strict=True):
             ax.imshow(colors[mask[i]], interpolation="nearest")
             for k in range(len(classes)):
@@ -110,12 +110,6 @@ def draw_precision_recall(ax: Axes, curves: Mapping[str, tuple[Any, Any]]) -> No
         ax.plot(x, y, color=colors[k], linestyle=style.LINES[k], label=label, linewidth=2)
     ax.set(xlim=(0, 1.02), ylim=(0, 1.05), xlabel="recall", ylabel="precision")
     ax.legend(loc="lower left")
-
-
-def _draw_pixels(ax: Axes, title: str, pixels: np.ndarray) -> None:
-    ax.imshow(pixels.transpose(1, 2, 0), interpolation="nearest")
-    ax.set_title(title, fontsize=9)
-    style.no_ticks(ax)
 
 
 def _check_numbers(what: str, numbers: np.ndarray, most: int) -> None:

@@ -1,7 +1,5 @@
 """Evaluation of trained networks: class confusion, images with captions, sweeps, repeated runs, calibration."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from resnet_edu.plots import style
 from resnet_edu.plots.curves import by_setting, deviation, settings_axis
 from resnet_edu.plots.fonts import writable
+from resnet_edu.plots.images import draw_picture
 from resnet_edu.plots.style import Colors, course_look
 
 
@@ -34,12 +33,11 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, title: str = "") ->
     for (row, column), count in np.ndenumerate(table):
         shade = style.ink(picture.to_rgba(part[row, column]))
         ax.text(column, row, str(count), ha="center", va="center", fontsize=9, color=shade)
+    style.no_ticks(ax)
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(names)), names)
     ax.set(xlabel="predicted", ylabel="true class", title=title)
     ax.tick_params(length=0)
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
     figure.colorbar(picture, ax=ax, label="fraction of the true class", pad=0.02)
     return figure
 
@@ -62,8 +60,7 @@ def gallery(images: Any, captions: Sequence[str], *, columns: int = 8, title: st
         row, column = divmod(i, columns)
         left, top = column * cell + 0.05, head + row * (side + text + 0.08)
         ax = figure.add_axes((left / style.WIDTH, 1 - (top + side) / height, side / style.WIDTH, side / height))
-        ax.imshow(image.transpose(1, 2, 0), interpolation="nearest")
-        style.no_ticks(ax)
+        draw_picture(ax, image, interpolation="nearest")
         below = {"xycoords": "axes fraction", "xytext": (0, -3), "textcoords": "offset points"}
         ax.annotate(caption, (0.5, 0), **below, ha="center", va="top", fontsize=9, linespacing=1.15)
     if title:
@@ -119,8 +116,7 @@ def spread(
 ) -> Figure:
     """Results of several runs by a setting on a log axis: a dot per run, a line through the means, error bars.
 
-    results: {label: {setting: the result of each run}}, settings above 0. Bars show one standard deviation and need two
-    runs or more. chance: a thin line at this result.
+    results: {label: {setting: the result of each run}}, settings above 0. Bars show one standard deviation.
     """
     lines = style.each(by_setting, results)
     figure, (ax,) = style.new_figure(3.6)
@@ -145,8 +141,8 @@ def spread(
 def reliability(answers: Mapping[str, tuple[Any, Any]], *, colors: Colors = None) -> Figure:
     """Accuracy by confidence, and below it the fraction of images at it (after Guo et al. 2017, figure 1).
 
-    answers: {label: (confidence [N] from 0 to 1, right [N] of booleans)}, in ten equal intervals of confidence; one
-    without images has no point. On the dashed line a network is perfectly calibrated: accuracy equals confidence.
+    answers: {label: (confidence [N] from 0 to 1, right [N] of booleans)}. Of ten equal intervals of confidence, one
+    without images has no point.
     """
     figure = Figure(figsize=(style.WIDTH, 4.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -214,8 +210,7 @@ def small_multiples(
 def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = None, colors: Colors = None) -> Figure:
     """One row per label, in the given order: a ring per run, a dot at their mean with a bar of one standard deviation.
 
-    runs: {label: numbers >= 0 [runs]}. chance: a thin line, if given. colors: see `line_styles`; labels without a color
-    are blue.
+    runs: {label: numbers >= 0 [runs]}. chance: a thin line. Labels without a color are blue.
     """
     rows = style.each(style.shaped, runs, "runs", finite=True)
     figure, (ax,) = style.new_figure(0.9 + 0.28 * len(rows))

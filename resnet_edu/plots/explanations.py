@@ -1,7 +1,5 @@
 """Saliency maps over images: where a network is said to look."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from resnet_edu.plots.fonts import writable
+from resnet_edu.plots.images import draw_picture
 from resnet_edu.plots.style import WIDTH, color_pictures, course_look, each, no_ticks, shaped
 
 HEAT = "inferno"  # dark at 0, brighter for larger values, also in grayscale
@@ -42,8 +41,7 @@ def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] |
             if row:
                 draw_heat(ax, pixels[column], rows[label][column])
             else:
-                ax.imshow(pixels[column].transpose(1, 2, 0))
-                no_ticks(ax)
+                draw_picture(ax, pixels[column])
                 if captions:
                     ax.set_title(captions[column], fontsize=9, pad=3)
         figure.text(left - 0.01, bottom + width / height / 2, label or "image", ha="right", va="center", fontsize=9)

@@ -1,7 +1,5 @@
 """Labels in any script: set in a font on this machine that has their letters, else replaced by numbers."""
 
-from __future__ import annotations
-
 import unicodedata
 import warnings
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Gradient norms by layer and step, and which layers moved."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,8 +34,7 @@ def gradient_norms(
 ) -> Figure:
     """Norm by layer, one line per network, on a log scale; zeros, infinities and NaN are marked at its ends.
 
-    profiles: {label: norms}. Norms are a `probes.GradientNorms` (its last row is drawn) or one number per layer,
-    starting next to the image. colors: see `line_styles`.
+    profiles: {label: norms}, a `probes.GradientNorms` (its last row) or one number per layer, from the image on.
     """
     lines = style.each(style.norm_row, profiles)
     figure, (ax,) = style.new_figure(3.6)
@@ -150,7 +147,7 @@ def _draw_off_colors(ax: Axes, table: np.ndarray, options: Mapping[str, Any]) ->
 def layers_moved(moved: Mapping[str, Sequence[bool]], *, colors: Colors = None) -> Figure:
     """One row per network, one cell per layer: filled where training changed it, hatched where not a single bit moved.
 
-    moved: {label: one boolean per layer, starting next to the image}. colors: see `line_styles`.
+    moved: {label: one boolean per layer, starting next to the image}.
     """
     rows = {label: values != 0 for label, values in style.each(style.shaped, moved, "layers").items()}
     figure, (ax,) = style.new_figure(0.7 + 0.5 * len(rows))

@@ -1,7 +1,5 @@
 """Images: the data as pictures, and what a convolution turns them into."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,11 +46,10 @@ def pictures(given: Mapping[str, Any], *, columns: int = 6) -> Figure:
     return figure
 
 
-def draw_picture(ax: Axes, picture: np.ndarray) -> None:
-    """Draw one picture as in `pictures`, [H, W] or [3, H, W], on axes without ticks."""
+def draw_picture(ax: Axes, picture: np.ndarray, **look: Any) -> None:
+    """Draw one picture as in `pictures`, [H, W] or [3, H, W], on axes without ticks. look: as for `imshow`."""
     if picture.ndim == 3:
-        whole = picture.dtype == np.uint8
-        ax.imshow(picture.transpose(1, 2, 0) if whole else picture.transpose(1, 2, 0).clip(0, 1))
+        ax.imshow((picture if picture.dtype == np.uint8 else picture.clip(0, 1)).transpose(1, 2, 0), **look)
     else:
         low, high = float(picture.min()), float(picture.max())
         most = max(-low, high) or 1.0
@@ -80,14 +77,15 @@ def kernels(given: Any, *, columns: int = 8) -> Figure:
 
 
 def draw_kernel(ax: Axes, kernel: np.ndarray, most: float) -> None:
-    """One kernel, [k, k] or [3, k, k]: gray is 0, white `most`, black minus `most`."""
+    """One kernel, [k, k] or [3, k, k]: gray is 0, white `most`, black minus `most`. A NaN stays blank."""
     if kernel.ndim == 3:
         ax.imshow((0.5 + kernel / most / 2).transpose(1, 2, 0).clip(0, 1))
     else:
         picture = ax.imshow(kernel, cmap="gray", vmin=-most, vmax=most)
-        for (row, column), number in np.ndenumerate(kernel) if kernel.size <= 25 else ():
-            shade = ink(picture.to_rgba(number))
-            ax.text(column, row, f"{number:.3g}", ha="center", va="center", fontsize=8, color=shade)
+        for (row, column), number in np.ndenumerate(kernel) if kernel.size <= 49 else ():
+            if np.isfinite(number):
+                shade = ink(picture.to_rgba(number))
+                ax.text(column, row, f"{number:.3g}", ha="center", va="center", fontsize=8, color=shade)
     no_ticks(ax)
 
 

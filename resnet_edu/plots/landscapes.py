@@ -1,7 +1,5 @@
 """The loss on a plane through the weights: as a surface, and as contours."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

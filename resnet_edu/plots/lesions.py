@@ -1,7 +1,5 @@
 """What a network loses without one of its blocks; the paths its gradient took."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

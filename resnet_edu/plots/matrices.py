@@ -1,7 +1,5 @@
 """Tables: signed numbers such as Jacobians; measurements that are right or wrong."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -45,11 +43,10 @@ def checks(rows: Mapping[str, Mapping[str, tuple[str, bool]]]) -> Figure:
             shown, weight, color = (text, "normal", PALE_INK) if right else (f"✗ {text}", "bold", "black")
             ax.text(x, y, shown, ha="center", va="center", fontsize=8.5, weight=weight, color=color)
     ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(rows) - 0.5, -0.5))
+    no_ticks(ax)
     ax.set_xticks(range(len(names)), [textwrap.fill(name, 11) for name in names], fontsize=8.5)
     ax.set_yticks(range(len(rows)), list(rows), fontsize=9)
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
-    ax.spines[:].set_visible(False)
-    ax.grid(False)
     return figure
 
 

@@ -1,9 +1,7 @@
 """A network, drawn from its layer table; where its costs are; a block, drawn from its dataflow."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -30,9 +28,7 @@ def network(layers: Sequence[Any], *, title: str = "") -> Figure:
     figure, (ax,) = style.new_figure(2.6)
     tallest = max(_side(layer) for layer in boxes)
     shapes = sorted({layer.out_shape for layer in boxes}, key=lambda s: -int(np.prod(s)))
-    shades = {
-        shape: mpl.colormaps["cividis"](0.15 + 0.45 * i / max(1, len(shapes) - 1)) for i, shape in enumerate(shapes)
-    }
+    shades = dict(zip(shapes, mpl.colormaps["cividis"](np.linspace(0.15, 0.6, len(shapes))), strict=True))
     for x, layer in enumerate(boxes):
         height = max(0.06, _side(layer) / tallest)
         ax.add_patch(Rectangle((x + 0.12, -height / 2), 0.76, height, facecolor=shades[layer.out_shape], linewidth=0))
@@ -89,7 +85,7 @@ class _Detour:
     start: int
     end: int
     via: tuple[int, ...]
-    y: float = 0.0
+    y: float
 
 
 @course_look
@@ -135,23 +131,19 @@ def _detours(steps: Sequence[Any], main: list[int]) -> list[_Detour]:
             while source not in column:
                 via = (source, *via)
                 source = max(steps[source].sources, default=-1)
-            found.append(_Detour(column[source], column[step], via))
-    found.sort(key=lambda d: (d.end - d.start, len(d.via)))
+            found.append((column[source], column[step], via))
     y, placed = 0.28, []
-    for detour in found:
-        y += 0.72 if detour.via else 0.3
-        placed.append(replace(detour, y=y))
-        y += 0.22 if detour.via else 0.0
+    for start, end, via in sorted(found, key=lambda way: (way[1] - way[0], len(way[2]))):
+        y += 0.72 if via else 0.3
+        placed.append(_Detour(start, end, via, y))
+        y += 0.22 if via else 0.0
     return placed
 
 
 def _draw_block(ax: Axes, steps: Sequence[Any], main: list[int], detours: list[_Detour], fontsize: float) -> None:
     end = len(main) + 1
-    reach = [
-        0.12,
-        *(0.17 if steps[i].kind == "add" else 0.42 for i in main),
-        0.15,
-    ]  # from a column's center to its edge
+    # From a column's center to its edge.
+    reach = [0.12, *(0.17 if steps[i].kind == "add" else 0.42 for i in main), 0.15]
     for k in range(end):
         _arrow(ax, (k + reach[k], 0), (k + 1 - reach[k + 1], 0), style.GRAY)
     for x, letter in ((0, "$x$"), (end, "$y$")):

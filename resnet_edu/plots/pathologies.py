@@ -1,7 +1,5 @@
 """What is wrong with a network, seen from inside: agreement of gradients at nearby points, and profiles to diagnose."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The scale of activations and gradients by layer, the size of updates by step, and the health of units."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -118,8 +116,7 @@ def _with_predicted(
 
 
 def _pair(label: str, profile: Any) -> tuple[np.ndarray, np.ndarray]:
-    both = (profile.activation, profile.gradient) if hasattr(profile, "activation") else profile
-    activation, gradient = both
+    activation, gradient = (profile.activation, profile.gradient) if hasattr(profile, "activation") else profile
     return style.shaped(label, activation, "layers"), style.shaped(label, gradient, "layers")
 
 

@@ -1,7 +1,5 @@
 """What all figures share: colors, look, line styles, marks for values off a log axis, and checks of the data."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -63,11 +61,7 @@ def color_of(label: str, colors: Colors = None) -> str | None:
 
 
 def line_styles(labels: Iterable[str], colors: Colors = None) -> dict[str, dict[str, Any]]:
-    """Color, line and marker of each label.
-
-    Labels that start with "plain" are vermillion, those that start with "residual" or "ResNet" are blue, the others
-    take the remaining colors in turn; `colors` takes precedence.
-    """
+    """Color, line and marker of each label; those without a color of their own take the remaining colors in turn."""
     styles: dict[str, dict[str, Any]] = {}
     seen: dict[str, int] = {}
     others = itertools.cycle(OTHERS)

@@ -25,8 +25,6 @@ building and running blocks.
 | overwritten outputs | layer outputs that were modified by the time the block returns | 0 |
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The path of the data through a block: each step that ran, its inputs, and the size of its output."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

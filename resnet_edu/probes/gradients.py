@@ -1,7 +1,5 @@
 """Gradients of the loss with respect to the weights, step by step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -9,7 +7,7 @@ import torch
 from torch import nn
 
 from resnet_edu import checks
-from resnet_edu.probes.norms import norm_dtype, true_norms
+from resnet_edu.probes.norms import true_norms
 from resnet_edu.probes.recorder import Params, Recorder
 
 
@@ -42,7 +40,7 @@ class GradientNorms(Recorder):
         gradients = [weight.grad() for weight in self._weights]
         device = self._weights[0].parameter.device
         norms = iter(true_norms([g for g in gradients if g is not None]))
-        missing = torch.full((), torch.nan, dtype=norm_dtype(device), device=device)
+        missing = torch.full((), torch.nan, device=device)  # stacked, it takes the dtype of the norms
         self._rows.append(torch.stack([missing if g is None else next(norms).to(device) for g in gradients]))
 
     def on_gradients(self, step: int) -> None:

@@ -1,7 +1,5 @@
 """Units that pass no gradient: saturated and dead units."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,19 +12,12 @@ from resnet_edu.probes.state import as_it_was, listening, numbered, unwrapped
 
 #: Elementwise activations, and the largest derivative of each.
 STEEPEST: dict[type[nn.Module], float] = {
-    nn.ReLU: 1.0,
-    nn.ReLU6: 1.0,
-    nn.LeakyReLU: 1.0,
-    nn.PReLU: 1.0,
-    nn.ELU: 1.0,
+    **dict.fromkeys((nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.Softplus, nn.Tanh, nn.Hardtanh), 1.0),
     nn.SELU: 1.7581,
     nn.GELU: 1.1289,
     nn.SiLU: 1.0998,
     nn.Mish: 1.0885,
     nn.Hardswish: 1.5,
-    nn.Softplus: 1.0,
-    nn.Tanh: 1.0,
-    nn.Hardtanh: 1.0,
     nn.Sigmoid: 0.25,
     nn.Hardsigmoid: 1 / 6,
 }
@@ -51,7 +42,6 @@ class UnitHealth:
 def unit_health(module: nn.Module, batch: Tensor, *, unit_dim: int = 1) -> UnitHealth:
     """Return the fractions of saturated entries and of dead units of every activation module, on one batch.
 
-    batch: one input batch, such as float images [N, C, H, W].
     unit_dim: the dimension of an activation that indexes units: 1 for [N, C, H, W] and [N, F], -1 for [N, T, F].
 
     An entry is saturated where the derivative is at most 5 % of its maximum. Only activations that are modules are

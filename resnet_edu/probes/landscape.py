@@ -7,8 +7,6 @@
 Li, Xu, Taylor, Studer, Goldstein: "Visualizing the Loss Landscape of Neural Nets", arXiv 1712.09913.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -51,9 +49,8 @@ def direction(module: nn.Module, *, seed: int = 0, normalize: str | None = "filt
 def landscape(module: nn.Module, score: Score, directions: Sequence[Direction], x: Iterable[float]) -> np.ndarray:
     """The score at weights + a * directions[0] (+ b * directions[1]), for every a and b in `x`.
 
-    Returns float64 [len(x)] for one direction; [len(x), len(x)] for two, a row for each b.
-    score: a function of the network that returns one number; it runs in the network's current mode. The network is
-    restored bit for bit after each.
+    Returns float64 [len(x)] for one direction; [len(x), len(x)] for two, a row for each b. The network keeps its mode,
+    and is restored bit for bit after each.
     """
     steps = list(x)
 

@@ -1,7 +1,5 @@
 """The layers of a network as a table: names, kinds, shapes, parameters, multiply-adds, memory."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby

@@ -6,8 +6,6 @@
 `without` and `reordered` change a network within a `with` block; `lesions` removes one block at a time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +52,7 @@ class PassOn(nn.Module):
             return x
         return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, channels))
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PassOn:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
         """Moving the network, as with `net.to(device)`, moves the block, too: it is still needed for the shape."""
         self._shape_of[0]._apply(fn, recurse)
         return super()._apply(fn, recurse)
@@ -77,8 +75,7 @@ class PassOn(nn.Module):
 def lesions(module: nn.Module, blocks: Iterable[str], score: Score) -> Lesions:
     """Score the network without each of the `blocks`, one at a time (Veit et al. 2016, 1605.06431, section 4.1).
 
-    module: any `nn.Module`. blocks: names of submodules, as in `named_modules`. score: a function of the network that
-    returns one number; the network is restored after each.
+    blocks: names of submodules, as in `named_modules`.
     """
     names = list(blocks)
 

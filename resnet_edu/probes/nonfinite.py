@@ -1,7 +1,5 @@
 """Where a NaN or an infinity first appears."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

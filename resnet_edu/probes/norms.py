@@ -1,7 +1,5 @@
 """L2 norms that do not underflow: correct even for entries of 1e-24."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -11,13 +9,9 @@ def true_norms(tensors: list[Tensor]) -> list[Tensor]:
     dense = [t.coalesce().values() if t.is_sparse else t for t in tensors]
     if not dense:
         return []
-    if any(t.device.type == "mps" for t in dense):
+    if any(t.device.type == "mps" for t in dense):  # Apple's GPUs have no float64
         return [scaled_norm(t) for t in dense]
     return list(torch._foreach_norm(dense, 2, dtype=torch.float64))
-
-
-def norm_dtype(device: torch.device) -> torch.dtype:
-    return torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
 
 
 def scaled_norm(x: Tensor) -> Tensor:

@@ -4,8 +4,6 @@ A part wrapped by `torch.compile` counts as the part itself. A layer whose weigh
 (`torch.nn.utils.parametrizations`) counts as one layer, whatever computes its weight.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,14 +25,10 @@ def parts(module: nn.Module, *, every_name: bool = False) -> Iterator[tuple[str,
 
 def named(module: nn.Module, names: Iterable[str]) -> dict[str, nn.Module]:
     """The parts with these names, each once."""
-    known, found = dict(parts(module, every_name=True)), {}
-    for name in names:
-        if name not in known:
-            raise ValueError(
-                f"{name!r} is not a submodule of {type(module).__name__}: give names from named_modules()."
-            )
-        found[name] = known[name]
-    return found
+    known, names = dict(parts(module, every_name=True)), list(names)
+    if odd := [name for name in names if name not in known]:
+        raise ValueError(f"{odd[0]!r} is not a submodule of {type(module).__name__}: give names from named_modules().")
+    return {name: known[name] for name in names}
 
 
 def is_leaf(part: nn.Module) -> bool:

@@ -11,8 +11,6 @@ is the number of branches on it.
 Veit, Wilber, Belongie: "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", arXiv 1605.06431.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

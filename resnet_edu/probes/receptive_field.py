@@ -1,7 +1,5 @@
 """The receptive field: which pixels can change one output, measured by autograd and by the formula."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +13,7 @@ from resnet_edu.probes.state import as_it_was, differentiable, ready, unwrapped
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """The pixels of the input that can change the center of the output.
-
-    influence: float64, one number per pixel, [H, W] for images: RMS of the output's gradient with respect to it.
-    """
+    """influence: float64, one number per pixel, [H, W] for images: RMS of the output's gradient with respect to it."""
 
     influence: np.ndarray
 
@@ -69,7 +64,6 @@ def receptive_field_formula(layers: Iterable[Sequence[int]]) -> int:
     """Side length, in input pixels, of the receptive field of a sequence of convolutions and poolings.
 
     layers: (kernel, stride) or (kernel, stride, dilation) of each one, starting next to the image.
-    Each adds dilation * (kernel - 1) steps; a step is as many pixels as the product of all the strides before it.
     """
     side, step = 1, 1
     for layer in layers:

@@ -1,7 +1,5 @@
 """Base class of the probes that follow a training run: one row per step, one number per weight, on the device."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Does the gradient with respect to the input agree at nearby points? (Balduzzi et al. 2017, 1702.08591)"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Activations, and the gradient of the loss with respect to them, layer by layer on one batch."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -41,9 +39,8 @@ def signal(
     """The scale of each layer's output h and of dL/dh, for every layer that has a weight of two or more dimensions.
 
     layers: names of modules to measure instead, such as the blocks of a network.
-    batch: one input batch, such as float images [N, C, H, W]. labels: int64 [N], given to `loss_fn(output, labels)`.
-    Without labels, cross-entropy gets dummy labels 0, 1, 2, ... (an untrained network has no preference), and any
-    other loss is called as `loss_fn(output)`.
+    labels: int64 [N], given to `loss_fn(output, labels)`. Without labels, cross-entropy gets dummy labels 0, 1, 2, ...
+    (an untrained network has no preference), and any other loss is called as `loss_fn(output)`.
 
     The pass runs in train mode, as in training: BatchNorm uses the batch. In-place ReLU and `+=` do no harm: the node
     in the graph is kept, not the tensor.

@@ -1,7 +1,5 @@
 """How a probe runs a network and leaves it unchanged: hooks, modes, statistics, weights, random state."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -116,25 +114,19 @@ def listening(
 
 
 @contextmanager
-def _as_written(module: nn.Module) -> Iterator[None]:
-    """Run compiled modules uncompiled, so that hooks fire. Restore the random state."""
-    devices = sorted({p.device.index or 0 for p in module.parameters() if p.device.type == "cuda"})
-    # If dynamo was never imported, nothing is compiled, and importing it takes a second.
-    uncompiled = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
-    with torch.random.fork_rng(devices=devices), uncompiled:
-        yield
-
-
-@contextmanager
 def as_it_was(module: nn.Module) -> Iterator[None]:
     """Restore train/eval modes, buffers (BatchNorm's running statistics) and random state, even after an error.
 
-    The network runs on copies of its buffers, so that a graph built here never changes later.
+    The network runs on copies of its buffers, so that a graph built here never changes later; compiled parts run
+    uncompiled, so that hooks fire.
     """
     modes = [(m, m.training) for m in module.modules()]
     buffers = [(m, name, b) for m in module.modules() for name, b in m.named_buffers(recurse=False)]
     copies = {id(b): b.clone() for _, _, b in buffers}  # a shared buffer has one copy
-    with _as_written(module):
+    devices = sorted({p.device.index or 0 for p in module.parameters() if p.device.type == "cuda"})
+    # If dynamo was never imported, nothing is compiled, and importing it takes a second.
+    uncompiled = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+    with torch.random.fork_rng(devices=devices), uncompiled:
         try:
             for m, name, b in buffers:
                 m._buffers[name] = copies[id(b)]

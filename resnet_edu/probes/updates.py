@@ -1,7 +1,5 @@
 """How far each step moves a weight, compared with its size."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -12,9 +10,7 @@ from resnet_edu.probes.recorder import Recorder
 class UpdateRatio(Recorder):
     """Records |w_after - w_before| / |w_before| of every weight, one row per step: the update-to-weight ratio.
 
-    module, params: as for `GradientNorms`.
-
-    In your own loop, around the optimizer's step; in `training.fit`, as a callback:
+    module, params: as for `GradientNorms`. In your own loop and, as a callback, in `training.fit`:
 
         ratios.start()
         optimizer.step()

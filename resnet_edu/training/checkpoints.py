@@ -1,16 +1,11 @@
 """Checkpoints: a training run as an atomically written file, from which it resumes bit for bit.
 
-    >>> from resnet_edu import data, models, training
-    >>> train, test = data.load("sample", size=16)
-    >>> net = models.CifarNet(20, residual=True)
     >>> training.fit(net, train, epochs=30, checkpoint="run/checkpoint.pt")            # written after every epoch
     >>> training.fit(net, train, epochs=30, checkpoint="run/checkpoint.pt", resume=True)   # continues where it stopped
 
 `write` makes a new file next to the old one, waits until it is on disk, and then renames it: a run killed at any
 moment leaves the last complete checkpoint. `read` loads tensors and plain values only, never code.
 """
-
-from __future__ import annotations
 
 import io
 import os

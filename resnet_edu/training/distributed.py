@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from types import TracebackType
 
 import torch
 import torch.distributed as dist
@@ -58,9 +57,7 @@ class ProcessGroup(Ranks):
         dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             dist.barrier()  # a process that left first could end the connections of one that still works
         dist.destroy_process_group()

@@ -1,7 +1,5 @@
 """The training loop. `fit` sets up a run; `_Run.train_epoch` is the complete training step of every lesson."""
 
-from __future__ import annotations
-
 import copy
 import math
 import os
@@ -32,6 +30,9 @@ from resnet_edu.training.precision import choose_precision, laid_out, precision_
 from resnet_edu.training.schedules import Schedule, name_of
 from resnet_edu.training.settings import Settings, check_checkpoint, check_images, check_logits, check_pair
 
+#: After how many steps the losses are read; on accelerators 50, as reading forces a sync.
+CHECK_EVERY = {"cpu": 1}
+
 
 def after_interrupt(history: History, epochs: int) -> None:
     """Called after a run was interrupted, before `fit` returns. A lesson replaces it to end the cell, too."""
@@ -56,7 +57,7 @@ def fit(
     precision: str = "fp32",
     seed: int = 0,
     callbacks: Iterable[Callback] = (),
-    progress: bool = True,
+    progress: bool | str = True,
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | None = None,
     max_steps: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -70,7 +71,8 @@ def fit(
     "paper", "constant", or a function `(step, total_steps) -> factor`. `augment` crops and flips. `precision` is
     "fp32", "tf32", "bf16", "fp16" or "auto", the fastest that the device supports in hardware. `seed` controls the
     order of the images, augmentation and dropout: on a CPU, the same seed gives the same history. `max_steps` ends the
-    run (and its schedule) after this many steps. A last batch of a single image is dropped.
+    run (and its schedule) after this many steps. A last batch of a single image is dropped. `progress` shows a bar with
+    the time left, and prints a summary; a name, such as "plain-20", shows the bar only, with the name in front of it.
 
     `optimizer` is a function of the parameters, such as `torch.optim.AdamW`. It uses its own settings (`momentum` and
     `weight_decay` apply to SGD only) and its own learning rate, unless `lr` is given; the schedule multiplies it.
@@ -88,11 +90,12 @@ def fit(
         weight_decay=weight_decay, augment=augment, seed=seed, max_steps=max_steps, compile=compile,
         precision=precision_name(precision, train.images.device),  # "auto" may mean another one on the next machine
     )  # fmt: skip
-    checks.flag("progress", progress)
+    name = progress if isinstance(progress, str) else None
+    show = name is not None or checks.flag("progress", progress)
     path = check_checkpoint(checkpoint, resume)
     run = _Run(net, train, val, settings, schedules.choose(schedule), Callbacks(callbacks), ranks or Ranks())
     run.make_optimizer(optimizer, None if isinstance(lr, _Default) else settings.lr)
-    bar = tqdm(total=run.total, disable=not progress, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
+    bar = tqdm(desc=name, total=run.total, disable=not show, leave=False, file=sys.stdout, unit="step", mininterval=0.5)
     with bar, _modes_restored(net), torch.random.fork_rng(devices=run.cuda), tf32(settings.precision == "tf32"):
         run.seed(settings.seed)
         run.start(path if resume else None)
@@ -106,7 +109,7 @@ def fit(
             run.history.interrupted = True
         finally:
             run.add_unfinished_epoch()
-    if progress:
+    if show and name is None:
         print(run.history.summary(run.epochs))
     if run.history.interrupted:
         after_interrupt(run.history, run.epochs)
@@ -144,7 +147,7 @@ class _Run:
         if settings.max_steps is not None:
             self.total = min(self.total, settings.max_steps)
         self.epochs = math.ceil(self.total / len(self.sizes))
-        self.check_every = _steps_between_reads(self.device)
+        self.check_every = CHECK_EVERY.get(self.device.type, 50)
         self.history, self.losses, self.started = History(), list[Tensor](), 0.0
 
     def seed(self, value: int) -> None:
@@ -330,8 +333,6 @@ def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ra
 def predict(net: nn.Module, images: Images, *, batch_size: int = 500) -> Tensor:
     """Probabilities float32 [N, classes], in the order of the images: the softmax of `net`'s logits in eval mode.
 
-    The network's modes are restored. Raises TypeError or ValueError for a wrong network, images or output.
-
     >>> confidence, guess = predict(net, test).max(1)
     """
     return _logits(checks.module("predict", net), check_images("images", images), batch_size).softmax(1)
@@ -361,11 +362,6 @@ def _modes_restored(net: nn.Module) -> Iterator[None]:
     finally:
         for m, training in modes:
             m.training = training
-
-
-def _steps_between_reads(device: torch.device) -> int:
-    """How often to read the loss: on an accelerator, reading forces a sync."""
-    return 1 if device.type == "cpu" else 50
 
 
 # --- several processes ------------------------------------------------------------------------------------------------

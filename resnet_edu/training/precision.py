@@ -1,7 +1,5 @@
 """The arithmetic of a run: which floating-point type, and the memory format of the images."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,12 +1,11 @@
 """The metadata of a recorded result: commit, machine and versions."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,11 @@ def facts(device: torch.device | None = None) -> dict[str, Any]:
     machine = f"{processor()}, {os.cpu_count()} cores"
     if device is not None and device.type == "cuda":
         machine = f"{torch.cuda.get_device_name(device)}; {machine}"
-    return {"commit": commit(Path(__file__).parent), "machine": machine, "versions": versions()}
-
-
-def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # the package runs without JupyterLab
-            continue
-    return found
+        with suppress(PackageNotFoundError):  # the package runs without JupyterLab
+            versions[name] = version(name)
+    return {"commit": commit(Path(__file__).parent), "machine": machine, "versions": versions}
 
 
 def commit(folder: Path) -> str:

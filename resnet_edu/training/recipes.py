@@ -7,8 +7,6 @@ with command, commit, seed, machine, versions and time; with `--norms N` also `n
 layer at each N-th step.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -128,7 +126,13 @@ def train(
     net = models.CifarNet(depth, residual=net_name == "resnet", width=width, num_classes=len(train_images.classes))
     wrapped = net if group is None else group.wrap(net)
 
+    callbacks: list[Any] = [print_epoch] if first else []
     norms = probes.GradientNorms(wrapped, every=norms_every) if norms_every and first else None
+    if norms is not None:
+        callbacks.append(norms)
+    if tensorboard and first:
+        last = probes.GradientNorms(wrapped)
+        callbacks += [last, TensorBoard(out / "tensorboard", last)]
     started_from = provenance.facts(train_images.device)
     history = training.fit(
         wrapped,
@@ -139,7 +143,7 @@ def train(
         seed=seed,
         checkpoint=out / "checkpoint.pt",
         resume=resume,
-        callbacks=watchers(wrapped, norms, out / "tensorboard" if tensorboard else None) if first else (),
+        callbacks=callbacks,
         progress=first and sys.stdout.isatty(),
         ranks=group,
         compile=compile,
@@ -152,17 +156,6 @@ def train(
         asked["processes"] = 1 if group is None else group.world
         write_run(out, net, norms, record(net, train_images, history, out, **asked))
     return history
-
-
-def watchers(net: nn.Module, norms: probes.GradientNorms | None, events: Path | None) -> list[Any]:
-    """The callbacks of the process that writes: a line per epoch, the recorded norms, TensorBoard's `events`."""
-    callbacks: list[Any] = [print_epoch]
-    if norms is not None:
-        callbacks.append(norms)
-    if events is not None:
-        last = probes.GradientNorms(net)
-        callbacks += [last, TensorBoard(events, last)]
-    return callbacks
 
 
 def record(net: models.CifarNet, images: Images, history: training.History, out: Path, **asked: Any) -> dict[str, Any]:
@@ -203,14 +196,9 @@ def write_run(out: Path, net: models.CifarNet, norms: probes.GradientNorms | Non
     told = {key: result[key] for key in ("data", "classes", "recipe", "epochs", "seed", "test_error", "commit")}
     weights.save(net, out / "weights.safetensors", **told, net=f"models.CifarNet({net.depth}, {kind})")
     if norms is not None:
-        save_norms(norms, out / "norms.npz")
+        with files.whole(out / "norms.npz") as file:  # names [layers], steps int64 [rows], norms float32 [rows, layers]
+            np.savez_compressed(file, names=norms.names, steps=norms.steps, norms=norms.numpy().astype(np.float32))
     files.write_atomically(out / "run.json", json.dumps(result, indent=1) + "\n")
-
-
-def save_norms(norms: probes.GradientNorms, path: Path) -> None:
-    """Write the recording as a compressed `.npz`: names [layers], steps int64 [rows], norms float32 [rows, layers]."""
-    with files.whole(path) as file:
-        np.savez_compressed(file, names=norms.names, steps=norms.steps, norms=norms.numpy().astype(np.float32))
 
 
 # --- recorded runs ---------------------------------------------------------------------------------------------------

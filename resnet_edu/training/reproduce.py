@@ -7,8 +7,6 @@ Each network trains in its own folder. A finished run is not repeated, a stopped
 after each one `table.md`, `results.json` and `figure6.png` are rewritten from all finished runs.
 """
 
-from __future__ import annotations
-
 import json
 import statistics
 from collections import defaultdict
@@ -82,10 +80,7 @@ def write(out: Path) -> None:
 
 
 def table(found: Sequence[Result]) -> str:
-    """In Markdown: one line per network and way to train it, with the mean of the last epochs' errors over the seeds.
-
-    Several seeds also get their standard deviation.
-    """
+    """In Markdown: one line per network and way to train it, with the last epochs' mean errors over the seeds."""
     lines = [
         "| network | recipe | precision | parameters | paper: test error | test error | training error | runs | epochs "
         "| minutes per run |",

@@ -1,7 +1,5 @@
 """The settings of a run, validated. They are stored in checkpoints, and a run resumes only with the same settings."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any

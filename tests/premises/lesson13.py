@@ -165,7 +165,7 @@ PREMISES = [
         "all sentences are about the same nouns, and none misleads",
         sentences_with(never_misleading, data.NOUNS),
         "text-run: Nouns that",
-        "text-run: The nearest noun decides",
+        "text-run: Accuracy of the nearest-noun rule",
     ),
     Premise(
         "every linear layer has a skip, and residual blocks have more parameters",
