@@ -271,11 +271,20 @@ STRIDED = toy(
     ("slug", "words", "answer"),
     [
         ("right-where", "where `stride == 1`, but", lambda x, stride=1, pad=0: area(x, stride**2, pad)),
-        ("right-where", "where x is square", lambda x, stride=1, pad=0: (len(x) + pad) ** 2 * stride),
+        (
+            "right-where",
+            r"where `x.shape\[-1\] == x.shape\[-2\]`",
+            lambda x, stride=1, pad=0: (len(x) + pad) ** 2 * stride,
+        ),
         ("ignores-stride", "`stride` has no effect", lambda x, stride=1, pad=0: area(x, 1, pad)),
         ("factor", "3 times", lambda x, stride=1, pad=0: 3 * area(x, stride, pad)),
-        ("constant-off", "too small by 2", lambda x, stride=1, pad=0: area(x, stride, pad) - 2),
-        ("sign", "wrong sign", lambda x, stride=1, pad=0: -area(x, stride, pad)),
+        ("constant-off", "2 less than", lambda x, stride=1, pad=0: area(x, stride, pad) - 2),
+        ("factor", "-1 times", lambda x, stride=1, pad=0: -area(x, stride, pad)),
+        (
+            "one-argument",
+            "wrong with",
+            lambda x, stride=1, pad=0: area(x, stride, pad) + 7 ** len(x) * (stride + pad == 2),
+        ),
         ("result", "For example", lambda x, stride=1, pad=0: len(x) ** (2 + pad) + 3**stride + 200),
     ],
 )
@@ -297,17 +306,16 @@ def test_a_cache_is_told_with_the_argument_that_it_forgets():
 @pytest.mark.parametrize(
     ("slug", "found"),
     [
-        ("rounded", lambda x: x.round(decimals=2)), ("transposed", lambda x: x.T), ("reversed", lambda x: x.flip(1)),
-        ("clipped", lambda x: x.clamp(max=0.5)), ("reciprocal", lambda x: 1 / x), ("nan", lambda x: x.log().sqrt()),
-        ("order", lambda x: x.flatten().roll(3).reshape(3, 3)), (None, lambda x: x + x.exp()),
+        ("rounded", lambda x: x.round(decimals=2)), ("squared", torch.square), ("reciprocal", lambda x: 1 / x),
+        ("factor", lambda x: x / 3), (None, lambda x: x / 3.3), (None, lambda x: x.log().sqrt()),
+        (None, lambda x: x + x.exp()),
     ],
 )  # fmt: skip
 def test_a_fact_holds_for_every_wrong_result(slug, found):
     x = normal(3, 3).abs() / 2
     named = fact([(found(x), x), (found(x.T), x.T)])
     assert (named and named[0]) == slug
-    if slug:
-        assert fact([(found(x), x), (x + 1, x)]) is None
+    assert fact([(found(x), x), (x + 1, x)]) is None
 
 
 class Norm(nn.Module):
@@ -867,7 +875,7 @@ def test_values_are_shown_as_a_learner_writes_them():
          ("net.fc.requires_grad_(True)", "[p.requires_grad_() for n, p in net.named_parameters() if 'fc.' in n]")),
         ("freeze", "trusts-the-mode", ("net.eval()", "net.training and net.eval()")),
         ("box_iou", "only-large-boxes", ("area_b - shared)", "area_b - shared).clamp(min=1)")),
-        ("SignalBlock", "result", ("(self.conv1(x)))", "(self.conv1(x)))\n        out[..., 12:] = 0")),
+        ("SignalBlock", "one-argument", ("(self.conv1(x)))", "(self.conv1(x)))\n        out[..., 12:] = 0")),
     ],
 )  # fmt: skip
 def test_what_is_wrong_only_in_a_case_off_the_beaten_track_is_told(name, slug, patch):

@@ -14,8 +14,6 @@ call to the next, that only its gradient is wrong.
     )
 """
 
-from __future__ import annotations
-
 import inspect
 import sys
 import textwrap
@@ -264,14 +262,16 @@ class Exercise:
         """What more questions show. An exception means nothing: what a learner returns may not even compare."""
         probes, asked = Probes(answer, self.reference, _agree), [one for one in trio if one[0].asked]
         for one in asked:
-            probes.asked(*one)
-        if named := probes.forgotten():
+            probes.add_own(*one)
+        if asked and (named := probes.forgotten()):
             return named
         probes.vary([case for case, *_ in asked])
         wrong = [(one, right) for _, one, right in trio if not _agree(one, right)]
-        wrong += [(p.found, p.expected) for p in probes.points if p.base and not p.right]
+        wrong += [(p.found, p.expected) for p in probes.points if not (p.own or p.right)]
         told = fact([(one.value, right.value) for one, right in wrong if not (one.trouble or right.trouble)])
-        named = probes.ignored() or told or (self.cases[first].asked and (probes.condition() or probes.pair())) or None
+        named = (asked and probes.ignored()) or told or None
+        if not named and self.cases[first].asked:
+            named = probes.condition() or probes.pair()
         return named and (named[0], named[1].replace("{name}", self.name))
 
     def _known(self, answer: Any, found: list[Outcome], first: int) -> Mistake | None:

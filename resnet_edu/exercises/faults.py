@@ -4,8 +4,6 @@ raise Fault("no-fc", "the network that it returns has no linear layer named fc."
 told(ZeroDivisionError("division by zero")).sentence                            # 'it raises ZeroDivisionError: ...'
 """
 
-from __future__ import annotations
-
 import dis
 import inspect
 import os

@@ -1,10 +1,16 @@
-"""What can be said of a wrong answer that makes no known mistake: where it is right, and how its numbers are off.
+"""What can be said of a wrong answer that makes no known mistake: where it is right, or how its numbers are off.
 
-`Probes` asks the answer and the reference more: the cases again, with one argument changed at a time. A sentence is
-told only if it holds for all that was asked, and if a change of its own argument made the answer right, or wrong.
+def map_size(size, stride=1, layers=1):
+    return size // stride                 # and not size // stride**layers
+
+Its cases alone do not tell why it is wrong. So both, the answer and the reference, are asked each case again, with one
+argument changed at a time. Each question is a `Point`. Here, the points with one layer are right, and most others are
+wrong: "Yours is right where `layers == 1`, but often wrong elsewhere."
+
+A sentence is told only if no point contradicts it, and if some questions that differ in the argument that it is about
+are answered differently. What is tried, in this order: an argument that a cache forgets, an argument without effect, a
+change of numbers that all wrong results share, a condition, and a pair of questions.
 """
-
-from __future__ import annotations
 
 import inspect
 import itertools
@@ -20,8 +26,8 @@ from torch import Tensor
 from resnet_edu.exercises.compare import plain, same, shown
 from resnet_edu.exercises.sandbox import Outcome, attempt, attempt_trusted
 
-BUDGET = 0.3  # seconds of computing
-ENOUGH = 120  # probes
+SECONDS, ENOUGH = 0.5, 80  # of computing for all questions, and how many of them
+Given = dict[str, Any]  # the arguments by name
 Named = tuple[str, str]  # slug, sentence
 
 
@@ -34,401 +40,243 @@ class Asked:
 
     maker: Callable[..., Any]
     arguments: tuple[Any, ...]
-    keywords: dict[str, Any] = field(default_factory=dict)
+    keywords: Given = field(default_factory=dict)
     first: tuple[str, ...] = ()
 
-    def given(self, reference: Callable[..., Any]) -> dict[str, Any]:
+    def given(self, reference: Callable[..., Any]) -> Given:
         """All arguments by name, defaults included."""
         own = len(self.first)
         bound = inspect.signature(reference).bind_partial(*self.arguments[own:], **self.keywords)
         bound.apply_defaults()
         return {**dict(zip(self.first, self.arguments, strict=False)), **bound.arguments}
 
-    def changed(self, given: dict[str, Any]) -> Any:
+    def changed(self, given: Given) -> Any:
         """The case with these arguments in place of its own."""
         return self.maker(*list(given.values())[: len(self.arguments)], **{name: given[name] for name in self.keywords})
 
 
 @dataclass
 class Point:
-    """One question: what was given, what the answer and the reference returned, and whether they agree.
+    """A question and both results. base: the point that it differs from, in the arguments called names."""
 
-    base, names: the point that it differs from, and the arguments that were changed.
-    """
-
-    given: dict[str, Any]
+    given: Given
+    words: str
     found: Outcome
     expected: Outcome
     right: bool
-    words: str
-    base: Point | None = None
+    base: "Point | None" = None
     names: tuple[str, ...] = ()
-    own: bool = True  # one of the exercise's cases
+    own: bool = False
 
 
 class Probes:
+    """The points, first those of the exercise's own cases."""
+
     def __init__(self, answer: Any, reference: Any, agree: Callable[[Outcome, Outcome], bool]) -> None:
         self.answer, self.reference, self.agree = answer, reference, agree
         self.points: list[Point] = []
 
-    def asked(self, case: Any, found: Outcome, expected: Outcome, **more: Any) -> Point:
+    def add_own(self, case: Any, found: Outcome, expected: Outcome) -> None:
         given = case.asked.given(self.reference)
-        if len(given) == 1 and self.points and not more:  # whose cases differ in this argument only
-            more = {"base": self.points[-1], "names": tuple(given)}
-        point = Point(given, found, expected, self.agree(found, expected), case.words, **more)
+        point = Point(given, case.words, found, expected, self.agree(found, expected), own=True)
+        if len(given) == 1 and self.points:  # all cases differ in this argument only
+            point.base, point.names = self.points[-1], tuple(given)
         self.points.append(point)
-        return point
-
-    def ask(self, case: Any, **more: Any) -> Point | None:
-        """None if the question makes no sense to the reference."""
-        expected = attempt_trusted(partial(case.run, self.reference))
-        if expected.trouble or not _sensible(expected.value):
-            return None
-        return self.asked(case, attempt(partial(case.run, self.answer)), expected, own=False, **more)
 
     def vary(self, cases: list[Any]) -> None:
-        """Ask each case again, with another value for one argument (and for all sizes that are tied to it)."""
-        bases = list(zip(cases, self.points, strict=True))
-        end, seen = time.process_time() + BUDGET, [point.given for point in self.points]
-        rounds = [list(_variations(case.asked, base.given, seen)) for case, base in bases]
-        for tries in itertools.zip_longest(*rounds):
-            for (case, base), ways in zip(bases, tries, strict=True):
-                for names, given in ways or ():
-                    if time.process_time() > end or len(self.points) > ENOUGH:
-                        return
-                    if any(same(one, given) and list(one) == list(given) for one in seen if _plain(given)):
-                        continue
-                    try:
-                        point = self.ask(case.asked.changed(given), base=base, names=names)
-                    except Exception:  # a case that cannot be made
-                        continue
-                    if point:
-                        seen.append(given)
-                        if point.found.hopeless:
-                            return
-                        break
+        """Ask each case again, with one argument changed, in turn, until time is up."""
+        end, bases = time.process_time() + SECONDS, list(self.points)
+        rounds = [_variations(case.asked, base.given, bases) for case, base in zip(cases, bases, strict=True)]
+        for changes in itertools.zip_longest(*rounds):
+            for case, base, ways in zip(cases, bases, changes, strict=True):
+                if time.process_time() > end or len(self.points) > ENOUGH or self.points[-1].found.hopeless:
+                    return
+                any(self._ask(case, base, given) for given in ways or ())
 
-    # --- what they show ---------------------------------------------------------------------------------------------
+    def _ask(self, case: Any, base: Point, given: Given) -> bool:
+        """False if it was asked before, or makes no sense to the reference."""
+        if any(list(point.given) == list(given) and same(given, point.given) for point in self.points):
+            return False
+        try:
+            other = case.asked.changed(given)
+        except Exception:  # a case that cannot be made
+            return False
+        expected = attempt_trusted(partial(other.run, self.reference))
+        if expected.trouble or not _sensible(expected.value):
+            return False
+        found = attempt(partial(other.run, self.answer))
+        names = tuple(name for name in given if given[name] is not base.given[name])
+        self.points.append(Point(given, other.words, found, expected, self.agree(found, expected), base, names))
+        return True
 
     def forgotten(self) -> Named | None:
-        """An argument that is missing from the key of a cache: right if asked first, and the same again after that."""
-        times = itertools.count(3)
+        """An argument that a cache leaves out of its key."""
+        times = itertools.count(3)  # for numbers that have not been asked before
         for base in self.points[:4]:
-            given = base.given
-            numbers = len(given) > 1 and all(type(value) is int for value in given.values())
-            for name in given if numbers else ():
-                others = [p.given[name] for p in self.points if p.given[name] != given[name]]
-                seen = []
-                for turn in (1, -1, 1) if others else ():
-                    factor = next(times)
-                    fresh = {key: factor * value for key, value in given.items()}
-                    pair = [fresh, {**fresh, name: factor * others[0]}][::turn]
-                    values = [attempt(partial(self.answer, *one.values())).value for one in pair]
-                    right = [attempt_trusted(partial(self.reference, *one.values())).value for one in pair]
-                    seen.append(same(values, [right[0], right[0]]) and not same(*right))
-                if seen and all(seen):
+            if len(base.given) == 1 or any(type(value) is not int for value in base.given.values()):
+                return None
+            for name, value in base.given.items():
+                other = next((p.given[name] for p in self.points if p.given[name] != value), None)
+                pair = [base.given, {**base.given, name: other}]
+                if other and self._repeats(pair, next(times)) and self._repeats(pair[::-1], next(times)):
                     return "remembers", f"It remembers results, but leaves `{name}` out of what it remembers them by."
         return None
 
+    def _repeats(self, pair: list[Given], times: int) -> bool:
+        """Whether the first of two questions is answered right, and the second one the same, which is wrong."""
+        asked = [[times * value for value in given.values()] for given in pair]
+        found = [attempt(partial(self.answer, *one)).value for one in asked]
+        right = [attempt_trusted(partial(self.reference, *one)).value for one in asked]
+        return same(found, [right[0], right[0]]) and not same(*right)
+
     def ignored(self) -> Named | None:
-        """An argument whose change changes the reference's result, and never the answer's."""
-        without, all_names = [], {name for point in self.points for name in point.names}
-        for name in self.points[0].given if self.points else ():
-            pairs = [p for p in self.points if p.base and p.names == (name,) and not p.found.trouble]
-            moved = [p for p in pairs if p.base and not same(p.expected.value, p.base.expected.value)]
-            if len(moved) > 2 and all(p.base and same(p.found.value, p.base.found.value) for p in pairs):
-                without.append(name)
-        if len(without) > 1 and set(without) == all_names:
-            return "constant", "Your result is the same, whatever the arguments are."
+        """The one argument whose change changes the reference's result, and never the answer's."""
+        without = []
+        for name in self.points[0].given:
+            pairs = [(p, p.base) for p in self.points if p.base and p.names == (name,) and not p.found.trouble]
+            moved = [p for p, base in pairs if not same(p.expected.value, base.expected.value)]
+            still = (_sensible(p.found.value) and same(p.found.value, base.found.value) for p, base in pairs)
+            without += [name] if len(moved) > 2 and all(still) else []
         return (f"ignores-{without[0]}", f"`{without[0]}` has no effect on your result.") if len(without) == 1 else None
 
     def condition(self) -> Named | None:
-        """The simplest condition under which the answer is right, and without which it is wrong."""
-        for strict in (True, False):
-            for code, words in _conditions([point.given for point in self.points]):
-                if self._separates(code, strict):
-                    text, often = words or f"where `{code}`", "" if strict else "often "
-                    return "right-where", f"Yours is right {text}, but {often}wrong elsewhere."
+        """The simplest condition under which the answer is right, and without which it is always, or often, wrong."""
+        for always, often in ((True, ""), (False, "often ")):
+            for code in _conditions([point.given for point in self.points]):
+                if (always or "%" not in code) and self._separates(code, always):
+                    return "right-where", f"Yours is right where `{code}`, but {often}wrong elsewhere."
         return None
 
-    def _separates(self, code: str, strict: bool) -> bool:
+    def _separates(self, code: str, always: bool) -> bool:
+        """Whether the answer is right where this is true, and wrong, or often wrong, where it is not."""
         compiled = compile(code, "<condition>", "eval")
-        holds: dict[int, bool] = {}
-        for point in self.points:
-            try:
-                holds[id(point)] = bool(eval(compiled, {**point.given}))
-            except Exception:
-                return False
-            if holds[id(point)] > point.right or (strict and holds[id(point)] < point.right):
-                return False
-        if len({holds[id(point)] for point in self.points if point.own}) < 2:
+        try:
+            true = {id(point): bool(eval(compiled, {**point.given})) for point in self.points}
+        except Exception:  # a case without this argument
             return False
-        inside = sum(holds.values())
-        outside = [point.right for point in self.points if not holds[id(point)]]
-        if inside < (2 if strict else 3) or len(outside) < 2 or sum(outside) > 0.6 * len(outside):
+        inside = [point.right for point in self.points if true[id(point)]]
+        outside = [point.right for point in self.points if not true[id(point)]]
+        enough = len(inside) >= (2 if always else 3) and len(outside) >= 2
+        own = {true[id(point)] for point in self.points if point.own}
+        if not enough or len(own) < 2 or not all(inside) or sum(outside) > (0 if always else 0.6) * len(outside):
             return False
-        flips = [
-            point
-            for point in self.points
-            if point.base and point.right != point.base.right and holds[id(point)] != holds[id(point.base)]
-        ]
-        names = set(compiled.co_names)
-        return sum(bool(names & set(point.names)) for point in flips) > (not strict and "." in code)
+        across = [p for p, base in self._flips() if true[id(p)] != true[id(base)]]
+        return any(set(compiled.co_names) & set(point.names) for point in across)
+
+    def _flips(self) -> list[tuple[Point, Point]]:
+        """The points, with their base, of which one is right, and the other one wrong."""
+        return [(p, p.base) for p in self.points if p.base and p.base.right != p.right]
 
     def pair(self) -> Named | None:
-        """Two questions that differ in one argument, one answered right, and one wrong."""
-        if sum(point.right for point in self.points) < max(2, len(self.points) / 10):  # as if by chance
-            return None
-        for point in self.points:
-            base = point.base
-            if base is None or base.right == point.right or len(point.names) != 1:
-                continue
-            good, bad, (name,) = *((point, base) if point.right else (base, point)), point.names
-            now = shown(bad.given[name])
-            if shown(good.given[name]) != now and len(now) < 60 and not good.found.trouble and not bad.found.trouble:
-                others = [p for p in self.points if p.names == (name,) and p.base and p.base.right != p.right]
-                if others:
-                    return "one-argument", (
-                        f"Yours is right for {good.words}, and no longer right with {name}={now} in its place."
-                    )
+        """Two questions that differ in a number, or a shape, of which one is answered right, and the other wrong."""
+        flips = [(p, base) for p, base in self._flips() if len(p.names) == 1 and len(p.given) > 1]
+        names = [point.names for point, _ in flips]
+        for point, base in flips:
+            good, bad = (point, base) if point.right else (base, point)
+            (name,), value = point.names, bad.given[point.names[0]]
+            told = f"{name}={shown(value)}" if isinstance(value, int | float) else ""
+            if isinstance(value, Tensor) and sum(isinstance(one, Tensor) for one in bad.given.values()) == 1:
+                told = f"{name} of shape {list(value.shape)}" if value.shape != good.given[name].shape else ""
+            if told and names.count(point.names) > 1:
+                return "one-argument", f"Yours is right for {good.words}, but wrong with {told} instead."
         return None
 
 
 def _sensible(value: Any) -> bool:
-    """Whether a result is a number, or finite: an argument that makes no sense often gives something else."""
+    """Whether a result is a size, or finite: an argument that makes no sense often gives something else."""
     if isinstance(value, Tensor):
         return value.numel() > 0 and bool(value.isfinite().all())
-    if type(value) is int:
-        return value > 0
-    return not isinstance(value, float) or abs(value) < float("inf")
+    return value > 0 if type(value) is int else not isinstance(value, float) or abs(value) < float("inf")
 
 
-def _plain(given: dict[str, Any]) -> bool:
-    return all(isinstance(value, int | float | list | tuple | str) for value in given.values())
-
-
-def _variations(
-    asked: Asked, given: dict[str, Any], seen: list[dict[str, Any]]
-) -> Iterator[list[tuple[tuple[str, ...], dict[str, Any]]]]:
+def _variations(asked: Asked, given: Given, points: list[Point]) -> Iterator[list[Given]]:
     """Each a list of ways to make one change, of which the first that makes sense to the reference counts."""
-    passed = [*list(given)[: len(asked.arguments)], *asked.keywords]
-    for name in passed:
+    for name in [*list(given)[: len(asked.arguments)], *asked.keywords]:
         value = given[name]
-        if isinstance(value, Tensor):
-            for dim in range(value.ndim):
-                size = value.shape[dim]
-                for new in dict.fromkeys((1, size - 1, size + 1, 2 * size)):
-                    if new not in (0, size):
-                        yield [_resized(given, name, dim, new, tied=False), _resized(given, name, dim, new, tied=True)]
-        ones = [1] if len(given) > 1 and type(value) is int and value > 0 else []
-        for other in _others(value, [one[name] for one in seen if name in one] + ones):
-            yield [((name,), {**given, name: other})]
+        for dim, size in enumerate(value.shape if isinstance(value, Tensor) else ()):
+            for new in {size - 1, size + 1, 2 * size, 1 if dim < 2 else size} - {0, size}:
+                yield [_resized(given, name, dim, new, tied) for tied in (False, True)]
+        used = [point.given[name] for point in points if name in point.given]
+        for other in _others(value, used + [1] * (len(given) > 1)):
+            yield [{**given, name: other}]
 
 
-def _resized(given: dict[str, Any], name: str, dim: int, new: int, *, tied: bool) -> Any:
+def _resized(given: Given, name: str, dim: int, new: int, tied: bool) -> Given:
     """One dimension gets this size, and if tied, so does everything else that has the same size."""
     old, changed = given[name].shape[dim], dict(given)
     for key, value in given.items():
         if isinstance(value, Tensor):
             for i, size in enumerate(value.shape):
-                if size == old and ((key, i) == (name, dim) or (tied and not _spatial(value, i))):
+                if size == old and ((tied and i < 2) or (key, i) == (name, dim)):
                     changed[key] = changed[key].index_select(i, torch.arange(new) % old)
         elif tied and type(value) is int and value == old:
             changed[key] = new
-    return tuple(key for key in given if changed[key] is not given[key]), changed
+    return changed
 
 
-def _spatial(value: Tensor, dim: int) -> bool:
-    return value.ndim >= 3 and dim >= value.ndim - 2
+def _others(value: Any, used: list[Any]) -> list[Any]:
+    """Other values for an argument: for a number, those of other cases."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int | float):
+        return sorted({one for one in used if type(one) is type(value) and one != value and one >= 0})[:8]
+    if isinstance(value, list):
+        return [value[:1], value[1:], value[:-1], value[::-1], value + value]
+    return [value.flip(0), torch.cat([0 * value[:1], value[1:]])] if isinstance(value, Tensor) and value.ndim else []
 
 
-def _others(value: Any, seen: list[Any]) -> list[Any]:
-    """Other values for an argument."""
-    match value:
-        case bool():
-            return [not value]
-        case int() | float():
-            return sorted({one for one in seen if type(one) is type(value) and one != value})[:8]
-        case list():
-            return [value[:1], value[1:], value[:-1], value[::-1], value + value, sorted(value)] if value else []
-        case Tensor() if value.dtype == torch.bool:
-            return [~value, value.flip(0)]
-        case Tensor() if value.is_floating_point():
-            first = value.clone()
-            first.view(-1)[:1] = 0
-            ordered = [value.sort().values, value.sort(descending=True).values] if value.ndim == 1 else []
-            rows = value.clone()
-            rows[0] = 0
-            return [value.flip(0), value.abs(), value.abs() + 1, 10 * value, 0.1 * value, first, rows, *ordered]
-        case Tensor():
-            return [value.flip(0), value.sort(0).values, torch.zeros_like(value)]
-    return []
-
-
-def _conditions(given: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Conditions on the arguments, the simplest first: Python, and words, if these read better."""
+def _conditions(given: list[Given]) -> Iterator[str]:
+    """Conditions on the arguments, in Python, the simplest first."""
     sizes: dict[str, set[Any]] = {}
-    for one in given:
-        for name, value in one.items():
-            numbers = {name: value} if type(value) in (int, float) else {}
-            if isinstance(value, Tensor):
-                numbers = {f"{name}.shape[{i}]": size for i, size in enumerate(value.shape)}
-            if isinstance(value, list):
-                numbers = {f"len({name})": len(value)}
-            for text, number in numbers.items():
-                sizes.setdefault(text, set()).add(number)
-    for name in (name for name, value in given[0].items() if isinstance(value, bool)):
-        yield name, ""
-        yield f"not {name}", ""
-    for text, values in sizes.items():
-        low = min(values)
-        yield f"{text} == {low!r}", ""
-        yield f"{text} != {low!r}", ""
-    for name, value in given[0].items():
-        if isinstance(value, Tensor) and value.ndim > 1:
-            yield f"{name}.shape[-1] == {name}.shape[-2]", f"where {name} is square (its last two dimensions are equal)"
-    pairs = [pair for pair in itertools.permutations(sizes, 2) if any(map(str.isidentifier, pair))]
-    yield from ((f"{one} == {other}", "") for one, other in pairs if one < other)
-    for text in sizes:
-        yield f"{text} % 2 == 1", f"where `{text}` is odd"
-        yield f"{text} % 2 == 0", f"where `{text}` is even"
-    for text, values in sizes.items():
-        for one in sorted(values)[1:-1] if ".shape" not in text else ():
-            yield f"{text} <= {one!r}", ""
-            yield f"{text} >= {one!r}", ""
-    for name, value in given[0].items():
-        if isinstance(value, Tensor) and value.dtype != torch.bool:
-            yield f"({name} != 0).all()", f"where {name} has no zeros"
-            yield f"({name} >= 0).all()", f"where {name} has no negative numbers"
-            yield f"({name} == {name}.round()).all()", f"where {name} has whole numbers only"
-            yield f"{name}.unique().numel() == {name}.numel()", f"where no number is twice in {name}"
+    for name, value in itertools.chain.from_iterable(one.items() for one in given):
+        numbers = {name: value} if isinstance(value, int | float) else {}
+        if isinstance(value, Tensor):
+            numbers = {f"{name}.shape[{i}]": size for i, size in enumerate(value.shape)}
         if isinstance(value, list):
-            yield f"len(set({name})) == len({name})", f"where nothing is twice in {name}"
-            yield f"{name} == sorted({name})", f"where {name} is sorted"
-            if value and isinstance(value[0], tuple):
-                for i in range(len(value[0])):
-                    column = f"[one[{i}] for one in {name}]"
-                    yield f"len(set({column})) == len({name})", f"where no two entries of {name} begin alike" * (i == 0)
-                    yield f"1 not in {column}", f"where no entry of {name} has a 1 at [{i}]"
-                if len(value[0]) == 2:
-                    yield f"all(a >= b for a, b in {name})", ""
-    for first, other in pairs:
-        yield f"{first} % {other} == 0", f"where `{first}` is a multiple of `{other}`"
-        yield f"{first} <= {other}", ""
-        yield f"{first} == 2 * {other}", ""
-
-
-# --- how the numbers are off ------------------------------------------------------------------------------------------
+            numbers = {f"len({name})": len(value)}
+        for text, number in numbers.items():
+            sizes.setdefault(text, set()).add(number)
+    lengths = {f"{name}.shape[0]" for name in given[0] if f"{name}.shape[1]" not in sizes}  # 1 says little
+    yield from (f"{text} == {min(values)!r}" for text, values in sizes.items() if text not in lengths)
+    yield from (f"{name}.shape[-1] == {name}.shape[-2]" for name in given[0] if f"{name}.shape[1]" in sizes)
+    pairs = [pair for pair in itertools.permutations(sizes, 2) if any(map(str.isidentifier, pair))]
+    yield from (f"{one} == {other}" for one, other in pairs if one < other)
+    for text, values in sizes.items():
+        yield from (f"{text} % 2 == {rest}" for rest in (1, 0) if len(values) > 3)
+        for bound in sorted(values)[1:-1] if "." not in text else ():
+            yield from (f"{text} <= {bound!r}", f"{text} >= {bound!r}")
+    for one, other in pairs:
+        yield from (f"{one} % {other} == 0", f"{one} <= {other}")
 
 
 def fact(pairs: list[tuple[Any, Any]]) -> Named | None:
-    """What is true of each wrong result (found, expected)."""
-    numbers = [both for pair in pairs if (both := _numbers(*pair)) is not None]
-    if len(numbers) == len(pairs) and numbers:
-        distinct = torch.cat([expected.flatten() for _, expected in numbers]).unique().numel()
-        if distinct > 1 and (named := next((fact for fact in _facts(numbers) if fact), None)):
-            return named
-    if len(pairs) > 1 and all(isinstance(plain(value), bool) for pair in pairs for value in pair):
-        told = plain(pairs[0][0])
-        if all(plain(one) is told for one, _ in pairs):
-            return "too-often", f"Whenever yours is wrong, it returns {told} where {not told} is right."
+    """What is true of every wrong result (found, expected)."""
+    numbers = [both for pair in pairs if (both := _numbers(*pair))]
+    if not numbers or len(numbers) < len(pairs) or torch.cat([other for _, other in numbers]).unique().numel() == 1:
+        return None
+    one, other = (torch.cat([pair[i] for pair in numbers]) for i in range(2))
+    ratio, off = float((one / other)[other != 0].median()), float((one - other).median())
+    times = max(ratio, 1 / (ratio or 1), key=abs)
+    whole = abs(times) < 1000 and abs(times - round(times)) < 1e-3 and round(times) != 1
+    for slug, words, changed in (
+        ("factor", f"{ratio:.4g} times", ratio * other if whole else other),
+        ("constant-off", f"{abs(off):.6g} {'more' if off > 0 else 'less'} than", other + off),
+        ("squared", "the square of", other**2),
+        ("reciprocal", "the reciprocal of", 1 / other),
+    ):
+        if torch.allclose(one, changed, rtol=1e-4, atol=1e-6) and abs(off) < float("inf"):
+            return slug, f"Every wrong result is {words} what it should be."
+    for digits in range(1, 6):
+        if torch.allclose(one, other.round(decimals=digits), rtol=1e-6, atol=1e-30):
+            return "rounded", f"Your result is rounded to {digits} decimals."
     return None
 
 
 def _numbers(found: Any, expected: Any) -> tuple[Tensor, Tensor] | None:
-    """Both as tensors in float64, if they are numbers and of one shape."""
-    if isinstance(expected, dict) and isinstance(found, dict) and found.keys() == expected.keys():
-        parts = [_numbers(found[key], expected[key]) for key in expected]
-        if any(part is None for part in parts):
-            return None
-        one, other = (torch.cat([part[i].flatten() for part in parts if part]) for i in range(2))
-        return one, other
+    """Both in one row, in float64, if they are numbers and of one shape."""
     try:
         one, other = (torch.as_tensor(plain(value)).detach() for value in (found, expected))
     except (TypeError, ValueError, RuntimeError):
         return None
-    if isinstance(found, Tensor) != isinstance(expected, Tensor) or torch.equal(one, other):
-        return None
-    if one.shape != other.shape or torch.bool in (one.dtype, other.dtype) or not other.numel():
-        return None
-    return one.double(), other.double()
-
-
-def _everywhere(pairs: list[tuple[Tensor, Tensor]], change: Callable[[Tensor], Tensor], tight: bool = False) -> bool:
-    """Whether each result is this change of the right one."""
-    rtol, atol = (1e-6, 1e-30) if tight else (1e-4, 1e-6)
-    try:
-        return all(torch.allclose(one, change(other), rtol=rtol, atol=atol, equal_nan=True) for one, other in pairs)
-    except (RuntimeError, IndexError):
-        return False
-
-
-def _facts(pairs: list[tuple[Tensor, Tensor]]) -> Iterator[Named | None]:
-    one, other = (torch.cat([pair[i].flatten() for pair in pairs]) for i in range(2))
-    if (one.isnan() & ~other.isnan()).any():
-        if all((a.isnan() & ~b.isnan()).any() for a, b in pairs):
-            yield "nan", "Your result is not a number (NaN), as 0 / 0 or inf - inf."
-        return
-    big = other.abs() > 1e-6
-    if big.sum() > 1:
-        ratio = float((one / other)[big].median())
-        if ratio and _everywhere(pairs, lambda x: ratio * x):
-            times = ratio if ratio > 1 else 1 / ratio
-            if ratio < 0 and abs(ratio + 1) < 1e-4:
-                yield "sign", "Every wrong result has the wrong sign."
-            if 1.5 < times <= 1000 and abs(times - round(times)) < 1e-4 * times:
-                size = f"{times:.0f} times" if ratio > 1 else f"1/{times:.0f} of"
-                yield "factor", f"Every wrong result is {size} what it should be."
-    off = float((one - other).median())
-    if abs(off) > 1e-3 and one.numel() > 2 and _everywhere(pairs, lambda x: x + off):
-        yield "constant-off", f"Every wrong result is too {'large' if off > 0 else 'small'} by {abs(off):.4g}."
-    for slug, words, change in (
-        ("squared", "the square of", lambda x: x**2),
-        ("root", "the square root of", torch.sqrt),
-        ("reciprocal", "the reciprocal of", lambda x: 1 / x),
-        ("logarithm", "the logarithm of", torch.log),
-        ("exponential", "the exponential of", torch.exp),
-        ("complement", "1 minus", lambda x: 1 - x),
-        ("absolute", "the absolute value of", torch.abs),
-    ):
-        if _everywhere(pairs, change):
-            yield slug, f"Every wrong result is {words} what it should be."
-    for digits in range(6):
-        if _everywhere(pairs, partial(torch.round, decimals=digits), tight=True):
-            yield "rounded", f"Your result is rounded to {digits} decimals." if digits else "Your result is rounded."
-    for slug, words, change in (
-        ("rounded", "rounded down", torch.floor),
-        ("rounded", "rounded up", torch.ceil),
-        ("only-float16", "as inexact as float16", lambda x: x.half().double()),
-        ("only-float16", "as inexact as bfloat16", lambda x: x.bfloat16().double()),
-    ):
-        if _everywhere(pairs, change, tight=True):
-            yield slug, f"Your result is {words}."
-    wrong = ~torch.isclose(one, other, rtol=1e-4, atol=1e-6)
-    if wrong.any() and (tiny := other[wrong].abs().max()) < 1e-15 and not one[wrong].any() and tiny > 0:
-        yield "underflows", "Very small numbers become 0: the smallest step in between was too small for a float."
-    if wrong.sum() > 2 and (~wrong).any() and one[wrong].unique().numel() == 1:
-        at, rest = float(one[wrong][0]), other[wrong]
-        if (rest > at).all() and (other[~wrong] <= at + 1e-6).all():
-            yield "clipped", f"Your result never gets above {at:.4g}."
-        if (rest < at).all() and (other[~wrong] >= at - 1e-6).all():
-            yield "clipped", f"Your result never gets below {at:.4g}."
-    dims = {b.ndim for _, b in pairs}
-    if len(dims) == 1 and (ndim := dims.pop()):
-        for i in range(ndim):
-            if _everywhere(pairs, lambda x: x.flip(i)):  # noqa: B023
-                yield "reversed", f"Your result is reversed along dimension {i}."
-        for i, j in itertools.combinations(range(ndim), 2):
-            if _everywhere(pairs, lambda x: x.transpose(i, j)):  # noqa: B023
-                yield "transposed", f"Dimensions {i} and {j} of your result are swapped."
-        for i in range(ndim):
-            if all(b.shape[i] > 1 for _, b in pairs) and _everywhere(pairs, lambda x: x.narrow(i, 0, 1).expand_as(x)):  # noqa: B023
-                yield "copies", f"Along dimension {i}, your result holds copies of its first entry."
-            for where, start in (("first", 0), ("last", -1)):
-                parts = [(~torch.isclose(a, b, rtol=1e-4, atol=1e-6)).movedim(i, 0) for a, b in pairs]
-                if all(len(part) > 2 and part[start].any() and part.sum() == part[start].sum() for part in parts):
-                    yield f"only-the-{where}", f"Along dimension {i}, only the {where} entry is wrong."
-    if one.numel() > 3 and all(same(a.flatten().sort().values, b.flatten().sort().values) for a, b in pairs):
-        yield "order", "Your numbers are the right ones, but in other places."
-    if wrong.sum() > 2 and (~wrong).any() and not one[wrong].any():
-        yield "zero", "Wherever your result is wrong, it is 0."
+    alike = one.shape == other.shape and other.numel() and torch.bool not in (one.dtype, other.dtype)
+    return (one.double().flatten(), other.double().flatten()) if alike else None

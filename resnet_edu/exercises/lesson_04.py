@@ -1,8 +1,6 @@
 """The exercises of lesson 04: weights of the right scale, batch normalization, the size of an update."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
@@ -391,14 +389,12 @@ UPDATE_RATIO = Exercise(
     ),
     mistakes=(
         Mistake("divides-by-after", "You divide by the weight after the step, not before it.", ("/ before", "/ after")),
-        Mistake("upside-down", "Your fraction is upside down.", (".item()", ".reciprocal().item()")),
         Mistake("not-divided", "You return the size of the step, relative to nothing.", (" / before.norm()", "")),
         Mistake("difference-of-norms", "You subtract norms, but a weight can change direction and keep its norm.",
                 ("(after - before).norm()", "(after.norm() - before.norm())"),
                 ("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
         Mistake("ratio-of-norms", "You compare the norms of the two weights. Take the norm of the step between "
                 "them.", ("(after - before)", "after")),
-        Mistake("root-forgotten", "Your norms are squared: take the roots.", (".item()", ".square().item()")),
         Mistake("absolutes-for-squares", "You use sums, absolute values, or largest entries. Take L2 norms.",
                 (("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)")),
                 (("before).norm", "before).sum"), ("/ before.norm", "/ before.sum")),
@@ -424,9 +420,6 @@ UPDATE_RATIO = Exercise(
                 lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),
                 lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean(), on=_TABLES),
         Mistake("logarithm", "You return the ratio's logarithm.", (".item()", ".log10().item()"), on=_FLAT),
-        Mistake("percent", "You return a percentage or a rounded value. Return the ratio itself.",
-                ("return ", "return 100 * "),
-                lambda before, after: round(update_ratio(before, after), 2)),
     ),
     hints=(
         "The step is a tensor, after - before. How large is its norm, and how large is the norm of `before`?",

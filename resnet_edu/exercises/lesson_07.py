@@ -1,8 +1,6 @@
 """The exercises of lesson 07: the size of a network, a fair start, a whole ResNet-20."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -26,8 +26,6 @@ not belong to a mistake. The tests ask for six wrong answers (those of the mista
 for the cells `exercise-NAME` and `exercise-NAME-check` in the lesson.
 """
 
-from __future__ import annotations
-
 import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator
