@@ -131,12 +131,12 @@ class Probes:
 
     def ignored(self) -> Named | None:
         """The one argument whose change changes the reference's result, and never the answer's."""
-        without = []
+        without, usable = [], [p for p in self.points if p.base and not p.found.trouble and _sensible(p.found.value)]
         for name in self.points[0].given:
-            pairs = [(p, p.base) for p in self.points if p.base and p.names == (name,) and not p.found.trouble]
+            pairs = [(p, p.base) for p in usable if p.base and p.names == (name,)]
             moved = [p for p, base in pairs if not same(p.expected.value, base.expected.value)]
-            still = (_sensible(p.found.value) and same(p.found.value, base.found.value) for p, base in pairs)
-            without += [name] if len(moved) > 2 and all(still) else []
+            if len(moved) > 2 and all(same(p.found.value, base.found.value) for p, base in pairs):
+                without.append(name)
         return (f"ignores-{without[0]}", f"`{without[0]}` has no effect on your result.") if len(without) == 1 else None
 
     def condition(self) -> Named | None:
@@ -156,9 +156,10 @@ class Probes:
             return False
         inside = [point.right for point in self.points if true[id(point)]]
         outside = [point.right for point in self.points if not true[id(point)]]
-        enough = len(inside) >= (2 if always else 3) and len(outside) >= 2
         own = {true[id(point)] for point in self.points if point.own}
-        if not enough or len(own) < 2 or not all(inside) or sum(outside) > (0 if always else 0.6) * len(outside):
+        if min(len(own), len(inside) - (not always), len(outside)) < 2 or not all(inside):
+            return False
+        if sum(outside) > (0 if always else 0.6) * len(outside):
             return False
         across = [p for p, base in self._flips() if true[id(p)] != true[id(base)]]
         return any(set(compiled.co_names) & set(point.names) for point in across)
@@ -190,15 +191,21 @@ def _sensible(value: Any) -> bool:
 
 
 def _variations(asked: Asked, given: Given, points: list[Point]) -> Iterator[list[Given]]:
+    """The changes of each argument in turn."""
+    names = [*list(given)[: len(asked.arguments)], *asked.keywords]
+    changes = [_changes(given, name, [p.given[name] for p in points if name in p.given]) for name in names]
+    for turn in itertools.zip_longest(*changes, fillvalue=[]):
+        yield from turn
+
+
+def _changes(given: Given, name: str, used: list[Any]) -> Iterator[list[Given]]:
     """Each a list of ways to make one change, of which the first that makes sense to the reference counts."""
-    for name in [*list(given)[: len(asked.arguments)], *asked.keywords]:
-        value = given[name]
-        for dim, size in enumerate(value.shape if isinstance(value, Tensor) else ()):
-            for new in {size - 1, size + 1, 2 * size, 1 if dim < 2 else size} - {0, size}:
-                yield [_resized(given, name, dim, new, tied) for tied in (False, True)]
-        used = [point.given[name] for point in points if name in point.given]
-        for other in _others(value, used + [1] * (len(given) > 1)):
-            yield [{**given, name: other}]
+    value = given[name]
+    for dim, size in enumerate(value.shape if isinstance(value, Tensor) else ()):
+        for new in {size - 1, size + 1, 2 * size, 1 if dim < 2 else size} - {0, size}:
+            yield [_resized(given, name, dim, new, tied) for tied in (False, True)]
+    for other in _others(value, used + [1] * (len(given) > 1)):
+        yield [{**given, name: other}]
 
 
 def _resized(given: Given, name: str, dim: int, new: int, tied: bool) -> Given:
@@ -242,7 +249,7 @@ def _conditions(given: list[Given]) -> Iterator[str]:
     pairs = [pair for pair in itertools.permutations(sizes, 2) if any(map(str.isidentifier, pair))]
     yield from (f"{one} == {other}" for one, other in pairs if one < other)
     for text, values in sizes.items():
-        yield from (f"{text} % 2 == {rest}" for rest in (1, 0) if len(values) > 3)
+        yield from (f"{text} % 2 == {rest}" for rest in (1, 0) if 1 < sum(one % 2 for one in values) < len(values) - 1)
         for bound in sorted(values)[1:-1] if "." not in text else ():
             yield from (f"{text} <= {bound!r}", f"{text} >= {bound!r}")
     for one, other in pairs:
