@@ -3,13 +3,10 @@
 def map_size(size, stride=1, layers=1):
     return size // stride                 # and not size // stride**layers
 
-Its cases alone do not tell why it is wrong. So both, the answer and the reference, are asked each case again, with one
-argument changed at a time. Each question is a `Point`. Here, the points with one layer are right, and most others are
-wrong: "Yours is right where `layers == 1`, but often wrong elsewhere."
-
-A sentence is told only if no point contradicts it, and if some questions that differ in the argument that it is about
-are answered differently. What is tried, in this order: an argument that a cache forgets, an argument without effect, a
-change of numbers that all wrong results share, a condition, and a pair of questions.
+So the answer and the reference are asked more: each case again, with one argument changed at a time. Each question is a
+`Point`. Here, those with one layer are right, and most others wrong: "Yours is right where `layers == 1`, but often
+wrong elsewhere." A sentence is told only if no point contradicts it, and if some questions that differ in the argument
+that it is about are answered differently.
 """
 
 import inspect
@@ -26,7 +23,7 @@ from torch import Tensor
 from resnet_edu.exercises.compare import plain, same, shown
 from resnet_edu.exercises.sandbox import Outcome, attempt, attempt_trusted
 
-SECONDS, ENOUGH = 0.5, 80  # of computing for all questions, and how many of them
+SECONDS, ENOUGH = 0.5, 120  # of computing for all questions, and how many of them
 Given = dict[str, Any]  # the arguments by name
 Named = tuple[str, str]  # slug, sentence
 
@@ -70,8 +67,6 @@ class Point:
 
 
 class Probes:
-    """The points, first those of the exercise's own cases."""
-
     def __init__(self, answer: Any, reference: Any, agree: Callable[[Outcome, Outcome], bool]) -> None:
         self.answer, self.reference, self.agree = answer, reference, agree
         self.points: list[Point] = []
@@ -175,7 +170,7 @@ class Probes:
         for point, base in flips:
             good, bad = (point, base) if point.right else (base, point)
             (name,), value = point.names, bad.given[point.names[0]]
-            told = f"{name}={shown(value)}" if isinstance(value, int | float) else ""
+            told = f"{name}={shown(value)}" if isinstance(value, int | float) and value != 1 else ""
             if isinstance(value, Tensor) and sum(isinstance(one, Tensor) for one in bad.given.values()) == 1:
                 told = f"{name} of shape {list(value.shape)}" if value.shape != good.given[name].shape else ""
             if told and names.count(point.names) > 1:
@@ -191,21 +186,15 @@ def _sensible(value: Any) -> bool:
 
 
 def _variations(asked: Asked, given: Given, points: list[Point]) -> Iterator[list[Given]]:
-    """The changes of each argument in turn."""
-    names = [*list(given)[: len(asked.arguments)], *asked.keywords]
-    changes = [_changes(given, name, [p.given[name] for p in points if name in p.given]) for name in names]
-    for turn in itertools.zip_longest(*changes, fillvalue=[]):
-        yield from turn
-
-
-def _changes(given: Given, name: str, used: list[Any]) -> Iterator[list[Given]]:
     """Each a list of ways to make one change, of which the first that makes sense to the reference counts."""
-    value = given[name]
-    for dim, size in enumerate(value.shape if isinstance(value, Tensor) else ()):
-        for new in {size - 1, size + 1, 2 * size, 1 if dim < 2 else size} - {0, size}:
-            yield [_resized(given, name, dim, new, tied) for tied in (False, True)]
-    for other in _others(value, used + [1] * (len(given) > 1)):
-        yield [{**given, name: other}]
+    values, sizes = [], []  # the changes of one value, or of one size of a tensor, take turns with those of the others
+    for name in [*list(given)[: len(asked.arguments)], *asked.keywords]:
+        used = [point.given[name] for point in points if name in point.given] + [1] * (len(given) > 1)
+        values.append([[{**given, name: other}] for other in _others(given[name], used)])
+        for dim, size in enumerate(given[name].shape if isinstance(given[name], Tensor) else ()):
+            new = [one for one in (1 if dim < 2 else size - 1, size + 1, 2 * size) if one not in (0, size)]
+            sizes.append([[_resized(given, name, dim, one, tied) for tied in (False, True)] for one in new])
+    yield from itertools.chain.from_iterable(itertools.zip_longest(*values, *sizes, fillvalue=[]))
 
 
 def _resized(given: Given, name: str, dim: int, new: int, tied: bool) -> Given:

@@ -36,10 +36,8 @@ OUTPUT_SIZE = Exercise(
         Mistake("padding-once", "Padding is added on both sides of the image.", ("2 * padding", "padding")),
         Mistake("pads-the-output", "You pad the result. Padding enlarges the image, so the stride applies to it, too.",
                 ((" + 2 * padding", ""), ("stride + 1", "stride + 1 + 2 * padding"))),
-        Mistake("ignores-padding", "The padding has no effect.", (" + 2 * padding", "")),
         Mistake("ignores-kernel", "You divide the image size by the stride. That is correct only if the padding "
                 "compensates for the kernel.", ("(size + 2 * padding - reach) // stride + 1", "size // stride")),
-        Mistake("ignores-dilation", "The dilation has no effect.", ("dilation * (kernel - 1) + 1", "kernel")),
         Mistake("dilates-the-kernel-itself", "Dilation widens the gaps inside the kernel, and a kernel of k pixels has "
                 "k - 1 gaps.", ("(kernel - 1) + 1", "kernel")),
         Mistake("divides-too-late", "First count the steps that fit, then add the starting position: the + 1 belongs "
@@ -119,7 +117,6 @@ CONVOLVE = Exercise(
         Mistake("flips-the-kernel", "You rotate the kernel by 180 degrees. A convolution in mathematics does that; one "
                 "in a neural network does not.", ("w * w", "w.flip(2, 3) * w")),
         Mistake("transposes-the-kernel", "The kernel is transposed.", ("w * w", "w.transpose(2, 3) * w")),
-        Mistake("ignores-stride", "The stride has no effect.", ("    k =", "    stride = 1\n    k =")),
         Mistake("stride-only-in-the-size", "You compute as many windows as the stride requires, but the window moves "
                 "by only one pixel.", ("row * stride, column * stride", "row, column")),
         Mistake("strides-the-image", "You take every stride-th pixel first. The stride moves the window, which stays "

@@ -159,7 +159,6 @@ FACTOR = Exercise(
         Mistake("fan-in-outside", "Everything belongs under the root.", ("math.sqrt(fan_in * ", "fan_in * math.sqrt("),
                 ("math.sqrt(fan_in * variance / 2)", "fan_in * math.sqrt(variance) / 2"),
                 ("math.sqrt(fan_in * variance / 2)", "fan_in * variance / math.sqrt(2)")),
-        Mistake("ignores-variance", "The variance has no effect on your answer.", (" * variance", "")),
         Mistake("default-of-pytorch", "You return the factor of PyTorch's default initialization.",
                 ("fan_in * variance / 2", "1 / 6")),
         Mistake("added-not-multiplied", "Multiply fan_in by the variance itself: do not add the two, and do not "
