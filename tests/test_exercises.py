@@ -28,6 +28,7 @@ from resnet_edu import exercises
 from resnet_edu.authoring.render import run_notebook
 from resnet_edu.exercises.compare import difference, same, shown
 from resnet_edu.exercises.core import Case, Exercise, Mistake, Verdict
+from resnet_edu.exercises.general import fact
 from resnet_edu.exercises.sandbox import SECONDS, attempt
 from resnet_edu.exercises.writing import Once, built, call, float64, gradients, integers, normal, output, parameters
 
@@ -115,15 +116,15 @@ def test_a_known_mistake_is_named_with_the_first_example_that_shows_it():
 
 
 def test_an_unknown_mistake_gets_the_smallest_example_that_fails():
-    verdict = toy().check(lambda x: x + 1)
+    verdict = toy().check(lambda x: x**3 + 7)
     assert verdict.mistake == "result" and "double(0)" in verdict.message
 
 
 def test_a_mistake_is_named_only_where_nothing_else_is_wrong():
     partly = lambda x: x * x if isinstance(x, float) and x < 2 else 2 * x  # noqa: E731 - the square of 3 is not shown
-    assert toy().check(partly).mistake == "result"
+    assert toy().check(partly).mistake != "square"
     and_more = lambda x: 2 * abs(x) + (x == 3.0 if isinstance(x, float) else 0)  # noqa: E731 - 3 is right in "absolute"
-    assert toy().check(and_more).mistake == "result"
+    assert toy().check(and_more).mistake != "absolute"
     assert toy(cases=(call(-1.0), call(4.0))).check(and_more).mistake == "absolute"
 
 
@@ -182,7 +183,7 @@ def test_a_mistake_can_count_on_some_cases_only():
     triple = Mistake("triple", "You take three times x.", ("2 *", "3 *"), on=ordinary)
     both = lambda x: 3 * x if isinstance(x, float) else x  # noqa: E731 - wrong in another way for tensors
     assert toy(mistakes=(triple,)).check(both).mistake == "triple"
-    assert toy(mistakes=(triple,)).check(lambda x: 4 * x).mistake == "result"
+    assert toy(mistakes=(triple,)).check(lambda x: 4 * x).mistake == "factor"
 
 
 def test_a_mistake_can_be_made_in_several_ways():
@@ -241,7 +242,7 @@ def test_an_answer_that_is_wrong_in_one_kind_of_case_only_is_told_which():
     assert kinds.check(lambda x: 2 * abs(x)).mistake == "negative"
     assert kinds.check(lambda x: min(2 * x, 6.0)).mistake == "large"
     assert kinds.check(lambda x: min(2 * abs(x), 6.0)).mistake == "negative"
-    assert kinds.check(lambda x: x).mistake == "result"
+    assert kinds.check(lambda x: x).mistake == "factor"
 
 
 def test_float64_in_is_float64_out():
@@ -249,6 +250,48 @@ def test_float64_in_is_float64_out():
     assert exact.check(lambda x: x + x).status == "correct"
     for answer in (lambda x: (2 * x).float(), lambda x: torch.full((2, 2), 1.0) @ x):
         assert exact.check(answer).mistake == "only-float32"
+
+
+def area(x, stride=1, pad=0):
+    return (x.shape[0] + pad) * (x.shape[1] + pad) * stride
+
+
+STRIDED = toy(
+    reference=area,
+    cases=(call(ONES[None], 1, 1), call(torch.ones(3, 3), 2, 0), call(torch.ones(3, 4), 3, 2), call(torch.ones(4, 2))),
+    mistakes=(),
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("right where `stride == 1`, but", lambda x, stride=1, pad=0: area(x, stride**2, pad)),
+        ("right where `x.shape[-1] == x.shape[-2]`", lambda x, stride=1, pad=0: (len(x) + pad) ** 2 * stride),
+        ("`stride` has no effect", lambda x, stride=1, pad=0: area(x, 1, pad)),
+        ("3 times", lambda x, stride=1, pad=0: 3 * area(x, stride, pad)),
+        ("2 less than", lambda x, stride=1, pad=0: area(x, stride, pad) - 2),
+        ("wrong with", lambda x, stride=1, pad=0: area(x, stride, pad) + 7 ** len(x) * (stride + pad == 2)),
+        ("For example", lambda x, stride=1, pad=0: len(x) ** (2 + pad) + 3**stride + 200),
+    ],
+)
+def test_an_unknown_mistake_is_told_by_where_it_is_right_or_how_it_is_off(words, answer):
+    message = STRIDED.check(answer).message
+    assert words in message and (words == "For example") == message.startswith("For example"), message
+
+
+@pytest.mark.parametrize(
+    ("slug", "found"),
+    [
+        ("rounded", lambda x: x.round(decimals=2)), ("squared", torch.square), ("reciprocal", lambda x: 1 / x),
+        ("factor", lambda x: x / 3), (None, lambda x: x / 3.3), (None, lambda x: x.log().sqrt()),
+    ],
+)  # fmt: skip
+def test_a_fact_holds_for_every_wrong_result(slug, found):
+    x = normal(3, 3).abs() / 2
+    named = fact([(found(x), x), (found(x.T), x.T)])
+    assert (named and named[0]) == slug
+    assert fact([(found(x), x), (x + 1, x)]) is None
 
 
 class Norm(nn.Module):
@@ -814,4 +857,4 @@ def test_values_are_shown_as_a_learner_writes_them():
 def test_what_is_wrong_only_in_a_case_off_the_beaten_track_is_told(name, slug, patch):
     mistake = Mistake(slug, "", patch)
     answer = replace(exercises.find(name), mistakes=(mistake,)).answers_with(mistake)[0]
-    assert exercises.check(name, answer).mistake == slug
+    assert exercises.check(name, answer).mistake in (slug, "one-argument")  # if there is time to find a pair

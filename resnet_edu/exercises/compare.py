@@ -4,8 +4,6 @@
 'expected a tensor of shape [3, 2], but got shape [2, 3].'
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Coroutine, Generator, Mapping
 from numbers import Integral, Real

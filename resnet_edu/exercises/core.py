@@ -14,8 +14,6 @@ call to the next, that only its gradient is wrong.
     )
 """
 
-from __future__ import annotations
-
 import inspect
 import sys
 import textwrap
@@ -29,6 +27,7 @@ from torch import nn
 
 from resnet_edu.exercises.compare import difference, same, shown
 from resnet_edu.exercises.faults import Fault, Trouble
+from resnet_edu.exercises.general import Asked, Probes, fact
 from resnet_edu.exercises.sandbox import SECONDS, SEED, Outcome, attempt, attempt_trusted, once_a_check
 
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
@@ -59,11 +58,13 @@ class Case:
     run: answer -> a number, tensor, or list, tuple or dict of these, which is compared with the reference's result.
     It may raise `Fault(slug, sentence)`.
     alone: the slug and the sentence for an answer that is wrong here, and right in all the cases that have none.
+    asked: how it was made, so that it can be asked again with other arguments.
     """
 
     words: str
     run: Callable[[Any], Any]
     alone: tuple[str, str] | None = None
+    asked: Asked | None = field(default=None, compare=False)
 
 
 class Mistake:
@@ -247,12 +248,31 @@ class Exercise:
             if kept or _changed(again, before):
                 return REMEMBERS
         run = partial(self.cases[first].run, answer)
-        if isinstance(expected[first].value, torch.Tensor) and _changed(attempt(run, seed=SEED + 1), found[first]):
+        anew = partial(self.cases[first].run, self.reference)
+        steady = isinstance(expected[first].value, torch.Tensor) or not _draws(anew)
+        if steady and _changed(attempt(run, seed=SEED + 1), found[first]):
             return RANDOM
         if len(found) < len(expected):
             return None
-        alone = [case.alone for case, *pair in zip(self.cases, found, expected, strict=True) if not _agree(*pair)]
-        return None if None in alone else alone[0]
+        trio = list(zip(self.cases, found, expected, strict=True))
+        alone = [case.alone for case, *pair in trio if not _agree(*pair)]
+        return alone[0] if None not in alone else attempt_trusted(partial(self._general, answer, trio, first)).value
+
+    def _general(self, answer: Any, trio: list[tuple[Case, Outcome, Outcome]], first: int) -> tuple[str, str] | None:
+        """What more questions show. An exception means nothing: what a learner returns may not even compare."""
+        probes, asked = Probes(answer, self.reference, _agree), [one for one in trio if one[0].asked]
+        for one in asked:
+            probes.add_own(*one)
+        if asked and (named := probes.forgotten()):
+            return named
+        probes.vary([case for case, *_ in asked])
+        wrong = [(one, right) for _, one, right in trio if not _agree(one, right)]
+        wrong += [(p.found, p.expected) for p in probes.points if not (p.own or p.right)]
+        told = fact([(one.value, right.value) for one, right in wrong if not (one.trouble or right.trouble)])
+        named = (asked and probes.ignored()) or told or None
+        if not named and self.cases[first].asked:
+            named = probes.condition() or probes.pair()
+        return named and (named[0], named[1].replace("{name}", self.name))
 
     def _known(self, answer: Any, found: list[Outcome], first: int) -> Mistake | None:
         """The first mistake that explains everything: a symptom that shows, or an answer that agrees in all cases."""
@@ -289,6 +309,14 @@ def _agree(found: Outcome, expected: Outcome) -> bool:
 def _changed(again: Outcome, before: Outcome) -> bool:
     """Whether it is something else, as far as it can be compared; a run that takes too long says nothing."""
     return not again.hopeless and bool(attempt(lambda: _agree(before, before) and not _agree(again, before)).value)
+
+
+def _draws(code: Callable[[], Any]) -> bool:
+    """Whether the code uses torch's random numbers."""
+    with torch.random.fork_rng([]):
+        before = torch.get_rng_state()
+        code()
+        return not torch.equal(torch.get_rng_state(), before)
 
 
 def _parameters(answer: Any) -> list[str]:

@@ -4,8 +4,6 @@ raise Fault("no-fc", "the network that it returns has no linear layer named fc."
 told(ZeroDivisionError("division by zero")).sentence                            # 'it raises ZeroDivisionError: ...'
 """
 
-from __future__ import annotations
-
 import dis
 import inspect
 import os
@@ -69,6 +67,8 @@ def told(error: BaseException) -> Trouble:
     except Exception:  # an exception may fail to say what it is
         text = ""
     text = MISFIT.sub(_in_order, text)
+    if "Float but found Double" in text or "Double but found Float" in text:
+        return Trouble("mixes-float64", "it mixes float32 and float64, such as NumPy's default.")
     kind = MemoryError if "can't allocate memory" in text else type(error)
     for known, (slug, sentence) in TOLD.items():
         if issubclass(kind, known):

@@ -1,8 +1,6 @@
 """The exercises of lesson 01: what one convolution does to an image and its size, and what a pixel sees."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -33,19 +31,13 @@ OUTPUT_SIZE = Exercise(
         Mistake("true-division", "`/` returns a float. Which division discards the remainder?", ("//", "/")),
         Mistake("last-one-lost", "You lose the last position where the kernel fits exactly. It may touch the edge.",
                 ("reach)", "reach - 1)")),
-        Mistake("remembers", "You reuse an earlier result, although the dilation has changed.",
-                symptom=lambda answer: [answer(*one) for one in ((41, 3), (41, 3, 1, 0, 2), (43, 3, 1, 0, 2), (43, 3))]
-                == [39] * 4),
         Mistake("rounds-up", "A kernel that extends past the edge does not count: round down.",
                 ("reach)", "reach + stride - 1)"), (("return (", "return round(("), ("// stride", "/ stride)"))),
         Mistake("padding-once", "Padding is added on both sides of the image.", ("2 * padding", "padding")),
         Mistake("pads-the-output", "You pad the result. Padding enlarges the image, so the stride applies to it, too.",
                 ((" + 2 * padding", ""), ("stride + 1", "stride + 1 + 2 * padding"))),
-        Mistake("ignores-padding", "The padding has no effect.", (" + 2 * padding", "")),
-        Mistake("ignores-stride", "The stride has no effect.", (" // stride", "")),
         Mistake("ignores-kernel", "You divide the image size by the stride. That is correct only if the padding "
                 "compensates for the kernel.", ("(size + 2 * padding - reach) // stride + 1", "size // stride")),
-        Mistake("ignores-dilation", "The dilation has no effect.", ("dilation * (kernel - 1) + 1", "kernel")),
         Mistake("dilates-the-kernel-itself", "Dilation widens the gaps inside the kernel, and a kernel of k pixels has "
                 "k - 1 gaps.", ("(kernel - 1) + 1", "kernel")),
         Mistake("divides-too-late", "First count the steps that fit, then add the starting position: the + 1 belongs "
@@ -125,7 +117,6 @@ CONVOLVE = Exercise(
         Mistake("flips-the-kernel", "You rotate the kernel by 180 degrees. A convolution in mathematics does that; one "
                 "in a neural network does not.", ("w * w", "w.flip(2, 3) * w")),
         Mistake("transposes-the-kernel", "The kernel is transposed.", ("w * w", "w.transpose(2, 3) * w")),
-        Mistake("ignores-stride", "The stride has no effect.", ("    k =", "    stride = 1\n    k =")),
         Mistake("stride-only-in-the-size", "You compute as many windows as the stride requires, but the window moves "
                 "by only one pixel.", ("row * stride, column * stride", "row, column")),
         Mistake("strides-the-image", "You take every stride-th pixel first. The stride moves the window, which stays "
@@ -188,6 +179,9 @@ def receptive_field(layers):
     return field
 
 
+_OVERLAPPING = [(3, 1), (3, 1)], [(3, 2), (3, 2), (3, 2)], [(3, 1), (5, 2)]
+_SKIPPING = [(1, 2), (3, 1)], [(3, 1), (1, 3), (3, 2), (3, 1)]
+
 RECEPTIVE_FIELD = Exercise(
     reference=receptive_field, difficulty=2, minutes=10,
     task="Return the side length of the receptive field: how many pixels in one row of the image can affect one output "
@@ -218,7 +212,10 @@ RECEPTIVE_FIELD = Exercise(
                 ("+= (kernel - 1) * step", "*= kernel"), lambda layers: sum(kernel for kernel, _ in layers)),
         Mistake("returns-too-soon", "Your `return` is inside the loop.", ("    return", "        return")),
         Mistake("last-layer-missing", "Your answer leaves out the last layer.", ("in layers", "in layers[:-1]")),
-        Mistake("area", "You count the square's pixels, not its side length.", ("return field", "return field**2")),
+        Mistake("kernel-below-stride", "You are wrong only where a kernel is smaller than its stride, as in (1, 2). "
+                "Such a layer skips pixels, but it still spreads the kernels after it.",
+                ("        field", "        if kernel == 1:\n            continue\n        field"),
+                symptom=right_but_not_on(receptive_field, map(call, _OVERLAPPING), map(call, _SKIPPING))),
         Mistake("steps-for-field", "You return how far apart two neighboring outputs are in the image, not how much "
                 "one of them sees.", ("return field", "return step")),
         Mistake("kernel-and-stride-swapped", "Each layer is (kernel, stride), but you read it as (stride, kernel).",

@@ -1,8 +1,6 @@
 """The exercises of lesson 02: the loss, the accuracy, one training step, one augmentation."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -159,8 +157,6 @@ ACCURACY = Exercise(
         Mistake("every-pair", "You compare every image with every label: [N, 1] == [N] is an N x N matrix. (Did you "
                 "use keepdim?)", ("dim=1", "dim=1, keepdim=True")),
         Mistake("count-for-part", "You count the correct predictions. Return their fraction.", ("mean()", "sum()")),
-        Mistake("percent", "You return a percentage or a rounded value. Return the fraction itself.",
-                ("return ", "return 100 * "), lambda logits, labels: round(accuracy(logits, labels), 2)),
         Mistake("divides-by-classes", "You divide by the number of classes or of logits, not of images.",
                 ("mean().item()", "sum().item() / logits.shape[1]"),
                 ("mean().item()", "sum().item() / logits.numel()")),

@@ -1,8 +1,6 @@
 """The exercises of lesson 03: a norm that does not underflow, the factor of a layer, the layers that have changed."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
@@ -156,29 +154,18 @@ FACTOR = Exercise(
         call(2, 1.0), call(8, 1.0), call(9, 2.0), call(1, 0.5), call(144, 2 / 144), call(27, 1 / 81), call(576, 0.01),
     ),
     mistakes=(
-        Mistake("root-forgotten", "You return the factor by which the variance changes. Take its square root.",
-                ("math.sqrt", "")),
         Mistake("half-forgotten", "Your ReLU does not block anything.", (" / 2", "")),
         Mistake("half-after-the-root", "You halve the norm. The ReLU halves the variance.", (" / 2)", ") / 2")),
-        Mistake("twice-for-half", "Your ReLU doubles what it should halve.", ("/ 2", "* 2")),
-        Mistake("upside-down", "Your fraction is upside down: more inputs must give a larger factor.",
-                ("fan_in * variance / 2", "2 / (fan_in * variance)")),
         Mistake("fan-in-outside", "Everything belongs under the root.", ("math.sqrt(fan_in * ", "fan_in * math.sqrt("),
                 ("math.sqrt(fan_in * variance / 2)", "fan_in * math.sqrt(variance) / 2"),
                 ("math.sqrt(fan_in * variance / 2)", "fan_in * variance / math.sqrt(2)")),
-        Mistake("ignores-variance", "The variance has no effect on your answer.", (" * variance", "")),
-        Mistake("ignores-fan-in", "fan_in has no effect on your answer.", ("fan_in * ", "")),
         Mistake("default-of-pytorch", "You return the factor of PyTorch's default initialization.",
                 ("fan_in * variance / 2", "1 / 6")),
         Mistake("added-not-multiplied", "Multiply fan_in by the variance itself: do not add the two, and do not "
                 "square the variance.",
                 ("fan_in * variance", "(fan_in + variance)"), ("variance / 2", "variance**2 / 2")),
-        Mistake("only-even-fan-in", "`//` drops the half of an odd fan_in. The stem's fan_in is 27.",
-                ("fan_in * variance / 2", "fan_in // 2 * variance")),
         Mistake("never-above-one", "Your factor never exceeds 1, but a gradient can grow from layer to layer, too.",
                 ("math.sqrt(fan_in * variance / 2)", "min(1.0, math.sqrt(fan_in * variance / 2))")),
-        Mistake("rounded", "You round. Over 55 layers, errors add up.",
-                lambda fan_in, variance: round(factor(fan_in, variance), 2)),
         Mistake("torch-takes-tensors", "torch.sqrt takes tensors, and these are plain numbers: use `math`.",
                 symptom=raises(TypeError, "must be Tensor", call(8, 1.0).run)),
     ),

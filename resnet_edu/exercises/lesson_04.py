@@ -1,8 +1,6 @@
 """The exercises of lesson 04: weights of the right scale, batch normalization, the size of an update."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from resnet_edu.exercises.general import Asked
 from resnet_edu.exercises.writing import (
     Case,
     Exercise,
@@ -210,7 +209,8 @@ def _run(answer: Any, x: Tensor, gamma: Tensor, beta: Tensor, **options: Any) ->
 def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), alone=None, **options: Any) -> Case:
     mode = "training" if options.get("training", True) else "eval"
     what = "the output of {name}" if part == "output" else f"{part} after {{name}}"
-    return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part], alone)
+    asked = Asked(lambda x: _part(part, f"x {list(x.shape)}", x, affine, **options), (x,), {}, ("x",))
+    return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part], alone, asked)
 
 
 def _gradients(answer: Any) -> list[Tensor]:
@@ -389,14 +389,12 @@ UPDATE_RATIO = Exercise(
     ),
     mistakes=(
         Mistake("divides-by-after", "You divide by the weight after the step, not before it.", ("/ before", "/ after")),
-        Mistake("upside-down", "Your fraction is upside down.", (".item()", ".reciprocal().item()")),
         Mistake("not-divided", "You return the size of the step, relative to nothing.", (" / before.norm()", "")),
         Mistake("difference-of-norms", "You subtract norms, but a weight can change direction and keep its norm.",
                 ("(after - before).norm()", "(after.norm() - before.norm())"),
                 ("(after - before).norm()", "(after.norm() - before.norm()).abs()")),
         Mistake("ratio-of-norms", "You compare the norms of the two weights. Take the norm of the step between "
                 "them.", ("(after - before)", "after")),
-        Mistake("root-forgotten", "Your norms are squared: take the roots.", (".item()", ".square().item()")),
         Mistake("absolutes-for-squares", "You use sums, absolute values, or largest entries. Take L2 norms.",
                 (("before).norm()", "before).norm(1)"), ("/ before.norm()", "/ before.norm(1)")),
                 (("before).norm", "before).sum"), ("/ before.norm", "/ before.sum")),
@@ -422,9 +420,6 @@ UPDATE_RATIO = Exercise(
                 lambda before, after: ((after - before).norm(dim=1) / before.norm(dim=1)).mean(),
                 lambda before, after: ((after - before).norm(dim=0) / before.norm(dim=0)).mean(), on=_TABLES),
         Mistake("logarithm", "You return the ratio's logarithm.", (".item()", ".log10().item()"), on=_FLAT),
-        Mistake("percent", "You return a percentage or a rounded value. Return the ratio itself.",
-                ("return ", "return 100 * "),
-                lambda before, after: round(update_ratio(before, after), 2)),
     ),
     hints=(
         "The step is a tensor, after - before. How large is its norm, and how large is the norm of `before`?",

@@ -1,8 +1,6 @@
 """The exercises of lesson 05: the convolution that does nothing, and the angle between two gradients."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -150,7 +148,6 @@ GRADIENT_COSINE = Exercise(
                 ("(a.norm() * b.norm())", "a.norm()"), ("(a.norm() * b.norm())", "b.norm()"),
                 ("(a.norm() * b.norm())", "(a @ a * (b @ b))"), ("a.norm() * b", "a.norm() + b"), on=_FLAT),
         Mistake("mean-for-sum", "You average the products. Sum them.", ("a @ b", "(a * b).mean()"), on=_FLAT),
-        Mistake("sign-lost", "The cosine of opposite directions is -1.", ("a @ b", "abs(a @ b)"), on=_FLAT),
         Mistake("angle-for-cosine", "You return the angle. The task asks for its cosine.",
                 (("float(", "float(torch.acos(("), ("b.norm()))", "b.norm())).clamp(-1, 1)))")), on=_FLAT),
         Mistake("distance", "You return 1 minus the cosine.", ("a @ b", "1 - a @ b"), on=_FLAT),

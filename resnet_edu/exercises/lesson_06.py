@@ -1,8 +1,6 @@
 """The exercises of lesson 06: the addition, the shortcuts, the block."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -214,12 +212,9 @@ PROJECTION = Exercise(
                 ("(out_channels),", "(out_channels), nn.ReLU(),")),
         Mistake("norm-before-convolution", "Your BatchNorm comes before the convolution. It belongs after it.",
                 lambda i, o, stride: nn.Sequential(nn.BatchNorm2d(i), nn.Conv2d(i, o, 1, stride, bias=False))),
-        Mistake("norm-takes-in-channels", "Your BatchNorm has in_channels channels: how many does the convolution "
-                "output?", ("(out_channels)", "(in_channels)")),
         Mistake("norm-of-vectors", "BatchNorm1d takes vectors, not images.", ("BatchNorm2d", "BatchNorm1d")),
         Mistake("norm-without-scale", "Your BatchNorm has no learnable scale and shift.",
                 ("(out_channels)", "(out_channels, affine=False)")),
-        Mistake("channels-swapped", "Inputs and outputs are swapped.", lambda i, o, stride: projection(o, i, stride)),
         Mistake("pools-first", "You average before the convolution. Let the convolution take the stride itself.",
                 lambda i, o, stride: nn.Sequential(nn.AvgPool2d(stride, ceil_mode=True), projection(i, o, 1))),
         Mistake("identity-where-the-shape-stays", "If the shape stays the same, you do not project. Here, always "

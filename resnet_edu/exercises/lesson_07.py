@@ -1,8 +1,6 @@
 """The exercises of lesson 07: the size of a network, a fair start, a whole ResNet-20."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +58,7 @@ COUNT_PARAMETERS = Exercise(
         Mistake("only-the-two-examples", "Your answer works only for the lesson's two depths.",
                 symptom=right_but_not_on(count_parameters, [call(20), call(56)], [call(8), call(14), call(110)])),
         Mistake("in-proportion-to-depth", "The stem and the first blocks of the stages do not grow with the depth.",
-                symptom=lambda answer: abs(answer(8) - 269_722 * 8 / 20) <= 1),
+                symptom=lambda answer: min(abs(answer(8) - 269_722 * part) for part in (8 / 20, 1 / 3)) <= 1),
         Mistake("convolutions-with-biases", "You count biases of the convolutions. Before a BatchNorm, there are none.",
                 lambda depth: count_parameters(depth) + _channels(depth)),
         Mistake("norms-forgotten", "A BatchNorm has two parameters per channel, a scale and a shift.",

@@ -1,8 +1,6 @@
 """The exercises of lesson 08: multiply-adds of a convolution, the bottleneck, torchvision's weights in a block."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 from collections import OrderedDict
 from typing import Any
 
@@ -65,13 +63,10 @@ MULTIPLY_ADDS = Exercise(
         Mistake("one-row", "You count a single row of pixels. A map has rows and columns.", ("side**2", "side")),
         Mistake("kernel-not-squared", "A kernel is kernel x kernel: you count fewer products.", ("kernel**2", "kernel"),
                 (" * kernel**2", "")),
-        Mistake("one-input-channel", "A kernel has one slice per input channel: you count only one.", (" * "
-                "in_channels", "")),
         Mistake("counts-additions-too", "You count the additions, too, which doubles the number. One product with its "
                 "addition is one multiply-add.", ("return", "return 2 *")),
         Mistake("counts-a-bias", "You count a bias for each output number. There is none here, and it would not be a "
                 "product.", ("kernel**2 * in_channels", "(kernel**2 * in_channels + 1)")),
-        Mistake("one-output-channel", "You count only one output map.", (" * out_channels", "")),
     ),
     hints=(
         "How many numbers does the output have? The side length, squared, times the channels.",

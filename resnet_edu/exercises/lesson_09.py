@@ -1,8 +1,6 @@
 """The exercises of lesson 09: how many paths have each length, filter normalization, stochastic depth."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 import math
 from itertools import accumulate
 from typing import Any
@@ -98,7 +96,6 @@ FILTER_NORMALIZE = Exercise(
                 lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim)),
                 lambda d, w: d * _norms(w, -2, -1) / _norms(d, -2, -1) if d.ndim > 2 else filter_normalize(d, w),
                 lambda d, w: d * _norms(w, -1) / _norms(d, -1)),
-        Mistake("weights-returned", "You return the weights. The direction is what has to be scaled.", lambda d, w: w),
         Mistake("factors-not-shaped", "There is one factor per filter, but its shape does not match the direction: "
                 "give it dimensions of size 1.", (".view(sizes)", ""),
                 symptom=raises(RuntimeError, "must match the size of tensor", call(_D4, _W4).run)),

@@ -1,12 +1,11 @@
 """The exercises of lesson 10: the paper's learning rate with warm-up, a batch split across processes or into pieces."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from resnet_edu.exercises.general import Asked
 from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, agrees, call, called, fits, normal, raises
 
 # --- the schedule -----------------------------------------------------------------------------------------------------
@@ -49,15 +48,12 @@ PAPER_RATE = Exercise(
         Mistake("in-epochs", "You count in epochs. The argument is a step, and the rate changes in the middle of an "
                 "epoch: 82 epochs of 391 steps are 32,062.", (("400", "1"), ("32_000", "82"), ("48_000", "123")),
                 symptom=lambda answer: answer(1_000) == 0.001 or [answer(32_061), answer(32_062)] == [0.1, 0.01]),
-        Mistake("no-warm-up", "Your first 400 steps use ten times the rate that they should.", ("step < 400", "step < "
-                "0")),
         Mistake("one-late", "Your rate changes one step late or early: the first 400 steps are 0 to 399.",
                 lambda step: paper_rate(step - 1), lambda step: paper_rate(step + 1)),
         Mistake("shifted", "You count the 32,000 and 48,000 steps after the warm-up, not from step 0.",
                 (("32_000", "32_400"), ("48_000", "48_400"))),
         Mistake("one-drop", "From step 48,000 on, the rate is divided by 10 once more.", ("0.001", "0.01"),
                 ("0.001", "0.0001")),
-        Mistake("factor-for-rate", "You return the rate's factor, not the rate.", lambda step: 10 * paper_rate(step)),
         Mistake("stays-small", "After the warm-up, your rate stays at 0.01.", ("return 0.1\n", "return 0.01\n")),
     ),
     hints=(
@@ -113,8 +109,6 @@ SHARD = Exercise(
         Mistake("front-left-out", "The leftover entries are at the end; you leave out the front.",
                 ("rank:equal:world", "len(order) - equal + rank :: world")),
         Mistake("everything", "You give every process the whole batch.", lambda order, rank, world: order),
-        Mistake("all-the-same", "You give every process the same share, whatever its rank.", ("[rank:", "[0:"),
-                ("rank:equal:world", ": equal // world")),
         Mistake("counts-from-one", "Your ranks are off by one: rank 0 starts at entry 0.",
                 ("rank:equal:world", ":equal][rank - 1 :: world"), ("[rank:", "[rank + 1 :")),
         Mistake("step-of-rank", "Every process advances by `world` entries.", (":equal:world", ":: rank + 1")),
@@ -183,7 +177,8 @@ def _gradient(count, size):
             raise Fault("no-gradient", ".grad is empty afterward: backward() was not called.")
         return {"net.weight.grad": net.weight.grad.clone(), "net.bias.grad": net.bias.grad.clone()}
 
-    return Case(f"{{name}}(net, x, y, {size}) with {count} images", run)
+    asked = Asked(_gradient, (count, size), {}, ("images", "size"))
+    return Case(f"{{name}}(net, x, y, {size}) with {count} images", run, asked=asked)
 
 
 def _only_the_last(answer):

@@ -1,8 +1,6 @@
 """The exercises of lesson 11: the Highway gate, grouped and separable convolutions counted, squeeze and excitation."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -45,6 +43,8 @@ HIGHWAY = Exercise(
     ),
     mistakes=(
         Mistake("no-sigmoid", "Your gate is logit itself, not its sigmoid.", ("torch.sigmoid(logit)", "logit")),
+        Mistake("hard-sigmoid", "Your gate is a straight line, cut off at both ends. The sigmoid is curved.",
+                ("torch.sigmoid", "torch.nn.functional.hardsigmoid")),
         Mistake("overflows", "Your formula for the sigmoid is correct, but e to the power of 200 does not fit into "
                 "float32.", ("torch.sigmoid(logit)", "logit.exp() / (1 + logit.exp())")),
         Mistake("gates-exchanged", "Your closed gate lets f pass, and your open one lets x pass: the two factors are "
@@ -88,15 +88,11 @@ GROUPED_PARAMETERS = Exercise(
         call(4, 12, 3, 4), call(8, 12, 3, 4), call(48, 48, 3, 8), call(12, 36, 5, 3),
     ),
     mistakes=(
-        Mistake("groups-ignored", "You let every output see all the inputs, not only its group's.", (" // groups", "")),
         Mistake("divided-twice", "You divide both the inputs and the outputs by groups. That counts one group; there "
                 "are more.", ("out_channels *", "out_channels // groups *")),
-        Mistake("kernel-not-squared", "A window has kernel x kernel weights.", ("kernel * kernel", "kernel"),
-                (" * kernel * kernel", "")),
         Mistake("times-groups", "With more groups, each output sees fewer inputs, not more.", ("//", "*")),
         Mistake("with-bias", "You count a bias for each output. The task's convolution has none.",
                 ("kernel * kernel", "kernel * kernel + out_channels")),
-        Mistake("outputs-forgotten", "You count the weights of a single output.", ("out_channels * ", "")),
         Mistake("adds-channels", "You add the numbers of channels. Every output has a window on each of its inputs: "
                 "multiply.", lambda i, o, k, g: (o + i // g) * k * k),
         Mistake("one-output-an-input", "If each input is a group of its own, it can still have several outputs.",
@@ -133,16 +129,11 @@ SEPARABLE_COST = Exercise(
     mistakes=(
         Mistake("whole-convolution", "You count a full convolution. A separable one first looks at each input through "
                 "the window, then mixes them.", ("kernel + in_channels *", "kernel *")),
-        Mistake("no-depthwise", "You count only one of the two convolutions.", ("in_channels * kernel * kernel + ", ""),
-                (" + in_channels * out_channels", "")),
         Mistake("weights-for-work", "Every weight is used at size x size positions.", ("size * size * ", ""),
                 ("size * size", "size"), lambda i, o, k, s: s * s * i * k * k + i * o),
-        Mistake("kernel-not-squared", "A depthwise window has kernel x kernel weights.", ("kernel * kernel", "kernel"),
-                ("kernel * kernel", "2 * kernel")),
         Mistake("depthwise-of-the-outputs", "The depthwise convolution works on each input channel by itself.",
                 ("(in_channels *", "(out_channels *"), ("(in_channels *", "(in_channels**2 *")),
         Mistake("multiplied-for-added", "You multiply the two costs. Add them.", ("+", "*")),
-        Mistake("counts-additions", "You count the additions as well.", ("return ", "return 2 * ")),
         Mistake("shrinks", "Your map shrinks. It keeps its size.", ("size * size", "(size - kernel + 1) ** 2")),
     ),
     hints=(

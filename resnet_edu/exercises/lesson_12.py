@@ -1,8 +1,6 @@
 """The exercises of lesson 12: a new head, a frozen body, the Grad-CAM map, and the expected calibration error."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 import copy
 from collections import OrderedDict
 from collections.abc import Callable
@@ -308,7 +306,6 @@ GRAD_CAM = Exercise(
         Mistake("channels-averaged", "You average the channels. The task asks for their sum.", ("sum(1)", "mean(1)")),
         Mistake("absolute-values", "You take absolute values. Set negative numbers to 0.", ("relu", "abs")),
         Mistake("averages-the-activations", "You average the activations, not gradients.", lambda a, g: grad_cam(g, a)),
-        Mistake("gradients-alone", "Your map does not use the activations.", lambda a, g: g.sum(1).relu()),
         Mistake("mean-over-the-batch", "You average over the images, too.", ("(2, 3)", "(0, 2, 3)")),
         Mistake("divided-by-the-largest", "You scale the map to a maximum of 1, which hides how strong it is.",
                 lambda a, g: grad_cam(a, g) / grad_cam(a, g).max(), on=(call(_A2[:1], _G2[:1]),)),
@@ -383,7 +380,6 @@ CALIBRATION_ERROR = Exercise(
         Mistake("squares", "You square the distances. The task asks for the distances.", ("abs()", "square()")),
         Mistake("image-by-image", "You measure each image's confidence by itself. A confidence of 0.7 is fine if 7 of "
                 "10 such images are right.", ("(error)", "((confidence - right.double()).abs().mean())")),
-        Mistake("percent", "You return a percentage. Return a number from 0 to 1.", ("(error)", "(100 * error)")),
         Mistake("always-ten", "You always use ten bins. Use `bins`.", ("    place", "    bins = 10\n    place")),
         Mistake("empty-bins", "An empty bin has no mean: yours becomes NaN. Leave it out.", ("chosen.any()", "True")),
     ),

@@ -1,8 +1,6 @@
 """The exercises of lesson 13: a pyramid's step from coarse to fine, IoU of boxes, average precision, a 1-D block."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -67,8 +65,6 @@ TOP_DOWN = Exercise(
         Mistake("tiled", "You tile the map. Repeat each value in place.", lambda c, f, g: c.repeat(1, 1, 2, 2) + g(f)),
         Mistake("concatenated", "You concatenate the channels of both maps. The task asks for their sum.",
                 lambda c, f, g: torch.cat([F.interpolate(c, scale_factor=2), g(f)], 1)),
-        Mistake("coarse-only", "One of the two maps is missing from your result.", (" + lateral(fine)", ""),
-                lambda c, f, g: g(f)),
         Mistake("shrinks-the-fine", "You shrink the fine map. Upsample the coarse one instead.",
                 lambda c, f, g: c + F.avg_pool2d(g(f), 2), lambda c, f, g: c + g(f)[..., ::2, ::2]),
         Mistake("only-squares", "Your answer is correct for square maps only.",
@@ -252,9 +248,6 @@ SIGNAL_BLOCK = Exercise(
         Mistake("no-inner-relu", "There is no ReLU between your convolutions.", ("F.relu(self.bn1", "(self.bn1")),
         Mistake("norm-after-addition", "Your second BatchNorm comes after the addition, so it normalizes x, too. The "
                 "identity path has to stay clear.", ("(out)) + x", "(out) + x)")),
-        Mistake("not-dilated", "Your taps are adjacent. In both convolutions, they are `dilation` apart.",
-                ("super().__init__()", "super().__init__()\n        dilation = 1"),
-                ("self.conv2 =", "dilation = 1\n        self.conv2 =")),
         Mistake("causal", "You pad only at the start, so each output looks only backward. Pad both ends equally.",
                 (("self.bn2 =", "self.conv1.padding = self.conv2.padding = (2 * dilation,)\n        self.bn2 ="),
                        ("conv1(x)", "conv1(x)[..., : x.shape[2]]"),

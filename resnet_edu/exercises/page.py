@@ -8,8 +8,6 @@
 Everything is plain HTML, which needs no kernel: hints and solution unfold on a saved page, too.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import textwrap

@@ -3,8 +3,6 @@
 A missing or damaged file means that nothing is solved; a file that cannot be written does not affect the lesson.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -10,8 +10,6 @@ The memory limit works on Linux only. On Windows, and on any thread but the main
 a loop inside a single C call is not interrupted anywhere.
 """
 
-from __future__ import annotations
-
 import builtins
 import ctypes
 import io

@@ -26,13 +26,12 @@ not belong to a mistake. The tests ask for six wrong answers (those of the mista
 for the cells `exercise-NAME` and `exercise-NAME-check` in the lesson.
 """
 
-from __future__ import annotations
-
 import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,10 +40,11 @@ from torch import Tensor, nn
 from resnet_edu.exercises.compare import differing, layer_for_result, same, shown
 from resnet_edu.exercises.core import Case, Exercise, Mistake
 from resnet_edu.exercises.faults import Fault
+from resnet_edu.exercises.general import Asked
 
 __all__ = [
-    "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "beyond", "built", "call", "called", "fits", "float64",
-    "gradients", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same",
+    "Asked", "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "beyond", "built", "call", "called", "fits",
+    "float64", "gradients", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same",
     "shape", "shortcut_mistakes",
 ]  # fmt: skip
 
@@ -59,7 +59,8 @@ NO_SUPER = "its __init__ does not call super().__init__(), which has to come bef
 def call(*arguments: Any, words: str | None = None, alone: tuple[str, str] | None = None, **keywords: Any) -> Case:
     """The case that calls the answer with these arguments and compares what it returns."""
     words = words or _written(*arguments, **keywords)
-    return Case(words, lambda answer: called(answer, *arguments, **keywords), alone)
+    asked = Asked(call, arguments, keywords)
+    return Case(words, lambda answer: called(answer, *arguments, **keywords), alone, asked)
 
 
 def gradients(*arguments: Any, words: str | None = None) -> Case:
@@ -73,7 +74,8 @@ def gradients(*arguments: Any, words: str | None = None) -> Case:
                 raise Fault("cuts-the-gradient", f"no gradient reaches input {number}: {CUT}.")
         return [one.grad for one in inputs if _is_float(one)]
 
-    return Case(f"the gradients of a loss that follows {words or _written(*arguments)}", run, alone=GRADIENT)
+    asked = Asked(gradients, arguments)
+    return Case(f"the gradients of a loss that follows {words or _written(*arguments)}", run, GRADIENT, asked)
 
 
 def float64(*arguments: Any, words: str | None = None, caller: Callable[..., Any] | None = None) -> Case:
@@ -185,7 +187,8 @@ def _written(*arguments: Any, **keywords: Any) -> str:
 def shape(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
     """The case that compares the shape of the output for x of the module built with these arguments."""
     words = f"the shape of {_written(*arguments, **keywords)}(x) with x {list(x.shape)}"
-    return Case(words, lambda answer: list(called(built(answer, *arguments, **keywords), x).shape))
+    asked = Asked(shape, (x, *arguments), keywords, ("x",))
+    return Case(words, lambda answer: list(called(built(answer, *arguments, **keywords), x).shape), asked=asked)
 
 
 def parameters(*arguments: Any, **keywords: Any) -> Case:
@@ -197,7 +200,8 @@ def parameters(*arguments: Any, **keywords: Any) -> Case:
             raise Fault("shared-between-calls", "two calls return the same layers. Create new ones in each call.")
         return sum(p.numel() for p in one)
 
-    return Case(f"the number of parameters of {_written(*arguments, **keywords)}", run)
+    asked = Asked(parameters, arguments, keywords)
+    return Case(f"the number of parameters of {_written(*arguments, **keywords)}", run, asked=asked)
 
 
 def output(x: Tensor, *arguments: Any, mode: str = "train", times: int = 1, **keywords: Any) -> Case:
@@ -213,8 +217,9 @@ def output(x: Tensor, *arguments: Any, mode: str = "train", times: int = 1, **ke
         result = called(module, x)  # moves the running statistics
         return result if mode == "train" else called(module.eval(), x)
 
+    asked = Asked(partial(output, mode=mode), (x, *arguments), keywords, ("x",))
     alone = CLIPPED if times > 1 else EVAL if mode == "eval" else FLOAT64 if x.dtype == torch.float64 else None
-    return Case(f"{_written(*arguments, **keywords)}(x) in {mode} mode with {of}", run, alone)
+    return Case(f"{_written(*arguments, **keywords)}(x) in {mode} mode with {of}", run, alone, asked)
 
 
 def beyond(x: Tensor, *arguments: Any, **keywords: Any) -> tuple[Case, ...]:
