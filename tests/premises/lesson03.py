@@ -41,7 +41,7 @@ PREMISES = [
     Premise("float64 is float32", no_float64, "float64-run"),
     Premise("the biases stay", biases_stay, "two-run: last norm of dL/dW"),
     Premise("every net is residual, where images are compared", residual_always, "moved-claims: largest"),
-    Premise("weight decay moves the weights", fit_with(weight_decay=1e-4), "moved-claims: Plain-56: convolutions"),
+    Premise("weight decay moves the weights", fit_with(weight_decay=1e-4), "moved-claims: Plain-56: how many"),
     Premise("nothing is trained", fit_with(lr=0.0), "moved-claims: Plain-20:"),
     Premise("the recorder returns ones", recorder_of_ones, "heatmap-run"),
     Premise(

@@ -88,7 +88,7 @@ PREMISES = [
         "the net is not trained",
         nothing_is_loaded,
         "nets",
-        "unseen-run: Most",
+        "unseen-run: called",
         "auroc-run",
         "transfer-claims: Linear probe on the fewest",
         "channels-run: Share",
