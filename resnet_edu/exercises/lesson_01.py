@@ -125,7 +125,7 @@ CONVOLVE = Exercise(
         Mistake("pads-only-after", "You pad only one end of the rows and columns: the other two sides are missing.",
                 ("(padding, padding, padding, padding)", "(0, padding, 0, padding)"),
                 ("(padding, padding, padding, padding)", "(padding, 0, padding, 0)")),
-        Mistake("all-padding-before", "All your padding is at the left and at the top. Each side gets its own.",
+        Mistake("all-padding-before", "All your padding is on the left and at the top. Each side gets its own.",
                 ("(padding, padding, padding, padding)", "(2 * padding, 0, 2 * padding, 0)")),
         Mistake("pads-only-the-width", "You pad left and right only. F.pad takes two numbers per dimension, last "
                 "dimension first.", ("(padding, padding, padding, padding)", "(padding, padding)")),
@@ -207,12 +207,13 @@ RECEPTIVE_FIELD = Exercise(
                 "the kernel, too.", ("*= stride", "= stride")),
         Mistake("wrong-direction", "Your formula works from the output back to the image, but your loop runs from the "
                 "image to the output.", ("+= (kernel - 1) * step", "= (field - 1) * stride + kernel")),
-        Mistake("kernels-multiplied", "You multiply or add whole kernel sizes. Neighboring windows overlap, and "
-                "strides spread them apart.",
+        Mistake("kernels-multiplied", "You multiply or add whole kernel sizes. Neighboring windows overlap, so each "
+                "layer adds less than its kernel; and strides spread the windows apart.",
                 ("+= (kernel - 1) * step", "*= kernel"), lambda layers: sum(kernel for kernel, _ in layers)),
         Mistake("returns-too-soon", "Your `return` is inside the loop.", ("    return", "        return")),
         Mistake("last-layer-missing", "Your answer leaves out the last layer.", ("in layers", "in layers[:-1]")),
-        Mistake("kernel-below-stride", "You are wrong only where a kernel is smaller than its stride, as in (1, 2). "
+        Mistake("kernel-below-stride", "Your answer is wrong only where a kernel is smaller than its stride, as in "
+                "(1, 2). "
                 "Such a layer skips pixels, but it still spreads the kernels after it.",
                 ("        field", "        if kernel == 1:\n            continue\n        field"),
                 symptom=right_but_not_on(receptive_field, map(call, _OVERLAPPING), map(call, _SKIPPING))),

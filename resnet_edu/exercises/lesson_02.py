@@ -338,8 +338,8 @@ TRAIN_STEP = Exercise(
         ),
     ),
     mistakes=(
-        Mistake("no-gradient-wanted", "The forward pass records no gradients (torch.no_grad or detach), so there is no "
-                "way back.", symptom=raises(RuntimeError, "does not require grad", _returned)),
+        Mistake("no-gradient-wanted", "The forward pass is not recorded (torch.no_grad or detach), so `backward` "
+                "cannot compute gradients.", symptom=raises(RuntimeError, "does not require grad", _returned)),
         Mistake("item-too-soon", "`backward` belongs to the loss tensor. You have already converted it to a number.",
                 symptom=raises(AttributeError, "'float' object has no attribute 'backward'", _returned)),
         Mistake("loss-arguments-swapped", "The loss function takes the network's outputs first and the labels second.",
@@ -369,7 +369,7 @@ TRAIN_STEP = Exercise(
         Mistake("train-mode-forgotten", "A network passed in eval mode stays in it.", ("    net.train()\n", "")),
         Mistake("softmax-twice", "F.cross_entropy applies softmax, too.", ("net(x)", "net(x).softmax(1)")),
         Mistake("sum-for-mean", "You sum the loss. Take its mean.", ("net(x), y", 'net(x), y, reduction="sum"')),
-        Mistake("climbs", "The sign of your loss is flipped: the step climbs.", ("F.cross", "-F.cross")),
+        Mistake("climbs", "The sign of your loss is flipped, so the step increases the loss.", ("F.cross", "-F.cross")),
         Mistake("squared-error", "Your loss is the squared error. The task asks for cross-entropy.",
                 ("cross_entropy(net(x), y)", "mse_loss(net(x), F.one_hot(y, 2).float())")),
         Mistake("first-image-only", "Only the first image of the batch counts.", ("net(x), y", "net(x)[:1], y[:1]")),

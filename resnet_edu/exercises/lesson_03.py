@@ -148,7 +148,8 @@ def factor(fan_in, variance):
 FACTOR = Exercise(
     reference=factor, difficulty=1, minutes=5,
     task="Return the factor by which one layer with ReLU changes the norm of the gradient. Each output has fan_in "
-         "inputs (and each input as many outputs), the weights are independent and have this variance, and the ReLU "
+         "inputs (and each input as many outputs), the weights are independent and have the given variance, and the "
+         "ReLU "
          "blocks half of the gradient that arrives.",
     cases=(
         call(2, 1.0), call(8, 1.0), call(9, 2.0), call(1, 0.5), call(144, 2 / 144), call(27, 1 / 81), call(576, 0.01),
@@ -170,8 +171,9 @@ FACTOR = Exercise(
                 symptom=raises(TypeError, "must be Tensor", call(8, 1.0).run)),
     ),
     hints=(
-        "Each entry of the gradient with respect to the layer's input sums one independent term for each output "
-        "that it feeds. How does the sum of squares over all entries of this gradient compare with that of the "
+        "Each entry of the layer's input feeds several outputs, and the gradient with respect to that entry sums one "
+        "independent term for each of them. How does the sum of squares over all entries of this gradient compare "
+        "with that of the "
         "gradient with respect to the layer's output?",
         "Over all entries of the layer's input, that is fan_in terms for each entry of the output. So the *squared* "
         "norm grows by a factor of fan_in times the variance of the weights, and ReLU lets half of it through.",
@@ -245,7 +247,8 @@ MOVED = Exercise(
                 (_DIFFER, "not torch.equal(before[name].float(), after[name].float())")),
         Mistake("squares-underflow", "You square the difference in float32, where 1e-30 squared becomes 0. Compare the "
                 "tensors themselves.", symptom=right_but_not_on(moved, [*_COARSE, _FINE, _TURNED], [_FINEST])),
-        Mistake("numpy-of-a-parameter", "NumPy cannot convert a network's own parameters, which take gradients: stay "
+        Mistake("numpy-of-a-parameter", "NumPy cannot convert a network's own parameters, which require gradients: "
+                "stay "
                 "in torch.", symptom=raises(RuntimeError, "Can't call numpy()", call(_EARLY, _TRAINED).run)),
         Mistake("truth-of-many", "A comparison gives one result per entry, and `if` needs a single one.",
                 symptom=raises(RuntimeError, "Boolean value of Tensor", call(_EARLY, _STEPPED).run)),

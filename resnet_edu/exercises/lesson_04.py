@@ -301,7 +301,7 @@ BATCH_NORM = Exercise(
                 "but 1 over the original standard deviation.", ("torch.sqrt(", "(")),
         Mistake("mean-not-subtracted", "You divide by the deviation, but keep the mean.", ("(x - mean)", "x")),
         Mistake("not-divided", "You subtract the mean, but keep the spread.", (" / torch.sqrt(var + eps)", "")),
-        Mistake("eps-after-the-root", "You add eps after the square root. It belongs to the variance.",
+        Mistake("eps-after-the-root", "You add eps after the square root. Add it to the variance, under the root.",
                 ("torch.sqrt(var + eps)", "(torch.sqrt(var) + eps)")),
         Mistake("ignores-eps", "Your eps is missing or hard-coded: use the argument.", ("var + eps", "var + 1e-5"),
                 ("var + eps", "var")),
@@ -319,8 +319,9 @@ BATCH_NORM = Exercise(
         Mistake("beta-forgotten", "beta has no effect.", (" + beta", "")),
         Mistake("gamma-and-beta-swapped", "gamma and beta are swapped.", ("gamma, beta =", "beta, gamma =")),
         Mistake("beta-times-gamma", "You scale beta by gamma.", (("gamma * (", "gamma * (("), ("+ beta", "+ beta)"))),
-        Mistake("batch-statistics-in-eval", "In eval mode, you normalize by the batch: an image's result depends on "
-                "others.", ("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)")),
+        Mistake("batch-statistics-in-eval", "In eval mode, you normalize by the batch, so an image's result depends "
+                "on the other images in it.", ("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), "
+                "unbiased=False)")),
         Mistake("updates-in-eval", "In eval mode, you still update the running statistics.",
                 ("= running_mean, running_var",
                        "= running_mean.clone(), running_var.clone()\n        batch_norm(x, gamma, beta, "
@@ -389,7 +390,8 @@ UPDATE_RATIO = Exercise(
     ),
     mistakes=(
         Mistake("divides-by-after", "You divide by the weight after the step, not before it.", ("/ before", "/ after")),
-        Mistake("not-divided", "You return the size of the step, relative to nothing.", (" / before.norm()", "")),
+        Mistake("not-divided", "You return the norm of the step, without dividing it by the norm of the weight.", (" "
+                "/ before.norm()", "")),
         Mistake("difference-of-norms", "You subtract norms, but a weight can change direction and keep its norm.",
                 ("(after - before).norm()", "(after.norm() - before.norm())"),
                 ("(after - before).norm()", "(after.norm() - before.norm()).abs()")),

@@ -84,7 +84,7 @@ IDENTITY_CONV = Exercise(
         Mistake("one-by-one", "Your kernel is 1 x 1. The layers of the network have 3 x 3 kernels.",
                 (("3, padding=1", "1"), ("[c, c, 1, 1]", "[c, c, 0, 0]")),
                 symptom=lambda answer: _made(answer, 1).weight.shape[-1] == 1),
-        Mistake("has-a-bias", "Your layer has a bias. Before a BatchNorm, there is none.",
+        Mistake("has-a-bias", "Your layer has a bias. The network's convolutions, which BatchNorm follows, have none.",
                 ("bias=False)", "bias=True)\n    nn.init.zeros_(conv.bias)")),
         Mistake("grouped", "Your layer has groups. The network's layers have weights for every pair of channels.",
                 (("bias=False", "bias=False, groups=channels"), ("[c, c", "[c, 0")),
@@ -144,7 +144,7 @@ GRADIENT_COSINE = Exercise(
                 "vector.", ("a.double().flatten(), b.double().flatten()", "a.double(), b.double()"),
                 symptom=right_but_not_on(gradient_cosine, _FLAT, [_SQUARE])),
         # Seen on gradients of ordinary size: who makes one of these often squares in float32, too, and that can wait.
-        Mistake("not-normalized", "Divide by the product of both norms.", (" / (a.norm() * b.norm())", ""),
+        Mistake("not-normalized", "Divide by the product of the two norms.", (" / (a.norm() * b.norm())", ""),
                 ("(a.norm() * b.norm())", "a.norm()"), ("(a.norm() * b.norm())", "b.norm()"),
                 ("(a.norm() * b.norm())", "(a @ a * (b @ b))"), ("a.norm() * b", "a.norm() + b"), on=_FLAT),
         Mistake("mean-for-sum", "You average the products. Sum them.", ("a @ b", "(a * b).mean()"), on=_FLAT),
@@ -156,7 +156,7 @@ GRADIENT_COSINE = Exercise(
     ),
     hints=(
         "Flatten both first: a.flatten() is one long vector, whatever the shape was.",
-        "(a * b).sum() divided by a.norm() times b.norm().",
+        "(a * b).sum() divided by (a.norm() * b.norm()).",
         "1e-24 squared fits into float64 but not into float32: convert both with .double() before you multiply.",
     ),
 )  # fmt: skip

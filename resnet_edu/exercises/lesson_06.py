@@ -130,12 +130,13 @@ PAD_SHORTCUT = Exercise(
     ),
     mistakes=(
         Mistake("zeros-in-front", "Your zeros come before the channels of x.", ("[x, zeros]", "[zeros, x]")),
-        Mistake("zeros-on-both-sides", "Some of your zeros come before channels of x. All of them belong after.",
+        Mistake("zeros-on-both-sides", "Some of your zeros come before the channels of x. All of them belong after "
+                "those.",
                 ("[x, zeros]", "[zeros[:, ::2], x, zeros[:, 1::2]]"),
                 lambda x, *_: torch.stack([x, 0 * x], 2).flatten(1, 2), on=_DOUBLED),
         Mistake("copies-for-zeros", "Your new channels have to be zero.", ("[x, zeros]", "[x, x]"), on=_DOUBLED),
         Mistake("ones-for-zeros", "Your new channels are ones. They have to be zero.", ("new_zeros", "new_ones")),
-        Mistake("zeros-for-all", "Nothing of x is left in its own channels.", ("[x, zeros]", "[0 * x, zeros]")),
+        Mistake("zeros-for-all", "You have set the channels of x to zero, too. Keep their values.", ("[x, zeros]", "[0 * x, zeros]")),
         Mistake("no-new-channels", "The result has to have out_channels channels. How many are missing?",
                 ("[x, zeros]", "[x]"), ("out_channels - ", ""), (" - x.shape[1]", ""),
                 ("[x, zeros]", "[zeros, x, zeros]")),
@@ -156,9 +157,10 @@ PAD_SHORTCUT = Exercise(
         Mistake("averages", "You combine the pixels of a window. Option A takes one of them as it is.",
                 ("x[:, :, ::stride, ::stride]", "F.avg_pool2d(x, stride)"),
                 ("x[:, :, ::stride, ::stride]", "F.max_pool2d(x, stride)"), on=_PIXELS),
-        Mistake("cuts-out-a-corner", "You keep the upper left corner whole. Take pixels from the entire image.",
+        Mistake("cuts-out-a-corner", "You cut out the upper-left corner. Take pixels from the entire image.",
                 ("::stride, ::stride", ": x.shape[2] // stride, : x.shape[3] // stride"), on=_PIXELS),
-        Mistake("rounds-down", "You lose the last pixel of an odd side, which a 3 x 3 convolution with padding keeps.",
+        Mistake("rounds-down", "If a side has an odd length, you lose its last pixel, which a 3 x 3 convolution with "
+                "padding keeps.",
                 lambda x, out, s: pad_shortcut(x[:, :, : x.shape[2] // s * s, : x.shape[3] // s * s], out, s)),
         Mistake("pads-only-with-a-stride", "Channels can be missing when the stride is 1, and a larger stride does "
                 "not always come with new channels.",

@@ -59,7 +59,8 @@ COUNT_PARAMETERS = Exercise(
                 symptom=right_but_not_on(count_parameters, [call(20), call(56)], [call(8), call(14), call(110)])),
         Mistake("in-proportion-to-depth", "The stem and the first blocks of the stages do not grow with the depth.",
                 symptom=lambda answer: min(abs(answer(8) - 269_722 * part) for part in (8 / 20, 1 / 3)) <= 1),
-        Mistake("convolutions-with-biases", "You count biases of the convolutions. Before a BatchNorm, there are none.",
+        Mistake("convolutions-with-biases", "You count biases for the convolutions. Convolutions followed by "
+                "BatchNorm have none.",
                 lambda depth: count_parameters(depth) + _channels(depth)),
         Mistake("norms-forgotten", "A BatchNorm has two parameters per channel, a scale and a shift.",
                 lambda depth: count_parameters(depth) - 2 * _channels(depth),
@@ -70,9 +71,9 @@ COUNT_PARAMETERS = Exercise(
         Mistake("norm-of-the-stem-forgotten", "The stem's convolution has a BatchNorm, too.", (" + 2 * 16", "")),
         Mistake("stem-of-one-channel", "Your stem does not take the three channels of an image.", ("9 * 3", "9"),
                 ("9 * 3", "9 * 16")),
-        Mistake("stem-of-seven", "Your stem is 7 x 7: that is the ImageNet network's.", ("9 * 3", "49 * 3")),
-        Mistake("classifier-forgotten", "The classifier goes from 64 means to 10 classes and has a bias: you count "
-                "another one, or none.",
+        Mistake("stem-of-seven", "Your stem is 7 x 7: that is the stem of the ImageNet network.", ("9 * 3", "49 * 3")),
+        Mistake("classifier-forgotten", "The classifier goes from 64 means to 10 classes and has a bias: you count a "
+                "different classifier, or none.",
                 (" + 64 * 10 + 10", ""), ("10 + 10", "10"), ("64 * 10", "64 * 64 * 10")),
         Mistake("kernel-not-counted", "A kernel has 3 x 3 numbers for each pair of channels: you count fewer.",
                 (("9 * 3", "3"), ("9 * channels", "channels"), ("9 * width", "width")),
@@ -233,8 +234,8 @@ SAME_START = Exercise(
         Mistake("always-false", "You compare the objects, and two networks never hold the same ones. Compare the "
                 "numbers in them.", ("torch.equal(p, q)", "p is q")),
         Mistake("always-true", "Your answer is True whatever the networks hold.", lambda net_a, net_b: True),
-        Mistake("only-the-first", "Your answer depends on one parameter only: is there a `return` in the loop, or does "
-                "each overwrite the result?", ("len(a) == len(b) and all", "next"), ("and all", "and next"),
+        Mistake("only-the-first", "Your answer depends on one parameter only: is there a `return` in the loop, or "
+                "does each pass of the loop overwrite the result?", ("len(a) == len(b) and all", "next"), ("and all", "and next"),
                 (("net_a.parameters())", "net_a.parameters())[-1:]"),
                        ("net_b.parameters())", "net_b.parameters())[-1:]"))),
         Mistake("printed-text", "You compare the printed text. Printing leaves out digits, and most of the numbers of "

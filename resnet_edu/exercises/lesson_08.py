@@ -154,10 +154,11 @@ BOTTLENECK = Exercise(
                 "the first.)", (("(in_channels, channels, 1", "(in_channels, channels, 1, stride"), ("3, stride", "3")),
                 (("4 * channels, 1, bias", "4 * channels, 1, stride, bias"), ("3, stride", "3")),
                 ("(in_channels, channels, 1", "(in_channels, channels, 1, stride")),
-        Mistake("stride-on-one-path", "Only one of the branch and the shortcut takes the stride, so their sizes "
+        Mistake("stride-on-one-path", "The branch or the shortcut takes the stride, but not both, so their sizes "
                 "differ.",
                 ("1, stride", "1")),
-        Mistake("no-expansion", "Your last convolution outputs `channels` channels. Widen to four times as many.",
+        Mistake("no-expansion", "Your last convolution outputs `channels` channels. It should output four times as "
+                "many.",
                 (("(channels, 4 * ", "(channels, "), ("bn3 = nn.BatchNorm2d(4 * ", "bn3 = nn.BatchNorm2d("),
                        ("!= 4 * ", "!= "), ("(in_channels, 4 * ", "(in_channels, "), ("2d(4 * ", "2d("))),
         Mistake("expands-early", "Your 3 x 3 convolution works on 4 * channels channels. It belongs in the narrow "
@@ -305,8 +306,8 @@ LOAD_TORCHVISION = Exercise(
         Mistake("goes-by-shape", "You match tensors by shape. Several tensors have the same one.",
                 ("(renamed)",
                        "({n: next(t for t in renamed.values() if t.shape == renamed[n].shape) for n in renamed})")),
-        Mistake("goes-by-sorted-names", "You sort the names, but the block's names sort differently: keep the "
-                "original order.",
+        Mistake("goes-by-sorted-names", "You sort the names, but sorting puts the block's names in a different order "
+                "from torchvision's: keep the original order.",
                 ("(zip(block.state_dict(), state.values(),",
                        "(zip(sorted(block.state_dict()), (state[name] for name in sorted(state)),"),
                 symptom=_sorts_names),

@@ -29,7 +29,8 @@ PATH_LENGTHS = Exercise(
         Mistake("middle-twice", "For an even n, your list has its middle number twice.",
                 lambda n: (half := path_lengths(n)[: n // 2 + 1]) + half[::-1]),
         Mistake("starts-at-one", "One path goes through no branch: start at length 0.", ("range(n", "range(1, n")),
-        Mistake("one-of-each", "You count one path per length, but paths can differ in their blocks.",
+        Mistake("one-of-each", "You count one path per length, but several paths can have the same length and go "
+                "through different branches.",
                 ("math.comb(n, k)", "1")),
         Mistake("powers-of-two", "Your numbers are powers of two. Only their sum is one.", ("math.comb(n, k)", "2**k")),
         Mistake("order-counts", "You count the same choice of branches several times, once for each order. A path "
@@ -104,7 +105,7 @@ FILTER_NORMALIZE = Exercise(
         "What is the norm of one filter? It has all the dimensions but the first.",
         "x.flatten(1) turns x into [O, everything else]; norm(dim=1) is then one norm per filter.",
         "Divide one norm by the other, and reshape the O factors to [O, 1, ...]: view(-1, 1, 1, 1) for four "
-        "dimensions. How many dimensions does yours have?",
+        "dimensions. How many dimensions does your direction have?",
     ),
 )  # fmt: skip
 

@@ -50,7 +50,7 @@ PAPER_RATE = Exercise(
                 symptom=lambda answer: answer(1_000) == 0.001 or [answer(32_061), answer(32_062)] == [0.1, 0.01]),
         Mistake("one-late", "Your rate changes one step late or early: the first 400 steps are 0 to 399.",
                 lambda step: paper_rate(step - 1), lambda step: paper_rate(step + 1)),
-        Mistake("shifted", "You count the 32,000 and 48,000 steps after the warm-up, not from step 0.",
+        Mistake("shifted", "You count the 32,000 and 48,000 steps from the end of the warm-up, not from step 0.",
                 (("32_000", "32_400"), ("48_000", "48_400"))),
         Mistake("one-drop", "From step 48,000 on, the rate is divided by 10 once more.", ("0.001", "0.01"),
                 ("0.001", "0.0001")),
@@ -93,8 +93,9 @@ def _overlaps(answer):
 
 SHARD = Exercise(
     reference=shard, difficulty=2, minutes=5,
-    task="order is a batch, int64 [n]: the same permutation in every process. Return the share of process `rank` of "
-         "`world`, counted from 0: every world-th entry starting at index rank, in order. All shares have the same "
+    task="order is a batch, int64 [n]: the same permutation in every process. Return the share of process `rank` "
+    "(counted from 0, out of `world` processes): every world-th entry starting at index rank, in order. All shares "
+    "have the same "
          "length; what is left over at the end is not used.",
     cases=(
         call(_SIX, 0, 2), call(_SIX, 1, 2), call(_SIX, 2, 3), call(_SIX, 0, 1), call(_EIGHT, 1, 4), call(_SEVEN, 0, 2),
@@ -116,7 +117,8 @@ SHARD = Exercise(
                 ("return order", "return torch.arange(len(order))")),
         Mistake("sorts", "You sort the share. Keep the order that is given.", (":world]", ":world].sort().values")),
         Mistake("values-for-places", "You select by the numbers in the batch, not by their positions: you check "
-                "whether a number leaves the remainder `rank`.", ("rank:equal:world", "order % world == rank")),
+                "whether a number divided by `world` leaves the remainder `rank`.", ("rank:equal:world", "order % "
+                "world == rank")),
         Mistake("a-list", "You return a list. Images on a device are selected with a tensor on that device: slice "
                 "`order` itself.", (":world]", ":world].tolist()")),
         Mistake("exchanged", "You swap the slice's start and its step.", ("rank:equal:world", "world:equal:rank"),

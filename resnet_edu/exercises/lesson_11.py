@@ -49,9 +49,10 @@ HIGHWAY = Exercise(
                 "float32.", ("torch.sigmoid(logit)", "logit.exp() / (1 + logit.exp())")),
         Mistake("gates-exchanged", "Your closed gate lets f pass, and your open one lets x pass: the two factors are "
                 "swapped.", ("torch.sigmoid(logit)", "torch.sigmoid(-logit)")),
-        Mistake("x-not-gated", "You let all of x pass, even through an open gate.", ("(1 - t) * x", "x")),
+        Mistake("x-not-gated", "You let all of x pass, even where the gate is open: there, only f should pass.", ("(1 "
+                "- t) * x", "x")),
         Mistake("f-not-gated", "You let all of f pass, even through a closed gate.", ("t * f", "f")),
-        Mistake("one-gate-for-both", "You multiply x by the factor of f. The factor of x is what remains.", ("(1 - t) "
+        Mistake("one-gate-for-both", "You multiply x by the factor of f. The two factors have to sum to 1.", ("(1 - t) "
                 "* x", "t * x")),
         Mistake("x-forgotten", "Where the gate is closed, nothing is left: add x.", (" + (1 - t) * x", "")),
         Mistake("gate-forgotten", "You add x and f without a gate: a residual block.", lambda x, f, logit: x + f),

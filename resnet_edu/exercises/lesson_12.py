@@ -131,7 +131,7 @@ REPLACE_HEAD = Exercise(
         Mistake("fresh-net", "All the weights are new, not just the head's.", symptom=_changes_the_body),
         Mistake("shares-weights", "Your copy shares its layers with net, so training one trains both. Make a deep "
                 "copy.", ("deepcopy(net)", "copy(net)\n    copied._modules = dict(net._modules)")),
-        Mistake("frozen", "You freeze the rest. That comes later: here, all weights still take gradients.",
+        Mistake("frozen", "You freeze the rest. That comes later: here, all weights still require gradients.",
                 ("deepcopy(net)", "deepcopy(net).requires_grad_(False)")),
         Mistake("number-only", "You change the attribute `out_features`, which is only a label. The weights stay as "
                 "they were.", ("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes"),
@@ -225,7 +225,8 @@ def _trusts_the_head(answer: Any) -> bool:
 FREEZE = Exercise(
     reference=freeze, difficulty=3, minutes=6,
     task="Prepare a network for a step of a linear probe, whatever was done to it before. Only the parameters of "
-         "net.fc take gradients, and BatchNorm uses its running statistics and does not change them. Return a list of "
+         "net.fc require gradients, and BatchNorm uses its running statistics and does not change them. Return a list "
+         "of "
          "the parameters to be trained.",
     cases=(
         _STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where everything was frozen, and one step of SGD"),
@@ -241,18 +242,19 @@ FREEZE = Exercise(
                 "normalizes by the batch.", ("net.eval()", "net.norm.momentum = net.block[1].momentum = 0.0")),
         Mistake("outer-norms-only", "A BatchNorm inside a block still normalizes by the batch: net.children() yields "
                 "only the outermost layers.", ("net.eval()", "net.norm.eval()")),
-        Mistake("body-takes-gradients", "The modes are right, but the body takes gradients. (net.requires_grad = False "
+        Mistake("body-takes-gradients", "The modes are right, but the body's parameters require gradients. "
+                "(net.requires_grad = False "
                 "only sets an attribute.)", ("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
-        Mistake("nothing-frozen", "The body takes gradients, and its BatchNorms are in train mode.",
+        Mistake("nothing-frozen", "The body's parameters require gradients, and its BatchNorms are in train mode.",
                 lambda net: list(net.fc.parameters())),
         Mistake("head-frozen-too", "The head is frozen, too: nothing is left that can learn.", ("True", "False")),
         Mistake("body-for-head", "You freeze the head and let the body learn. It should be the other way around.",
                 symptom=lambda answer: "conv.weight" in (takes := _STEP.run(answer)["take a gradient"])
                 and "fc.weight" not in takes),
-        Mistake("norm-still-learns", "BatchNorm's scales and shifts are parameters, too, and still take gradients.",
+        Mistake("norm-still-learns", "BatchNorm's scales and shifts are parameters, too, and still require gradients.",
                 ("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
                        "for conv in (net.conv, net.block[0]):\n        conv.requires_grad_(False)")),
-        Mistake("returns-all", "You return all parameters, frozen ones, too.", ("net.fc.parameters", "net.parameters")),
+        Mistake("returns-all", "You return all parameters, including the frozen ones.", ("net.fc.parameters", "net.parameters")),
         Mistake("freezes-a-copy", "You prepare a copy. The network that is passed in is the one that will be trained.",
                 symptom=lambda answer: "not of this net" in _STEP.run(answer)["returned"]),
         Mistake("trusts-the-head", "You freeze the body, but leave the head as it was, and it may already have been "
@@ -353,7 +355,7 @@ CALIBRATION_ERROR = Exercise(
     task="confidence [N] holds a network's largest probability for each image, right [N] whether it was right (True "
          "or False). Split the range from 0 to 1 into `bins` equal bins. For each bin that contains images, how far "
          "is their mean confidence from their accuracy? Return the mean of these distances, each weighted by the "
-         "bin's share of the images; 1 belongs to the last bin.",
+         "bin's share of the images; a confidence of 1 belongs to the last bin.",
     cases=(
         _answers((0.85, 1), (0.85, 1), (0.85, 0), (0.85, 0)), _FEW, _answers((1.0, 1), (1.0, 0), (0.95, 1), (0.75, 0)),
         _answers((0.55, 1), (0.58, 1), (0.75, 1)),
@@ -387,6 +389,6 @@ CALIBRATION_ERROR = Exercise(
         "Which bin does an image fall into? (confidence * bins) rounded down; a confidence of 1 belongs to the last "
         "bin.",
         "For each bin, select its images with a mask. What if there are none?",
-        "Mean confidence minus accuracy, without its sign, times the share of the images.",
+        "The absolute value of (mean confidence minus accuracy), times the share of the images.",
     ),
 )  # fmt: skip

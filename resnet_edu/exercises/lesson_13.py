@@ -122,7 +122,7 @@ BOX_IOU = Exercise(
     mistakes=(
         Mistake("negative-sides", "Where two boxes do not overlap, your intersection has two negative sides. A side is "
                 "at least 0.", (".clamp(min=0)", ""), on=(_APART,)),
-        Mistake("union-counts-twice", "Your sum of both areas counts the shared area twice.", (" - shared", "")),
+        Mistake("union-counts-twice", "Your sum of the two areas counts the shared area twice.", (" - shared", "")),
         Mistake("dice", "You divide twice the intersection by the sum of the areas. That is the Dice coefficient.",
                 (("shared / ", "2 * shared / "), (" - shared", ""))),
         Mistake("over-first-area", "You divide by the area of one box. Divide by the union.",
@@ -151,7 +151,7 @@ BOX_IOU = Exercise(
         "What two boxes share is also a box. Where does it begin, and where does it end?",
         "It begins at the larger x1 and the larger y1 of the two boxes, and ends at the smaller x2 and the smaller "
         "y2. If the boxes do not "
-        "overlap, its area is 0: clamp(min=0).",
+        "overlap, its width or height comes out negative: set it to 0 with clamp(min=0).",
         "a[:, None] is [N, 1, 4] and b[None] is [1, M, 4]: torch.maximum of the two is [N, M, 4]. The union is the "
         "sum of the areas minus what they share.",
     ),
