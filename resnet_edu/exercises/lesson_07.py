@@ -235,7 +235,8 @@ SAME_START = Exercise(
                 "numbers in them.", ("torch.equal(p, q)", "p is q")),
         Mistake("always-true", "Your answer is True whatever the networks hold.", lambda net_a, net_b: True),
         Mistake("only-the-first", "Your answer depends on one parameter only: is there a `return` in the loop, or "
-                "does each pass of the loop overwrite the result?", ("len(a) == len(b) and all", "next"), ("and all", "and next"),
+                "does each pass of the loop overwrite the result?",
+                ("len(a) == len(b) and all", "next"), ("and all", "and next"),
                 (("net_a.parameters())", "net_a.parameters())[-1:]"),
                        ("net_b.parameters())", "net_b.parameters())[-1:]"))),
         Mistake("printed-text", "You compare the printed text. Printing leaves out digits, and most of the numbers of "

@@ -254,7 +254,8 @@ FREEZE = Exercise(
         Mistake("norm-still-learns", "BatchNorm's scales and shifts are parameters, too, and still require gradients.",
                 ("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
                        "for conv in (net.conv, net.block[0]):\n        conv.requires_grad_(False)")),
-        Mistake("returns-all", "You return all parameters, including the frozen ones.", ("net.fc.parameters", "net.parameters")),
+        Mistake("returns-all", "You return all parameters, including the frozen ones.",
+                ("net.fc.parameters", "net.parameters")),
         Mistake("freezes-a-copy", "You prepare a copy. The network that is passed in is the one that will be trained.",
                 symptom=lambda answer: "not of this net" in _STEP.run(answer)["returned"]),
         Mistake("trusts-the-head", "You freeze the body, but leave the head as it was, and it may already have been "
