@@ -154,7 +154,7 @@ class Probes:
         own = {true[id(point)] for point in self.points if point.own}
         if min(len(own), len(inside) - (not always), len(outside)) < 2 or not all(inside):
             return False
-        if sum(outside) > (0 if always else 0.6) * len(outside):
+        if sum(outside) > (0 if always else 0.25) * len(outside):
             return False
         across = [p for p, base in self._flips() if true[id(p)] != true[id(base)]]
         return any(set(compiled.co_names) & set(point.names) for point in across)

@@ -322,6 +322,7 @@ RESNET20 = Exercise(
          "the channels of x. The network takes square images of any size from 4 up and returns logits.",
     cases=(
         shape(_IMAGES), parameters(), shape(_IMAGES, num_classes=3), output(_IMAGES), *beyond(_IMAGES),
+        shape(_IMAGES[:1]),
     ),
     mistakes=(
         Mistake("pools-a-fixed-size", "Your pooling has a fixed window, so your images must have a fixed size. Take "

@@ -23,7 +23,8 @@ PATH_LENGTHS = Exercise(
     task="A network of n blocks has 2**n paths: at each block, a path takes the branch or bypasses it. Return a list "
          "of n + 1 whole numbers: how many paths go through exactly 0, 1, ..., n branches.",
     cases=(call(1), call(2), call(3), call(4), call(9), call(27),
-           call(60, alone=("inexact", "Your numbers are right only as long as a float is exact. Count with ints."))),
+           call(60, alone=("inexact", "Your numbers are right only as long as a float is exact. Count with ints.")),
+           call(0, alone=("no-blocks", "A network without blocks has one path, which goes through no branch."))),
     mistakes=(
         Mistake("ends-too-early", "Your list lacks the path through every branch.", ("range(n + 1)", "range(n)")),
         Mistake("middle-twice", "For an even n, your list has its middle number twice.",

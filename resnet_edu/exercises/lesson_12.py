@@ -80,7 +80,7 @@ def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
             raise Fault("no-fc", "the network that it returns has no linear layer named fc.")
         if answer(net, classes).fc is head:
             raise Fault("shared-between-calls", "two calls return the same head. Create a new one in each call.")
-        theirs = {parameter.data_ptr() for parameter in net.parameters()}
+        theirs = {tensor.data_ptr() for tensor in net.state_dict().values()}
         rows = min(len(head.weight), len(weight))
         known = head.weight.shape[1:] == weight.shape[1:] and torch.equal(head.weight[:rows], weight[:rows])
         return {
@@ -90,7 +90,7 @@ def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
             "all but the head is as in net": _equal(_body(made), body),
             "net and copy are in the mode net was in": _modes(net) == _modes(made) == modes,
             "the head is new": not known,
-            "parameters shared with net": sum(p.data_ptr() in theirs for p in made.parameters()),
+            "tensors shared with net": sum(t.data_ptr() in theirs for t in made.state_dict().values()),
             "parameters that take no gradient": sum(not p.requires_grad for p in made.parameters()),
             "logits": list(made.eval()(_IMAGES).shape),
         }
@@ -115,7 +115,7 @@ REPLACE_HEAD = Exercise(
     reference=replace_head, difficulty=2, minutes=4,
     task="net ends with a linear layer `net.fc`. Return a copy of net in which fc is a fresh linear layer for "
          "`classes` classes, with a bias, and everything else is as in net. net itself must not change.",
-    cases=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5, training=False)),
+    cases=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5, training=False), _head_of(6, 3)),
     mistakes=(
         Mistake("changes-net", "You replace the head of net itself, so its six classes are gone: work on a copy.",
                 ("copy.deepcopy(net)", "net"), symptom=_exchanges_the_head_of_net),
