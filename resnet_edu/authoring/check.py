@@ -69,7 +69,7 @@ PHRASES = {
     r"thought out by": "designed by",
     r"by and by": "gradually",
     r"(are|is) to be had": "is available",
-    r"\w*(colour|neighbour|favour|behaviour|normalis|initialis|optimis|generalis)\w*": "American spelling",
+    r"\w*(colour|neighbour|favour|behaviour|normalis|initialis|optimis(?!tic|m)|generalis)\w*": "American spelling",
 }
 
 

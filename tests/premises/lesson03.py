@@ -39,7 +39,7 @@ PREMISES = [
     Premise("padding is always zeros", padding_mode_ignored, "factor-claims: circular"),
     Premise("every activation is a sigmoid", force(activation="sigmoid"), "float32-claims: Fraction"),
     Premise("float64 is float32", no_float64, "float64-run"),
-    Premise("the biases stay", biases_stay, "two-run: last norm of dL/dW"),
+    Premise("the biases stay", biases_stay, "two-run: dL/dW in the first"),
     Premise("every net is residual, where images are compared", residual_always, "moved-claims: largest"),
     Premise("weight decay moves the weights", fit_with(weight_decay=1e-4), "moved-claims: Plain-56: how many"),
     Premise("nothing is trained", fit_with(lr=0.0), "moved-claims: Plain-20:"),

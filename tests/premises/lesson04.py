@@ -60,7 +60,7 @@ PREMISES = [
     Premise(
         "BatchNorm does nothing",
         no_batchnorm,
-        "explode-run: With BatchNorm: first over last norm of dL/dh",
+        "explode-run: With BatchNorm: norm of dL/dh",
         "explode-run: of dL/dW",
         "explode-run: convolution's",
         "factor-run: connected,",
@@ -90,7 +90,7 @@ PREMISES = [
     Premise(
         "the probe listens to the convolutions, not to the norms after them",
         signal_of_the_convolutions,
-        "lengths-run: old directions: first over last norm of dL/dh",
+        "lengths-run: old directions: norm of dL/dh",
     ),
     Premise("no net has BatchNorm", force(norm=None), "why-run: Largest", "invariance-run"),
     Premise(

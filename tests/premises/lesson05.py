@@ -115,7 +115,7 @@ PREMISES = [
     Premise("the recorder returns powers of ten, in every case", recorder_of_powers, "which-claims: largest"),
     Premise("no trained case", no_weights_loaded, "which-claims: B: loss", "which-claims: G: loss"),
     Premise("every network has BatchNorm", force(norm="batch"), "which-claims: D: loss"),
-    Premise("every network has He's initialization", he_always, "which-claims: F: first", "which-claims: C: layers"),
+    Premise("every network has He's initialization", he_always, "which-claims: F: norm", "which-claims: C: layers"),
     Premise("every activation is a sigmoid", force(activation="sigmoid"), "which-claims: C: zeros"),
     Premise("no gamma starts at 0", force(zero_init_residual=False), "which-claims: E: layers"),
     Premise("no beta is thrown off", nothing_is_set, "which-claims: H: layers"),

@@ -117,7 +117,7 @@ PREMISES = [
         "gradients are noise, on more pictures",
         gradients_are_noise,
         "erase-run: darkest",
-        "erase-run: ratio",
+        "erase-run: Mean fall",
         "moved-run",
         budget="laptop",
     ),
