@@ -31,7 +31,7 @@ RUN_LIMIT = 900  # for all cells of a lesson: a slow machine needs minutes
 ANSWER_LIMIT = 30  # for a control; the usual answer takes less than one
 
 SLIDER, MENU, CHECKBOX = ".noUi-handle", "select", 'input[type="checkbox"]'
-NUMBER, RADIO, BUTTON = 'input[type="number"]', 'input[type="radio"]', "button.jupyter-button"
+NUMBER, RADIO, BUTTON = 'input[type="number"]', 'input[type="radio"]', "button.jupyter-button:not(.widget-upload)"
 CONTROLS = ", ".join((SLIDER, MENU, CHECKBOX, NUMBER, RADIO, BUTTON))
 ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"]'  # so JupyterLab marks tracebacks and warnings alike
 # Home and End, because JupyterLab takes the arrow keys from a closed menu, and goes to another cell with them. In a
@@ -110,6 +110,8 @@ def move_every_control(cell: Any) -> list[float]:
         for key in control.evaluate(KEYS_THERE_AND_BACK):
             control.focus()
             answers.append(answer(cell, control, key))
+    for button in cell.locator("button.widget-upload").all():
+        upload(cell, button)
     return answers
 
 
@@ -124,6 +126,19 @@ def answer(cell: Any, control: Any, key: str) -> float:
         assert waited < ANSWER_LIMIT, f"{key} does nothing: {control.evaluate('c => c.outerHTML')}"
         time.sleep(0.01)
     return time.perf_counter() - started
+
+
+def upload(cell: Any, button: Any) -> None:
+    """Press the button, choose a picture, and wait until the reader sees something else."""
+    seen = what_may_answer(cell, button)
+    before = seen()
+    with cell.page.expect_file_chooser() as chooser:
+        button.press("Enter")
+    chooser.value.set_files(next((ROOT / "data" / "figures").glob("*.png")))
+    until = time.perf_counter() + ANSWER_LIMIT
+    while seen() == before:
+        assert time.perf_counter() < until, "the picture that was chosen is not shown"
+        time.sleep(0.01)
 
 
 def what_may_answer(cell: Any, control: Any) -> Callable[[], str]:
