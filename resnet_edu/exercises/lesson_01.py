@@ -47,7 +47,7 @@ OUTPUT_SIZE = Exercise(
         "Without padding, dilation, and stride: at how many positions does a kernel of size 3 fit into a row of 5 "
         "pixels?",
         "Padding makes the row longer at both ends. Dilation makes the kernel longer: it spans d(k - 1) + 1 pixels.",
-        "(row - kernel) // stride counts the steps that fit; add the kernel's starting position.",
+        "(row - kernel) // stride counts the steps that fit; add 1 for the kernel's starting position.",
     ),
 )  # fmt: skip
 

@@ -175,9 +175,11 @@ FACTOR = Exercise(
         "independent term for each of them. How does the sum of squares over all entries of this gradient compare "
         "with that of the "
         "gradient with respect to the layer's output?",
-        "Over all entries of the layer's input, that is fan_in terms for each entry of the output. So the *squared* "
+        "Counted over all entries of the layer's input, there are fan_in such terms for each entry of the output. So "
+        "the *squared* "
         "norm grows by a factor of fan_in times the variance of the weights, and ReLU lets half of it through.",
-        "So the norm grows by the square root of fan_in times the variance, with ReLU's half under the root: "
+        "So the norm grows by the square root of fan_in times the variance, with ReLU's factor of one half also under "
+        "the root: "
         "math.sqrt(...).",
     ),
 )  # fmt: skip

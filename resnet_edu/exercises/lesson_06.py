@@ -336,7 +336,7 @@ BASIC_BLOCK = Exercise(
     ),
     hints=(
         "Create the layers in __init__ and use them in forward: F(x) first, then the shortcut, then add, then ReLU.",
-        "The branch in order: conv1 (with the stride), bn1, ReLU, conv2 (without), bn2. No ReLU after that yet.",
+        "The branch in order: conv1 (with the stride), bn1, ReLU, conv2 (stride 1), bn2. No ReLU after that yet.",
         "The shape changes if stride != 1 or in_channels != out_channels. Otherwise the shortcut is x itself.",
         "Where the shape changes, the shortcut is nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, "
         "bias=False), nn.BatchNorm2d(...)).",

@@ -82,7 +82,8 @@ COUNT_PARAMETERS = Exercise(
                 ("9 * width * width + 2 * width", "18 * width * width + 4 * width")),
         Mistake("twice-the-blocks", "Your number of blocks per stage is not the n in depth = 6n + 2.", ("// 6", "// 3"),
                 ("// 6", "// 2"), ("// 6", "// 6 + 1"), ("// 6", "// 6 - 1"), ("(depth - 2) // 6", "1")),
-        Mistake("stages-begin-wide", "A stage's first convolution, and only that, takes the previous stage's channels.",
+        Mistake("stages-begin-wide", "A stage's first convolution, and only that one, takes the previous stage's "
+                "channels.",
                 ("9 * channels", "9 * width"), ("9 * channels", "9 * max(16, width // 2)")),
         Mistake("counts-projections", "You count projections. The plain network has none, and option A has no "
                 "parameters.", lambda depth: count_parameters(depth) + 16 * 32 + 32 * 64 + 2 * (32 + 64),

@@ -57,7 +57,7 @@ PAPER_RATE = Exercise(
         Mistake("stays-small", "After the warm-up, your rate stays at 0.01.", ("return 0.1\n", "return 0.01\n")),
     ),
     hints=(
-        "There are four rates, and three steps at which one ends. Write them on a line.",
+        "There are four rates, and three steps at which one rate gives way to the next. Mark these steps on a line.",
         "Test them in the order of that line: `if step < 400: return ...`, then the next bound.",
         "`step < 400` is true for 0 to 399: those are 400 steps.",
     ),
@@ -219,7 +219,7 @@ ACCUMULATE = Exercise(
     ),
     hints=(
         "backward() adds to what is in .grad. What do you have to add so that the sum is the mean over N images?",
-        "Each image has the weight 1 / N, whichever piece it is in.",
+        "Each image has a weight of 1 / N, whichever piece it is in.",
         "F.cross_entropy(..., reduction=\"sum\") returns the sum over a piece. Divide it by N, not by the piece's "
         "length.",
     ),

@@ -59,7 +59,8 @@ HIGHWAY = Exercise(
         Mistake("tanh-for-sigmoid", "tanh goes below 0. The gate is a sigmoid.", ("torch.sigmoid", "torch.tanh")),
         Mistake("gates-mixed", "Changing one number in logit changes several gates. Each belongs to one entry alone.",
                 ("torch.sigmoid(logit)", "torch.sigmoid(logit).mean(0, keepdim=True)"), symptom=_mixes_gates),
-        Mistake("relu-on-f", "You apply ReLU to f, which has already been done.", ("t * f", "t * f.relu()")),
+        Mistake("relu-on-f", "You apply ReLU to f. Use f as it is, with its negative numbers.", ("t * f", "t * "
+                "f.relu()")),
         Mistake("relu-at-the-end", "No ReLU comes after this sum.", lambda x, f, logit: highway(x, f, logit).relu()),
         Mistake("subtracts", "You subtract one term from the other. Add them.", ("* f +", "* f -")),
     ),
@@ -103,7 +104,7 @@ GROUPED_PARAMETERS = Exercise(
     ),
     hints=(
         "How many input channels does one output channel see?",
-        "in_channels // groups, each through a window of kernel x kernel.",
+        "It sees in_channels // groups of them, each through a kernel x kernel window.",
         "Times the number of output channels.",
     ),
 )  # fmt: skip
@@ -203,8 +204,8 @@ SQUEEZE_EXCITE = Exercise(
                 ("mean((2, 3))", "mean((0, 2, 3))[None]")),
         Mistake("factors-need-dimensions", "Your factors, [N, C], do not broadcast with f: add two dimensions.",
                 ("[:, :, None, None]", ""), symptom=raises(RuntimeError, "must match the size of tensor", _MAPS.run)),
-        Mistake("not-transposed", "down is [R, C]: it maps C numbers to R when it is on the left, or transposed on the "
-                "right.", ("down.T", "down"), symptom=_mixes_up_sides),
+        Mistake("not-transposed", "down is [R, C]: to map C numbers to R, multiply by down from the left, or by its "
+                "transpose from the right.", ("down.T", "down"), symptom=_mixes_up_sides),
         Mistake("squeezed-to-another-shape", "Squeeze each map to one number, [N, C]: over rows and columns only.",
                 ("(2, 3)", "2"), symptom=raises(RuntimeError, "shapes cannot be multiplied", _ONES.run)),
     ),

@@ -137,7 +137,8 @@ REPLACE_HEAD = Exercise(
                 "they were.", ("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes"),
                 symptom=lambda answer: len((head := answer(_Net(6), 4).fc).weight) < head.out_features),
         Mistake("no-bias", "Your head has no bias.", ("classes)\n", "classes, bias=False)\n")),
-        Mistake("the-wrong-way-round", "Features and classes are swapped: first the inputs, then the outputs.",
+        Mistake("the-wrong-way-round", "Features and classes are swapped: nn.Linear takes the number of inputs first, "
+                "then the number of outputs.",
                 ("net.fc.in_features, classes", "classes, net.fc.in_features"),
                 symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 4),
         Mistake("classes-of-net", "Your head has as many classes as the old one. The number it should have is an "
