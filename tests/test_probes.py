@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -713,7 +714,10 @@ def test_the_batch_of_a_net_that_starts_in_place_is_left(probe):
         x = batch()
         probe(net, x)
         assert torch.equal(x, batch())
-    assert probe(starts_in_place(), x) == probe(starts_in_place(inplace=False), x)
+    in_place, other = probe(starts_in_place(), x), probe(starts_in_place(inplace=False), x)
+    if probe is probes.layer_table:  # in place, an output needs no memory
+        in_place, other = ([replace(row, out_bytes=0) for row in table] for table in (in_place, other))
+    assert in_place == other
 
 
 def test_the_first_layer_that_is_not_finite_is_named():

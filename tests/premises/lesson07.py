@@ -60,7 +60,7 @@ PREMISES = [
     Premise(
         "nothing is learned",
         nothing_is_learned,
-        "result-claims: ends",
+        "result-claims: Training accuracy",
         "result-claims: final accuracy",
         budget="laptop",
     ),
@@ -76,12 +76,10 @@ PREMISES = [
     Premise(
         "the error on record grows with depth, whatever the network",
         errors_on_record(lambda depth: depth / 60),
-        "full-claims: On record, ResNet-56",
-        "full-claims: On record, plain-56: accuracy",
+        "full-claims: ResNet-56 minus",
+        "full-claims: Recorded run of plain-56",
     ),
-    Premise(
-        "all errors on record are equal", errors_on_record(lambda depth: 0.1), "full-claims: On record, plain-56 ends"
-    ),
+    Premise("all errors on record are equal", errors_on_record(lambda depth: 0.1), "full-claims: plain-20 minus that"),
     Premise("the networks on record are fresh ones", no_weights_loaded, "full-claims: Test"),
     Premise(
         "the gradients on record vanish, most of all in plain networks", vanishing_norms_on_record, "record-figure"
