@@ -147,7 +147,7 @@ PREMISES = [
         convolutions_look_everywhere,
         "dense-run: Non-zero",
         "dense-run: Distinct",
-        "shift-run: old maps moved",
+        "shift-run: old maps moved by 4",
         "linear-run: Nothing",
     ),
     Premise("nothing is moved", nothing_is_moved, "shift-run: unmoved"),

@@ -134,7 +134,9 @@ guesser = together(fit_with(lr=0.0, epochs=1), predictions(guessing))
 PREMISES = [
     Premise("an image is missing", patch_data(lambda train, test: (train[1:], test)), "count: Images"),
     Premise(
-        "the test images are training images", patch_data(lambda train, test: (train, train[:1000])), "count: images"
+        "the test images are training images",
+        patch_data(lambda train, test: (train, train[:1000])),
+        "count: byte-for-byte",
     ),
     Premise("the labels are shuffled", patch_data(shuffled_labels), "class-means"),
     Premise("normalizing is dividing by 255", no_mean_no_deviation, "normalize"),

@@ -44,7 +44,7 @@ PREMISES = [
         "random matrices are rotations",
         random_matrices_are_rotations,
         "directions-run: 1/100",
-        "directions-run: squares",
+        "directions-run: squared",
     ),
     Premise(
         "tanh is the identity",
@@ -65,7 +65,7 @@ PREMISES = [
         "explode-run: convolution's",
         "factor-run: connected,",
         "factor-run: 1: factor",
-        "factor-run: weights,",
+        "factor-run: weights ten",
     ),
     Premise("every activation is a sigmoid", force(activation="sigmoid"), "factor-run: BatchNorm:"),
     Premise(
