@@ -60,12 +60,11 @@ class Explorer:
 
     @plots.course_look
     def _press(self, action: Callable[..., str], button: Any) -> None:
-        text = button.description
-        button.disabled, button.description = True, f"{text} …"  # a second press would be queued and run again
+        button.disabled = True  # a second press would be queued and run again
         try:
             alt = action(**self.settings())
         finally:
-            button.disabled, button.description = False, text
+            button.disabled = False
             if hasattr(button, "focus"):  # since ipywidgets 8; disabling the button dropped the keyboard focus
                 button.focus()
         self._handle = put(self.figure, alt, self._handle)
