@@ -1,6 +1,7 @@
 """Which part of an image supports which class, seen from which layer."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -54,8 +55,8 @@ def class_maps(net: nn.Module, class_map: ClassMap, images: data.Images, layers:
         except ValueError:
             controls["own"].description = "that is not a picture: choose another"
             return
-        one = data.Images(data.channels_first(np.stack([pixels])).to(images.device), images.labels[:1], images.classes)
-        shown.append((one, "yours"))
+        controls["own"].description = "your own picture"
+        shown.append((replace(images[:1], images=data.channels_first(np.stack([pixels])).to(images.device)), "yours"))
         controls["image"].max = controls["image"].value = len(shown)
 
     figure = Figure(figsize=(plots.WIDTH, 3.4))
