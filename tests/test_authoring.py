@@ -300,7 +300,7 @@ def test_a_phrase_that_has_come_back_is_told_with_what_to_write(text, phrase):
     assert len(found) == (phrase is not None) and all(f"'{phrase}'" in one and "Write: " in one for one in found)
 
 
-@pytest.mark.parametrize(("rule", "most"), [(wide_claims, 87), (brings_back_no_old_phrase, 1)])
+@pytest.mark.parametrize(("rule", "most"), [(wide_claims, 48), (brings_back_no_old_phrase, 1)])
 def test_the_course_has_no_more_warnings_than_it_had(rule, most):
     """Lower the number after removing some."""
     found = [warning for path in lessons() for warning in rule(nbformat.read(path, 4), path)]
