@@ -52,12 +52,10 @@ def test_the_notebook_s_own_variables_come_first(page, monkeypatch):
     monkeypatch.setenv("RESNET_EDU_BUDGET", "gpu")
     monkeypatch.setenv("RESNET_EDU_SEED", "3")
     names = lesson.get_ipython().user_ns
-    monkeypatch.setitem(names, "RESNET_EDU_BUDGET", "smoke")
-    monkeypatch.setitem(names, "RESNET_EDU_SEED", 2)
-    assert (budget(**SETTINGS).name, seed(5)) == ("smoke", 205)
-    monkeypatch.setitem(names, "RESNET_EDU_BUDGET", "")
-    monkeypatch.setitem(names, "RESNET_EDU_SEED", "")
-    assert (budget(**SETTINGS).name, seed(5)) == ("gpu", 305)
+    for name, shift, expected in (("smoke", 2, ("smoke", 205)), ("", "", ("gpu", 305))):
+        monkeypatch.setitem(names, "RESNET_EDU_BUDGET", name)
+        monkeypatch.setitem(names, "RESNET_EDU_SEED", shift)
+        assert (budget(**SETTINGS).name, seed(5)) == expected
 
 
 def test_a_gpu_without_its_own_budget_gets_the_laptop_s(monkeypatch):
