@@ -19,7 +19,7 @@ from resnet_edu.authoring.normalize import to_text
 from resnet_edu.files import write_atomically
 
 SETUP = """\
-# Setup: in a clone there is nothing to do. Opened elsewhere, this cell fetches the package.
+# Setup: in a clone, this cell has nothing to do; elsewhere, it fetches the package.
 import importlib.util
 import pathlib
 import subprocess

@@ -23,13 +23,15 @@ OUTPUT_SIZE = Exercise(
         call(5, 3), call(5, 1), call(5, 3, stride=2), call(6, 3, stride=2), call(5, 3, padding=1),
         call(7, 3), call(7, 3, dilation=2), call(32, 3, stride=2, padding=1), call(10, 3, 4, 0), call(224, 7, 2, 3),
         call(33, 5, 3, 2, 2),
-        call(6, 2, alone=("only-odd-kernels", "Yours is right for odd kernels only. A kernel of 2 spans 2 pixels.")),
+        call(6, 2, alone=("only-odd-kernels", "Your answer is correct for odd kernels only. A kernel of 2 spans 2 "
+        "pixels.")),
         call(5, 1, padding=2, alone=("padding-limited", "You limit the padding. All of it enlarges the image.")),
     ),
     mistakes=(
         Mistake("no-plus-one", "Count the positions, not the steps between them.", (" // stride + 1", " // stride")),
         Mistake("true-division", "`/` returns a float. Which division discards the remainder?", ("//", "/")),
-        Mistake("last-one-lost", "You lose the last position where the kernel fits exactly. It may touch the edge.",
+        Mistake("last-one-lost", "You lose the last position when the kernel reaches exactly to the edge. That "
+                "position counts, too.",
                 ("reach)", "reach - 1)")),
         Mistake("rounds-up", "A kernel that extends past the edge does not count: round down.",
                 ("reach)", "reach + stride - 1)"), (("return (", "return round(("), ("// stride", "/ stride)"))),
@@ -200,8 +202,8 @@ RECEPTIVE_FIELD = Exercise(
                 "one pixel, so it adds less.",
                 ("(kernel - 1)", "kernel"), (("= 1, 1", "= 0, 1"), ("(kernel - 1)", "kernel"))),
         Mistake("starts-at-zero", "Without any layers, an output sees one pixel: itself.", ("= 1, 1", "= 0, 1")),
-        Mistake("strides-added", "You add the strides. Their effects multiply: each stride widens the step left by "
-                "those before it.",
+        Mistake("strides-added", "You add the strides. Their effects multiply: each stride multiplies the step that "
+                "the strides before it produce.",
                 ("*= stride", "+= stride - 1"), ("*= stride", "+= stride")),
         Mistake("last-stride-only", "You use only the stride of the previous layer. All the strides before it spread "
                 "the kernel, too.", ("*= stride", "= stride")),

@@ -98,7 +98,7 @@ CROSS_ENTROPY = Exercise(
                 "label, so the network would always be right.", (", labels]", ", logits.argmax(1)]"), on=_MODERATE),
         Mistake("maximum-not-added-back", "You subtract the row's maximum in one place only: subtract it from the "
                 "correct logit, too.", ("log_p = shifted", "log_p = logits"), on=_MODERATE),
-        Mistake("first-image-only", "Only the batch's first image counts.", ("right.mean()", "right[0]"), on=_MODERATE),
+        Mistake("first-image-only", "Your answer uses only the first image of the batch.", ("right.mean()", "right[0]"), on=_MODERATE),
         Mistake("python-number", "You return a Python number. Training needs a tensor, on which it can call "
                 "`backward`.", symptom=lambda answer: isinstance(_MODERATE[0].run(answer), float)),
         Mistake("overflows", "Your formula is correct, but e to the power of 1000 does not fit into float32. Make the "
@@ -148,7 +148,8 @@ ACCURACY = Exercise(
         call(torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.0, 5.0]]), torch.tensor([1, 0, 0])),
         call(integers(7, 4) + 0.1 * torch.arange(4), torch.arange(7) % 4),
         call(torch.tensor([[20.0, 30.0]]), torch.tensor([1]),
-             alone=("saturates", "Large logits look equal to you: a sigmoid rounds both to 1. Compare the logits.")),
+             alone=("saturates", "Large logits come out equal in your answer: a sigmoid rounds both to 1. Compare the "
+             "logits.")),
     ),
     mistakes=(
         Mistake("argmax-over-the-batch", "Your argmax runs over the images. It should find the best class for each "
@@ -177,7 +178,7 @@ ACCURACY = Exercise(
                 ("logits.argmax(dim=1) == labels", "logits.softmax(1)[torch.arange(len(labels)), labels] > 0.5")),
         Mistake("all-or-nothing", "Your answer is 0 unless all images are correct. The task asks for the fraction that "
                 "are.", (".float().mean().item()", ".all().item()"), ("mean().item()", "sum().item() // len(labels)")),
-        Mistake("first-image-only", "Only the batch's first image counts.",
+        Mistake("first-image-only", "Your answer uses only the first image of the batch.",
                 lambda logits, labels: accuracy(logits[:1], labels[:1])),
         Mistake("one-for-each-image", "You return one number per image, not one for all.",
                 (".float().mean().item()", ""), (".mean().item()", "")),
@@ -366,13 +367,14 @@ TRAIN_STEP = Exercise(
         Mistake("zeroes-too-late", "You clear the gradients after the step: those from before your first call still "
                 "count.", (("    optimizer.zero_grad()\n", ""), ("step()\n", "step()\n    optimizer.zero_grad()\n"))),
         Mistake("eval-mode", "You train in eval mode.", ("train()", "eval()")),
-        Mistake("train-mode-forgotten", "A network passed in eval mode stays in it.", ("    net.train()\n", "")),
-        Mistake("softmax-twice", "F.cross_entropy applies softmax, too.", ("net(x)", "net(x).softmax(1)")),
+        Mistake("train-mode-forgotten", "A network that arrives in eval mode stays in eval mode. Switch it to train "
+                "mode first.", ("    net.train()\n", "")),
+        Mistake("softmax-twice", "You apply softmax, but F.cross_entropy already does.", ("net(x)", "net(x).softmax(1)")),
         Mistake("sum-for-mean", "You sum the loss. Take its mean.", ("net(x), y", 'net(x), y, reduction="sum"')),
         Mistake("climbs", "The sign of your loss is flipped, so the step increases the loss.", ("F.cross", "-F.cross")),
         Mistake("squared-error", "Your loss is the squared error. The task asks for cross-entropy.",
                 ("cross_entropy(net(x), y)", "mse_loss(net(x), F.one_hot(y, 2).float())")),
-        Mistake("first-image-only", "Only the first image of the batch counts.", ("net(x), y", "net(x)[:1], y[:1]")),
+        Mistake("first-image-only", "You use only the first image of the batch.", ("net(x), y", "net(x)[:1], y[:1]")),
         Mistake("loss-after-the-step", "You return the loss after the step. The task asks for the loss before it.",
                 ("loss.item()", "F.cross_entropy(net(x), y).item()")),
         Mistake("loss-of-the-whole-batch", "You return the loss times the number of images. Return the mean.",
@@ -447,14 +449,15 @@ CROP_AND_FLIP = Exercise(
         Mistake("pads-only-the-width", "You pad left and right only. F.pad takes two numbers per dimension, last "
                 "dimension first.", ("padding, padding, padding, padding)", "padding, padding)"),
                 on=(call(_PICTURE, _at(0, 0), _NO, 1), call(_PICTURE, _at(0, 2), _NO, 1))),
-        Mistake("counted-from-the-middle", "You count the offset from the original position of the image. It counts "
-                "from the corner of the padded image: 0 is its edge.", symptom=_counts_from_the_middle),
+        Mistake("counted-from-the-middle", "You count the offset from the original position of the image. It is "
+                "counted from the corner of the padded image, so 0 is the edge.", symptom=_counts_from_the_middle),
         Mistake("rows-for-columns", "The offset's row and column are swapped.", ("(row, column)", "(column, row)")),
         Mistake("the-other-way", "Your image moves in the opposite direction. The offset is where the window begins, "
                 "not where the image moves.", ("offsets.tolist()", "(2 * padding - offsets).tolist()")),
         Mistake("ignores-offsets", "The offsets have no effect on your answer.",
                 ("offsets.tolist()", "(0 * offsets + padding).tolist()")),
-        Mistake("one-offset-for-both", "You use the row's offset for columns.", ("column : column +", "row : row +")),
+        Mistake("one-offset-for-both", "You use the row's offset for the columns, too.", ("column : column +", "row : "
+                "row +")),
         Mistake("ignores-flips", "The flips have no effect on your answer.", (".flip(-1)", "")),
         Mistake("flips-all", "You flip every image, regardless of flips.", (" if flips[i] else window", "")),
         Mistake("flips-the-others", "You flip where flips is False.", ("flips[i]", "not flips[i]")),

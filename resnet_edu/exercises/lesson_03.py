@@ -156,7 +156,7 @@ FACTOR = Exercise(
     ),
     mistakes=(
         Mistake("half-forgotten", "Your ReLU does not block anything.", (" / 2", "")),
-        Mistake("half-after-the-root", "You halve the norm. The ReLU halves the variance.", (" / 2)", ") / 2")),
+        Mistake("half-after-the-root", "You halve the norm. The ReLU halves the squared norm.", (" / 2)", ") / 2")),
         Mistake("fan-in-outside", "Everything belongs under the root.", ("math.sqrt(fan_in * ", "fan_in * math.sqrt("),
                 ("math.sqrt(fan_in * variance / 2)", "fan_in * math.sqrt(variance) / 2"),
                 ("math.sqrt(fan_in * variance / 2)", "fan_in * variance / math.sqrt(2)")),
@@ -175,7 +175,7 @@ FACTOR = Exercise(
         "independent term for each of them. How does the sum of squares over all entries of this gradient compare "
         "with that of the "
         "gradient with respect to the layer's output?",
-        "Counted over all entries of the layer's input, there are fan_in such terms for each entry of the output. So "
+        "Each entry of the output appears in fan_in of these terms, once for each of its inputs. So "
         "the *squared* "
         "norm grows by a factor of fan_in times the variance of the weights, and ReLU lets half of it through.",
         "So the norm grows by the square root of fan_in times the variance, with ReLU's factor of one half also under "
@@ -269,8 +269,8 @@ MOVED = Exercise(
         Mistake("by-place", "You match the tensors by their order in the dicts. Match them by name.",
                 ("before[name], after[name]) for name in before",
                        "one, other) for one, other in zip(before.values(), after.values())")),
-        Mistake("yes-or-no", "The task asks how many tensors have changed: not whether, which, what fraction, or how "
-                "many entries.", ("sum(", "any("), ("in before)", "in before) / len(before)"),
+        Mistake("yes-or-no", "The task asks how many tensors have changed: not whether any have, which ones, what "
+                "fraction of them, or how many entries.", ("sum(", "any("), ("in before)", "in before) / len(before)"),
                 (("sum(not", "[name for name in before if not"), (" for name in before)", "]")),
                 lambda before, after: min(1, moved(before, after)),
                 (_DIFFER, "int((before[name] != after[name]).sum())")),

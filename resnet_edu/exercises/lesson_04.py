@@ -33,7 +33,7 @@ def he_normal(weight):
         weight.normal_(0, math.sqrt(2 / fan_in))
 
 
-#: With 147,456 numbers the variance is known to 0.4 %, and the kurtosis to 0.013: rounded, they are safe.
+#: With 147,456 numbers the variance is known to 0.4%, and the kurtosis to 0.013: rounded, they are safe.
 _LARGE = (256, 64, 3, 3)
 
 
@@ -258,7 +258,7 @@ BATCH_NORM = Exercise(
     reference=batch_norm, difficulty=4, minutes=20,
     task="Write BatchNorm's forward pass for x [N, C, H, W]; all other tensors are [C]. In training, normalize each "
          "channel by its mean and biased variance over the batch, and update running_mean and running_var in place: "
-         "move them by the fraction `momentum` of the way toward the batch's mean and unbiased variance. In eval mode, "
+         "move each one a fraction `momentum` of the way toward the batch's mean and unbiased variance. In eval mode, "
          "normalize by the running statistics. Then apply gamma and beta.",
     cases=(
         _part("output", "x = [[1, 3], [0, 8]] as [2, 2, 1, 1], gamma 1, beta 0", _SMALL, _PLAIN),
@@ -299,7 +299,8 @@ BATCH_NORM = Exercise(
                     same(_first_run(answer), _first_run(batch_norm)) and not _statistics_without_graph(answer))),
         Mistake("variance-for-deviation", "You divide by the variance. The result does not have standard deviation 1, "
                 "but 1 over the original standard deviation.", ("torch.sqrt(", "(")),
-        Mistake("mean-not-subtracted", "You divide by the deviation, but keep the mean.", ("(x - mean)", "x")),
+        Mistake("mean-not-subtracted", "You divide by the standard deviation, but do not subtract the mean.", ("(x - "
+                "mean)", "x")),
         Mistake("not-divided", "You subtract the mean, but keep the spread.", (" / torch.sqrt(var + eps)", "")),
         Mistake("eps-after-the-root", "You add eps after the square root. Add it to the variance, under the root.",
                 ("torch.sqrt(var + eps)", "(torch.sqrt(var) + eps)")),

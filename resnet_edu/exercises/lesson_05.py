@@ -84,7 +84,8 @@ IDENTITY_CONV = Exercise(
         Mistake("one-by-one", "Your kernel is 1 x 1. The layers of the network have 3 x 3 kernels.",
                 (("3, padding=1", "1"), ("[c, c, 1, 1]", "[c, c, 0, 0]")),
                 symptom=lambda answer: _made(answer, 1).weight.shape[-1] == 1),
-        Mistake("has-a-bias", "Your layer has a bias. The network's convolutions, which BatchNorm follows, have none.",
+        Mistake("has-a-bias", "Your layer has a bias. The network's convolutions have none, because BatchNorm follows "
+                "them.",
                 ("bias=False)", "bias=True)\n    nn.init.zeros_(conv.bias)")),
         Mistake("grouped", "Your layer has groups. The network's layers have weights for every pair of channels.",
                 (("bias=False", "bias=False, groups=channels"), ("[c, c", "[c, 0")),

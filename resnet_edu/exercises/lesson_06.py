@@ -328,7 +328,7 @@ BASIC_BLOCK = Exercise(
                 on=(*_SHAPES, parameters(4, 4))),
         Mistake("no-padding", "Your convolutions have no padding, so each one cuts off the border.",
                 (("3, stride, padding=1", "3, stride"), ("3, padding=1", "3"))),
-        Mistake("norm-forgotten", "A convolution of the branch is not followed by BatchNorm.",
+        Mistake("norm-forgotten", "One of the branch's convolutions is not followed by BatchNorm.",
                 (("bn1 = nn.BatchNorm2d(out_channels)", "bn1 = nn.Identity()"),
                        ("bn2 = nn.BatchNorm2d(out_channels)", "bn2 = nn.Identity()")),
                 ("bn1 = nn.BatchNorm2d(out_channels)", "bn1 = nn.Identity()"),

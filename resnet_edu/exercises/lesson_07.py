@@ -248,7 +248,8 @@ SAME_START = Exercise(
         Mistake("shapes-only", "You do not compare the numbers.", ("torch.equal(p, q)", "p.shape == q.shape"),
                 lambda net_a, net_b: models.count_parameters(net_a) == models.count_parameters(net_b),
                 ("torch.equal(p, q)", "True")),
-        Mistake("sums-only", "You compare one sum or norm per parameter. Different numbers can have the same one.",
+        Mistake("sums-only", "You compare one sum or norm per parameter. Different parameters can have the same sum "
+                "or norm.",
                 ("torch.equal(p, q)", "p.shape == q.shape and p.sum() == q.sum()")),
         Mistake("weights-only", "You leave out the biases. Every parameter counts.",
                 ("torch.equal(p, q)", "p.ndim < 2 or torch.equal(p, q)")),
@@ -272,7 +273,8 @@ SAME_START = Exercise(
         "Compare them in pairs.",
         "torch.equal(p, q) is True if both shapes and numbers are the same. This has to hold for all pairs; `all` "
         "takes a generator.",
-        "zip silently stops at the end of the shorter list. So compare the lengths first: list(net.parameters()).",
+        "zip silently stops at the end of the shorter list. So turn both into lists with list(net.parameters()), and "
+        "compare their lengths first.",
     ),
 )  # fmt: skip
 
@@ -351,7 +353,7 @@ RESNET20 = Exercise(
                 "is.", ("x[:, :, ::2, ::2]", "F.avg_pool2d(x, 2)")),
         Mistake("relu-before-addition", "A block's last ReLU belongs after the addition.", ("(out + x)", "(out) + x")),
         Mistake("no-last-relu", "The ReLU after the addition is missing.", ("F.relu(out + x)", "out + x")),
-        Mistake("no-inner-relu", "A block's ReLU between its convolutions is missing.", (" nn.ReLU(),", "")),
+        Mistake("no-inner-relu", "The ReLU between a block's two convolutions is missing.", (" nn.ReLU(),", "")),
         Mistake("no-relu-in-the-stem", "The stem's ReLU is missing.", ("F.relu(self", "(self")),
         Mistake("no-norm-in-the-stem", "The stem's BatchNorm is missing.", ("conv_norm(3, 16)", "conv_norm(3, 16)[0]")),
         Mistake("norms-forgotten", "The BatchNorms are missing.", ("conv, nn.BatchNorm2d(out_channels)", "conv")),

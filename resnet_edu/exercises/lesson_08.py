@@ -150,8 +150,9 @@ BOTTLENECK = Exercise(
         Mistake("no-inner-relu", "A ReLU inside the branch is missing.",
                 (("F.relu(self.bn1", "(self.bn1"), ("F.relu(self.bn2", "(self.bn2")), ("F.relu(self.bn1", "(self.bn1"),
                 ("F.relu(self.bn2", "(self.bn2")),
-        Mistake("stride-on-first", "The 3 x 3 convolution, and only that, takes the stride. (The paper's v1 has it on "
-                "the first.)", (("(in_channels, channels, 1", "(in_channels, channels, 1, stride"), ("3, stride", "3")),
+        Mistake("stride-on-first", "The 3 x 3 convolution, and only that, takes the stride. (In the paper's version, "
+                "v1, the first convolution takes it.)", (("(in_channels, channels, 1", "(in_channels, channels, 1, "
+                "stride"), ("3, stride", "3")),
                 (("4 * channels, 1, bias", "4 * channels, 1, stride, bias"), ("3, stride", "3")),
                 ("(in_channels, channels, 1", "(in_channels, channels, 1, stride")),
         Mistake("stride-on-one-path", "The branch or the shortcut takes the stride, but not both, so their sizes "
@@ -173,7 +174,7 @@ BOTTLENECK = Exercise(
                 ("3, stride, padding=1", "1, stride")),
         Mistake("bias-before-norm", "Your convolutions have biases, which BatchNorm subtracts again.",
                 ("stride, padding=1, bias=False", "stride, padding=1"), symptom=_has_biases),
-        Mistake("norm-forgotten", "A convolution is not followed by BatchNorm.",
+        Mistake("norm-forgotten", "One of your convolutions is not followed by BatchNorm.",
                 ("shortcut = nn.Identity()", "bn1 = self.bn2 = self.bn3 = self.shortcut = nn.Identity()"),
                 ("shortcut = nn.Identity()", "bn3 = self.shortcut = nn.Identity()")),
         Mistake("shared-norm", "Two convolutions share one BatchNorm: each needs its own.",

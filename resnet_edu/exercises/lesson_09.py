@@ -89,7 +89,7 @@ FILTER_NORMALIZE = Exercise(
         Mistake("upside-down", "Your factor is upside down.", ("* length", "/ length")),
         Mistake("not-divided", "You multiply by the norm of the network's filter, but keep the direction's own random "
                 "norm.", (" / direction.flatten(1).norm(dim=1)", "")),
-        Mistake("absolute-sums", "You do not use L2 norms, but sums, squares, or deviations.",
+        Mistake("absolute-sums", "You use sums, squares, or deviations instead of L2 norms.",
                 (("norm(dim=1) /", "norm(1, dim=1) /"), ("norm(dim=1)\n", "norm(1, dim=1)\n")),
                 (("weights.flatten(1).norm", "weights.flatten(1).std"),
                        ("direction.flatten(1).norm", "direction.flatten(1).std")),
@@ -98,8 +98,8 @@ FILTER_NORMALIZE = Exercise(
                 lambda d, w: d * _norms(w, 0, *range(2, w.ndim)) / _norms(d, 0, *range(2, d.ndim)),
                 lambda d, w: d * _norms(w, -2, -1) / _norms(d, -2, -1) if d.ndim > 2 else filter_normalize(d, w),
                 lambda d, w: d * _norms(w, -1) / _norms(d, -1)),
-        Mistake("factors-not-shaped", "There is one factor per filter, but its shape does not match the direction: "
-                "give it dimensions of size 1.", (".view(sizes)", ""),
+        Mistake("factors-not-shaped", "Your factors, one per filter, do not broadcast with the direction: add "
+                "dimensions of size 1.", (".view(sizes)", ""),
                 symptom=raises(RuntimeError, "must match the size of tensor", call(_D4, _W4).run)),
     ),
     hints=(

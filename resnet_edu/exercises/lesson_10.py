@@ -58,7 +58,7 @@ PAPER_RATE = Exercise(
     ),
     hints=(
         "There are four rates, and three steps at which one rate gives way to the next. Mark these steps on a line.",
-        "Test them in the order of that line: `if step < 400: return ...`, then the next bound.",
+        "Test them in the order in which they lie on that line: `if step < 400: return ...`, then the next bound.",
         "`step < 400` is true for 0 to 399: those are 400 steps.",
     ),
 )  # fmt: skip
@@ -129,7 +129,7 @@ SHARD = Exercise(
     hints=(
         "Write down a batch of six and two processes. Which entries does rank 0 get, and which does rank 1 get?",
         "A slice can have a step: order[begin:end:step].",
-        "For shares of the same length, truncate the order first: how many entries can be split equally?",
+        "For shares of the same length, truncate `order` first: how many entries can be split equally?",
     ),
 )  # fmt: skip
 
@@ -211,7 +211,8 @@ ACCUMULATE = Exercise(
         Mistake("sum-for-mean", "You sum the losses of all images. Take their mean.", (" / len(x)", "")),
         Mistake("divided-by-size", "You divide by a piece's size. The mean is over N.", ("/ len(x)", "/ size")),
         Mistake("mean-divided-by-n", "You divide a mean by N, but it is already divided.", (', reduction="sum"', "")),
-        Mistake("only-the-last", "You clear the gradient before every piece, so it holds only the last one.",
+        Mistake("only-the-last", "You clear the gradient before every piece, so only the gradient of the last piece "
+                "remains.",
                 ("loss.backward", "net.zero_grad()\n        loss.backward"), symptom=_only_the_last),
         Mistake("only-the-first", "You stop after the first piece. Is there a `return` inside the loop?",
                 ("backward()", "backward()\n        return")),

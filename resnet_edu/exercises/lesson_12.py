@@ -378,7 +378,7 @@ CALIBRATION_ERROR = Exercise(
                 (".abs()", ""), ("    place", "    bins = 1\n    place")),
         Mistake("largest-gap", "You return the largest distance. The task asks for the weighted mean.",
                 ("error += chosen.double().mean() * gap.abs()", "error = max(error, gap.abs())")),
-        Mistake("loses-the-certain", "Images with a confidence of 1 are in no bin.", (".clamp_max(bins - 1)", "")),
+        Mistake("loses-the-certain", "Your bins leave out images with a confidence of 1.", (".clamp_max(bins - 1)", "")),
         Mistake("middle-of-the-bin", "You use the midpoint of a bin as its confidence. Use the mean of the confidences "
                 "in it.", ("confidence[chosen].mean()", "(number + 0.5) / bins")),
         Mistake("squares", "You square the distances. The task asks for the distances.", ("abs()", "square()")),

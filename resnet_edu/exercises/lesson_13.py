@@ -115,8 +115,8 @@ BOX_IOU = Exercise(
     cases=(
         call(_A, _A), call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])), call(_A, _INSIDE), call(_INSIDE, _A), _APART,
         call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"),
-        call(0.1 * _A, 0.1 * _INSIDE, alone=("only-large-boxes", "Your boxes must be large, or have whole numbers for "
-             "corners. Coordinates can also be fractions of the image.")),
+        call(0.1 * _A, 0.1 * _INSIDE, alone=("only-large-boxes", "Your answer is correct only for large boxes, or for "
+        "corners at whole numbers. Coordinates can also be fractions of the image.")),
         float64(_A, _INSIDE),
     ),
     mistakes=(
@@ -179,7 +179,7 @@ AVERAGE_PRECISION = Exercise(
         call(torch.tensor([0.9, 0.8, 0.3]), torch.tensor([True, False, True]), 4),
         call(torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5]), torch.tensor([False, True, True, True, False]), 5),
         call(torch.tensor([0.5, 0.4]), torch.tensor([False, False]), 3,
-             alone=("no-hits", "Without a single hit, yours divides 0 by 0. The average precision is then 0.")),
+             alone=("no-hits", "Without a single hit, your function divides 0 by 0. The average precision is then 0.")),
     ),
     mistakes=(
         Mistake("not-sorted", "Sort by score first, highest first.", ("[scores.argsort(descending=True)]", "")),

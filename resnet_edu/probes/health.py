@@ -44,7 +44,7 @@ def unit_health(module: nn.Module, batch: Tensor, *, unit_dim: int = 1) -> UnitH
 
     unit_dim: the dimension of an activation that indexes units: 1 for [N, C, H, W] and [N, F], -1 for [N, T, F].
 
-    An entry is saturated where the derivative is at most 5 % of its maximum. Only activations that are modules are
+    An entry is saturated where the derivative is at most 5% of its maximum. Only activations that are modules are
     measured (`STEEPEST` lists them), not functions called in `forward`. The pass runs in train mode, as in training.
     """
     module = unwrapped("unit_health", module, batch)

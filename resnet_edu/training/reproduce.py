@@ -95,7 +95,7 @@ def table(found: Sequence[Result]) -> str:
         if width != 16:
             name, paper = f"{name}, width {width}", "none"
         elif net == "resnet" and depth in PAPER:
-            paper = f"{PAPER[depth]:.2f} %"
+            paper = f"{PAPER[depth]:.2f}%"
         test, training_error = (spread([run[key] for run in runs]) for key in ("test_error", "training_error"))
         minutes = statistics.mean(run["seconds"] for run in runs) / 60
         lines.append(
@@ -109,7 +109,7 @@ def spread(parts: Sequence[float]) -> str:
     """The mean in percent and, if there are several numbers, their standard deviation."""
     percent = [100 * part for part in parts]
     deviation = f" ± {statistics.stdev(percent):.2f}" if len(percent) > 1 else ""
-    return f"{statistics.mean(percent):.2f}{deviation} %"
+    return f"{statistics.mean(percent):.2f}{deviation}%"
 
 
 def curves(found: Sequence[Result]) -> dict[str, dict[str, training.History]]:

@@ -16,7 +16,7 @@ def constant(step: int, total: int) -> float:
 
 
 def one_cycle(step: int, total: int) -> float:
-    """Cosine from 1/25 up to 1 over the first 30 % of the steps, then cosine down to 0.
+    """Cosine from 1/25 up to 1 over the first 30% of the steps, then cosine down to 0.
 
     After Smith and Topin (1708.07120), in two cosine phases, as in PyTorch's `OneCycleLR` by default.
     """

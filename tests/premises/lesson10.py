@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -142,13 +143,10 @@ def every_layer_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
 def averaging_keeps_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch.optim import swa_utils
 
-    monkeypatch.setattr(
-        swa_utils,
-        "get_ema_multi_avg_fn",
-        lambda decay: (
-            lambda averaged, current, n: [a.copy_(c) for a, c in zip(averaged, current, strict=True)] and None
-        ),
-    )
+    def same_network(net: Any, **_: Any) -> SimpleNamespace:
+        return SimpleNamespace(module=net, update_parameters=lambda net: None)
+
+    monkeypatch.setattr(swa_utils, "AveragedModel", same_network)
 
 
 def all_networks_answer_alike(monkeypatch: pytest.MonkeyPatch) -> None:
