@@ -124,7 +124,7 @@ def claim(
         print(f"recorded: {sentence}: {_written(number)}")
         return
     if BUDGETS.index(budget_name()) < BUDGETS.index(since):
-        print(f"– {sentence}: {_written(number)} (checked from the budget '{since}' on)")
+        _tell(f"– {sentence}: {_written(number)} (checked from the budget '{since}' on)")
         return
     if not low <= number <= high:  # also if it is NaN
         raise ClaimError(
@@ -132,7 +132,12 @@ def claim(
             "something above, this is the effect of your change. If a cell was stopped or run twice, rerun the lesson "
             "from the top. Otherwise please report it with your versions: the lesson is wrong on your machine."
         )
-    print(f"✓ {sentence}: {_written(number)} ({bounds}{_recorded_range(sentence)})")
+    _tell(f"✓ {sentence}: {_written(number)} ({bounds}{_recorded_range(sentence)})")
+
+
+def _tell(text: str) -> None:
+    """Print it in lines that fit into a window 700 pixels wide: JupyterLab breaks longer ones in the middle of a word."""
+    print(textwrap.fill(text, 74, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
 
 
 def _recorded_range(sentence: str) -> str:
@@ -231,7 +236,7 @@ def show(figure: Figure, *, alt: str, sentence: str | None = None) -> None:
     """
     _check_alt(alt)
     put(figure, alt)
-    print(textwrap.fill(f"Figure: {sentence or alt}", width=92))
+    _tell(f"Figure: {sentence or alt}")
 
 
 class LivePlot:

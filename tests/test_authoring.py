@@ -258,7 +258,7 @@ def test_a_bound_may_lie_outside_the_recorded_range_by_its_width_or_half_of_its_
 
 
 LINES = (
-    "✓ A: loss: 2.3 (from 2.2 to 2.4; 5 recorded runs: 2.29 to 2.31)\n✓ counted: 24,234 (equals 24,234)\n"
+    "✓ A: loss: 2.3 (from 2.2 to 2.4; 5 recorded\n  runs: 2.29 to 2.31)\n✓ counted: 24,234 (equals 24,234)\n"
     "– later: 3 (checked from the budget 'laptop' on)\n✓ small: 1e-07 (at most 1e-06)\n✓ large (x): 3 (at least 2)\n"
 )
 

@@ -24,11 +24,16 @@ FACTOR = 3.0
 ROUNDING = 1e-4
 
 
+def unwrapped(text: str) -> str:
+    """The printed text, with each claim on one line."""
+    return re.sub(r"\n  (?=\S)", " ", text)
+
+
 def bounds(cell: NotebookNode) -> dict[str, tuple[float, float]]:
     """{sentence: (low, high)} of the claims that were checked."""
     found = {}
     for output in cell.get("outputs", []):
-        for sentence, kind, first, last in BOUNDS.findall(output.get("text", "")):
+        for sentence, kind, first, last in BOUNDS.findall(unwrapped(output.get("text", ""))):
             low, high = (float(text.replace(",", "")) for text in (first, last or first))
             found[sentence] = (-math.inf if kind == "at most" else low, math.inf if kind == "at least" else high)
     return found

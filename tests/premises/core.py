@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from resnet_edu import lesson
+from resnet_edu.authoring.claims import unwrapped
 from resnet_edu.authoring.lessons import CONTENTS, NOTEBOOKS
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -136,7 +137,7 @@ def claimed(lesson_name: str) -> frozenset[Claim]:
         (experiment(cell.id), sentence)
         for cell in notebook.cells
         for output in cell.get("outputs", [])
-        for sentence in re.findall(r"^[✓–] (.+): \S+ \(", output.get("text", ""), re.MULTILINE)
+        for sentence in re.findall(r"^[✓–] (.+): \S+ \(", unwrapped(output.get("text", "")), re.MULTILINE)
     )
 
 

@@ -149,6 +149,22 @@ def averaging_keeps_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(swa_utils, "AveragedModel", same_network)
 
 
+scaled_run_is_the_small_one = wrap(
+    training,
+    "fit",
+    lambda fit: (
+        lambda *args, **asked: fit(
+            *args, **(asked | {"batch_size": 32, "lr": 0.05} if asked.get("lr") == 0.4 else asked)
+        )
+    ),
+)
+batches_of_at_least_250 = wrap(
+    training,
+    "fit",
+    lambda fit: lambda *args, batch_size=128, **asked: fit(*args, batch_size=max(batch_size, 250), **asked),
+)
+
+
 def all_networks_answer_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "predict", lambda net, images: F.one_hot(images.labels, 10).float())
 
@@ -215,8 +231,15 @@ PREMISES = [
         every_second_network_answers_the_next_class,
         "paired-run: ResNet-20 against",
     ),
-    Premise("every rate is 0.05", fit_with(lr=0.05), "scaling-run: Fraction", budget="laptop"),
-    Premise("every batch has 256 images", fit_with(batch_size=256), "scaling-run: Training loss", budget="laptop"),
+    Premise(
+        "the scaled run repeats the one with batch 32",
+        scaled_run_is_the_small_one,
+        "scaling-run: Fraction",
+        budget="laptop",
+    ),
+    Premise(
+        "no batch has fewer than 250 images", batches_of_at_least_250, "scaling-run: Training loss", budget="laptop"
+    ),
     Premise(
         "the loss stays in bf16",
         swap(F, "cross_entropy", lambda logits, labels: logits.mean()),
