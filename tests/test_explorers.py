@@ -132,6 +132,14 @@ def test_the_page_gets_the_controls_and_then_the_picture(page):
     assert "depth" in page[1]["metadata"]["image/png"]["alt"]
 
 
+def test_under_voila_the_picture_stands_below_the_controls_and_changes(page, monkeypatch):
+    monkeypatch.setenv("VOILA_BASE_URL", "/")
+    explorer = explorers.gradient_flow(X, Y, depth=8)
+    picture = explorer._handle.value
+    explorer.controls["skip"].value = True
+    assert len(page) == 1 and picture[:4] == b"\x89PNG" and explorer._handle.value != picture
+
+
 # --- gradient_steps ---------------------------------------------------------------------------------------------------
 
 TABLES = {

@@ -1,5 +1,6 @@
 """The parts of every explorer: controls, a picture, `Explorer`, which connects them; untrained networks from a seed."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import torch
-from IPython.display import DisplayHandle, display
+from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -40,13 +41,13 @@ class Explorer:
         self.controls, self.figure, self.draw = dict(controls), figure, draw
         layout = {"width": "auto", "align_self": "flex-start"}
         self.buttons = {text: widgets.Button(description=text, layout=layout) for text in buttons or {}}
-        self._handle: DisplayHandle | None = None
+        self._handle: Any = Picture(layout={"align_self": "flex-start"}) if "VOILA_BASE_URL" in os.environ else None
         FigureCanvasAgg(figure)  # reuse one canvas: a new one would parse every number of a log axis again
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
         for text, action in (buttons or {}).items():
             self.buttons[text].on_click(partial(self._press, action))
-        _put(widgets.VBox([*self.controls.values(), *self.buttons.values()]))
+        _put(widgets.VBox([*self.controls.values(), *self.buttons.values(), *([self._handle] if self._handle else [])]))
         self._redraw(None)
 
     def settings(self) -> dict[str, Any]:
@@ -68,6 +69,13 @@ class Explorer:
             if hasattr(button, "focus"):  # since ipywidgets 8; disabling the button dropped the keyboard focus
                 button.focus()
         self._handle = put(self.figure, alt, self._handle)
+
+
+class Picture(widgets.Image):
+    """The picture of an explorer under Voila, which does not update what a cell displayed."""
+
+    def update(self, output: Mapping[str, Any], **_: Any) -> None:
+        self.value = output["image/png"]
 
 
 def _put(controls: Any) -> None:
