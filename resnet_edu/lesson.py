@@ -35,6 +35,7 @@ from resnet_edu.training.provenance import facts
 
 BUDGETS = ("smoke", "laptop", "gpu")
 torch.backends.cudnn.deterministic = True  # on a GPU, too, a lesson run again computes the same
+torch.backends.cudnn.allow_tf32 = False  # and rounds as on a CPU
 
 
 # --- budget and seed --------------------------------------------------------------------------------------------------

@@ -50,8 +50,13 @@ def _same_tensor(found: Any, expected: Tensor) -> bool:
         return found.dtype == expected.dtype and torch.equal(found, expected)
     if not found.is_floating_point():
         return False
-    one, other = found.detach().double(), expected.detach().double()
-    return torch.allclose(one, other, rtol=RTOL, atol=ATOL, equal_nan=True)
+    return bool(_close(found, expected).all())
+
+
+def _close(found: Tensor, expected: Tensor) -> Tensor:
+    """Which numbers are equal up to rounding: in float64, if both are."""
+    rtol, atol = (1e-9, 1e-9) if found.dtype == expected.dtype == torch.float64 else (RTOL, ATOL)
+    return torch.isclose(found.detach().double(), expected.detach().double(), rtol=rtol, atol=atol, equal_nan=True)
 
 
 def _same_number(found: Any, expected: bool | Integral | float) -> bool:
@@ -104,7 +109,7 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
         if found.dtype != expected.dtype and not (found.is_floating_point() and expected.is_floating_point()):
             return Trouble("kind", f"expected {_dtype(expected)}, but got {_dtype(found)}.")
         if expected.numel() > FEW or len(shown(expected)) > LONG:
-            wrong = ~torch.isclose(found.double(), expected.double(), rtol=RTOL, atol=ATOL, equal_nan=True)
+            wrong = ~_close(found, expected)
             at = tuple(wrong.nonzero()[0].tolist())
             there = f"first at {list(at)}: expected {_number(expected[at])}, but got {_number(found[at])}."
             return Trouble("result", f"{int(wrong.sum())} of {wrong.numel()} numbers are wrong, {there}")

@@ -253,6 +253,8 @@ def fact(pairs: list[tuple[Any, Any]]) -> Named | None:
     one, other = (torch.cat([pair[i] for pair in numbers]) for i in range(2))
     ratio, off = float((one / other)[other != 0].median()), float((one - other).median())
     times = max(ratio, 1 / (ratio or 1), key=abs)
+    if torch.allclose(one, other):  # another kind of object, with the right numbers
+        return None
     whole = abs(times) < 1000 and abs(times - round(times)) < 1e-3 and round(times) != 1
     for slug, words, changed in (
         ("factor", f"{ratio:.4g} times", ratio * other if whole else other),

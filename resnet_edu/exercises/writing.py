@@ -79,16 +79,16 @@ def gradients(*arguments: Any, words: str | None = None) -> Case:
 
 
 def float64(*arguments: Any, words: str | None = None, caller: Callable[..., Any] | None = None) -> Case:
-    """The case that calls the answer with float64 in place of float32: its result has to be float64, too."""
-    doubles = [one.double() if _is_float(one) else one for one in arguments]
+    """The case that calls the answer with a third of each number, in float64: so has to be its result, to all digits."""
+    thirds = [one.double() / 3 if _is_float(one) else one for one in arguments]
 
     def run(answer: Any) -> Any:
-        result = (caller or called)(answer, *doubles)
+        result = (caller or called)(answer, *thirds)
         if _is_float(result) and result.dtype != torch.float64:
             raise Fault(FLOAT64[0], f"it returns {str(result.dtype)[6:]} for float64. {FLOAT64[1]}")
         return result
 
-    return Case(f"{words or _written(*arguments)}, in float64", run, alone=FLOAT64)
+    return Case(f"{words or _written(*thirds)}, in float64", run, alone=FLOAT64)
 
 
 #: For an answer that is wrong only there.

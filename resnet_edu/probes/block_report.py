@@ -84,7 +84,7 @@ def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) 
     report = BlockReport()
     with torch.random.fork_rng(devices=[]):
         for name, (measure, right) in MEASUREMENTS.items():
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             try:
                 value = float(measure(build))
             except (RuntimeError, ValueError, IndexError):

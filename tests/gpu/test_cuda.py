@@ -167,6 +167,7 @@ def test_a_right_answer_is_right_on_this_machine(name):
 def test_one_rank_trains_under_torchrun(tmp_path):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=1"]
     command = ["-m", "resnet_edu", "train", "--depth", "8", "--data", "sample", "--epochs", "1", "--out", str(tmp_path)]
+    command += ["--compile"] if DEVICE.type == "cuda" else []
     done = subprocess.run([*launcher, *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "run.json").exists()
