@@ -5,7 +5,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from resnet_edu.exercises.writing import Exercise, Mistake, call, float64, integers, raises, right_but_not_on
+from resnet_edu.exercises.writing import (
+    ByHand,
+    Case,
+    Exercise,
+    Fault,
+    Mistake,
+    agrees,
+    call,
+    called,
+    float64,
+    gradients,
+    integers,
+    raises,
+    right_but_not_on,
+)
 
 # --- output size ------------------------------------------------------------------------------------------------------
 
@@ -23,8 +37,8 @@ OUTPUT_SIZE = Exercise(
         call(5, 3), call(5, 1), call(5, 3, stride=2), call(6, 3, stride=2), call(5, 3, padding=1),
         call(7, 3), call(7, 3, dilation=2), call(32, 3, stride=2, padding=1), call(10, 3, 4, 0), call(224, 7, 2, 3),
         call(33, 5, 3, 2, 2),
-        call(6, 2, alone=("only-odd-kernels", "Your answer is correct for odd kernels only. A kernel of 2 spans 2 "
-        "pixels.")),
+        call(6, 2, padding=1, alone=("only-odd-kernels", "Your answer is correct for odd kernels only.")),
+        call(9, 2, dilation=3, alone=("dilation", "A kernel of 2 with dilation 3 spans 4 pixels, but not in yours.")),
         call(5, 1, padding=2, alone=("padding-limited", "You limit the padding. All of it enlarges the image.")),
     ),
     mistakes=(
@@ -91,20 +105,31 @@ _SWAPPED = (call(integers(2, 4, 4), integers(2, 2, 2, 2)), call(integers(3, 5, 5
 _STRIDED = (call(_numbers(1, 6, 6), _numbers(1, 1, 2, 2), 2), call(integers(2, 7, 9), integers(2, 2, 3, 3), 2, 1))
 _EVEN = (_SQUARE[0], call(integers(2, 6, 6), integers(2, 2, 4, 4)))
 _ODD = (_SQUARE[1], call(integers(2, 5, 5), integers(3, 2, 3, 3)))
+_RICH = integers(3, 7, 5), integers(4, 3, 3, 3), 2, 1
+
+
+def _beyond(answer):
+    """dtype and gradients; None where the numbers are wrong, so that these alone decide which mistake it is."""
+    if not agrees(answer, convolve, call(*_RICH)):
+        return None
+    with ByHand("conv", "the convolution"):
+        dtype = called(answer, *_RICH).dtype
+    return {"its dtype": dtype, "the gradients": gradients(*_RICH).run(answer)}
 
 
 CONVOLVE = Exercise(
     reference=convolve, difficulty=3, minutes=15,
     task="Implement a convolution by hand: at each position, multiply the window of x [C, H, W] by each kernel of w "
          "[O, C, k, k] and sum all C * k * k products. Pad with zeros on all four sides; there is no bias. The result "
-         "is [O, H', W'], in the dtype of x.",
+         "is [O, H', W'], in the dtype of x, and gradients flow through it. Do not use F.conv2d and the like.",
     cases=(
         call(_numbers(1, 2, 2), torch.full((1, 1, 1, 1), 2.0)), call(_numbers(1, 2, 2), _numbers(1, 1, 2, 2)),
         _SQUARE[0], call(_numbers(2, 2, 2), _numbers(1, 2, 2, 2)), call(_numbers(1, 2, 2), _numbers(3, 1, 1, 1)),
         *_WIDE[:2], call(_numbers(1, 4, 4), torch.ones(1, 1, 1, 1), stride=2),
         call(_numbers(1, 4, 4), integers(1, 1, 3, 3), 2), call(_numbers(1, 3, 3), _numbers(1, 1, 3, 3), padding=1),
         call(_numbers(1, 2, 3), torch.ones(1, 1, 1, 1), 1, 1), call(integers(3, 7, 5), integers(4, 3, 3, 3)),
-        call(integers(3, 7, 5), integers(4, 3, 3, 3), 2, 1), call(integers(2, 6, 9), integers(3, 2, 2, 2), 3, 2),
+        call(*_RICH), call(integers(2, 6, 9), integers(3, 2, 2, 2), 3, 2),
+        Case("{name}(x, w, 2, 1)", _beyond, ("dtype-gradient", "Your dtype or gradient is wrong, not your numbers.")),
         float64(integers(2, 5, 5), integers(3, 2, 3, 3), 2, 1),
     ),
     mistakes=(
@@ -182,16 +207,19 @@ def receptive_field(layers):
 
 
 _OVERLAPPING = [(3, 1), (3, 1)], [(3, 2), (3, 2), (3, 2)], [(3, 1), (5, 2)]
-_SKIPPING = [(1, 2), (3, 1)], [(3, 1), (1, 3), (3, 2), (3, 1)]
+_SKIPPING = [(1, 2), (3, 1)], [(3, 1), (1, 4), (3, 2), (3, 1)]
 
 RECEPTIVE_FIELD = Exercise(
     reference=receptive_field, difficulty=2, minutes=10,
-    task="Return the side length of the receptive field: how many pixels in one row of the image can affect one output "
-         "of this stack of convolutions. layers is a list of (kernel, stride), first layer first.",
+    task="Return the side length of the receptive field of one output of this stack of convolutions: the number of "
+         "pixels in one row of the image from the first to the last that can affect it, with any that are skipped in "
+         "between. layers is a list of (kernel, stride), first layer first; it may be empty.",
     cases=(
         call([(1, 1)]), call([(3, 1)]), call([(3, 2)]), call([(3, 1), (3, 1)]), call([(3, 2), (3, 1)]),
         call([(1, 2), (3, 1)]), call([(3, 1), (5, 2)]), call([(3, 2), (3, 2), (3, 2)]),
-        call([(7, 2), (3, 2), (3, 1), (3, 3), (1, 1), (2, 1)]),
+        call([(7, 2), (3, 2), (3, 1), (3, 3), (1, 1), (5, 1)]),
+        call([(2, 2), (2, 1)], alone=("only-odd-kernels", "Your answer is correct for odd kernels only.")),
+        Case("{name}([])", lambda f: float(called(f, [])), ("no-layers", "Without layers, an output sees one pixel.")),
     ),
     mistakes=(
         Mistake("ignores-stride", "The strides have no effect on your answer. After a stride of 2, one step in the "
@@ -205,8 +233,8 @@ RECEPTIVE_FIELD = Exercise(
         Mistake("strides-added", "You add the strides. Their effects multiply: each stride multiplies the step that "
                 "the strides before it produce.",
                 ("*= stride", "+= stride - 1"), ("*= stride", "+= stride")),
-        Mistake("last-stride-only", "You use only the stride of the previous layer. All the strides before it spread "
-                "the kernel, too.", ("*= stride", "= stride")),
+        Mistake("one-stride-only", "You use only one stride: the previous layer's, or the largest. All the strides "
+                "before a layer spread its kernel.", ("*= stride", "= stride"), ("*= stride", "= max(step, stride)")),
         Mistake("wrong-direction", "Your formula works from the output back to the image, but your loop runs from the "
                 "image to the output.", ("+= (kernel - 1) * step", "= (field - 1) * stride + kernel")),
         Mistake("kernels-multiplied", "You multiply or add whole kernel sizes. Neighboring windows overlap, so each "
@@ -215,8 +243,7 @@ RECEPTIVE_FIELD = Exercise(
         Mistake("returns-too-soon", "Your `return` is inside the loop.", ("    return", "        return")),
         Mistake("last-layer-missing", "Your answer leaves out the last layer.", ("in layers", "in layers[:-1]")),
         Mistake("kernel-below-stride", "Your answer is wrong only where a kernel is smaller than its stride, as in "
-                "(1, 2). "
-                "Such a layer skips pixels, but it still spreads the kernels after it.",
+                "(1, 2). Such a layer skips pixels, which count, too, and it still spreads the kernels after it.",
                 ("        field", "        if kernel == 1:\n            continue\n        field"),
                 symptom=right_but_not_on(receptive_field, map(call, _OVERLAPPING), map(call, _SKIPPING))),
         Mistake("steps-for-field", "You return how far apart two neighboring outputs are in the image, not how much "

@@ -2,19 +2,21 @@
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.optimizer import register_optimizer_step_pre_hook
-from torch.overrides import TorchFunctionMode
 
 from resnet_edu.exercises.writing import (
+    ByHand,
     Case,
     Exercise,
     Fault,
     Mistake,
+    built,
     call,
     called,
     fits,
@@ -38,21 +40,14 @@ def cross_entropy(logits, labels):
     return -right.mean()
 
 
-class _ByHand(TorchFunctionMode):
-    """Raises Fault if an answer uses what the task forbids, as a function, a method or a layer."""
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if getattr(func, "__name__", "") in ("cross_entropy", "log_softmax"):
-            raise Fault("ready-made", f"it uses {func.__name__}. Implement the loss by hand.")
-        return func(*args, **(kwargs or {}))
-
-
 def _by_hand(answer: Any) -> Any:
-    with _ByHand():
+    with ByHand("^cross_entropy$|log_softmax$", "the loss"):
         return called(answer, torch.tensor([[2.0, 0.0]]), torch.tensor([1]))
 
 
 _MODERATE = tuple(call(normal(n, k, seed=n), torch.arange(n) * 2 % k) for n, k in ((2, 3), (5, 3), (3, 3)))
+_ONE = call(torch.tensor([[0.0, 0.0]]), torch.tensor([0])), call(torch.tensor([[2.0, 0.0]]), torch.tensor([1]))
+_THREE = call(torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 3.0]]), torch.tensor([0, 0, 1]))
 _LARGE = call(torch.tensor([[1000.0, 0.0]]), torch.tensor([0]))
 _FAR = call(torch.tensor([[1000.0, 0.0]]), torch.tensor([1]))
 _UNLIKE = call(torch.tensor([[0.0, 1.0], [1000.0, 1001.0]]), torch.tensor([0, 0]))
@@ -64,12 +59,12 @@ CROSS_ENTROPY = Exercise(
          "of the probability that softmax assigns to the correct class. The result is a 0-dimensional tensor and must "
          "be correct for any logits. Do not use F.cross_entropy or log_softmax.",
     cases=(
-        call(torch.tensor([[0.0, 0.0]]), torch.tensor([0])), call(torch.tensor([[2.0, 0.0]]), torch.tensor([1])),
-        call(torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]]), torch.tensor([2, 2])),
-        call(torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 3.0]]), torch.tensor([0, 0, 1])),
-        call(normal(8, 5), torch.arange(8) % 5), _LARGE, _FAR,
+        *_ONE, call(torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]]), torch.tensor([2, 2])),
+        _THREE, call(normal(8, 5), torch.arange(8) % 5), _LARGE, _FAR,
         call(torch.tensor([[-200.0, -200.0]]), torch.tensor([0])), _UNLIKE,
         gradients(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
+        replace(gradients(torch.tensor([[1e4, 0.0]]), torch.tensor([1])), alone=("large-gradient", "Your gradient is "
+        "wrong for large logits. Is something clamped, or is there a log(0) behind torch.where?")),
         float64(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
         Case("{name}([[2, 0]], [1]) without cross_entropy and log_softmax", _by_hand),
     ),
@@ -98,13 +93,17 @@ CROSS_ENTROPY = Exercise(
                 "label, so the network would always be right.", (", labels]", ", logits.argmax(1)]"), on=_MODERATE),
         Mistake("maximum-not-added-back", "You subtract the row's maximum in one place only: subtract it from the "
                 "correct logit, too.", ("log_p = shifted", "log_p = logits"), on=_MODERATE),
-        Mistake("first-image-only", "Your answer uses only the first image of the batch.", ("right.mean()", "right[0]"), on=_MODERATE),
+        Mistake("first-image-only", "You use only the first image.", ("right.mean()", "right[0]"), on=_MODERATE),
         Mistake("python-number", "You return a Python number. Training needs a tensor, on which it can call "
                 "`backward`.", symptom=lambda answer: isinstance(_MODERATE[0].run(answer), float)),
-        Mistake("overflows", "Your formula is correct, but e to the power of 1000 does not fit into float32. Make the "
-                "logits smaller first.", symptom=right_but_not_on(cross_entropy, _MODERATE, [_LARGE])),
+        Mistake("one-hot-too-narrow", "Pass F.one_hot the number of classes.",
+                ("log_p[torch.arange(len(labels)), labels]", "(F.one_hot(labels)*log_p).sum(1)"), on=_MODERATE + _ONE),
+        Mistake("squeezed", "Your answer is wrong for a batch of one image. Does `squeeze` remove N, too?",
+                symptom=right_but_not_on(cross_entropy, [*_MODERATE, _THREE], _ONE)),
+        Mistake("overflows", "Your formula is correct, but e to the power of 1000 is too large even for float64. Make "
+                "the logits smaller first.", symptom=right_but_not_on(cross_entropy, [*_MODERATE, *_ONE], [_LARGE])),
         Mistake("logarithm-of-zero", "Your softmax can handle large logits, but small probabilities underflow to 0 "
-                "before you take their logarithm. What is log(exp(z)) in one step?",
+                "or are clamped, or their logarithm is. What is log(exp(z)) in one step?",
                 symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE], [_FAR])),
         Mistake("one-maximum-for-all", "You subtract the maximum of the whole batch, so in a row far below it, every "
                 "exponential becomes 0.",
@@ -134,6 +133,20 @@ _SEVERAL = (  # rows have the largest logits 1, 0, 2; columns 0, 1, 0, 2
     call(torch.tensor([[3.0, 1.0, 0.0], [0.0, 2.0, 9.0], [7.0, 4.0, 5.0]]), torch.tensor([2, 1, 1])),
     call(torch.tensor([[1.0, 5.0], [3.0, 2.0]]), torch.tensor([1, 1])),
 )
+_NEAR = torch.tensor([[300.0, 300.1], [-300.1, -300.0], [1000.0, 1000.0005]]), torch.tensor([1, 1, 0])
+
+
+def _number(result):
+    if isinstance(result, Tensor) and result.ndim == 0:
+        graph = " with its graph, which keeps every activation in memory" if result.requires_grad else ""
+        raise Fault("tensor-for-number", f"it returns a tensor{graph}. Return the number in it, a float: call .item().")
+    return result
+
+
+def _fraction(answer):
+    """Raises Fault if it is a tensor; but not if it is wrong, so that only its numbers decide which mistake it is."""
+    result = called(answer, *_NEAR)
+    return _number(result) if same(result, accuracy(*_NEAR)) else result
 
 
 ACCURACY = Exercise(
@@ -148,8 +161,9 @@ ACCURACY = Exercise(
         call(torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.0, 5.0]]), torch.tensor([1, 0, 0])),
         call(integers(7, 4) + 0.1 * torch.arange(4), torch.arange(7) % 4),
         call(torch.tensor([[20.0, 30.0]]), torch.tensor([1]),
-             alone=("saturates", "Large logits come out equal in your answer: a sigmoid rounds both to 1. Compare the "
-             "logits.")),
+             alone=("saturates", "Large logits come out equal: a sigmoid rounds both to 1. Compare the logits.")),
+        Case("{name}([[300, 300.1], [-300.1, -300], [1000, 1000.0005]], [1, 1, 0])", _fraction, ("inexact", "Your "
+             "answer is wrong for large, very negative, or nearly equal logits. Compare them as they are.")),
     ),
     mistakes=(
         Mistake("argmax-over-the-batch", "Your argmax runs over the images. It should find the best class for each "
@@ -217,28 +231,23 @@ def _linear() -> nn.Linear:
     return layer
 
 
-def _normalized() -> nn.Sequential:
-    return nn.Sequential(nn.BatchNorm1d(2), _linear())
+def _normalized() -> nn.Module:
+    return nn.Sequential(nn.Sequential(nn.BatchNorm1d(2), nn.Dropout(0.5)), _linear())
 
 
-def _sgd(net: nn.Module, **options: Any) -> torch.optim.Optimizer:
-    return torch.optim.SGD(net.parameters(), lr=0.5, **options)
+def _sgd(net: nn.Module, lr: float = 0.5, **options: Any) -> torch.optim.Optimizer:
+    return torch.optim.SGD([{"params": [p]} for p in net.parameters()], lr=lr, **options)
 
 
-def _stepped(answer: Any, net: nn.Module, optimizer: torch.optim.Optimizer, steps: int = 1) -> Any:
+def _stepped(answer: Any, net: nn.Module, optimizer: torch.optim.Optimizer, steps: int = 1, xs=_X, ys=_Y) -> Any:
     """What the answer returns at the last step. Raises Fault if that is not a plain number."""
-    fits(answer, net, optimizer, _X[0], _Y[0])
+    fits(answer, net, optimizer, xs[0], ys[0])
     for i in range(steps):
-        x, y = _X[i].clone(), _Y[i].clone()
+        x, y = xs[i].clone(), ys[i].clone()
         result = answer(net, optimizer, x, y)
-        if not torch.equal(x, _X[i]) or not torch.equal(y, _Y[i]):
+        if not torch.equal(x, xs[i]) or not torch.equal(y, ys[i]):
             raise Fault("changes-input", "it changes the batch in place: the next epoch would train on different data.")
-    if isinstance(result, Tensor) and result.requires_grad:
-        raise Fault(
-            "keeps-the-graph",
-            "it returns the loss with its graph, which keeps every activation in memory. Return a number.",
-        )
-    return result
+    return _number(result)
 
 
 def _returned(answer: Any) -> Any:
@@ -246,25 +255,19 @@ def _returned(answer: Any) -> Any:
     return _stepped(answer, net, _sgd(net))
 
 
-def _weights(steps: int = 1, *, stale: bool = False, frozen: bool = False, **options: Any) -> Callable[[Any], Any]:
-    def run(answer: Any) -> Tensor:
-        net = _linear()
+def _after(steps=1, net=_linear, *batch, training=True, stale=False, frozen=False, **options):
+    """What the network holds after the last step, and what that returned; for this batch, if there is one."""
+    xs, ys = ([one] for one in batch) if batch else (_X, _Y)
+
+    def run(answer):
+        one = net().to(xs[0].dtype).train(training)
         if frozen:
-            net.bias.requires_grad_(False)
-        optimizer = _sgd(net, **options)
+            one.bias.requires_grad_(False)
+        optimizer = _sgd(one, **options)
         if stale:
-            F.cross_entropy(net(_X[1]), _Y[1]).backward()
-        _stepped(answer, net, optimizer, steps)
-        return net.weight.detach()
-
-    return run
-
-
-def _running_mean(*, training: bool) -> Callable[[Any], Any]:
-    def run(answer: Any) -> Tensor:
-        net = _normalized().train(training)
-        _stepped(answer, net, _sgd(net))
-        return net.state_dict()["0.running_mean"].clone()
+            F.cross_entropy(one(_X[1]), _Y[1]).backward()
+        loss = _stepped(answer, one, optimizer, steps, xs, ys)
+        return {**one.state_dict(), "the loss": loss, "the dtype": next(one.parameters()).dtype}
 
     return run
 
@@ -322,21 +325,28 @@ def _order(seen: Callable[[str], bool]) -> Callable[[Any], bool]:
 TRAIN_STEP = Exercise(
     reference=train_step, difficulty=2, minutes=10,
     task="Take one training step on the batch x, y with cross-entropy, and return the loss before the step as a "
-         "number. Train in train mode, whatever mode the network is in when you receive it; gradients left over from "
+         "float. Train in train mode, whatever mode the network is in when you receive it; gradients left over from "
          "before must not count.",
     cases=(
         Case("what {name} returns for a linear layer and a batch of three", _returned),
-        Case("the weights after one step, lr 0.5", _weights()),
-        Case("the weights after two steps, lr 0.5", _weights(2)),
-        Case("the weights after one step, when the net already held a gradient", _weights(stale=True)),
-        Case("the weights after two steps with momentum 0.9", _weights(2, momentum=0.9)),
-        Case("the weights after one step, where the bias has requires_grad=False", _weights(frozen=True)),
+        Case("the weights after one step, lr 0.5", _after()),
+        Case("the weights after two steps, lr 0.5", _after(2)),
+        Case("the weights after one step, when the net already held a gradient", _after(stale=True)),
+        Case("the weights after two steps with lr 0.1, momentum 0.9", _after(2, lr=0.1, momentum=0.9),
+             ("own-settings", "The learning rate and all other settings are the optimizer's. Leave them as they are.")),
+        Case("the net after one step, where the bias is frozen (requires_grad=False)", _after(frozen=True)),
         Case("the first layer's weights after one step, where the optimizer has the second layer only", _some_frozen),
-        Case("the running mean of a BatchNorm after one step", _running_mean(training=True)),
-        Case(
-            "the running mean of a BatchNorm after one step, when the net is passed in eval mode",
-            _running_mean(training=False),
-        ),
+        Case("one step of a net with BatchNorm and Dropout", _after(1, _normalized),
+             ("not-one-pass", "Run the network once, all of it in train mode, and return the loss of that pass.")),
+        Case("one step of a net with BatchNorm and Dropout, in eval mode", _after(1, _normalized, training=False),
+             ("partly-in-eval-mode", "Part of the network stays in eval mode. Layers can be nested, and of any kind.")),
+        Case("one step on a batch of one image [1, 1, 3, 2], with label 0, of six",
+             _after(1, lambda: built(nn.Sequential, nn.Conv2d(1, 3, 2), nn.Flatten()), _X[0][None, None], _Y[0][:1]),
+             ("only-some-batches", "Use x, y, and the logits as they are: x may hold images, the batch may hold only "
+             "one, and not every class has to be among the labels.")),
+        Case("one step in float64 on a batch that is 1000 times as large", _after(1, _linear, 1000 * _X[0].double(),
+             _Y[0]), ("only-small-float32", "Your step is right for small numbers in float32 only. Do you "
+             "clamp, clip, convert, or take the logarithm of a softmax?")),
     ),
     mistakes=(
         Mistake("no-gradient-wanted", "The forward pass is not recorded (torch.no_grad or detach), so `backward` "
@@ -349,7 +359,8 @@ TRAIN_STEP = Exercise(
                 "instance, then call that.", symptom=raises(RuntimeError, "Boolean value of Tensor", _returned)),
         Mistake("argmax-before-the-loss", "You pass the predicted class to the loss. A prediction has no gradient: "
                 "pass the logits.", symptom=raises(RuntimeError, "Expected floating point type for target", _returned)),
-        Mistake("no-backward", "You do not call `backward`: there are no gradients, so the optimizer does nothing.",
+        Mistake("no-backward", "No gradient reaches the weights, so the optimizer does nothing. You do not call "
+                "`backward`, or you cut the graph before it (detach, no_grad), or train a copy of the network.",
                 symptom=_order(lambda done: "backward" not in done)),
         Mistake("another-optimizer", "You create an optimizer of your own. Use the one that you are given: it holds "
                 "the learning rate and the momentum.", symptom=_order(lambda done: "other" in done)),
@@ -363,13 +374,14 @@ TRAIN_STEP = Exercise(
                 "finds none.", symptom=_order(lambda done: "backward zero step" in done)),
         Mistake("steps-twice", "You take more than one step.", symptom=_order(lambda done: done.count("step") > 1)),
         Mistake("gradients-not-zeroed", "`backward` adds to the gradients that are already there: those of the "
-                "previous step still count.", ("    optimizer.zero_grad()\n", "")),
+                "previous step still count.", ("    optimizer.zero_grad()\n", ""),
+                ("optimizer.zero_grad()", "[p.grad.zero_() for p in [*net.parameters()][::2] if p.grad is not None]")),
         Mistake("zeroes-too-late", "You clear the gradients after the step: those from before your first call still "
                 "count.", (("    optimizer.zero_grad()\n", ""), ("step()\n", "step()\n    optimizer.zero_grad()\n"))),
         Mistake("eval-mode", "You train in eval mode.", ("train()", "eval()")),
-        Mistake("train-mode-forgotten", "A network that arrives in eval mode stays in eval mode. Switch it to train "
-                "mode first.", ("    net.train()\n", "")),
-        Mistake("softmax-twice", "You apply softmax, but F.cross_entropy already does.", ("net(x)", "net(x).softmax(1)")),
+        Mistake("train-mode-forgotten", "A network that arrives in eval mode stays in it, except perhaps its outer "
+                "modules. Switch all of it to train mode first.", ("    net.train()\n", "")),
+        Mistake("softmax-twice", "You apply softmax, but F.cross_entropy does.", ("net(x)", "net(x).softmax(1)")),
         Mistake("sum-for-mean", "You sum the loss. Take its mean.", ("net(x), y", 'net(x), y, reduction="sum"')),
         Mistake("climbs", "The sign of your loss is flipped, so the step increases the loss.", ("F.cross", "-F.cross")),
         Mistake("squared-error", "Your loss is the squared error. The task asks for cross-entropy.",
@@ -441,7 +453,8 @@ CROP_AND_FLIP = Exercise(
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 1, 1, 1), torch.tensor([True, False]), 1),
         call(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]]), _at(1, 0, 1, 2), torch.tensor([False, False]), 1),
         call(torch.arange(1.0, 5.0).reshape(1, 2, 1, 2), _AS_IT_IS, _YES, 1), _many(3, 2, 4, 4, 1), *_WIDE,
-        _many(5, 3, 5, 4, 2), float64(_PICTURE, _RIGHT, _YES, 1),
+        _many(5, 3, 5, 4, 2), float64(_PICTURE, _RIGHT, _YES, 1), call(_PICTURE.byte(), _RIGHT, _YES, 1,
+        alone=("another-dtype", "Your result is not in the dtype of x.")),
     ),
     mistakes=(
         Mistake("only-squares", "Your answer is correct for square images only.",
@@ -449,6 +462,8 @@ CROP_AND_FLIP = Exercise(
         Mistake("pads-only-the-width", "You pad left and right only. F.pad takes two numbers per dimension, last "
                 "dimension first.", ("padding, padding, padding, padding)", "padding, padding)"),
                 on=(call(_PICTURE, _at(0, 0), _NO, 1), call(_PICTURE, _at(0, 2), _NO, 1))),
+        Mistake("pads-the-channels", "You pad the channels, too. Each pair of numbers in F.pad is for one dimension.",
+                (("(padding, padding, padding, padding)", "[padding] * 6"), ("[i, :", "[i, : len(x[i])"))),
         Mistake("counted-from-the-middle", "You count the offset from the original position of the image. It is "
                 "counted from the corner of the padded image, so 0 is the edge.", symptom=_counts_from_the_middle),
         Mistake("rows-for-columns", "The offset's row and column are swapped.", ("(row, column)", "(column, row)")),

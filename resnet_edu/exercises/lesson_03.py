@@ -10,6 +10,15 @@ from torch import Tensor, nn
 
 from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, call, fits, raises, right_but_not_on, same
 
+
+def _floats(found: Any, right: Any) -> Any:
+    """What was found. Raises Fault if it is right, but a tensor."""
+    numbers = found.values() if isinstance(found, dict) else [found]
+    if same(found, right) and any(isinstance(number, Tensor) for number in numbers):
+        raise Fault("tensor-for-float", "it returns a tensor where the task asks for a float. `.item()` converts it.")
+    return found
+
+
 # --- norms of gradients -----------------------------------------------------------------------------------------------
 
 
@@ -22,36 +31,39 @@ def layer_norms(net):
     }
 
 
-def _net(**gradients: Tensor | None) -> nn.Module:
-    """A net with the parameters stem.weight [1, 2], stem.bias [1] and head.0.weight [2, 1], and these gradients."""
+def _net(**gradients: Tensor) -> nn.Module:
+    """A net with the parameters scale (frozen), stem.weight, stem.bias and head.0.weight, and these gradients."""
     net = nn.Module()
+    net.scale = nn.Parameter(torch.ones(2), requires_grad=False)
     net.stem, net.head = nn.Linear(2, 1), nn.Sequential(nn.Linear(1, 2, bias=False))
-    with torch.no_grad():
-        for parameter in net.parameters():
-            parameter.fill_(2.0)
+    for parameter in net.parameters():
+        parameter.data.fill_(2.0)
     for name, gradient in gradients.items():
-        net.get_parameter(name.replace("_", ".")).grad = None if gradient is None else gradient.clone()
+        parameter = net.get_parameter(name.replace("_", "."))
+        parameter.data, parameter.grad = torch.full_like(gradient, 2.0), gradient.clone()
     return net
 
 
-def _norms(words: str, **gradients: Tensor | None) -> Case:
+def _state(net: nn.Module) -> dict[str, Any]:
+    """The numbers and the dtype of each parameter and its gradient."""
+    pairs = [pair for name, p in net.named_parameters() for pair in ((name, p), (f"{name}.grad", p.grad))]
+    return {name: tensor if tensor is None else (tensor.tolist(), tensor.dtype) for name, tensor in pairs}
+
+
+def _norms(words: str, alone: Any = None, **gradients: Tensor) -> Case:
     def run(answer: Any) -> Any:
         net = _net(**gradients)
-        before = {name: None if p.grad is None else p.grad.clone() for name, p in net.named_parameters()}
+        before = _state(net)
         fits(answer, net)
-        result = answer(net)
-        for name, parameter in net.named_parameters():
-            now, then = parameter.grad, before[name]
-            if now is not then and (now is None or then is None or not torch.equal(now, then)):
-                raise Fault(
-                    "changes-the-gradients", f"it changes the gradient of {name}, which the optimizer still needs."
-                )
+        result, after = answer(net), _state(net)
+        if changed := [name for name in before if after.get(name) != before[name]]:
+            raise Fault("changes-the-gradients", f"it changes {changed[-1]} or its dtype. The optimizer needs both.")
         return dict(result) if isinstance(result, dict) else result
 
-    return Case("{name}(net), where " + words, run)
+    return Case("{name}(net), where " + words, run, alone)
 
 
-_FULL: dict[str, Tensor | None] = {
+_FULL = {
     "stem_weight": torch.tensor([[3.0, -4.0]]),
     "stem_bias": torch.tensor([-2.0]),
     "head_0_weight": torch.tensor([[6.0], [8.0]]),
@@ -61,14 +73,14 @@ _FULL: dict[str, Tensor | None] = {
 _ONE = _norms("only stem.weight has a gradient, [[3, -4]]", stem_weight=_FULL["stem_weight"])
 _ALL = _norms("stem.weight has the gradient [[3, -4]], stem.bias [-2], head.0.weight [[6], [8]]", **_FULL)
 _ORDINARY = (_ONE, _ALL)
-_TINY = _norms(
-    "the entries of stem.weight's gradient are 3e-30 and -4e-30",
-    **_FULL | {"stem_weight": torch.tensor([[3e-30, -4e-30]])},
-)
-_HUGE = _norms(
-    "the entries of stem.weight's gradient are 3e30 and -4e30",
-    **_FULL | {"stem_weight": torch.tensor([[3e30, -4e30]])},
-)
+
+
+def _sized(size: str) -> Case:
+    numbers = torch.tensor([[float(f"3{size}"), -float(f"4{size}")]])
+    return _norms(f"the entries of stem.weight's gradient are 3{size} and -4{size}", **_FULL | {"stem_weight": numbers})
+
+
+_TINY, _HUGE, _SMALL = map(_sized, ("e-30", "e30", "e-23"))
 
 
 def _one_factor_for_all(answer: Callable[[Any], Any]) -> bool:
@@ -94,6 +106,16 @@ LAYER_NORMS = Exercise(
     cases=(
         _ONE, _ALL, _norms("the gradient of stem.weight is [[0, 0]]", **_FULL | {"stem_weight": torch.zeros(1, 2)}),
         _TINY, _HUGE, _norms("no parameter has a gradient"),
+        Case(_SMALL.words, lambda answer: _floats(_SMALL.run(answer), _SMALL.run(layer_norms)),
+             ("loses-digits", "In float32, a tiny square loses digits long before it becomes 0.")),
+        _norms("stem.weight has the gradient [[3, 0], [0, 4]], head.0.weight [[[[3], [4]]]]",
+               ("some-shapes-only", "Your norm is not the L2 norm for every shape: sum the squares of all entries. "
+                "(A matrix has other norms, too, such as the spectral one; and dim=... leaves dimensions out.)"),
+               stem_weight=torch.diag(torch.tensor([3.0, 4.0])), head_0_weight=torch.tensor([[[[3.0], [4.0]]]])),
+        _norms("net.scale, a frozen parameter of net itself, has the gradient [3, 4], stem.weight [[3, -4]]",
+               ("some-parameters-only", "Whatever a parameter is called, whether it is frozen, and wherever it is: its "
+                "gradient alone decides, and its name is that in net.named_parameters()."),
+               scale=torch.tensor([3.0, 4.0]), stem_weight=_FULL["stem_weight"]),
     ),
     mistakes=(
         Mistake("none-has-no-norm", "A parameter that the loss does not use has the gradient None: leave it out.",
@@ -147,12 +169,12 @@ def factor(fan_in, variance):
 
 FACTOR = Exercise(
     reference=factor, difficulty=1, minutes=5,
-    task="Return the factor by which one layer with ReLU changes the norm of the gradient. Each output has fan_in "
-         "inputs (and each input as many outputs), the weights are independent and have the given variance, and the "
-         "ReLU "
-         "blocks half of the gradient that arrives.",
+    task="Return the factor by which one layer with ReLU changes the norm of the gradient, as a float. Each output "
+         "has fan_in inputs (and each input as many outputs), the weights are independent and have the given "
+         "variance, and the ReLU blocks half of the gradient that arrives.",
     cases=(
         call(2, 1.0), call(8, 1.0), call(9, 2.0), call(1, 0.5), call(144, 2 / 144), call(27, 1 / 81), call(576, 0.01),
+        call(9, 1e-12), Case("{name}(4608, 1.0)", lambda answer: _floats(answer(4608, 1.0), 48.0)),
     ),
     mistakes=(
         Mistake("half-forgotten", "Your ReLU does not block anything.", (" / 2", "")),
@@ -173,14 +195,11 @@ FACTOR = Exercise(
     hints=(
         "Each entry of the layer's input feeds several outputs, and the gradient with respect to that entry sums one "
         "independent term for each of them. How does the sum of squares over all entries of this gradient compare "
-        "with that of the "
-        "gradient with respect to the layer's output?",
-        "Each entry of the output appears in fan_in of these terms, once for each of its inputs. So "
-        "the *squared* "
+        "with that of the gradient with respect to the layer's output?",
+        "Each entry of the output appears in fan_in of these terms, once for each of its inputs. So the *squared* "
         "norm grows by a factor of fan_in times the variance of the weights, and ReLU lets half of it through.",
         "So the norm grows by the square root of fan_in times the variance, with ReLU's factor of one half also under "
-        "the root: "
-        "math.sqrt(...).",
+        "the root: math.sqrt(...).",
     ),
 )  # fmt: skip
 
@@ -241,6 +260,12 @@ MOVED = Exercise(
         _stem([1.0, 1.0], [1.0, 1.0 + 2**-23], "{name}(before, after), where one entry of 1 has become 1 + 2**-23"),
         call(_EARLY, _TRAINED, words="{name}(before, after), where after holds the parameters of a net"), _FINE,
         _FINEST, _DOUBLE,
+        call({"conv": torch.zeros(2, 3, 3, 3), "batches": torch.tensor(3)},
+             {"conv": torch.ones(2, 3, 3, 3), "batches": torch.tensor(4)},
+             alone=("some-kinds-only", "Your answer does not fit every tensor: a convolution's weight has four "
+                    "dimensions, and BatchNorm counts its batches in a 0-dimensional tensor of int64.")),
+        call({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([math.nan, 2.0])},
+             alone=("nan-overlooked", "A number that becomes nan has changed, but nan > 0 is False.")),
     ),
     mistakes=(
         Mistake("tolerance", "A tolerance (allclose, a threshold, rounding) overlooks small changes. A frozen layer "
@@ -250,8 +275,7 @@ MOVED = Exercise(
         Mistake("squares-underflow", "You square the difference in float32, where 1e-30 squared becomes 0. Compare the "
                 "tensors themselves.", symptom=right_but_not_on(moved, [*_COARSE, _FINE, _TURNED], [_FINEST])),
         Mistake("numpy-of-a-parameter", "NumPy cannot convert a network's own parameters, which require gradients: "
-                "stay "
-                "in torch.", symptom=raises(RuntimeError, "Can't call numpy()", call(_EARLY, _TRAINED).run)),
+                "stay in torch.", symptom=raises(RuntimeError, "Can't call numpy()", call(_EARLY, _TRAINED).run)),
         Mistake("truth-of-many", "A comparison gives one result per entry, and `if` needs a single one.",
                 symptom=raises(RuntimeError, "Boolean value of Tensor", call(_EARLY, _STEPPED).run)),
         Mistake("still-for-moved", "You count the tensors that have not changed.", ("not ", "")),
@@ -264,8 +288,7 @@ MOVED = Exercise(
                 (_DIFFER, "not torch.equal(before[name].abs(), after[name].abs())")),
         Mistake("growth-only", "You count only increases.", (_DIFFER, "bool((after[name] > before[name]).any())")),
         Mistake("objects-compared", "You check whether the tensors are the same objects (`is`), not whether their "
-                "numbers are "
-                "equal.", (_DIFFER, "before[name] is not after[name]")),
+                "numbers are equal.", (_DIFFER, "before[name] is not after[name]")),
         Mistake("by-place", "You match the tensors by their order in the dicts. Match them by name.",
                 ("before[name], after[name]) for name in before",
                        "one, other) for one, other in zip(before.values(), after.values())")),

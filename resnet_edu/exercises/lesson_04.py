@@ -34,7 +34,7 @@ def he_normal(weight):
 
 
 #: With 147,456 numbers the variance is known to 0.4%, and the kurtosis to 0.013: rounded, they are safe.
-_LARGE = (256, 64, 3, 3)
+_LARGE, _OTHER = (256, 64, 3, 3), (256, 32, 5, 5)
 
 
 def _filled(answer: Any, *shape: int) -> Tensor:
@@ -61,16 +61,16 @@ def _size(*shape: int) -> Case:
     return Case(words, lambda answer: round(_variance_times_fan_in(answer, shape), 1))
 
 
-def _mean(answer: Any) -> float:
+def _statistics(answer: Any) -> dict[str, Any]:
+    """Of the numbers, divided by their standard deviation; rounded, so that they are the same for all samples."""
     weight = _filled(answer, *_LARGE).double()
-    deviation = weight.std()
-    return round((weight.mean() / deviation).item() if deviation > 0 else math.inf, 1) + 0.0
-
-
-def _fourth_moment(answer: Any) -> float:
-    weight = _filled(answer, *_LARGE).double()
-    standard = (weight - weight.mean()) / weight.std()
-    return round(2 * (standard**4).mean().item()) / 2
+    weight /= weight.std()
+    return {
+        "mean": round(weight.mean().item(), 1) + 0.0,
+        "mean fourth power": round(2 * (weight**4).mean().item()) / 2,
+        "any beyond 3.5": bool(weight.abs().max() > 3.5),
+        "variance of the filters' norms, times 2": round(2 * weight.flatten(1).norm(dim=1).var().item()),
+    }
 
 
 def _alike(answer: Any) -> bool:
@@ -79,12 +79,20 @@ def _alike(answer: Any) -> bool:
 
 def _rows_alike(answer: Any) -> bool:
     weight = _filled(answer, 4, 3, 3, 3)
-    return torch.equal(weight[0], weight[1]) or torch.equal(weight[:, 0], weight[:, 1])
+    return any(torch.equal(weight.select(dim, 0), weight.select(dim, 1)) for dim in range(4))
 
 
-def _has(variance: float, shape: tuple[int, ...] = _LARGE) -> Callable[[Any], bool]:
-    """The symptom: fan_in times the variance has this value, up to random variation."""
-    return lambda answer: abs(_variance_times_fan_in(answer, shape) / variance - 1) < 0.03
+def _of_a_view(answer: Any) -> dict[str, bool]:
+    tensor = torch.full((4, 3), 10.0)
+    weight = tensor[:]
+    answer(weight)
+    return {"tensor is filled": bool((tensor != 10).all()), "weight.requires_grad": weight.requires_grad}
+
+
+def _has(large: float, other: float | None = None) -> Callable[[Any], bool]:
+    """The symptom: fan_in times the variance of _LARGE, and of _OTHER, has this value, up to random variation."""
+    pairs = (_LARGE, large), (_OTHER, large if other is None else other)
+    return lambda answer: all(abs(_variance_times_fan_in(answer, shape) / of - 1) < 0.03 for shape, of in pairs)
 
 
 def _small(answer: Any) -> Any:
@@ -97,13 +105,14 @@ HE_NORMAL = Exercise(
          "normal distribution with mean 0 and variance 2 / fan_in. The return value does not matter.",
     cases=(
         _size(*_LARGE), _size(64, 256, 3, 3), _size(512, 64, 1, 5), _size(512, 256),
-        Case("mean of weight / its standard deviation after {name}(weight), to one digit", _mean),
-        Case(
-            "mean of (weight / its standard deviation)**4 after {name}(weight), to half a unit: 3 if it is normal",
-            _fourth_moment,
-        ),
-        Case("whether two filters of weight are the same after {name}(weight)", _rows_alike),
+        Case("weight [256, 64, 3, 3] / its standard deviation after {name}(weight), rounded", _statistics),
+        Case("whether two filters, channels, rows, or columns of weight are equal after {name}(weight)", _rows_alike),
         Case("whether {name} fills two weights with the same numbers", _alike),
+        Case("after weight = tensor[:] and {name}(weight)", _of_a_view,
+             ("new-memory", "You give `weight` other memory (`.data = ...`) or another requires_grad. Only fill it.")),
+        Case("whether weight [1, 1] is finite after {name}(weight)", lambda one: bool(_filled(one, 1, 1).isfinite()),
+             ("standardized", "You standardize your sample, but samples vary, and a single one has no deviation.")),
+        _size(65536, 2), _size(512, 64, 5), _size(512, 16, 2, 3, 5),
     ),
     mistakes=(
         Mistake("in-place-on-a-parameter", "weight is a Parameter: autograd forbids changing it in place, unless you "
@@ -117,10 +126,10 @@ HE_NORMAL = Exercise(
                     _has(2.0)(answer) and raises(Exception, "", lambda one: _filled(one, 4, 3))(answer))),
         Mistake("only-square-kernels", "Your answer is correct for square kernels, but only for those.",
                 ("weight[0].numel()", "weight.shape[1] * weight.shape[-1] ** (weight.ndim - 2)"),
-                symptom=lambda answer: _has(2.0)(answer) and not _has(2.0, (512, 64, 1, 5))(answer)),
+                symptom=lambda one: _has(2.0)(one) and abs(_variance_times_fan_in(one, (512, 64, 1, 5)) - 2) > 0.1),
         Mistake("no-random-numbers", "Every weight gets the same number, so all filters learn the same.",
                 ("normal_(0, ", "fill_("), symptom=lambda answer: _variance_times_fan_in(answer, (8, 4, 3, 3)) == 0),
-        Mistake("filters-alike", "You sample one filter and use it for all, so they all learn the same.",
+        Mistake("filters-alike", "You use one sample for several filters, channels, or pixels. Sample every weight.",
                 ("fan_in))", "fan_in))\n        weight.copy_(weight[:1].expand_as(weight).clone())"),
                 symptom=_rows_alike),
         Mistake("same-numbers-each-time", "Each call starts from the same seed, so every layer gets the same numbers.",
@@ -130,23 +139,23 @@ HE_NORMAL = Exercise(
                 symptom=lambda answer: abs(_filled(answer, *_LARGE).mean().item() - 10) < 1),
         Mistake("multiplies-the-old", "You multiply the existing numbers. Replace them.",
                 ("weight.normal_", "weight *= weight.clone().normal_"), symptom=_has(200.0)),
-        Mistake("rand-for-randn", "torch.rand samples between 0 and 1, so all numbers are positive. The mean has to be "
-                "0.", ("normal_", "uniform_"), symptom=lambda answer: _filled(answer, *_LARGE).min().item() >= 0),
+        Mistake("rand-for-randn", "None of your numbers is negative, as if from torch.rand. Their mean has to be 0.",
+                ("normal_", "uniform_"), symptom=lambda answer: _filled(answer, *_LARGE).min().item() >= 0),
         Mistake("variance-for-deviation", "You use the variance, 2 / fan_in, where a standard deviation is required.",
-                ("math.sqrt", ""), symptom=_has(4 / 576)),
+                ("math.sqrt", ""), symptom=_has(4 / 576, 4 / 800)),
         Mistake("root-twice", "You take the square root of the variance twice. The standard deviation takes it once.",
-                ("(2 / fan_in)", "(math.sqrt(2 / fan_in))"), symptom=_has(math.sqrt(2 * 576))),
+                ("(2 / fan_in)", "(math.sqrt(2 / fan_in))"), symptom=_has(math.sqrt(2 * 576), 40)),
         Mistake("fan-out-for-fan-in", "You count how many outputs each input has. The variance of a sum depends on how "
-                "many inputs each output has.", ("weight[0]", "weight[:, 0]"), symptom=_has(0.5)),
+                "many inputs each output has.", ("weight[0]", "weight[:, 0]"), symptom=_has(0.5, 0.25)),
         Mistake("fan-out-without-kernel", "You divide by the number of output channels. How many numbers does one "
-                "output sum?", ("weight[0].numel()", "len(weight)"), symptom=_has(4.5)),
+                "output sum?", ("weight[0].numel()", "len(weight)"), symptom=_has(4.5, 6.25)),
         Mistake("mean-of-both-fans", "You take the mean of fan_in and fan_out. That is Xavier initialization, not He "
                 "initialization.", ("math.sqrt(2 / fan_in)", "math.sqrt(4 / (fan_in + weight[:, 0].numel()))"),
-                symptom=lambda answer: _has(0.8)(answer) or _has(0.4)(answer)),
+                symptom=lambda answer: _has(0.8, 4 / 9)(answer) or _has(0.4, 2 / 9)(answer)),
         Mistake("kernel-not-counted", "You count only the input channels. Each output sums a whole window of each "
-                "channel.", ("weight[0].numel()", "weight.shape[1]"), symptom=_has(18.0)),
+                "channel.", ("weight[0].numel()", "weight.shape[1]"), symptom=_has(18.0, 50.0)),
         Mistake("one-side-of-the-kernel", "You count only one side of the kernel. A window has rows and columns.",
-                ("weight[0]", "weight[0, ..., 0]"), symptom=_has(6.0)),
+                ("weight[0]", "weight[0, ..., 0]"), symptom=_has(6.0, 10.0)),
         Mistake("counts-all-weights", "You divide by the total number of weights. How many of them does one output "
                 "use?", ("weight[0]", "weight"), symptom=_has(2 / 256)),
         Mistake("one-for-two", "Your variance is 1 / fan_in. ReLU lets half of it through, and the weights have to "
@@ -154,10 +163,11 @@ HE_NORMAL = Exercise(
         Mistake("default-of-pytorch", "Your variance is PyTorch's default, 1 / (3 fan_in).", ("(2 /", "(1 / 3 /"),
                 symptom=_has(1 / 3)),
         Mistake("uniform-with-that-bound", "You sample uniformly between plus and minus the standard deviation.",
-                ("normal_(0, ", "uniform_(-((2 / fan_in) ** 0.5), "), symptom=_has(2 / 3)),
+                ("normal_(0, ", "uniform_(-((2 / fan_in) ** 0.5), "),
+                symptom=lambda answer: _has(2 / 3)(answer) and _statistics(answer)["mean fourth power"] == 2.0),
         Mistake("uniform", "Your variance is correct, but you sample uniformly. The task asks for a normal "
                 "distribution.", ("normal_(0, math.sqrt(2", "uniform_(-((6 / fan_in) ** 0.5), math.sqrt(6"),
-                symptom=lambda answer: _has(2.0)(answer) and _fourth_moment(answer) == 2.0),
+                symptom=lambda answer: _has(2.0)(answer) and _statistics(answer)["mean fourth power"] == 2.0),
     ),
     hints=(
         "fan_in is the number of products that one output sums: for a convolution, one per input channel and kernel "
@@ -189,9 +199,11 @@ def batch_norm(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5
 
 _GAMMA, _BETA = torch.tensor([2.0, -1.0]), torch.tensor([0.5, 3.0])
 _MEAN, _VAR = torch.tensor([1.0, -1.0]), torch.tensor([4.0, 0.25])
-_PLAIN = torch.ones(2), torch.zeros(2)
+_PLAIN, _SHIFTED = (torch.ones(2), torch.zeros(2)), (torch.ones(2), torch.full((2,), 3.0))
 _SMALL = torch.tensor([1.0, 3.0, 0.0, 8.0]).reshape(2, 2, 1, 1)
 _IMAGES = integers(3, 2, 4, 5) + torch.tensor([1.0, -2.0]).reshape(1, 2, 1, 1)
+_EPS = "eps-in-running-var", "Your running_var contains eps, which belongs only under the root."
+_CANCELS = "variance-cancels", "The mean of squares minus the squared mean loses digits. Subtract the mean first."
 
 
 def _run(answer: Any, x: Tensor, gamma: Tensor, beta: Tensor, **options: Any) -> dict[str, Any]:
@@ -213,8 +225,8 @@ def _part(part: str, words: str, x: Tensor = _IMAGES, affine=(_GAMMA, _BETA), al
     return Case(f"{what}, {mode}, {words}", lambda answer: _run(answer, x, *affine, **options)[part], alone, asked)
 
 
-def _gradients(answer: Any) -> list[Tensor]:
-    return gradients(_IMAGES, _GAMMA, _BETA).run(lambda *inputs: answer(*inputs, _MEAN.clone(), _VAR.clone()))
+def _gradients(answer: Any, **options: Any) -> list[Tensor]:
+    return gradients(_IMAGES, _GAMMA, _BETA).run(lambda *x: answer(*x, _MEAN.clone(), _VAR.clone(), **options))
 
 
 def _statistics_without_graph(answer: Any) -> bool:
@@ -276,10 +288,14 @@ BATCH_NORM = Exercise(
         _part("output", "x [3, 2, 4, 5], eps 0.5", eps=0.5, training=False),
         _part("running_mean", "where it started at [1, -1]", _SMALL, training=False),
         _part("running_var", "where it started at [4, 0.25]", _SMALL, training=False),
-        _part("running_var", "momentum 1, x [3, 2, 4, 5] around 1,000", _IMAGES + 1000, momentum=1.0,
-              alone=("variance-cancels", "The mean of squares minus the squared mean loses digits where the mean is "
-                     "large. Subtract the mean first, then square.")),
+        _part("running_var", "where it started at [4, 0.25], eps 0.5", _SMALL, eps=0.5, alone=_EPS),
+        _part("running_var", "where it started at [4, 0.25], eps 0.5", _SMALL, eps=0.5, alone=_EPS, training=False),
+        _part("output", "x [1, 2, 4, 5]", _IMAGES[:1], alone=("not-for-one-image", "A single image is a batch, too.")),
+        _part("running_var", "momentum 1, x [3, 2, 4, 5] around 1,000", _IMAGES + 1000, momentum=1.0, alone=_CANCELS),
+        _part("output", "x [3, 2, 4, 5] around 300, gamma 1, beta 3", _IMAGES + 300, _SHIFTED, alone=_CANCELS),
         Case("the gradients of a loss with respect to x, gamma, and beta, training, x [3, 2, 4, 5]", _gradients),
+        Case("the gradients of a loss with respect to x, gamma, and beta, eval, x [3, 2, 4, 5]",
+             lambda answer: _gradients(answer, training=False)),
         float64(_IMAGES, _GAMMA, _BETA, caller=lambda *answer_and_arguments: _run(*answer_and_arguments)["output"],
                 words="the output of {name}, training, x [3, 2, 4, 5]"),
         Case("whether the running statistics are free of gradients after {name}, training", _statistics_without_graph),
@@ -332,8 +348,8 @@ BATCH_NORM = Exercise(
                 (("running_mean +=", "running_mean = running_mean +"),
                        ("running_var +=", "running_var = running_var +"))),
         Mistake("momentum-turned-round", "Your momentum is reversed. In PyTorch it is the weight of the *new* value; "
-                "with 0.1, the statistics move slowly.", ("    if training", "    momentum = 1 - momentum\n    if "
-                "training")),
+                "with 0.1, the statistics move slowly.", ("    if training",
+                "    momentum = 1 - momentum\n    if training")),
         Mistake("old-values-do-not-fade", "You add a fraction of the new value, but keep all of the old one: the "
                 "statistic grows at every step.", (("(mean - running_mean)", "mean"), (" - running_var)", ")"))),
         Mistake("ignores-momentum", "You have hard-coded the momentum, perhaps as 1: use the argument.",
@@ -378,16 +394,27 @@ _TABLES = (
 )
 
 
+def _of_a_parameter(answer: Any) -> Any:
+    ratio = answer(torch.tensor([3.0, 4.0]), nn.Parameter(torch.tensor([3.0, 4.5])))
+    if isinstance(ratio, Tensor) and same(ratio, 0.1):
+        raise Fault("tensor-for-float", "it returns a tensor where the task asks for a float. `.item()` converts it.")
+    return ratio
+
+
 UPDATE_RATIO = Exercise(
     reference=update_ratio, difficulty=1, minutes=5,
     task="Return the size of an update relative to the weight: the L2 norm of the change divided by the L2 norm of the "
-         "weight before it, as a float. before and after are tensors of the same shape, whatever that shape is.",
+         "weight before it, as a float. before and after are tensors of the same shape, whatever that shape is; after "
+         "may be a network's own parameter.",
     cases=(
         call(torch.tensor([2.0]), torch.tensor([3.0])), call(torch.tensor([2.0]), torch.tensor([1.0])),
         call(torch.tensor([4.0]), torch.tensor([4.0])), *_FLAT,
         call(torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])), *_TABLES,
-        call(torch.tensor([1.0, 2.0]), torch.tensor([1.001, 2.002])),
+        call(torch.tensor([1.0]), torch.tensor([1.0012346]), alone=("rounded", "You lose digits. Do you round?")),
         call(integers(3, 2, 3, 3), integers(3, 2, 3, 3, seed=1)),
+        call(torch.tensor([3e-15, 4e-15]), torch.tensor([3e-15, 5e-15]),
+             alone=("limits-the-norm", "Divide by the norm of `before` itself: do not clamp it, and do not add eps.")),
+        Case("{name}([3, 4], nn.Parameter([3, 4.5]))", _of_a_parameter),
     ),
     mistakes=(
         Mistake("divides-by-after", "You divide by the weight after the step, not before it.", ("/ before", "/ after")),

@@ -28,6 +28,7 @@ for the cells `exercise-NAME` and `exercise-NAME-check` in the lesson.
 
 import copy
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from resnet_edu.exercises.compare import differing, layer_for_result, same, shown
 from resnet_edu.exercises.core import Case, Exercise, Mistake
@@ -43,8 +45,8 @@ from resnet_edu.exercises.faults import Fault
 from resnet_edu.exercises.general import Asked
 
 __all__ = [
-    "Asked", "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "beyond", "built", "call", "called", "fits",
-    "float64", "gradients", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same",
+    "Asked", "ByHand", "Case", "Exercise", "Fault", "Mistake", "Once", "agrees", "beyond", "built", "call", "called",
+    "fits", "float64", "gradients", "integers", "normal", "output", "parameters", "raises", "right_but_not_on", "same",
     "shape", "shortcut_mistakes",
 ]  # fmt: skip
 
@@ -98,7 +100,7 @@ CLIPPED = "clipped", "Large values are clipped in your module (as by ReLU6). ReL
 FLOAT64 = "only-float32", "Right for float32 only: give what you create the dtype of x (x.new_zeros, zeros_like)."
 
 
-CUT = "detach, .data, NumPy, or no_grad has cut the graph"
+CUT = "detach, .item(), .data, NumPy, or no_grad has cut the graph"
 
 
 def _is_float(value: Any) -> bool:
@@ -159,6 +161,19 @@ def _copied(argument: Any) -> Any:
 
 def _unchanged(before: Any, after: Any) -> bool:
     return same(after, before) and (not isinstance(before, Tensor) or torch.equal(after, before))
+
+
+class ByHand(TorchFunctionMode):
+    """Context manager: raises Fault if an answer uses a function or layer of torch with such a name (a pattern)."""
+
+    def __init__(self, forbidden: str, task: str) -> None:
+        super().__init__()
+        self.forbidden, self.task = forbidden, task
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if re.search(self.forbidden, name := getattr(func, "__name__", "")):
+            raise Fault("ready-made", f"it uses {name}. Implement {self.task} by hand.")
+        return func(*args, **(kwargs or {}))
 
 
 def fits(answer: Any, *arguments: Any, **keywords: Any) -> None:

@@ -16,6 +16,11 @@ def _(size, kernel, stride=1, padding=0, dilation=1):
     return math.floor((size + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1)
 
 
+@wrong("output_size", "dilation")
+def _(size, kernel, stride=1, padding=0, dilation=1):
+    return (size + 2 * padding - kernel - 2 * (kernel // 2) * (dilation - 1)) // stride + 1
+
+
 wrong("output_size", "arguments")(lambda n, k, s=1, p=0, d=1: len(range(0, n + 2 * p - d * (k - 1), s)))
 
 
@@ -102,14 +107,26 @@ def _(x, w, stride=1, padding=0):
     return _slide(x, w, stride, padding, lambda window, kernel: (window * kernel).sum())
 
 
-right("convolve")(lambda x, w, stride=1, padding=0: F.conv2d(x[None], w, stride=stride, padding=padding)[0])
+wrong("convolve", "ready-made")(
+    lambda x, w, stride=1, padding=0: F.conv2d(x[None], w, stride=stride, padding=padding)[0]
+)
 
 
 @right("convolve")
 def _(image, kernels, stride=1, padding=0):
     k = kernels.shape[-1]
     windows = F.pad(image, (padding,) * 4).unfold(1, k, stride).unfold(2, k, stride)
-    return torch.einsum("chwij,ocij->ohw", windows.double(), kernels.double())
+    return torch.einsum("chwij,ocij->ohw", windows.double(), kernels.double()).to(image.dtype)
+
+
+@wrong("convolve", "dtype-gradient")
+def _(x, w, stride=1, padding=0):
+    return _slide(x.double(), w, stride, padding, lambda window, kernel: (window * kernel).sum())
+
+
+@wrong("convolve", "cuts-the-gradient")
+def _(x, w, stride=1, padding=0):
+    return _slide(x, w, stride, padding, lambda window, kernel: (window * kernel).sum().item())
 
 
 @wrong("convolve", "arguments")
@@ -124,7 +141,7 @@ def _(x, w, stride=1, padding=0):
     return (w.flatten(1) @ columns).view(len(w), *size)
 
 
-@right("convolve")
+@wrong("convolve", "ready-made")
 def _(x, w, stride=1, padding=0):
     layer = nn.Conv2d(w.shape[1], w.shape[0], w.shape[2], stride, padding, bias=False).to(
         x.dtype, memory_format=torch.channels_last
@@ -143,6 +160,22 @@ def _(x, w, stride=1, padding=0):
     columns = range(0, width + 2 * padding - k + 1, stride)
     places = [torch.tensordot(w, padded[:, r : r + k, c : c + k], dims=3) for r in rows for c in columns]
     return torch.stack(places, dim=-1).view(len(w), len(rows), len(columns))
+
+
+@wrong("receptive_field", "only-odd-kernels")
+def _(layers):
+    radius, step = 0, 1
+    for kernel, stride in layers:
+        radius, step = radius + kernel // 2 * step, step * stride
+    return 2 * radius + 1
+
+
+@wrong("receptive_field", "no-layers")
+def _(layers):
+    field, step = layers[0]
+    for kernel, stride in layers[1:]:
+        field, step = field + (kernel - 1) * step, step * stride
+    return field
 
 
 right("receptive_field")(lambda layers: reduce(lambda r, layer: (r - 1) * layer[1] + layer[0], reversed(layers), 1))

@@ -46,6 +46,31 @@ def _(logits, labels):
     return (logits.exp().sum(1).log() - logits[torch.arange(len(labels)), labels]).mean()
 
 
+@wrong("cross_entropy", "logarithm-of-zero")
+def _(logits, labels):
+    log_p = (logits - logits.logsumexp(1, keepdim=True)).clamp(min=-100)
+    return -log_p[torch.arange(len(labels)), labels].mean()
+
+
+@wrong("cross_entropy", "large-gradient")
+def _(logits, labels):
+    p = logits.softmax(1)
+    log_p = torch.where(p > 0, p.log(), logits - logits.amax(1, keepdim=True))
+    return -log_p[torch.arange(len(labels)), labels].mean()
+
+
+@wrong("cross_entropy", "squeezed")
+def _(logits, labels):
+    log_p = (logits - logits.logsumexp(1, keepdim=True)).squeeze()
+    return -log_p[torch.arange(len(labels)), labels].mean()
+
+
+@wrong("cross_entropy", "overflows")
+def _(logits, labels):
+    logits = logits.double()
+    return (logits.exp().sum(1).log() - logits[torch.arange(len(labels)), labels]).mean()
+
+
 @wrong("cross_entropy", "python-number")
 def _(logits, labels):
     losses = [(torch.logsumexp(row, 0) - row[label]).item() for row, label in zip(logits, labels, strict=True)]
@@ -53,6 +78,7 @@ def _(logits, labels):
 
 
 wrong("cross_entropy", "ready-made")(lambda logits, labels: nn.CrossEntropyLoss()(logits, labels))
+wrong("cross_entropy", "ready-made")(lambda z, y: -torch.special.log_softmax(z, 1)[torch.arange(len(y)), y].mean())
 right("cross_entropy")(lambda z, y: (torch.logsumexp(z, dim=1) - z.gather(1, y.unsqueeze(1)).squeeze(1)).mean())
 
 
@@ -107,7 +133,9 @@ def _(z, y):
 
 
 right("accuracy")(lambda logits, labels: np.mean(logits.numpy().argmax(axis=1) == labels.numpy()))
-right("accuracy")(lambda logits, labels: logits.topk(1).indices[:, 0].eq(labels).double().mean())
+right("accuracy")(lambda logits, labels: logits.topk(1).indices[:, 0].eq(labels).double().mean().item())
+wrong("accuracy", "tensor-for-number")(lambda logits, labels: (logits.argmax(1) == labels).float().mean())
+wrong("accuracy", "inexact")(lambda logits, labels: (logits.half().argmax(1) == labels).float().mean().item())
 
 
 @right("accuracy")
@@ -151,8 +179,25 @@ wrong_by_patch(
     ("loss-arguments-swapped", ("(net(x), y)", "(y, net(x))")),
     ("loss-class-not-built", ("CrossEntropyLoss()", "CrossEntropyLoss")),
     ("argmax-before-the-loss", ("net(x), y", "net(x).argmax(1), y")),
-    ("keeps-the-graph", ("float(loss)", "loss")),
+    ("tensor-for-number", ("float(loss)", "loss")),
     ("another-optimizer", ("net.train()", "net.train(); optimizer = torch.optim.SGD(net.parameters(), lr=0.5)")),
+    ("no-backward", ("net.train()", "import copy; net = copy.deepcopy(net)")),
+    ("no-backward", ("(net(x), y)", "(net(x), y).detach().requires_grad_()")),
+    ("tensor-for-number", ("float(loss)", "loss.detach()")),
+    ("partly-in-eval-mode", ("net.train()", "[m.train() for m in net.modules() if isinstance(m, nn.BatchNorm1d)]")),
+    (
+        "not-one-pass",
+        ("return", "net.eval(); optimizer.zero_grad(); return"),
+        ("float(loss)", "told"),
+        ("net.train()", "net.eval(); told = float(F.cross_entropy(net(x), y)); net.train()"),
+    ),
+    ("own-settings", ("net.train()", "net.train(); [group.update(lr=0.5) for group in optimizer.param_groups]")),
+    ("only-some-batches", ("net(x)", "net(x).squeeze()")),
+    ("only-some-batches", ("net(x)", "net(x.view(len(x), -1))")),
+    ("only-some-batches", ("(net(x), y)", "(net(x), F.one_hot(y, y.max() + 1).float() if len(y) == 1 else y)")),
+    ("only-small-float32", ("net(x)", "net(x).clamp(-10, 10)")),
+    ("only-small-float32", ("net(x)", "net.float()(x.float())")),
+    ("only-small-float32", ("optimizer.step", "nn.utils.clip_grad_norm_(net.parameters(), 5.0); optimizer.step")),
 )
 
 
@@ -202,7 +247,7 @@ def _(model, opt, images, labels):
     loss.backward()
     opt.step()
     model.train(before)
-    return loss.detach()
+    return loss.item()
 
 
 @right("train_step")
@@ -313,7 +358,15 @@ def _(x, offsets, flips, padding):
                 s = (w - 1 - column if flips[i] else column) + int(offsets[i, 1]) - padding
                 if 0 <= r < h and 0 <= s < w:
                     out[i, :, row, column] = x[i, :, r, s]
-    return out
+    return out.to(x.dtype)
+
+
+@wrong("crop_and_flip", "another-dtype")
+def _(x, offsets, flips, padding):
+    h, w = x.shape[-2:]
+    out = _each(x, offsets, flips, padding, lambda image, r, c, flip: image[:, r : r + h, c : c + w])
+    mirrored = flips.view(-1, 1, 1, 1) * 1.0
+    return mirrored * out.flip(-1) + (1 - mirrored) * out
 
 
 @right("crop_and_flip")

@@ -53,13 +53,46 @@ def _(net):
     return norms
 
 
+@wrong("layer_norms", "changes-the-gradients")
+def _(net):
+    """Its parameters and gradients stay in float64."""
+    return {name: p.grad.norm().item() for name, p in net.double().named_parameters() if p.grad is not None}
+
+
+@wrong("layer_norms", "tensor-for-float")
+def _(net):
+    return {name: p.grad.double().norm() for name, p in net.named_parameters() if p.grad is not None}
+
+
+@wrong("layer_norms", "loses-digits")
+def _(net):
+    """float64 only where float32 has failed."""
+    found = {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+    norms = {name: (grad.norm().item(), grad.double().norm().item()) for name, grad in found.items()}
+    return {name: exact if norm in (0, math.inf) else norm for name, (norm, exact) in norms.items()}
+
+
+@wrong("layer_norms", "some-shapes-only")
+def _(net):
+    """The largest singular value of a matrix."""
+    found = {name: p.grad.double().squeeze() for name, p in net.named_parameters() if p.grad is not None}
+    return {name: torch.linalg.norm(torch.atleast_1d(grad), 2).item() for name, grad in found.items()}
+
+
+@wrong("layer_norms", "some-parameters-only")
+def _(net):
+    """It leaves out what is frozen."""
+    learning = {name: p for name, p in net.named_parameters() if p.requires_grad and p.grad is not None}
+    return {name: p.grad.double().norm().item() for name, p in learning.items()}
+
+
 @right("layer_norms")
 def _(net):
     norms = {}
     for name, p in net.named_parameters():
         if p.grad is None:
             continue
-        norms[name] = p.grad.to(torch.float64).pow(2).sum().sqrt()
+        norms[name] = p.grad.to(torch.float64).pow(2).sum().sqrt().item()
     return norms
 
 
@@ -102,7 +135,8 @@ def _(net):
 wrong("factor", "torch-takes-tensors")(lambda fan_in, variance: torch.sqrt(fan_in * variance / 2))
 right("factor")(lambda fan_in, variance: (0.5 * fan_in * variance) ** 0.5)
 right("factor")(lambda n, sigma2: float(np.sqrt(n * sigma2) / np.sqrt(2)))
-right("factor")(lambda fan_in, variance: torch.tensor(fan_in * variance / 2).sqrt())
+right("factor")(lambda fan_in, variance: torch.tensor(fan_in * variance / 2).sqrt().item())
+wrong("factor", "tensor-for-float")(lambda fan_in, variance: torch.tensor(fan_in * variance / 2).sqrt())
 right("factor")(lambda fan_in, variance: math.exp(0.5 * (math.log(fan_in) + math.log(variance) - math.log(2))))
 
 
@@ -176,6 +210,12 @@ def _(before, after):
     return sum(before[name].detach().numpy().tobytes() != after[name].detach().numpy().tobytes() for name in before)
 
 
-@right("moved")
+@wrong("moved", "nan-overlooked")
 def _(before, after):
     return sum((before[name].double() - after[name].double()).abs().max().gt(0) for name in before)
+
+
+@wrong("moved", "some-kinds-only")
+def _(before, after):
+    """A 0-dimensional tensor has no rows."""
+    return sum(any((one != other).any() for one, other in zip(before[n], after[n], strict=True)) for n in before)

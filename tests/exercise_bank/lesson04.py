@@ -61,7 +61,33 @@ def _(weight):
     fan_in = weight.shape[1]
     for side in weight.shape[2:]:
         fan_in *= side
-    weight.data = torch.randn(weight.shape, dtype=torch.float64).mul(math.sqrt(2 / fan_in)).float()
+    weight.data[...] = torch.randn(weight.shape, dtype=torch.float64).mul(math.sqrt(2 / fan_in)).float()
+
+
+@wrong("he_normal", "new-memory")
+def _(weight):
+    weight.data = torch.randn(weight.shape) * math.sqrt(2 / weight[0].numel())
+
+
+@wrong("he_normal", "standardized")
+def _(weight):
+    sample = torch.randn(weight.shape)
+    with torch.no_grad():
+        weight.copy_((sample - sample.mean()) / sample.std() * math.sqrt(2 / weight[0].numel()))
+
+
+@wrong("he_normal", "filters-alike")
+def _(weight):
+    """One number for the whole window of a filter."""
+    sample = torch.randn(weight.shape[:2]) * math.sqrt(2 / weight[0].numel())
+    with torch.no_grad():
+        weight.copy_(sample.view(*sample.shape, *[1] * (weight.ndim - 2)).expand_as(weight))
+
+
+@wrong("he_normal", "rand-for-randn")
+def _(weight):
+    with torch.no_grad():
+        weight.normal_(0, math.sqrt(2 / weight[0].numel())).abs_()
 
 
 @right("he_normal")
@@ -221,19 +247,56 @@ def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, trainin
     return layer(x.contiguous(memory_format=torch.channels_last))
 
 
+@wrong("batch_norm", "cuts-the-gradient")
+def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
+    """In eval mode, gamma and beta get no gradient."""
+    given = (gamma, beta) if training else (gamma.detach(), beta.detach())
+    return F.batch_norm(x, running_mean, running_var, *given, training, momentum, eps)
+
+
+@wrong("batch_norm", "eps-in-running-var")
+def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
+    mean, var = _statistics(x, running_mean, running_var, momentum, training)
+    if not training:
+        var += eps
+    return _scaled((x - mean) / torch.sqrt(var + eps * training), gamma, beta)
+
+
+@wrong("batch_norm", "not-for-one-image")
+def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
+    return F.batch_norm(x, running_mean, running_var, gamma, beta, training and len(x) > 1, momentum, eps)
+
+
+@wrong("batch_norm", "variance-cancels")
+def _(x, gamma, beta, running_mean, running_var, momentum=0.1, eps=1e-5, training=True):
+    mean, var = _statistics(x, running_mean, running_var, momentum, training)
+    if training:
+        var = (x**2).mean((0, 2, 3), keepdim=True) - mean**2
+    return _scaled((x - mean) / torch.sqrt(var + eps), gamma, beta)
+
+
+wrong("update_ratio", "tensor-for-float")(lambda before, after: torch.dist(after, before) / before.norm())
+wrong("update_ratio", "rounded")(lambda before, after: round((torch.dist(after, before) / before.norm()).item(), 5))
+
+
+@wrong("update_ratio", "limits-the-norm")
+def _(before, after):
+    return (torch.dist(after, before) / (before.norm() + 1e-8)).item()
+
+
 @wrong("update_ratio", "one-for-each-row")
 def _(before, after):
     step = after - before
     return torch.sqrt((step**2).sum(-1)) / torch.sqrt((before**2).sum(-1))
 
 
-right("update_ratio")(lambda before, after: torch.dist(after, before) / before.norm())
+right("update_ratio")(lambda before, after: (torch.dist(after, before) / before.norm()).item())
 right("update_ratio")(lambda old, new: math.sqrt(((new - old) ** 2).sum() / (old**2).sum()))
 
 
 @right("update_ratio")
 def _(before, after):
-    return np.linalg.norm((after - before).numpy().ravel()) / np.linalg.norm(before.numpy().ravel())
+    return np.linalg.norm((after - before).detach().numpy().ravel()) / np.linalg.norm(before.numpy().ravel())
 
 
 @right("update_ratio")
