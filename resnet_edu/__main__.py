@@ -123,14 +123,10 @@ def parser() -> argparse.ArgumentParser:
     add_run_options(option, recipe="fast", out="the folder that the run writes")
     option("--net", dest="net_name", choices=("resnet", "plain"), default="resnet", help="default: resnet")
     option("--depth", type=DEPTH, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
-    option(
-        "--width",
-        type=COUNT,
-        default=16,
-        help="channels of the first stage; the later stages have 2 and 4 times as many",
-    )
+    width = "channels of the first stage; the later stages have 2 and 4 times as many"
+    option("--width", type=COUNT, default=16, help=width)
     option("--classes", metavar="NAME", nargs="+", default=[], help="only these classes (default: all)")
-    option("--precision", choices=("fp32", "bf16", "fp16", "auto"), help="instead of the recipe's precision")
+    option("--precision", choices=("fp32", "tf32", "bf16", "fp16", "auto"), help="instead of the recipe's precision")
     option("--seed", type=SEED, default=0, help="default: 0")
     option("--resume", action="store_true", help="resume from the checkpoint in DIR, if there is one")
     option("--tensorboard", action="store_true", help="also write events for TensorBoard")
@@ -181,8 +177,9 @@ def add(commands: Any, name: str, run: Callable[..., int | None], help: str) -> 
 def add_run_options(option: Callable[..., Any], *, recipe: str, out: str) -> None:
     """The options that `train` and `reproduce` share."""
     option("--data", dest="data_name", choices=("cifar10", "sample"), default="cifar10", help="default: cifar10")
-    recipes = ("paper", "short", "fast")
-    option("--recipe", dest="recipe_name", choices=recipes, default=recipe, help=f"default: {recipe}")
+    option(
+        "--recipe", dest="recipe_name", choices=("paper", "short", "fast"), default=recipe, help=f"default: {recipe}"
+    )
     option("--epochs", type=COUNT, help="instead of the recipe's length")
     option("--batch-size", metavar="N", type=COUNT, help="instead of the recipe's batch size")
     option("--lr", metavar="RATE", type=RATE, help="instead of the recipe's peak learning rate")

@@ -19,6 +19,8 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from pathlib import Path
 
+from resnet_edu import files
+
 MARKS = {"fine": "✓", "optional": "–", "missing": "✗"}
 FREE = 2e9  # bytes: the full CIFAR-10, its cache, and some runs
 INSTALL = "`pip install -r requirements.txt` in the course's folder, in a fresh environment."
@@ -118,7 +120,6 @@ def sample() -> str:
 
 
 def full_set() -> str:
-    from resnet_edu import files
     from resnet_edu.data.cifar10 import ARCHIVE
 
     for file in product((files.course_folder(), files.cache_folder()), ("cifar10.npz", ARCHIVE)):
@@ -132,8 +133,6 @@ def full_set() -> str:
 
 
 def weights() -> str:
-    from resnet_edu import files
-
     folder = files.course_folder() / "weights"
     sums = folder / "SHA256SUMS"
     lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else [f"- {sums.name}"]
@@ -159,8 +158,6 @@ def disk() -> str:
 
 
 def write_access() -> str:
-    from resnet_edu import files
-
     here = "You cannot save changed notebooks here: copy the course to a folder that you can write to."
     cache = "Set RESNET_EDU_CACHE to a folder that you can write to: networks that you train are stored there."
     places = (files.cache_folder(), _cache(), cache), (Path.cwd(), Path.cwd(), here)
@@ -188,8 +185,6 @@ def budget() -> str:
 
 def _cache() -> Path:
     """The cache folder, or its nearest existing parent."""
-    from resnet_edu import files
-
     folder = files.cache_folder().absolute()
     return next(place for place in (folder, *folder.parents) if place.is_dir())
 

@@ -137,7 +137,7 @@ def claim(
 
 
 def _tell(text: str) -> None:
-    """Print it in lines that fit into a window 700 pixels wide: JupyterLab breaks longer ones in the middle of a word."""
+    """Print it in lines that fit into a window 700 pixels wide: JupyterLab breaks longer ones inside a word."""
     print(textwrap.fill(text, 74, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
 
 

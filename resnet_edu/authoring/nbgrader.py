@@ -11,6 +11,7 @@ Students have the course's package, and with it the solutions: see notebooks/FOR
 """
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -109,7 +110,7 @@ def graded(cell: NotebookNode, name: str, *, solution: bool = False, points: int
 def with_regions(source: str) -> str:
     """The source with nbgrader's markers around the body of each function and method, below its docstring."""
     lines = source.rstrip("\n").split("\n")
-    for function in reversed(functions(ast.parse(source).body)):
+    for function in reversed(list(functions(ast.parse(source).body))):
         first, last = function.body[0], function.body[-1].end_lineno
         if ast.get_docstring(function) is not None:
             begin = first.end_lineno
@@ -123,12 +124,10 @@ def with_regions(source: str) -> str:
     return "\n".join(lines)
 
 
-def functions(body: list[ast.stmt]) -> list[ast.FunctionDef]:
+def functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
     """The functions, and the methods of classes, in source order."""
-    found: list[ast.FunctionDef] = []
     for statement in body:
         if isinstance(statement, ast.FunctionDef):
-            found.append(statement)
+            yield statement
         elif isinstance(statement, ast.ClassDef):
-            found += functions(statement.body)
-    return found
+            yield from functions(statement.body)

@@ -16,48 +16,42 @@ from resnet_edu.authoring.normalize import normalize, to_text
 from resnet_edu.files import write_atomically
 
 CODE = ("setup", "imports", "measure", "measure-checked")
-CELLS = (
-    (
-        "title",
+CELLS = {
+    "title": (
         "# {number} · {title}\n\n[Contents](00_start_here.ipynb) · Previous: [{before}]({file})\n\n"
-        "What is the question of this lesson? Ask it here, in two or three sentences.",
+        "What is the question of this lesson? Ask it here, in two or three sentences."
     ),
-    (
-        "objectives",
+    "objectives": (
         "## Objectives\n\nAfter this lesson you can\n\n- (say what the learner will be able to do).\n\n"
         "**You need** [gradient norms](00_start_here.ipynb#gradient-norm) (03) and the lessons before this one.\n"
         "**Time:** about 30 minutes of reading and experimenting; the README says how long the cells take to run.\n\n"
-        "**Before you run anything:** (ask for a guess that the lesson will answer).",
+        "**Before you run anything:** (ask for a guess that the lesson will answer)."
     ),
-    ("setup", SETUP),
-    (
-        "imports",
+    "setup": SETUP,
+    "imports": (
         "import torch\nfrom resnet_edu import data, models, plots, probes\n"
         "from resnet_edu.lesson import budget, claim, seed, show\nfrom torch.nn import functional as F\n\n"
-        'run = budget(smoke={{"depth": 8}}, laptop={{"depth": 20}})',
+        'run = budget(smoke={{"depth": 8}}, laptop={{"depth": 20}})'
     ),
-    (
-        "predict",
+    "predict": (
         "## How large are the gradients of a residual network?\n\n"
-        "**Predict.** By what factor do the gradients of the first and last convolutions differ?",
+        "**Predict.** By what factor do the gradients of the first and last convolutions differ?"
     ),
-    (
-        "measure",
+    "measure": (
         'train, test = data.load("sample", size=16)\nx, y = next(iter(train.batches(32, shuffle=True, seed=seed())))\n'
         "torch.manual_seed(seed())\nnet = models.CifarNet(run.depth, residual=True).to(x.device)\n"
         "norms = probes.GradientNorms(net)\nF.cross_entropy(net(x), y).backward()\nnorms.record()\n\n"
         'show(\n    plots.gradient_norms({{"residual": norms}}),\n'
-        '    alt="Gradient norm by layer of an untrained residual network: all of similar size.",\n)',
+        '    alt="Gradient norm by layer of an untrained residual network: all of similar size.",\n)'
     ),
-    (
-        "measure-checked",
+    "measure-checked": (
         'claim(\n    "the first and the last gradient are within a factor of 100",\n    norms.ratio(),\n'
-        "    within=(1e-2, 1e2),\n)",
+        "    within=(1e-2, 1e2),\n)"
     ),
-    ("explain", "Explain the result, in words that stay true when the numbers change."),
-    ("recap", "## Recap\n\n- The main results, one line each."),
-    ("papers", "## Papers\n\n- Who found it, when, and where it was published."),
-)
+    "explain": "Explain the result, in words that stay true when the numbers change.",
+    "recap": "## Recap\n\n- The main results, one line each.",
+    "papers": "## Papers\n\n- Who found it, when, and where it was published.",
+}
 PREMISES = '''\
 """What the claims of lesson {number} rest on."""
 
@@ -90,7 +84,7 @@ def new(number: str, name: str, folder: Path) -> Path:
         "file": previous.name,
     }
     cells = []
-    for id_, source in CELLS:
+    for id_, source in CELLS.items():
         make = v4.new_code_cell if id_ in CODE else v4.new_markdown_cell
         text = source if id_ == "setup" else source.format(**names)
         cells.append(make(text, id=id_))

@@ -6,7 +6,7 @@ of a cell that sets up or only checks (each needs its own metadata for that).
 """
 
 import ast
-from typing import Any
+from collections.abc import Iterator
 
 import nbformat
 from nbformat import NotebookNode
@@ -46,7 +46,7 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
             if cell.execution_count is not None:
                 count += 1
                 cell.execution_count = count
-            cell.outputs = normalize_outputs(cell.outputs, cell.execution_count)
+            cell.outputs = list(normalize_outputs(cell.outputs, cell.execution_count))
     return result
 
 
@@ -63,8 +63,7 @@ def are_claims(source: str) -> list[bool]:
     return [ast.unparse(statement).startswith("claim(") for statement in statements(source)]
 
 
-def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> list[NotebookNode]:
-    kept = []
+def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> Iterator[NotebookNode]:
     for output in merge_streams(outputs):
         if output.output_type == "stream":
             output.text = as_a_terminal_shows_it(output.text)
@@ -77,8 +76,7 @@ def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> list[No
             del output.data[WIDGET]
             if set(output.data) <= {"text/plain"}:
                 continue
-        kept.append(output)
-    return kept
+        yield output
 
 
 def merge_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
@@ -110,5 +108,4 @@ def overwrite(line: str) -> str:
 
 def to_text(notebook: NotebookNode) -> str:
     """The notebook file's text: sorted keys, one space of indentation, as JupyterLab saves it."""
-    text: Any = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
-    return f"{text}\n" if not text.endswith("\n") else str(text)
+    return str(nbformat.writes(notebook, version=nbformat.NO_CONVERT)).removesuffix("\n") + "\n"

@@ -62,8 +62,7 @@ def render(path: Path, budget: str = "laptop", root: Path = ROOT, *, again: bool
     if path.read_bytes() != before:
         raise Refusal(f"{path.name} was edited while it ran: nothing was written. Run it again.")
     write_atomically(path, to_text(normalize(run.notebook)))
-    measured = {"seconds": round(run.seconds), "budget": budget, "seed": moved, **facts()}
-    add_record(root, "lessons", path.stem, measured)
+    add_record(root, "lessons", path.stem, {"seconds": round(run.seconds), "budget": budget, "seed": moved, **facts()})
     if budget != "smoke":
         write_picture(run.notebook, root / "data" / "figures" / f"{path.stem}.png")
         write_time(root / "README.md", path.stem, run.seconds)

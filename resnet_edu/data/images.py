@@ -171,8 +171,7 @@ class Images:
             given = ", ".join(map(repr, classes)) or "nothing"
             raise ValueError(f"only() takes distinct classes out of {', '.join(self.classes)}; it was given {given}.")
         new = torch.full((len(self.classes),), -1, device=self.device)
-        for label, name in enumerate(classes):
-            new[self.classes.index(name)] = label
+        new[[self.classes.index(name) for name in classes]] = torch.arange(len(classes), device=self.device)
         labels = new[self.labels]
         chosen = labels >= 0
         return Images(self.images[chosen], labels[chosen], classes, self.pixel_mean)

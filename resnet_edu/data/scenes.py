@@ -70,15 +70,8 @@ def compose_scenes(
     on_cpu = pictures.to("cpu")
     with torch.device("cpu"):
         made = [_scene(on_cpu, size, objects, sides, decoys, draw) for _ in range(count)]
-    images, masks, boxes, labels = zip(*made, strict=True)
-    device = pictures.device
-    return Scenes(
-        torch.stack(images).to(device),
-        [b.to(device) for b in boxes],
-        [k.to(device) for k in labels],
-        torch.stack(masks).to(device),
-        pictures.classes,
-    )
+    images, masks, boxes, labels = ([one.to(pictures.device) for one in part] for part in zip(*made, strict=True))
+    return Scenes(torch.stack(images), boxes, labels, torch.stack(masks), pictures.classes)
 
 
 def _scene(
@@ -94,14 +87,11 @@ def _scene(
     number = _integer(1, objects, draw)
     for k in range(number + decoys):
         which, side = _integer(0, len(pictures) - 1, draw), _integer(*sides, draw)
-        place = _free_place(taken, side, draw)
-        if place is None:
+        if (place := _free_place(taken, side, draw)) is None:
             continue
         x, y = place
         square = slice(y, y + side), slice(x, x + side)
-        picture = pictures.images[which]
-        if k >= number:
-            picture = _shuffled(picture, draw)
+        picture = pictures.images[which] if k < number else _shuffled(pictures.images[which], draw)
         scene[(slice(None), *square)] = F.interpolate(
             picture[None].float(), size=(side, side), mode="bilinear", antialias=True
         )[0]

@@ -81,7 +81,7 @@ def gradients(*arguments: Any, words: str | None = None) -> Case:
 
 
 def float64(*arguments: Any, words: str | None = None, caller: Callable[..., Any] | None = None) -> Case:
-    """The case that calls the answer with a third of each number, in float64: so has to be its result, to all digits."""
+    """The case that calls the answer with thirds of the numbers, in float64: so has to be its result, to all digits."""
     thirds = [one.double() / 3 if _is_float(one) else one for one in arguments]
 
     def run(answer: Any) -> Any:

@@ -11,8 +11,7 @@ picture of the first setting. `images`, `labels`: one batch, float [N, 3, H, W] 
 Read it in this order:
 
     core.py            shared parts: controls, pictures, `Explorer`, which connects them, untrained networks
-    convolutions.py    a kernel on a real image; activations and their derivatives; the receptive field of a stack
-    sliding.py         a kernel that slides over a few pixels, position by position
+    convolutions.py    a kernel on a few pixels and on an image; activations and their slopes; receptive fields
     training.py        learning rate, momentum and schedule, on a tiny network that is retrained at every change
     gradients.py       gradient norms of an untrained network by its settings, and of a training run step by step
     initialization.py  the scale of the signal in an untrained network, by the scale of its weights
@@ -37,6 +36,7 @@ from resnet_edu.explorers.convolutions import (
     kernel_on_image,
     kernel_response,
     receptive_fields,
+    sliding_window,
     stack_of_convolutions,
 )
 from resnet_edu.explorers.core import Explorer
@@ -49,7 +49,6 @@ from resnet_edu.explorers.lesions import lesion, lesion_answers
 from resnet_edu.explorers.pathologies import pathologies, pathology
 from resnet_edu.explorers.precision import FORMATS, precision, rounded_path, rounding_error
 from resnet_edu.explorers.relatives import block_profile, swap_block
-from resnet_edu.explorers.sliding import sliding_window
 from resnet_edu.explorers.sounds import tone_noise
 from resnet_edu.explorers.stages import block_maps, stages
 from resnet_edu.explorers.training import learning_rate, sgd_losses

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from resnet_edu import data, models, plots
 from resnet_edu.explorers import core
-from resnet_edu.explorers.core import Explorer
 
 DEPTHS = (8, 20, 32, 44, 56)
 STEPS, BATCH = 40, 64  # of the short training run
@@ -62,7 +61,7 @@ def _smooth(losses: list[float]) -> tuple[np.ndarray, str]:
 @plots.course_look
 def skip_strength(
     images: Tensor, labels: Tensor, train: data.Images | None = None, *, seed: int = 0, depth: int = 56
-) -> Explorer:
+) -> core.Explorer:
     """The a of y = F(x) + a x, depth and norm: their effect on an untrained network's gradient and first steps.
 
     train: at least 2560 images for the button that trains; without them there is no button.
@@ -84,7 +83,7 @@ def skip_strength(
     else:
         _check_enough(train, STEPS)
         buttons[f"train {STEPS} steps with this setting"] = _training_in(right, train, seed)
-    return Explorer(controls, figure, draw, buttons)
+    return core.Explorer(controls, figure, draw, buttons)
 
 
 def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:

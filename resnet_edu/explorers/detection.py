@@ -1,7 +1,6 @@
 """A detector's threshold: which boxes remain, and how that affects precision and recall."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -47,11 +46,12 @@ def detection_threshold(
     plots.draw_precision_recall(ax, curve)
     (dot,) = ax.plot([0], [1], "o", color=plots.BLACK, markersize=10, label="this threshold")
     ax.legend(loc="lower left")
-    drawn, boxes = [], partial(plots.box_patches, classes=len(classes))
+    drawn = []
     for scene, picture, (corners, confidences, kinds) in zip(scenes, images, found, strict=False):
         scene.imshow(picture.cpu().numpy().transpose(1, 2, 0), interpolation="nearest")
         scene.set_axis_off()
-        for patch, score in zip(boxes(corners, kinds.tolist()), confidences.tolist(), strict=True):
+        boxes = plots.box_patches(corners, kinds.tolist(), classes=len(classes))
+        for patch, score in zip(boxes, confidences.tolist(), strict=True):
             drawn.append((scene.add_patch(patch), score))
 
     def draw(threshold: float) -> str:

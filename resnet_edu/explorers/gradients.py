@@ -8,7 +8,6 @@ from torch import Tensor
 
 from resnet_edu import models, plots
 from resnet_edu.explorers import core
-from resnet_edu.explorers.core import Explorer
 
 DEPTHS = range(8, 57, 6)
 
@@ -24,7 +23,7 @@ def gradient_profile(
 
 
 @plots.course_look
-def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> Explorer:
+def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> core.Explorer:
     """Depth, activation, initialization, norm and skip connection: how each affects an untrained network's gradient."""
     controls = {
         "depth": core.range_slider("depth", depth, DEPTHS),
@@ -41,11 +40,11 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
     )
     ax.set(xlim=(0, DEPTHS[-1] + 1), xlabel=plots.FROM_IMAGE)
     ax.set_ylim(1e-46, 1e6)  # the smallest float32 is 1.4e-45: marks on the bottom line are exact zeros
-    return Explorer(controls, figure, draw)
+    return core.Explorer(controls, figure, draw)
 
 
 @plots.course_look
-def gradient_steps(recordings: Mapping[str, Any]) -> Explorer:
+def gradient_steps(recordings: Mapping[str, Any]) -> core.Explorer:
     """One slider over the steps of a training run: the gradient norm by layer of every network at that step.
 
     recordings: {label: probes.GradientNorms, or an array [rows, layers]}, all with the same number of rows. If the
@@ -68,4 +67,4 @@ def gradient_steps(recordings: Mapping[str, Any]) -> Explorer:
         ax.set(title=f"step {step}", ylabel=core.NORM_OF_WEIGHTS, xlabel=plots.layer_words(recordings))
         return f"Gradient norm by layer at step {step} of training, for {', '.join(tables)}."
 
-    return Explorer(controls, figure, draw)
+    return core.Explorer(controls, figure, draw)

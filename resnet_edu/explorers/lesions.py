@@ -43,14 +43,12 @@ def lesion(nets: Nets, images: Tensor, labels: Tensor, classes: Sequence[str]) -
     controls = {"first": slider("first removed", 1, 1, last), "count": slider("how many", 1, 0, last)}
     whole = {label: lesion_answers(net, b, images, labels, first=1, count=0)[0] for label, (net, b) in nets.items()}
     figure, (left, right) = page(3.4, 2, widths=[1, 2], left=0.08, right=0.98, top=0.88, bottom=0.2, wspace=0.22)
-    styles = plots.line_styles(nets)
-    places, width = np.arange(len(nets)), 0.8 / len(nets)
-    colors = [style["color"] for style in styles.values()]
-    left.bar(places, list(whole.values()), 0.6, fill=False, edgecolor=colors, linewidth=1.2, linestyle="--")
-    accuracies = left.bar(places, 0, 0.6, color=colors)
+    width = 0.8 / len(nets)
+    colors = [style["color"] for style in plots.line_styles(nets).values()]
+    left.bar(list(nets), list(whole.values()), 0.6, fill=False, edgecolor=colors, linewidth=1.2, linestyle="--")
+    accuracies = left.bar(list(nets), 0, 0.6, color=colors)
     left.axhline(0.1, color=plots.GRAY, linewidth=1)
     left.set(ylim=(0, 1.25 * max(*whole.values(), 0.2)), ylabel="accuracy (dashed: whole network)")
-    left.set_xticks(places, list(nets))
     answers = []
     for i, (label, color) in enumerate(zip(nets, colors, strict=True)):
         look = {"color": color, "hatch": plots.HATCHES[i % len(plots.HATCHES)], "edgecolor": "white", "linewidth": 0}

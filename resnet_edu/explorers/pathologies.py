@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from resnet_edu import checks, models, plots, probes
 from resnet_edu.explorers import core
-from resnet_edu.explorers.core import Explorer
 
 #: {menu label: options of `models.CifarNet`}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -51,7 +50,7 @@ def pathology(
 
 
 @plots.course_look
-def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> Explorer:
+def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 56) -> core.Explorer:
     """How a network is built, how deep it is, and what to view: gradient norms by layer, or cosines along a line."""
     layout = {"width": "420px"}
     controls = {
@@ -79,7 +78,7 @@ def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 5
         what = "Gradient norm by layer" if view == "norms" else "Cosine along a line"
         return f"{what}, {setting}, depth {depth}. {title}."
 
-    return Explorer(controls, figure, draw)
+    return core.Explorer(controls, figure, draw)
 
 
 def _norms_on(ax: Axes, layers: np.ndarray, norms: np.ndarray) -> str:

@@ -56,7 +56,6 @@ def precision() -> Explorer:
         (paths[name],) = left.plot([], [], label=name, markevery=25, markersize=5, **style)
         (errors[name],) = right.plot([], [], label=name, markevery=8, markersize=5, **style)
     left.legend(loc="upper right", ncols=3)
-    right.legend(loc="upper center", ncols=3)
     right.axhline(1, color=plots.GRAY, linewidth=1)
 
     def draw(update: float, log2_scale: int) -> str:

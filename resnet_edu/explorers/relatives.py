@@ -34,21 +34,19 @@ def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
     }
     figure, (text, ax) = page(3.6, 2, widths=(1.45, 1), left=0.01, right=0.98, top=0.9, bottom=0.15, wspace=0.16)
     text.axis("off")
-    text.set(xlim=(0, 1), ylim=(0, 1))
     says = text.text(0, 0.98, "", va="top", fontsize=10, linespacing=1.6)
     code = text.text(0, 0.6, "", va="top", fontsize=8, family="monospace", linespacing=1.6)
     trace = Trace(ax, now="this block", before="previous choice", dash="--", loc="upper right", ncols=2)
     ax.set(xlabel="block: 1 is next to the image", ylabel="norm of dL/dh after the block")
     ax.set(xlim=(0.5, 2 * DEPTHS[1] + 0.5), ylim=(1e-3, 30))
 
-    def draw(**settings: Any) -> str:
-        norms, parameters = block_profile(images, labels, seed=seed, **settings)
+    def draw(block: str, blocks: int) -> str:
+        norms, parameters = block_profile(images, labels, block=block, blocks=blocks, seed=seed)
         trace.show(norms)
-        name, blocks = settings["block"], settings["blocks"]
-        made: Any = relatives.BLOCKS[name]
+        made: Any = relatives.BLOCKS[block]
         hidden = [relatives.matched(made, channels, blocks) for channels in (16, 32)]
         says.set_text(
-            f"{name}, {blocks} blocks per stage: {parameters:,} parameters\n"
+            f"{block}, {blocks} blocks per stage: {parameters:,} parameters\n"
             f"inner width: {hidden[0]} in stage 1, {hidden[1]} in stage 2\n"
             f"gradient after the first block / after the last: {norms[0] / norms[-1]:.2g}"
         )

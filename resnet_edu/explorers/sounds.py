@@ -34,8 +34,7 @@ def tone_noise(net: nn.Module, *, seed: int = 0) -> Explorer:
     )  # fmt: skip
     left.grid(False)
     left.set(xlabel="seconds", ylabel="Hz")
-    bars = right.bar(range(4), [0] * 4, color=plots.GRAY)
-    right.set_xticks(range(4), list(data.TONES))
+    bars = right.bar(data.TONES, 0, color=plots.GRAY)
     right.set(ylim=(0, 1), ylabel="probability")
 
     def draw(word: int, noise: float) -> str:

@@ -21,6 +21,7 @@ from the skeleton. Each block's docstring says what it leaves out.
 
 import inspect
 import textwrap
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import cache
 
@@ -358,8 +359,6 @@ def matched(block: MakeBlock, channels: int, blocks: int) -> int:
             return count_parameters(_stage(block, channels, blocks, hidden)[0])
 
     budget, step = parameters(Plain, channels), getattr(block, "step", 1)
-    low, high = 1, 32 * channels // step
-    while low < high:  # the smallest width that reaches the budget
-        middle = (low + high) // 2
-        low, high = (low, middle) if parameters(block, middle * step) >= budget else (middle + 1, high)
-    return min((max(1, low - 1) * step, low * step), key=lambda hidden: abs(parameters(block, hidden) - budget))
+    widths = range(step, 32 * channels + 1, step)
+    at = bisect_left(widths, budget, key=lambda hidden: parameters(block, hidden))  # the first that reaches the budget
+    return min(widths[max(0, at - 1) : at + 1], key=lambda hidden: abs(parameters(block, hidden) - budget))

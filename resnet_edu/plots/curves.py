@@ -117,7 +117,6 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
     eighth label on, the markers repeat, hollow.
     """
     figure, axes = style.new_figure(3.8, columns=len(panels))
-    top = 0.0
     for ax, (title, histories) in zip(axes, panels.items(), strict=True):
         lines = _both(histories, "accuracy")
         colors = colormaps["viridis"](np.linspace(0, 0.55, len(histories)))
@@ -130,10 +129,10 @@ def error_curves(panels: Mapping[str, Mapping[str, Any]]) -> Figure:
                 every = max(1, len(error) // 8)
                 epochs, shown = range(1, len(error) + 1), label if part == "validation" else None
                 ax.plot(epochs, error, color=colors[k], label=shown, markevery=every, markersize=5, **pen)
-                top = max(top, float(np.nanmax(error)))
         ax.set(title=title, xlabel="epoch", ylabel="error (%)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(title="solid: test; dashed: training", title_fontsize=8)
+    top = max(float(np.nanmax(line.get_ydata())) for ax in axes for line in ax.lines)
     for ax in axes:
         ax.set_ylim(0, min(100.0, 1.05 * top))
     return figure

@@ -120,7 +120,6 @@ def spread(
     """
     lines = style.each(by_setting, results)
     figure, (ax,) = style.new_figure(3.6)
-    ax.set_xscale("log")
     for i, (label, pen) in enumerate(style.line_styles(lines, colors).items()):
         aside = 1.04 ** (i - (len(lines) - 1) / 2)  # else the bars of several lines would overlap
         x, runs_at = lines[label][0], [style.array(label, runs) for runs in lines[label][1]]

@@ -30,7 +30,8 @@ def warn_once(sentence: str) -> None:
 
 def add_fonts(texts: Iterable[str]) -> set[str]:
     """Add fonts for later texts until every letter is covered; return the letters that no font has."""
-    lost = {c for text in texts for c in text if unicodedata.category(c)[0] not in "CZ"} - letters(usual_font())
+    usual = letters(findfont(FontProperties()))
+    lost = {c for text in texts for c in text if unicodedata.category(c)[0] not in "CZ"} - usual
     lost -= {"\N{VARIATION SELECTOR-15}", "\N{VARIATION SELECTOR-16}"}
     for family, path in other_fonts() if lost else ():
         if found := lost & letters(path):
@@ -39,10 +40,6 @@ def add_fonts(texts: Iterable[str]) -> set[str]:
         if not lost:
             break
     return lost
-
-
-def usual_font() -> str:
-    return str(findfont(FontProperties()))
 
 
 def other_fonts() -> list[tuple[str, str]]:

@@ -27,10 +27,9 @@ def landscapes(values: Mapping[str, Any], x: Any) -> Figure:
     tables = landscape_tables(values)
     norm = landscape_norm(tables)
     figure = Figure(figsize=(WIDTH, 6.8), layout="constrained")
-    above, below = (
-        [figure.add_subplot(2, len(tables), k * len(tables) + i + 1, **options) for i in range(len(tables))]
-        for k, options in enumerate(({"projection": "3d"}, {}))
-    )
+    count = len(tables)
+    above = [figure.add_subplot(2, count, i + 1, projection="3d") for i in range(count)]
+    below = [figure.add_subplot(2, count, count + i + 1) for i in range(count)]
     low, high = np.log10([norm.boundaries[0], norm.boundaries[-1]])
     decades = np.arange(np.ceil(low), np.floor(high) + 1, max(1, round((high - low) / 4)))
     for surface, ax, (label, table) in zip(above, below, tables.items(), strict=True):

@@ -33,9 +33,7 @@ def signal_scale(
         for label, pen in style.line_styles(one, colors).items():
             style.draw_off_scale(ax, np.arange(1, len(one[label]) + 1), one[label], pen["color"])
         ax.set(title=head, xlabel=style.layer_words(profiles, "layer: 1 is next to the image"))
-    handles = [
-        line for line in axes[0].lines if line.get_label() in {*measured, *(f"{k}, predicted" for k in formulas)}
-    ]
+    handles = [line for line in axes[0].lines if line.get_label() not in style.OFF_SCALE]
     handles += style.off_scale_keys(np.concatenate([numbers for pair in measured.values() for numbers in pair]))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False)
     if title:
