@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from resnet_edu.exercises.writing import (
     Case,
     Exercise,
+    Fault,
     Mistake,
     agrees,
     beyond,
@@ -44,6 +45,8 @@ MULTIPLY_ADDS = Exercise(
          "image? Products with padded zeros count.",
     cases=(
         call(1, 1, 1, 1), call(1, 1, 1, 4), call(2, 1, 1, 4), call(2, 3, 1, 1), call(2, 3, 1, 4), call(1, 1, 3, 4),
+        call(1, 1, 2, 4, 1, 2, alone=("odd-kernels-only", "Yours is right only for the usual kernels and paddings. A "
+                                      "kernel can be even, and the padding can be larger than kernel // 2.")),
         call(2, 3, 3, 5), call(2, 3, 3, 5, 1, 1), call(2, 3, 3, 6, 2, 1), call(4, 2, 1, 7), call(4, 2, 1, 7, 2),
         call(2, 5, 3, 8, 3), call(3, 64, kernel=7, size=224, stride=2, padding=3), call(64, 64, 3, 56, 1, 1),
         call(512, 512, 3, 56, 1, 1, alone=("inexact", "Numbers this large overflow or are rounded. Count with ints.")),
@@ -53,14 +56,14 @@ MULTIPLY_ADDS = Exercise(
         Mistake("side-of-the-input", "You count the input pixels, not the output pixels.", ("side**2", "size**2")),
         Mistake("ignores-kernel-and-padding", "Your side length is size // stride. The kernel and the padding change "
                 "it, too.", (" + 2 * padding - kernel) // stride + 1", ") // stride")),
-        Mistake("ignores-stride", "With the stride, there are fewer output pixels.", (" // stride", "")),
-        Mistake("ignores-padding", "With the padding, there are more output pixels.", (" + 2 * padding", "")),
         Mistake("pads-one-side", "You pad only one side. There are two.", ("2 * padding", "padding")),
         Mistake("rounds-up", "Round down: windows that do not fit do not count.", ("kernel) //", "kernel + stride - "
                 "1) //"),
                 (("side = (", "side = round(("), (" // stride + 1", " / stride + 1)"))),
         Mistake("side-without-one", "The window fits at its starting position, too.", (" + 1", "")),
         Mistake("one-row", "You count a single row of pixels. A map has rows and columns.", ("side**2", "side")),
+        Mistake("adds-channels", "You add the numbers of channels. Each output channel uses every input channel.",
+                ("out_channels * kernel**2 * in_channels", "(out_channels + in_channels) * kernel**2")),
         Mistake("kernel-not-squared", "A kernel is kernel x kernel: you count fewer products.", ("kernel**2", "kernel"),
                 (" * kernel**2", "")),
         Mistake("counts-additions-too", "You count the additions, too, which doubles the number. One product with its "
@@ -110,12 +113,23 @@ _SHAPES = (
     shape(_X, 8, 2),
     shape(_NARROW, 4, 2),
     shape(_X, 8, 3, stride=2),
-    shape(_X, 8, 2, stride=2),
+    shape(_X, 8, 2, stride=3),
+    shape(_X, 8, 1),
 )
 
 
-def _shapes(answer: Any) -> list[list[int]]:
-    return [list(p.shape) for p in built(answer, 4, 3, 2).parameters()]
+def _in_order(answer: Any) -> Tensor:
+    block = built(answer, 8, 3, 2)
+    with torch.no_grad():
+        for seed, parameter in enumerate(block.parameters()):
+            parameter.copy_(normal(*parameter.shape, seed=seed))
+    return called(block, _X)
+
+
+def _fresh(answer: Any) -> dict[str, Any]:
+    block = answer(4, 3, 2)
+    alike = sum(p.ndim == 4 and len(p.unique(dim=0)) == 1 and bool(p.any()) for p in block.parameters())
+    return {"output depends on x": bool(called(block, _NARROW).std() > 0), "convolutions with equal filters": alike}
 
 
 def _has_biases(answer: Any) -> bool:
@@ -123,13 +137,6 @@ def _has_biases(answer: Any) -> bool:
     layers = [module for arguments in ((8, 2), (4, 2)) for module in answer(*arguments).modules()]
     biased = any(isinstance(layer, nn.Conv2d) and layer.bias is not None for layer in layers)
     return biased and all(agrees(answer, Bottleneck, case) for case in _SHAPES)
-
-
-def _ordered_otherwise(answer: Any) -> bool:
-    """It computes the right result from the same tensors, created in a different order."""
-    theirs, ours = _shapes(answer), _shapes(Bottleneck)
-    computes = all(agrees(answer, Bottleneck, case) for case in (output(_X, 8, 2), output(_X, 8, 3, 2)))
-    return theirs != ours and sorted(theirs) == sorted(ours) and computes
 
 
 BOTTLENECK = Exercise(
@@ -141,12 +148,18 @@ BOTTLENECK = Exercise(
          "in which the data passes through them, each BatchNorm right after its convolution, the shortcut last: the "
          "next exercise needs that.",
     cases=(
-        *_SHAPES, parameters(8, 2), parameters(4, 2), parameters(8, 3, 2), parameters(8, 2, 2), output(_X, 8, 2),
-        output(_NARROW, 4, 2), output(_X, 8, 3, 2), output(_X, 8, 2, 2), *beyond(_X, 8, 3, 2),
-        Case("the shapes of the parameters of {name}(4, 3, 2), in their order", _shapes),
+        *_SHAPES, parameters(8, 2), parameters(4, 2), parameters(8, 3, 2), parameters(8, 2, 3), output(_X, 8, 2),
+        output(_NARROW, 4, 2), output(_X, 8, 3, 2), output(_X, 8, 2, 3), *beyond(_X, 8, 3, 2),
+        *beyond(_X, 8, 2)[::2],
+        Case("{name}(8, 3, 2)(x) with its parameters refilled one by one, in their order", _in_order,
+             ("made-in-another-order", "Your block computes the right result, but from layers in another order. Create "
+              "them in the order in which it uses them, the shortcut last.")),
+        Case("a fresh {name}(4, 3, 2)", _fresh, ("starts-dead", "Your block starts where it cannot learn well: all "
+             "filters of a convolution are alike, or the scales of BatchNorm are 0.")),
     ),
     mistakes=(
         *shortcut_mistakes("4 * channels"),
+        Mistake("widens-only", "The channels can become fewer, too. Project x then.", ("!= 4 *", "< 4 *")),
         Mistake("no-inner-relu", "A ReLU inside the branch is missing.",
                 (("F.relu(self.bn1", "(self.bn1"), ("F.relu(self.bn2", "(self.bn2")), ("F.relu(self.bn1", "(self.bn1"),
                 ("F.relu(self.bn2", "(self.bn2")),
@@ -183,10 +196,6 @@ BOTTLENECK = Exercise(
                 "padding=1", ""),
                 (("(in_channels, channels, 1", "(in_channels, channels, 1, padding=1"),
                        ("4 * channels, 1, bias", "4 * channels, 1, padding=1, bias"))),
-        Mistake("made-in-another-order", "Your block computes the right result, but from layers in another order. "
-                "Create them in the order of the task, the shortcut last.",
-                ("self.conv1 =", "self.bn2 = nn.BatchNorm2d(channels)\n        self.conv1 ="),
-                symptom=_ordered_otherwise),
     ),
     hints=(
         "It is the basic block of lesson 06 with a different branch. How many channels does that branch output?",
@@ -265,20 +274,26 @@ def _independent(answer: Any) -> bool:
 
 
 def _sorts_names(answer: Any) -> bool:
-    """It loads the right numbers only where the names on both sides sort alike."""
+    """It loads the right numbers where the names on both sides sort alike, and elsewhere pairs others."""
     block, state = built(_Other, 8, 2, 1), _state(8, 2, 1)
     answer(block, {f"0.{name}": tensor for name, tensor in zip(block.state_dict(), state.values(), strict=True)})
     loaded = all(map(torch.equal, block.state_dict().values(), state.values()))
-    return loaded and not agrees(answer, load_torchvision, _loads("train", 8, 2, 1))
+    return loaded and raises(RuntimeError, "size", lambda answer: _loaded(answer, 8, 2, 1))(answer)
 
 
 _INDEPENDENT = Case("whether `state` stays as it was when the block is trained afterward", _independent)
 
 
 def _every(answer: Any) -> dict[str, Any]:
-    block, _ = _loaded(answer, 8, 2, 1)
-    sums = [round(float(tensor.double().sum()), 3) for tensor in block.state_dict().values()]
-    return {"sums": sums, "parameters that take a gradient": sum(p.requires_grad for p in block.parameters())}
+    block, state = built(_Other, 8, 2, 1), _state(8, 2, 1)
+    before = block.state_dict(keep_vars=True)
+    called(answer, block, {name: tensor.double() if tensor.ndim else tensor for name, tensor in state.items()})
+    after = block.state_dict(keep_vars=True)
+    if any(after[name] is not tensor or tensor.dtype == torch.float64 for name, tensor in before.items()):
+        raise Fault("not-in-place", "it replaces tensors of the block, or their dtype. Copy numbers into them.")
+    sums = [round(float(tensor.double().sum()), 3) for tensor in after.values()]
+    takes = sum(p.requires_grad for p in block.parameters())
+    return {"sums": sums, "parameters that take a gradient": takes, "block.training": block.training}
 
 
 def _only(condition: str) -> tuple[str, str]:
@@ -295,11 +310,11 @@ LOAD_TORCHVISION = Exercise(
     cases=(
         _loads("train", 8, 2, 1), _loads("eval", 8, 2, 1), _loads("train", 4, 2, 1), _loads("eval", 4, 2, 1),
         _loads("eval", 8, 3, 2),
-        Case("the sums of block's tensors, after {name}(block, state)", _every), _INDEPENDENT,
+        Case("the sums of block's tensors, after {name}(block, state) with a state in float64", _every), _INDEPENDENT,
     ),
     mistakes=(
         Mistake("nothing-loaded", "The block has not changed: strict=False skips unknown names, and assigning to a "
-                "loop variable does nothing.", ("(renamed)", "(state, strict=False)")),
+                "loop variable, or loading into a copy, does nothing.", ("(renamed)", "(state, strict=False)")),
         Mistake("statistics-forgotten", "BatchNorm's running statistics, or their counter, are not loaded.",
                 _only('"running" not in name and tensor.ndim'), _only("tensor.ndim")),
         Mistake("convolutions-only", "You load only some of the layers. Load them all: convolutions, BatchNorms, and "

@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.writing import Case, Exercise, Mistake, Once, call, fits, float64, gradients, raises
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.faults import Fault
+from resnet_edu.exercises.writing import CUT, FLOAT64, Once, call, called, fits, float64, gradients, normal, raises
 
 # --- paths ------------------------------------------------------------------------------------------------------------
 
@@ -18,12 +21,20 @@ def path_lengths(n):
     return [math.comb(n, k) for k in range(n + 1)]
 
 
+def _again(answer: Any) -> Any:
+    answer(3).append(0)
+    return answer(3)
+
+
 PATH_LENGTHS = Exercise(
     reference=path_lengths, difficulty=1, minutes=3,
     task="A network of n blocks has 2**n paths: at each block, a path takes the branch or bypasses it. Return a list "
          "of n + 1 whole numbers: how many paths go through exactly 0, 1, ..., n branches.",
     cases=(call(1), call(2), call(3), call(4), call(9), call(27),
-           call(60, alone=("inexact", "Your numbers are right only as long as a float is exact. Count with ints.")),
+           Case("{name}(3), after something was appended to its first result", _again,
+                ("own-list", "Return a list, and a new one each time: the caller may append to it.")),
+           call(70, alone=("inexact", "Your numbers are right only while they are small: floats are rounded, and the "
+                           "integers of NumPy and torch overflow. Count with Python's ints.")),
            call(0, alone=("no-blocks", "A network without blocks has one path, which goes through no branch."))),
     mistakes=(
         Mistake("ends-too-early", "Your list lacks the path through every branch.", ("range(n + 1)", "range(n)")),
@@ -69,6 +80,7 @@ _D = torch.tensor([[3.0, 4.0], [0.0, 2.0]])
 _W = torch.tensor([[6.0, 8.0], [1.0, 0.0]])
 _DRAW = torch.Generator().manual_seed(0)
 _D4, _W4 = (torch.randn(3, 2, 2, 2, generator=_DRAW) for _ in range(2))
+_D3, _W3 = (normal(3, 2, 4, seed=seed).transpose(1, 2) for seed in range(2))
 
 
 FILTER_NORMALIZE = Exercise(
@@ -80,6 +92,10 @@ FILTER_NORMALIZE = Exercise(
         call(torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 0.0], [3.0, -4.0]])),
         call(_D4, _W4, words="{name}(direction, weights) of shape [3, 2, 2, 2]",
              alone=("only-matrices", "Your answer is right for [O, I], but a filter can have more dimensions.")),
+        call(_D3, _W3, words="{name}(direction, weights) of shape [3, 4, 2], not contiguous in memory",
+             alone=("any-dimensions", "A filter can have any number of dimensions, in any layout in memory.")),
+        call(1e-7 * _D, 1e-3 * _W, alone=("adds-to-the-norm", "What you add to a norm, or clamp it to, is too large "
+                                          "next to a small norm.")),
         float64(_D, _W),
     ),
     mistakes=(
@@ -118,8 +134,8 @@ def drop_path(x, branch, p, training):
     """x + F(x), [N, ...]; in training, F is dropped for each image with probability p, and otherwise scaled."""
     out = branch(x)
     if training:
-        kept = torch.rand(len(x), *[1] * (x.ndim - 1)) >= p
-        out = out * kept / (1 - p)
+        kept = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= p
+        out = out * kept / (1 - p or 1)  # with p = 1, none is kept
     return x + out
 
 
@@ -131,10 +147,10 @@ _X = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
 
 
 def _factors(answer: Any, p: float) -> Tensor:
-    """What F was multiplied by, [250, 16, 4]: in 250 batches of 16 images."""
+    """What F was multiplied by, [400, 16, 4]: in 400 batches of 16 images."""
     fits(answer, _X, _double, p, True)
     x = torch.ones(16, 2, 1, 2)
-    return torch.stack([((answer(x.clone(), _double, p, True) - x) / 2).reshape(16, 4) for _ in range(250)])
+    return torch.stack([((answer(x.clone(), _double, p, True) - x) / 2).reshape(16, 4) for _ in range(400)])
 
 
 def _drawn(p: float) -> Case:
@@ -149,10 +165,22 @@ def _drawn(p: float) -> Case:
             "the same for all of an image": one_each,
             "different images each time": bool((factors != factors[0]).any()),
             "as many images in each batch": len((factors[..., 0] == factors.min()).sum(1).unique()) == 1,
-            "fraction of the lowest, to 0.1": round(float((factors == factors.min()).double().mean()), 1),
+            "fraction of the lowest, to 0.05": round(20 * float((factors == factors.min()).double().mean())) / 20,
         }
 
-    return Case(f"{{name}}(x, F, {p}, True), sampled 4,000 times", run)
+    return Case(f"{{name}}(x, F, {p}, True), sampled 6,400 times", run)
+
+
+def _kept_or_not(answer: Any) -> Tensor:
+    """What F was multiplied by. Raises Fault if these are not its factors in the gradient, or not those of float64."""
+    x = normal(64, 2, 3).double().requires_grad_()
+    y = called(answer, x, Once(torch.tanh), 0.5, True)
+    factors, slopes = (y - x) / x.tanh(), (torch.autograd.grad(y.sum(), x)[0] - 1) / (1 - x.tanh() ** 2)
+    if y.dtype != torch.float64 or not same(factors, factors.round(decimals=3)):
+        raise Fault(FLOAT64[0], f"it loses digits of float64. {FLOAT64[1]}")
+    if not same(slopes, factors):
+        raise Fault("wrong-gradient", f"its values are right, but not their gradient: {CUT}.")
+    return factors.detach().round().unique()
 
 
 def _all_alike(answer: Any) -> bool:
@@ -168,7 +196,7 @@ def _each_entry(answer: Any) -> bool:
 
 def _by_the_kept_fraction(answer: Any) -> bool:
     means = _factors(answer, 0.3).mean((1, 2))  # of each batch
-    return torch.allclose(means, torch.ones(250)) and _factors(answer, 0.3).unique().numel() > 2
+    return torch.allclose(means, torch.ones(400)) and _factors(answer, 0.3).unique().numel() > 2
 
 
 def _same_images(answer: Any) -> bool:
@@ -196,25 +224,31 @@ DROP_PATH = Exercise(
          "and nothing is scaled.",
     cases=(
         call(_X, Once(_double), 0.5, False, words="{name}(x, F, 0.5, False) with F(x) = 2 x"),
-        call(_X, nn.Tanh(), 0.5, False, words="{name}(x, F, 0.5, False) with F = nn.Tanh()"),
+        call(_X, nn.Identity(), 0.5, False, words="{name}(x, F, 0.5, False) with F = nn.Identity()"),
         call(_X, Once(_double), 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
-        gradients(_X, torch.sin, 0.0, True, words="{name}(x, torch.sin, 0.0, True)"), _drawn(0.5), _drawn(0.2),
+        gradients(_X, torch.sin, 0.0, True, words="{name}(x, torch.sin, 0.0, True)"), _drawn(0.5), _drawn(0.25),
         _drawn(0.7), float64(_X, _double, 0.0, True, words="{name}(x, F, 0.0, True) with F(x) = 2 x"),
+        Case("what F is multiplied by in {name}(x, torch.tanh, 0.5, True), x [64, 2, 3] in float64", _kept_or_not),
+        Case("how many images {name}(x, F, 0.5, True) drops from a batch of one, and of two, in any of 64 calls",
+             lambda answer: [sorted({int((answer(torch.ones(n, 1), _double, 0.5, True) == 1).sum()) for _ in range(64)})
+                             for n in (1, 2)],
+             ("not-independent", "Drop each image independently, even in a small batch: all may be dropped, or none.")),
     ),
     mistakes=(
         Mistake("mode-of-the-branch", "You follow the mode that the branch is in. Follow the argument `training`.",
                 ("if training", 'if getattr(branch, "training", training)'),
                 symptom=lambda answer: _drops(answer, False, nn.Tanh()) and not _drops(answer, False)),
-        Mistake("not-rescaled", "Your branch is too small on average: scale it where it is kept.", (" / (1 - p)", "")),
+        Mistake("not-rescaled", "Your branch is too small on average. Scale what is kept.", (" / (1 - p or 1)", "")),
         Mistake("paper-s-scaling", "You scale when not training, as the paper does. Scale during training: nothing is "
-                "scaled afterward.", (" / (1 - p)", "\n    else:\n        out = out * (1 - p)")),
+                "scaled afterward.", (" / (1 - p or 1)", "\n    else:\n        out = out * (1 - p)")),
+        Mistake("scales-in-use", "You scale when not training, too.", ("kept / (1", "kept\n    out = out / (1")),
         Mistake("fraction-of-the-batch", "You divide by the fraction that was kept in this batch, not by the "
                 "probability of keeping it.",
-                ("(1 - p)", "kept.double().mean().clamp(min=1e-9)"), symptom=_by_the_kept_fraction),
-        Mistake("divides-by-p", "You divide by the probability of dropping the branch.", ("(1 - p)", "(p or 1)")),
+                ("(1 - p or 1)", "kept.double().mean().clamp(min=1e-9)"), symptom=_by_the_kept_fraction),
+        Mistake("divides-by-p", "You divide by the probability of dropping the branch.", ("(1 - p or 1)", "(p or 1)")),
         Mistake("times-for-divided", "You shrink the branch where it is kept. It has to grow.", ("/ (1", "* (1")),
         Mistake("keeps-with-p", "You keep the branch with probability p. That is the probability of dropping it.",
-                ((">= p", "< p"), ("(1 - p)", "(p or 1)"))),
+                ((">= p", "< p"), ("(1 - p or 1)", "(p or 1)"))),
         Mistake("drops-when-in-use", "You drop the branch when not training, too.", ("if training", "if True"),
                 symptom=lambda answer: _drops(answer, False) and _drops(answer, True)),
         Mistake("drops-only-in-use", "You drop the branch only when not training.", ("if training", "if not training"),
@@ -225,11 +259,13 @@ DROP_PATH = Exercise(
         Mistake("whole-batch", "You decide once for the whole batch. The task asks for a decision per image.",
                 ("rand(len(x)", "rand(1"), symptom=_all_alike),
         Mistake("same-images", "You drop the branch for the same images in every batch. Sample again each time.",
-                ("torch.rand(len(x), ", "torch.linspace(0, 1, len(x)).view(-1, "), symptom=_same_images),
+                ("device=x.device", "generator=torch.Generator().manual_seed(0)"), symptom=_same_images),
         Mistake("each-entry", "You drop only parts of an image's branch, as dropout does. Drop it as a whole.",
-                ("torch.rand(len(x), *[1] * (x.ndim - 1))", "torch.rand_like(x)"), symptom=_each_entry),
+                ("len(x), *[1] * (x.ndim - 1)", "x.shape"), symptom=_each_entry),
         Mistake("as-many-in-each-batch", "You drop the same number of images in every batch. Each image is dropped or "
                 "not independently of the others.", (">= p", ".argsort(0) >= round(p * len(x))"), symptom=_as_many),
+        Mistake("not-with-p", "You drop images even if p is 0. Compare p with uniform numbers between 0 and 1.",
+                (">= p", ">= 0.5"), symptom=lambda answer: bool((_factors(answer, 0.0) == 0).any())),
     ),
     hints=(
         "Sample one number between 0 and 1 for each image. For which of them is the branch kept?",

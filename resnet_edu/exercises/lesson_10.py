@@ -5,8 +5,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from resnet_edu.exercises.compare import shown
 from resnet_edu.exercises.general import Asked
-from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, agrees, call, called, fits, normal, raises
+from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, agrees, call, called, normal, raises
 
 # --- the schedule -----------------------------------------------------------------------------------------------------
 
@@ -35,7 +36,8 @@ PAPER_RATE = Exercise(
     task="Return the learning rate at a step, counted from 0: 0.01 for the first 400 steps, then 0.1, divided by 10 "
          "from step 32,000 on, and by 10 once more from step 48,000 on.",
     cases=(
-        *(call(step) for step in (1_000, 0, 399, 400, 31_999, 32_000, 47_999, 48_000, 63_999)),
+        *(call(step) for step in (1_000, 0, 399, 400, 31_999, 32_000, 47_999, 48_000)),
+        call(64_000, alone=("changes-again", "From step 48,000 on, the rate stays the same, however long you train.")),
         Case(
             "{name}(50_000), and then {name}(0) and {name}(40_000)",
             lambda answer: [called(answer, step) for step in (50_000, 0, 40_000)],
@@ -48,8 +50,10 @@ PAPER_RATE = Exercise(
         Mistake("in-epochs", "You count in epochs. The argument is a step, and the rate changes in the middle of an "
                 "epoch: 82 epochs of 391 steps are 32,062.", (("400", "1"), ("32_000", "82"), ("48_000", "123")),
                 symptom=lambda answer: answer(1_000) == 0.001 or [answer(32_061), answer(32_062)] == [0.1, 0.01]),
-        Mistake("one-late", "Your rate changes one step late or early: the first 400 steps are 0 to 399.",
-                lambda step: paper_rate(step - 1), lambda step: paper_rate(step + 1)),
+        Mistake("one-late", "Your rate changes one step late or early: the first 400 steps are 0 to 399, and `from "
+                "step 32,000 on` includes that step.",
+                ("< 400", "<= 400"), symptom=lambda answer: all(agrees(answer, paper_rate, call(step)) for step in (
+                    0, 398, 401, 31_998, 32_001, 47_998, 48_001, 64_000))),
         Mistake("shifted", "You count the 32,000 and 48,000 steps from the end of the warm-up, not from step 0.",
                 (("32_000", "32_400"), ("48_000", "48_400"))),
         Mistake("one-drop", "From step 48,000 on, the rate is divided by 10 once more.", ("0.001", "0.01"),
@@ -100,6 +104,8 @@ SHARD = Exercise(
     cases=(
         call(_SIX, 0, 2), call(_SIX, 1, 2), call(_SIX, 2, 3), call(_SIX, 0, 1), call(_EIGHT, 1, 4), call(_SEVEN, 0, 2),
         call(_SEVEN, 0, 3), call(_SEVEN, 2, 3), call(_EIGHT, 1, 3),
+        call(_SIX[:2], 0, 3, alone=("no-empty-share", "With fewer entries than processes, each share is empty, but "
+                                    "still an int64 tensor.")),
     ),
     mistakes=(
         Mistake("blocks", "You split the batch into blocks. They are disjoint, too, but the task asks for every "
@@ -146,46 +152,57 @@ def accumulate(net, x, y, size):
 
 
 class _Watched(nn.Linear):
-    """A tiny net that remembers how many images it received at once."""
+    """A tiny net for images [N, 1, 3] that remembers how many it received at once, and in which mode."""
 
     def __init__(self):
         super().__init__(3, 2)
         with torch.no_grad():
             self.weight.copy_(torch.tensor([[0.5, -1.0, 0.25], [-0.5, 0.75, 1.0]]))
             self.bias.copy_(torch.tensor([0.1, -0.2]))
-        self.sizes = []
+        self.sizes, self.modes = [], []
 
     def forward(self, x):
+        if list(x.shape[1:]) != [1, 3]:
+            raise Fault("changes-shape", f"it passes x of shape {list(x.shape)} to the network, not [..., 1, 3].")
         self.sizes.append(len(x))
-        return super().forward(x)
+        self.modes.append(self.training)
+        return super().forward(x.flatten(1))
 
 
-def _gradient(count, size):
+def _gradient(count, size, frozen=False):
     """The case that lets the answer process `count` images in pieces of `size`, and reads .grad."""
-    x, y = normal(count, 3, seed=count), torch.arange(count) % 3 % 2
+    x, y = normal(count, 1, 3, seed=count), torch.arange(count) % 3 % 2
 
     def run(answer):
-        net = _Watched()
+        net = _Watched().train(not frozen)
+        net.bias.requires_grad_(not frozen)
         before = net.weight.detach().clone()
-        fits(answer, net, x, y, size)
-        answer(net, x.clone(), y.clone(), size)
-        if not net.sizes:
-            raise Fault("net-not-used", "it never calls net(...).")
-        if max(net.sizes) > size:
-            raise Fault("too-large", f"it passes {max(net.sizes)} images to the network at once, not at most {size}.")
-        if not torch.equal(net.weight, before):
-            raise Fault("takes-steps", "it changes the weights. The step is taken later, with the whole gradient.")
-        if net.weight.grad is None:
-            raise Fault("no-gradient", ".grad is empty afterward: backward() was not called.")
-        return {"net.weight.grad": net.weight.grad.clone(), "net.bias.grad": net.bias.grad.clone()}
+        result = called(answer, net, x, y, size)
+        largest, total, of_weight = max(net.sizes, default=0), sum(net.sizes), net.weight.grad
+        for slug, wrong, sentence in (
+            ("net-not-used", not total, "it never calls net(...)."),
+            ("too-large", largest > size, f"it passes {largest} images to the network at once, not at most {size}."),
+            ("calls-twice", total > count, f"it passes {total} images to the network in all, not {count}."),
+            ("changes-mode", {net.training, *net.modes} != {not frozen}, "it calls net.train() or net.eval(). Do not."),
+            ("takes-steps", not torch.equal(net.weight, before), "it changes the weights. The step is taken later, "
+             "with the whole gradient."),
+            ("no-gradient", of_weight is None, ".grad is empty afterward: no backward(), or a zero_grad() after it."),
+            ("create-graph", getattr(of_weight, "requires_grad", False), "its .grad has a graph, which keeps every "
+             "piece in memory. Leave out create_graph=True."),
+            ("returns-something", result is not None, f"it returns {shown(result)}. It should return nothing."),
+        ):  # fmt: skip
+            if wrong:
+                raise Fault(slug, sentence)
+        return {"net.weight.grad": of_weight, "net.bias.grad": net.bias.grad}
 
     asked = Asked(_gradient, (count, size), {}, ("images", "size"))
-    return Case(f"{{name}}(net, x, y, {size}) with {count} images", run, asked=asked)
+    words = f"{{name}}(net, x, y, {size}) with {count} images"
+    return Case(f"{words}, a frozen bias, and eval mode" if frozen else words, run, asked=None if frozen else asked)
 
 
 def _only_the_last(answer):
     """Which piece is first does not show in the gradient."""
-    x, y = normal(6, 3, seed=6), torch.tensor([0, 1, 0, 1, 0, 1])
+    x, y = normal(6, 1, 3, seed=6), torch.tensor([0, 1, 0, 1, 0, 1])
     found = []
     for first in (x[:2], 5 - x[:2]):
         net = _Watched()
@@ -199,7 +216,8 @@ ACCUMULATE = Exercise(
     task="Leave in the .grad of each parameter what one backward pass through the mean cross-entropy over all N "
          "images would leave there, but pass the network at most `size` images at a time. The last piece may be "
          "shorter. The gradients are None at the start; return nothing.",
-    cases=(_gradient(4, 4), _gradient(4, 2), _gradient(6, 2), _gradient(5, 2), _gradient(7, 3)),
+    cases=(_gradient(4, 4), _gradient(4, 2), _gradient(6, 2), _gradient(5, 2), _gradient(7, 3),
+           _gradient(5, 3, frozen=True)),
     mistakes=(
         Mistake("sum-of-means", "You add the means of the pieces: with k equal pieces, the gradient is k times too "
                 "large.",

@@ -1,11 +1,12 @@
 """The exercises of lesson 11: the Highway gate, grouped and separable convolutions counted, squeeze and excitation."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from resnet_edu.exercises.writing import Exercise, Mistake, call, float64, gradients, integers, normal, raises
+from resnet_edu.exercises.writing import Case, Exercise, Mistake, call, float64, gradients, integers, normal, raises
 
 # --- the Highway gate -------------------------------------------------------------------------------------------------
 
@@ -25,7 +26,14 @@ def _mixes_gates(answer: Any) -> bool:
     x, f, logit = (normal(2, 3, 2, 2, seed=seed) for seed in range(3))
     other = logit.clone()
     other[0, 0, 0, 0] += 1
-    return not torch.equal(answer(x, f, logit).flatten()[1:], answer(x, f, other).flatten()[1:])
+    one, again, changed = (answer(x.clone(), f.clone(), gate.clone()).flatten()[1:] for gate in (logit, logit, other))
+    return torch.equal(one, again) and not torch.equal(one, changed)
+
+
+def _far_out(*arguments: Any) -> Case:
+    """The gradients where a sigmoid that is written out computes e to the power of 200."""
+    sentence = "Your values are right, but e to the power of 200 is infinite in float32, and your gradient becomes NaN."
+    return replace(gradients(*arguments), alone=("overflows-in-backward", sentence))
 
 
 HIGHWAY = Exercise(
@@ -37,9 +45,10 @@ HIGHWAY = Exercise(
         call(_X, _F, torch.full((3,), 20.0), words="{name}(x, f, logit) with logit = 20: an open gate"),
         call(_X, _F, _LOGIT), call(_X, _F, torch.full((3,), -200.0), words="{name}(x, f, logit) with logit = -200"),
         call(_X, _F, torch.full((3,), 200.0), words="{name}(x, f, logit) with logit = 200"),
-        call(normal(2, 3, 4, 4), normal(2, 3, 4, 4, seed=1), normal(2, 3, 4, 4, seed=2),
-             words="{name}(x, f, logit) with tensors [2, 3, 4, 4]"),
-        gradients(_X, _F, torch.tensor([-1.0, 0.0, 2.0])), float64(_X, _F, _LOGIT),
+        call(normal(2, 3, 4, 1), normal(2, 3, 4, 1, seed=1), normal(2, 3, 4, 1, seed=2),
+             words="{name}(x, f, logit) with tensors [2, 3, 4, 1]"),
+        gradients(_X, _F, torch.tensor([-1.0, 0.0, 2.0])), _far_out(_X, _F, torch.full((3,), -200.0)),
+        _far_out(_X, _F, torch.full((3,), 200.0)), float64(_X, _F, _LOGIT),
     ),
     mistakes=(
         Mistake("no-sigmoid", "Your gate is logit itself, not its sigmoid.", ("torch.sigmoid(logit)", "logit")),
@@ -59,6 +68,8 @@ HIGHWAY = Exercise(
         Mistake("tanh-for-sigmoid", "tanh goes below 0. The gate is a sigmoid.", ("torch.sigmoid", "torch.tanh")),
         Mistake("gates-mixed", "Changing one number in logit changes several gates. Each belongs to one entry alone.",
                 ("torch.sigmoid(logit)", "torch.sigmoid(logit).mean(0, keepdim=True)"), symptom=_mixes_gates),
+        Mistake("closed-gates-apart", "Where all gates are closed, you return x alone, so no gradient reaches f. The "
+                "formula holds there, too.", ("    t =", "    if (logit < -100).all():\n        return x\n    t =")),
         Mistake("relu-on-f", "You apply ReLU to f. Use f as it is, with its negative numbers.", ("t * f", "t * "
                 "f.relu()")),
         Mistake("relu-at-the-end", "No ReLU comes after this sum.", lambda x, f, logit: highway(x, f, logit).relu()),
@@ -88,6 +99,7 @@ GROUPED_PARAMETERS = Exercise(
     cases=(
         call(4, 8, 1, 1), call(4, 8, 1, 2), call(4, 6, 1, 2), call(6, 4, 3, 2), call(6, 4, 1, 2), call(8, 8, 3, 8),
         call(4, 12, 3, 4), call(8, 12, 3, 4), call(48, 48, 3, 8), call(12, 36, 5, 3),
+        call(1365, 1369, 3, 1, alone=("float32", "Your count is rounded: float32 holds only seven digits.")),
     ),
     mistakes=(
         Mistake("divided-twice", "You divide both the inputs and the outputs by groups. That counts one group; there "
@@ -160,7 +172,7 @@ _ONES = call(torch.full((1, 1, 2, 2), 2.0), torch.tensor([[1.0]]), torch.tensor(
 _MAPS = call(normal(3, 4, 2, 5, seed=4) + 0.5, normal(2, 4, seed=5), normal(4, 2, seed=6),
              words="{name}(f, down, up) with f [3, 4, 2, 5], down [2, 4], up [4, 2]",
              alone=("only-squares", "Your answer is correct for square maps, but only for those."))  # fmt: skip
-_SQUARE = call(normal(2, 3, 4, 4, seed=7), normal(3, 3, seed=8), normal(3, 3, seed=9),
+_SQUARE = call(normal(2, 3, 4, 4, seed=7).transpose(2, 3), normal(3, 3, seed=8), normal(3, 3, seed=9),
                words="{name}(f, down, up) with f [2, 3, 4, 4], down [3, 3], up [3, 3]")  # fmt: skip
 
 
@@ -179,8 +191,11 @@ SQUEEZE_EXCITE = Exercise(
         _ONES, call(torch.full((1, 1, 2, 2), 2.0), torch.tensor([[-1.0]]), torch.tensor([[3.0]])),
         call(integers(1, 2, 2, 2, seed=3), torch.tensor([[1.0, -1.0]]), torch.tensor([[1.0], [-2.0]])), _MAPS, _SQUARE,
         call(torch.full((1, 1, 2, 2), 200.0), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
+        call(integers(2, 1, 2, 3), integers(2, 1, seed=1), integers(1, 2, seed=2), alone=("one-channel", "Your "
+             "answer fails for one channel, or R larger than C. Does squeeze() remove a dimension that you need?")),
         gradients(normal(2, 3, 2, 2), normal(2, 3, seed=1), normal(3, 2, seed=2),
                   words="{name}(f, down, up) with f [2, 3, 2, 2], down [2, 3], up [3, 2]"),
+        _far_out(torch.full((1, 1, 2, 2), 200.0), torch.tensor([[1.0]]), torch.tensor([[-1.0]])),
         float64(normal(1, 1, 2, 2), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
     ),
     mistakes=(

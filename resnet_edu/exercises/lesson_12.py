@@ -31,40 +31,54 @@ class _Net(nn.Module):
             self.conv = nn.Conv2d(3, features, 3, bias=False)
             self.norm = nn.BatchNorm2d(features)
             self.block = nn.Sequential(nn.Conv2d(features, features, 1, bias=False), nn.BatchNorm2d(features))
-            self.fc = nn.Linear(features, classes)
+            self.neck, self.fc = nn.Identity(), nn.Linear(features, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.block(self.norm(self.conv(x)).relu()).relu().mean((2, 3)))
+        return self.fc(self.neck(self.block(self.norm(self.conv(x)).relu()).relu().mean((2, 3))))
 
 
-def _trained(features: int = 6) -> _Net:
+def _trained(features: int = 6, classes: int = 3) -> _Net:
     """One whose body is no longer a fresh one."""
-    net = _Net(features)
+    net = _Net(features, classes)
     with torch.no_grad():
         net.conv.weight.mul_(1.5)
+        net.norm.weight.fill_(1.5)
         net.state_dict()["norm.running_mean"].fill_(0.25)
+    return net
+
+
+def _other():
+    """One with fc first, a block nested deeper, and other kinds of layers; partly frozen, partly in eval mode."""
+    net = _trained(classes=6)
+    net.block, net.neck, net.scale = nn.Sequential(net.block), nn.BatchNorm1d(6), nn.Parameter(torch.ones(6))
+    net.linear = copy.deepcopy(net.fc)
+    net._modules = {"fc": net.fc, **net._modules}
+    net.scale.grad = torch.ones(6)
+    net.conv.requires_grad_(False)
+    net.norm.eval()
     return net
 
 
 _IMAGES = normal(4, 3, 5, 5, seed=3)
 
 
-def _body(net: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in net.state_dict().items() if not name.startswith("fc.")}
+def _told(net: nn.Module) -> dict[str, Any]:
+    """All there is to know of a net, by name: its numbers, gradients, flags, and modes."""
+    told: dict[str, Any] = {name: tensor.tolist() for name, tensor in net.state_dict().items()}
+    told |= {f"gradient of {name}": parameter.grad is None for name, parameter in net.named_parameters()}
+    told |= {f"{name}.requires_grad": parameter.requires_grad for name, parameter in net.named_parameters()}
+    return told | {f"{name or 'net'}.training": module.training for name, module in net.named_modules()}
 
 
-def _equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The names under which they hold something else."""
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
-def _modes(net: nn.Module) -> dict[str, bool]:
-    return {name: module.training for name, module in net.named_modules() if name != "fc"}
-
-
-def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
+def _head_of(fresh: Callable[[], _Net], classes: int, words: str, alone: tuple[str, str] | None = None) -> Case:
     def run(answer: Any) -> Any:
-        net = _trained(features).train(training)
-        body, weight, modes = _body(net), net.fc.weight.detach().clone(), _modes(net)
+        net = fresh()
+        before, head = _told(net), [parameter.detach().clone() for parameter in net.fc.parameters()]
         fits(answer, net, classes)
         made = answer(net, classes)
         if not isinstance(made, nn.Module):
@@ -73,29 +87,34 @@ def _head_of(features: int, classes: int, *, training: bool = True) -> Case:
             if any(isinstance(part, _Net) for part in made):
                 raise Fault("head-on-head", "it adds a layer after the network. Replace the old head.")
             raise Fault("loses-forward", "it chains the layers, which loses what `forward` does between them.")
-        head = getattr(made, "fc", None)
-        if isinstance(head, nn.Sequential):
+        new = getattr(made, "fc", None)
+        if isinstance(new, nn.Sequential):
             raise Fault("head-on-head", "its fc is a chain of layers, not a single linear layer.")
-        if not isinstance(head, nn.Linear):
+        if not isinstance(new, nn.Linear):
             raise Fault("no-fc", "the network that it returns has no linear layer named fc.")
-        if answer(net, classes).fc is head:
+        if isinstance(new, nn.LazyLinear):
+            raise Fault("lazy-head", "its head has no weights yet: give it its number of inputs.")
+        again = answer(net, classes).fc
+        if again is new:
             raise Fault("shared-between-calls", "two calls return the same head. Create a new one in each call.")
+        if any(torch.equal(a[: len(b)], b[: len(a)]) for a, b in zip(new.parameters(), head, strict=False)):
+            raise Fault("old-rows", "its fc has numbers of the old head, but class 0 is now a different class.")
+        if torch.equal(new.weight, again.weight) or not 0 < new.weight.std() < 3 * new.in_features**-0.5:
+            raise Fault("head-not-fresh", "its head does not have small, random weights, drawn anew in each call.")
         theirs = {tensor.data_ptr() for tensor in net.state_dict().values()}
-        rows = min(len(head.weight), len(weight))
-        known = head.weight.shape[1:] == weight.shape[1:] and torch.equal(head.weight[:rows], weight[:rows])
+        if shared := [name for name, tensor in made.state_dict().items() if tensor.data_ptr() in theirs]:
+            raise Fault("shares-weights", f"its copy shares {shared[0]} with net, so training one trains both.")
+        other = [name for name in _differing(before, _told(made)) if not name.startswith(("fc.", "gradient of "))]
         return {
-            "the head's features and classes": [head.in_features, head.out_features],
-            "the head has a bias": head.bias is not None,
-            "net keeps its own head": torch.equal(net.fc.weight, weight) if net.fc.out_features == 3 else False,
-            "all but the head is as in net": _equal(_body(made), body),
-            "net and copy are in the mode net was in": _modes(net) == _modes(made) == modes,
-            "the head is new": not known,
-            "tensors shared with net": sum(t.data_ptr() in theirs for t in made.state_dict().values()),
-            "parameters that take no gradient": sum(not p.requires_grad for p in made.parameters()),
+            "the head's inputs and outputs": [new.in_features, new.out_features],
+            "the head has a bias": new.bias is not None,
+            "changed in net itself": _differing(before, _told(net)),
+            "not as in net": other,
+            "frozen in the head": sorted(name for name, p in new.named_parameters() if not p.requires_grad),
             "logits": list(made.eval()(_IMAGES).shape),
         }
 
-    return Case(f"{{name}}(net, {classes}), with net.fc of {features} features", run)
+    return Case(f"{{name}}(net, {classes}), with {words}", run, alone)
 
 
 def _exchanges_the_head_of_net(answer: Any) -> bool:
@@ -105,17 +124,24 @@ def _exchanges_the_head_of_net(answer: Any) -> bool:
     return net.fc is not head
 
 
-def _changes_the_body(answer: Any) -> bool:
-    """The same layers, with different numbers in them."""
-    body, theirs = _body(_trained()), _body(answer(_trained(), 3))
-    return body.keys() == theirs.keys() and not _equal(body, theirs)
+def _renews_the_body(answer: Any) -> bool:
+    """Every convolution has other numbers."""
+    net = _trained()
+    made = answer(net, 3).state_dict()
+    return not any(torch.equal(one, made[name]) for name, one in net.state_dict().items() if one.ndim == 4)
 
 
 REPLACE_HEAD = Exercise(
     reference=replace_head, difficulty=2, minutes=4,
     task="net ends with a linear layer `net.fc`. Return a copy of net in which fc is a fresh linear layer for "
-         "`classes` classes, with a bias, and everything else is as in net. net itself must not change.",
-    cases=(_head_of(64, 4), _head_of(6, 2), _head_of(6, 5, training=False), _head_of(6, 3)),
+         "`classes` classes, with small random weights and a bias, and everything else is as in net. net itself must "
+         "not change.",
+    cases=(
+        _head_of(lambda: _trained(64), 4, "net.fc of 64 features"), _head_of(_trained, 2, "net.fc of 6 features"),
+        _head_of(lambda: _trained().eval(), 5, "net in eval mode"),
+        _head_of(_other, 6, "a net that is partly frozen, partly in eval mode, and built otherwise",
+                 ("not-a-copy", "Not every net is like the first one. All but the copy's fc has to stay as it is.")),
+    ),
     mistakes=(
         Mistake("changes-net", "You replace the head of net itself, so its six classes are gone: work on a copy.",
                 ("copy.deepcopy(net)", "net"), symptom=_exchanges_the_head_of_net),
@@ -124,19 +150,10 @@ REPLACE_HEAD = Exercise(
         Mistake("outputs-for-features", "Your head has as many inputs as the old one had classes.",
                 ("net.fc.in_features", "len(net.fc.weight)"),
                 symptom=lambda answer: answer(_Net(6, 5), 4).fc.in_features == 5),
-        Mistake("old-rows", "Your head starts with weights from the old one, but class 0 is now a different class.",
-                ("    return",
-                       "    copied.fc.weight.data[: len(net.fc.weight)] = net.fc.weight.data[:classes]\n    "
-                       "return")),
-        Mistake("fresh-net", "All the weights are new, not just the head's.", symptom=_changes_the_body),
-        Mistake("shares-weights", "Your copy shares its layers with net, so training one trains both. Make a deep "
-                "copy.", ("deepcopy(net)", "copy(net)\n    copied._modules = dict(net._modules)")),
-        Mistake("frozen", "You freeze the rest. That comes later: here, all weights still require gradients.",
-                ("deepcopy(net)", "deepcopy(net).requires_grad_(False)")),
+        Mistake("fresh-net", "All the weights are new, not just the head's.", symptom=_renews_the_body),
         Mistake("number-only", "You change the attribute `out_features`, which is only a label. The weights stay as "
                 "they were.", ("fc = nn.Linear(net.fc.in_features, classes)", "fc.out_features = classes"),
                 symptom=lambda answer: len((head := answer(_Net(6), 4).fc).weight) < head.out_features),
-        Mistake("no-bias", "Your head has no bias.", ("classes)\n", "classes, bias=False)\n")),
         Mistake("the-wrong-way-round", "Features and classes are swapped: nn.Linear takes the number of inputs first, "
                 "then the number of outputs.",
                 ("net.fc.in_features, classes", "classes, net.fc.in_features"),
@@ -177,20 +194,25 @@ def _step(fresh: Callable[[], nn.Module], words: str, alone: tuple[str, str] | N
         if not isinstance(returned, list | tuple):  # a generator is empty once it has been read
             kind = type(returned).__name__
             raise Fault("no-list", f"it should return a list of parameters, but yours returns a {kind}. Use list(...).")
-        if returned and isinstance(returned[0], tuple | str):
-            raise Fault("names-too", "it returns names as well. SGD takes only the parameters.")
+        for one in returned:
+            if isinstance(one, tuple | str):
+                raise Fault("names-too", "it returns names as well. SGD takes only the parameters.")
+            if not isinstance(one, nn.Parameter):
+                raise Fault("no-parameters", f"its list should hold parameters, but it holds a {type(one).__name__}.")
+        changed = sorted(name for name, tensor in net.state_dict().items() if not torch.equal(before[name], tensor))
         taking = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
         with torch.no_grad():
-            alone, among = net(_IMAGES[:1])[0], net(_IMAGES)[0]
+            alone, among = net(_IMAGES[:2])[0], net(_IMAGES)[0]
         net.load_state_dict(before)
-        if taking:
-            net(_IMAGES).square().sum().backward()
+        if (loss := net(_IMAGES).square().sum()).requires_grad:
+            loss.backward()
             with torch.no_grad():
                 for parameter in returned:
                     if parameter.grad is not None:
                         parameter -= parameter.grad
         after = net.state_dict()
         return {
+            "changed by the call itself": changed,
             "take a gradient": sorted(taking),
             "returned": sorted(names.get(id(parameter), "not of this net") for parameter in returned),
             "changed by one step": sorted(name for name in before if not torch.equal(before[name], after[name])),
@@ -207,6 +229,7 @@ def _all_frozen(net: nn.Module) -> nn.Module:
 
 def _another_fc(net: _Net) -> _Net:
     net.block = nn.Sequential(OrderedDict(fc=net.block[0], norm=net.block[1]))
+    net._modules = {"fc1": nn.Conv2d(1, 1, 1), **net._modules}
     return net
 
 
@@ -215,7 +238,7 @@ def _block_in_train_mode(net: _Net) -> _Net:
     return net
 
 
-_STEP = _step(lambda: _trained().train(), "{name}(net), and one step of SGD")
+_STEP = _step(_trained, "{name}(net), and one step of SGD")
 
 
 def _trusts_the_head(answer: Any) -> bool:
@@ -231,18 +254,20 @@ FREEZE = Exercise(
          "the parameters to be trained.",
     cases=(
         _STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where everything was frozen, and one step of SGD"),
-        _step(lambda: _another_fc(_trained()), "{name}(net) where a layer of net.block is named fc, too",
-              ("goes-by-name", "You go by names. A layer of the body can be named fc, too: only net.fc learns.")),
+        _step(lambda: _another_fc(_trained()), "{name}(net) where the body has a block.fc and an fc1",
+              ("goes-by-name", "You go by names. Layers of the body can be named fc or fc1, too: only net.fc learns.")),
         _step(lambda: _block_in_train_mode(_trained()), "{name}(net) where net.block is in train mode, net is not",
               ("trusts-the-mode", "You rely on net.training, but a layer inside net can be in another mode.")),
+        _step(_other, "{name}(net) where the net is built otherwise",
+              ("built-otherwise", "You rely on how the net is built. Others are nested, ordered, or made otherwise.")),
     ),
     mistakes=(
         Mistake("statistics-move", "In train mode, BatchNorm normalizes by the batch and updates its running "
                 "statistics.", ("    net.eval()\n", "")),
-        Mistake("batch-statistics", "The running statistics do not change, but the body does not use them: it still "
-                "normalizes by the batch.", ("net.eval()", "net.norm.momentum = net.block[1].momentum = 0.0")),
+        Mistake("batch-statistics", "The running statistics do not change, but the body still normalizes by the "
+                "batch.", ("net.eval()", "net.norm.momentum = net.block[1].momentum = 0.0"), on=(_STEP,)),
         Mistake("outer-norms-only", "A BatchNorm inside a block still normalizes by the batch: net.children() yields "
-                "only the outermost layers.", ("net.eval()", "net.norm.eval()")),
+                "only the outermost layers.", ("net.eval()", "net.norm.eval()"), on=(_STEP,)),
         Mistake("body-takes-gradients", "The modes are right, but the body's parameters require gradients. "
                 "(net.requires_grad = False "
                 "only sets an attribute.)", ("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
@@ -254,7 +279,7 @@ FREEZE = Exercise(
                 and "fc.weight" not in takes),
         Mistake("norm-still-learns", "BatchNorm's scales and shifts are parameters, too, and still require gradients.",
                 ("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",
-                       "for conv in (net.conv, net.block[0]):\n        conv.requires_grad_(False)")),
+                       "for conv in (net.conv, net.block[0]):\n        conv.requires_grad_(False)"), on=(_STEP,)),
         Mistake("returns-all", "You return all parameters, including the frozen ones.",
                 ("net.fc.parameters", "net.parameters")),
         Mistake("freezes-a-copy", "You prepare a copy. The network that is passed in is the one that will be trained.",
@@ -298,6 +323,9 @@ GRAD_CAM = Exercise(
     cases=(
         call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])), call(_A, _G), call(_A, -_G),
         call(_A2, _G2), call(_A2[:, :, :, :1], _G2[:, :, :, :1]), float64(_A, _G),
+        call(torch.tensor([[[[2.0, -300.0]]]]), torch.tensor([[[[-1.0, -1.0]]]]), alone=("some-activations",
+             "Activations can be negative, or large. Use them as they are. Your maps have no upper limit.")),
+        call(_A2[:, :1], _G2[:, :1], alone=("one-channel", "Yours fails for one channel. Is it due to a squeeze()?")),
     ),
     mistakes=(
         Mistake("no-relu", "You keep negative values, the evidence against the class.", (".relu()", "")),
@@ -340,9 +368,9 @@ def calibration_error(confidence, right, bins=10):
     return float(error)
 
 
-def _answers(*pairs: tuple[float, int]) -> Case:
+def _answers(*pairs: tuple[float, int], alone: tuple[str, str] | None = None) -> Case:
     confidence, right = zip(*pairs, strict=True)
-    return call(torch.tensor(confidence), torch.tensor(right).bool())
+    return call(torch.tensor(confidence), torch.tensor(right).bool(), alone=alone)
 
 
 _FEW = _answers((0.92, 1), (0.98, 0), (0.55, 1), (0.57, 1), (0.33, 0))
@@ -361,6 +389,8 @@ CALIBRATION_ERROR = Exercise(
     cases=(
         _answers((0.85, 1), (0.85, 1), (0.85, 0), (0.85, 0)), _FEW, _answers((1.0, 1), (1.0, 0), (0.95, 1), (0.75, 0)),
         _answers((0.55, 1), (0.58, 1), (0.75, 1)),
+        _answers((0.03, 1), (0.05, 0), (0.5, 1), (0.95, 1), alone=("not-once", "Each image has to count exactly once, "
+                 "also if it is in the first bin, or on the border of two.")),
         call(*_MANY, bins=15, words="{name}(confidence, right, bins=15) of 60 images"),
         call(*_MANY, 5, words="{name}(confidence, right, 5) of 60 images"),
     ),
@@ -378,7 +408,7 @@ CALIBRATION_ERROR = Exercise(
                 (".abs()", ""), ("    place", "    bins = 1\n    place")),
         Mistake("largest-gap", "You return the largest distance. The task asks for the weighted mean.",
                 ("error += chosen.double().mean() * gap.abs()", "error = max(error, gap.abs())")),
-        Mistake("loses-the-certain", "Your bins leave out images with a confidence of 1.", (".clamp_max(bins - 1)", "")),
+        Mistake("loses-the-certain", "Your bins lose images with a confidence of 1.", (".clamp_max(bins - 1)", "")),
         Mistake("middle-of-the-bin", "You use the midpoint of a bin as its confidence. Use the mean of the confidences "
                 "in it.", ("confidence[chosen].mean()", "(number + 0.5) / bins")),
         Mistake("squares", "You square the distances. The task asks for the distances.", ("abs()", "square()")),

@@ -1,11 +1,14 @@
 """The exercises of lesson 13: a pyramid's step from coarse to fine, IoU of boxes, average precision, a 1-D block."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnet_edu.exercises.writing import (
+    Case,
     Exercise,
     Mistake,
     Once,
@@ -35,7 +38,7 @@ def _double(x: Tensor) -> Tensor:
 
 
 def _first_two(x: Tensor) -> Tensor:
-    return 10 * x[:, :2]
+    return x[:, :2]
 
 
 _SMALL = call(
@@ -44,10 +47,10 @@ _SMALL = call(
     Once(_double),
     words="{name}(coarse [1, 1, 1, 2], fine [1, 1, 2, 4], lateral) with lateral(x) = 2 x",
 )
-_MAPS = integers(2, 2, 3, 2), integers(2, 3, 6, 4, seed=1), _first_two
+_MAPS = integers(2, 2, 3, 2), integers(2, 3, 6, 4, seed=1), Once(_first_two)
 _WORDS = "{name}(coarse [2, 2, 3, 2], fine [2, 3, 6, 4], lateral)"
 _LARGER = call(*_MAPS, words=_WORDS)
-_SQUARE = call(_MAPS[0][:, :, :2], _MAPS[1][:, :, :4], _first_two)
+_SQUARE = call(_MAPS[0][:, :, :2], _MAPS[1][:, :, :4], _MAPS[2])
 
 
 TOP_DOWN = Exercise(
@@ -111,12 +114,17 @@ BOX_IOU = Exercise(
     reference=box_iou, difficulty=2, minutes=10,
     task="a [N, 4] and b [M, 4] hold boxes as x1, y1, x2, y2: two corners, the second one to the right of and below "
          "the first. Return the intersection over union of each box of a with each box of b, [N, M], in "
-         "their dtype.",
+         "their dtype. N can be 0.",
     cases=(
         call(_A, _A), call(_A, torch.tensor([[2.0, 0.0, 6.0, 4.0]])), call(_A, _INSIDE), call(_INSIDE, _A), _APART,
         call(_MANY_A, _MANY_B, words="{name}(a, b) with a [3, 4] and b [2, 4]"),
-        call(0.1 * _A, 0.1 * _INSIDE, alone=("only-large-boxes", "Your answer is correct only for large boxes, or for "
-        "corners at whole numbers. Coordinates can also be fractions of the image.")),
+        call(0.001 * _A, 0.001 * _INSIDE, alone=("only-large-boxes", "Your answer is correct only for large boxes, or "
+             "for corners at whole numbers. Coordinates can also be fractions of the image.")),
+        call(_A - 4, _INSIDE - 4, alone=("negative-coordinates", "Coordinates can be negative.")),
+        call(_MANY_A[:0], _MANY_B, alone=("no-boxes", "If a holds no boxes, the result has no rows: [0, M].")),
+        Case("the dtype of {name}(a, b) for float32", lambda answer: str(answer(_A, _A).dtype),
+             alone=("other-dtype", "Your result has another dtype than a and b.")),
+        call(20 * _A, torch.tensor([[79.0, 79.0, 80.0, 80.0]]), alone=("rounded", "Your result is rounded.")),
         float64(_A, _INSIDE),
     ),
     mistakes=(
@@ -168,6 +176,8 @@ def average_precision(scores, hits, positives):
     return (precision * hits).sum().item() / positives
 
 
+_FOUND_LATE = call(torch.tensor([0.3, 0.9, 0.6, 0.1]), torch.tensor([True, True, False, False]), 2)
+
 AVERAGE_PRECISION = Exercise(
     reference=average_precision, difficulty=3, minutes=10,
     task="Go through the boxes from the highest score down. At each hit, note the precision so far: the hits up to "
@@ -175,11 +185,14 @@ AVERAGE_PRECISION = Exercise(
     cases=(
         call(torch.tensor([0.9]), torch.tensor([True]), 1),
         call(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([True, True, False]), 2),
-        call(torch.tensor([0.3, 0.9, 0.6, 0.1]), torch.tensor([True, True, False, False]), 2),
+        _FOUND_LATE,
         call(torch.tensor([0.9, 0.8, 0.3]), torch.tensor([True, False, True]), 4),
         call(torch.tensor([0.9, 0.8, 0.7, 0.6, 0.5]), torch.tensor([False, True, True, True, False]), 5),
+        call(torch.tensor([-0.5, -2.0, -1.0, -1.0]), torch.tensor([True, False, True, True]), 3,
+             alone=("some-scores", "Scores can be negative, and two boxes can have the same score.")),
         call(torch.tensor([0.5, 0.4]), torch.tensor([False, False]), 3,
              alone=("no-hits", "Without a single hit, your function divides 0 by 0. The average precision is then 0.")),
+        call(torch.zeros(0), torch.zeros(0) > 0, 3, alone=("no-boxes", "Without boxes, the average precision is 0.")),
     ),
     mistakes=(
         Mistake("not-sorted", "Sort by score first, highest first.", ("[scores.argsort(descending=True)]", "")),
@@ -191,6 +204,9 @@ AVERAGE_PRECISION = Exercise(
                 ((" * hits", ""), ("/ positives", "/ len(hits)"))),
         Mistake("smoothed", "You raise each precision to the highest one that follows, as some benchmarks do. Take it "
                 "as it is.", ("precision *", "precision.flip(0).cummax(0)[0].flip(0) *")),
+        Mistake("interpolated", "You read the precision at fixed recalls, as some benchmarks do. Take it at the hits.",
+                ("(precision * hits).sum().item() / positives", "sum((precision * (hits.cumsum(0) / positives >= t / "
+                 "10)).max().item() for t in range(11)) / 11"), on=(_FOUND_LATE,)),
         Mistake("recall-only", "Your answer does not depend on the order of the hits.", ("precision * ", ""),
                 lambda s, h, p: h.double().mean().item(), lambda s, h, p: (s.double() * h).sum().item() / p),
         Mistake("ranks-one-short", "Your count of boxes is one short: up to the second box, there are 2.",
@@ -232,6 +248,13 @@ def _has(number, kind):
     return lambda answer: sum(isinstance(module, kind) for module in answer(4, 1).modules()) == number
 
 
+def _learns(answer):
+    """Whether more than one parameter of a copy, with its initial weights, gets a gradient."""
+    block = copy.deepcopy(answer(4, 1))
+    block(_SIGNAL).square().sum().backward()
+    return sum(p.grad is not None and bool(p.grad.any()) for p in block.parameters()) > 1
+
+
 SIGNAL_BLOCK = Exercise(
     reference=SignalBlock, difficulty=2, minutes=10,
     task="Write the basic residual block for signals [N, C, T]: convolution, BatchNorm, ReLU, convolution, BatchNorm, "
@@ -240,6 +263,8 @@ SIGNAL_BLOCK = Exercise(
     cases=(
         shape(_SIGNAL, 4, 1), shape(_SIGNAL, 4, 3), parameters(4, 2), output(_SIGNAL, 4, 1), output(_SIGNAL, 4, 2),
         output(normal(3, 4, 13), 4, 3), *beyond(normal(3, 4, 12), 4, 2),
+        Case("whether copy.deepcopy({name}(4, 1)) learns", _learns, alone=("learns-nothing", "In a new block, or in a "
+             "copy of one, no gradient reaches the branch. Is a BatchNorm's weight 0, or self in a lambda?")),
     ),
     mistakes=(
         Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", (")) + x", "))")),

@@ -181,7 +181,7 @@ def _append(y, missing, dim=1):
     """Zeros behind y, as many as are missing along one dimension."""
     size = list(y.shape)
     size[dim] = missing
-    return torch.cat((y, torch.zeros(size)), dim)
+    return torch.cat((y, y.new_zeros(size)), dim)
 
 
 @wrong("pad_shortcut", "strides-the-channels")
@@ -214,7 +214,8 @@ right("pad_shortcut")(lambda x, planes, s: F.pad(x[..., ::s, ::s], (0, 0, 0, 0, 
 @right("pad_shortcut")
 def _(x, out_channels, stride):
     """A convolution with fixed weights: 1 where a channel stays, else 0."""
-    return F.conv2d(x, torch.eye(out_channels, x.shape[1], dtype=x.dtype)[:, :, None, None], stride=stride)
+    eye = torch.eye(out_channels, x.shape[1], dtype=x.dtype, device=x.device)
+    return F.conv2d(x, eye[:, :, None, None], stride=stride)
 
 
 @right("pad_shortcut")
@@ -223,7 +224,7 @@ def _(x, out_channels, stride):
         return x
     small = F.max_pool2d(x, 1, stride)
     n, c, h, w = small.shape
-    out = torch.zeros(n, out_channels, h, w, dtype=x.dtype)
+    out = torch.zeros(n, out_channels, h, w, dtype=x.dtype, device=x.device)
     out[:, :c] = small
     return out
 

@@ -39,6 +39,13 @@ def _(in_channels, out_channels, kernel, size, stride=1, padding=0):
     return sides * sides * out_channels * one_output
 
 
+@wrong("multiply_adds", "odd-kernels-only")
+def _(in_channels, out_channels, kernel, size, stride=1, padding=0):
+    """The centers of the windows: right for odd kernels."""
+    centers = range(kernel // 2, size + 2 * padding - kernel // 2, stride)
+    return len(centers) ** 2 * out_channels * kernel**2 * in_channels
+
+
 def _conv_norm(i, o, kernel, stride=1, bias=False):
     return [nn.Conv2d(i, o, kernel, stride, kernel // 2, bias=bias), nn.BatchNorm2d(o)]
 
@@ -82,6 +89,39 @@ class _ShortcutFirst(_Base):
         branch = self.branch
         del self.branch
         self.branch = branch
+
+
+@wrong("Bottleneck", "made-in-another-order")
+class _NormsExchanged(_Base):
+    """Each BatchNorm inside the branch follows the other one's convolution."""
+
+    def __init__(self, in_channels, channels, stride=1):
+        super().__init__(in_channels, channels, stride)
+        self.order = (0, 4, 2, 3, 1, 5, 6, 7)
+
+    def forward(self, x):
+        out = x
+        for i in self.order:
+            out = self.branch[i](out)
+        return torch.relu(self.skip(x) + out)
+
+
+@wrong("Bottleneck", "starts-dead")
+class _StartsAtZero(_Base):
+    def __init__(self, in_channels, channels, stride=1):
+        super().__init__(in_channels, channels, stride)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.zeros_(module.weight)
+
+
+@right("Bottleneck")
+class _BranchStartsAtZero(_Base):
+    """Only the branch's last scale is 0 at the start, as with torchvision's zero_init_residual."""
+
+    def __init__(self, in_channels, channels, stride=1):
+        super().__init__(in_channels, channels, stride)
+        nn.init.zeros_(self.branch[-1].weight)
 
 
 right("Bottleneck")(_Base)
@@ -168,8 +208,18 @@ def _(block, state):
         layer.load_state_dict({n.rpartition(".")[2]: t for n, t in state.items() if n.startswith(prefix + ".")})
 
 
-@right("load_torchvision")
+@wrong("load_torchvision", "not-in-place")
 def _(block, state):
     block.load_state_dict(
         {name: tensor.clone() for name, tensor in zip(block.state_dict(), state.values(), strict=True)}, assign=True
     )
+
+
+@right("load_torchvision")
+def _(block, state):
+    """Parameters and buffers, module by module."""
+    tensors = iter(state.values())
+    for module in block.modules():
+        for own in (*module._parameters.values(), *module._buffers.values()):
+            if own is not None:
+                own.data.copy_(next(tensors))

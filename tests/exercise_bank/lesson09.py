@@ -32,6 +32,22 @@ def _(n):
 right("path_lengths")(lambda n: list(map(lambda k: math.comb(n, n - k), range(n + 1))))
 
 
+wrong("path_lengths", "own-list")(lambda n: tuple(math.comb(n, k) for k in range(n + 1)))
+
+
+@wrong("filter_normalize", "any-dimensions")
+def _(direction, weights):
+    norms = [t.view(len(t), -1).norm(dim=1).view(-1, *[1] * (t.ndim - 1)) for t in (direction, weights)]
+    return direction / norms[0] * norms[1]
+
+
+@wrong("filter_normalize", "adds-to-the-norm")
+def _(direction, weights):
+    dims = tuple(range(1, weights.ndim))
+    mine, theirs = (((x**2).sum(dims, keepdim=True) + 1e-12).sqrt() for x in (direction, weights))
+    return direction / mine * theirs
+
+
 @wrong("filter_normalize", "factors-not-shaped")
 def _(direction, weights):
     factors = weights.flatten(1).norm(dim=1) / direction.flatten(1).norm(dim=1)
@@ -82,6 +98,31 @@ def _(x, branch, p, training):
 @wrong("drop_path", "drops-only-in-use")
 def _(x, branch, p, training):
     return x + branch(x) if training else x + per_image(x, 1 - p) * branch(x) / (1 - p)
+
+
+@wrong("drop_path", "wrong-gradient")
+def _(x, branch, p, training):
+    out = branch(x)
+    if training and p > 0:
+        out.data *= per_image(x, 1 - p) / (1 - p)
+    return x + out
+
+
+@wrong("drop_path", "only-float32")
+def _(x, branch, p, training):
+    return x + (branch(x).float() * per_image(x, 1 - p) / (1 - p) if training and p > 0 else branch(x))
+
+
+@wrong("drop_path", "not-independent")
+def _(x, branch, p, training):
+    kept = per_image(x, 1 - p)
+    kept = kept if kept.any() else torch.ones_like(kept)  # one at least
+    return x + (branch(x) * kept / (1 - p) if training else branch(x))
+
+
+wrong("drop_path", "not-with-p")(
+    lambda x, branch, p, training: x + branch(x) * (2 * per_image(x, 0.5) if training else 1)
+)
 
 
 @right("drop_path")

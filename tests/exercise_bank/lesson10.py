@@ -29,6 +29,21 @@ def _(step):
     return 0.1 if epoch < 82 else 0.01 if epoch < 123 else 0.001
 
 
+@wrong("paper_rate", "one-late")
+def _(step):
+    if step < 400:
+        return 0.01
+    return 0.1 if step <= 32_000 else 0.01 if step <= 48_000 else 0.001
+
+
+@wrong("paper_rate", "changes-again")
+def _(step):
+    rate = 0.01 if step < 400 else 0.1
+    for milestone in (32_000, 48_000, 64_000):
+        rate /= 10 if step >= milestone else 1
+    return rate
+
+
 class Scheduler:
     """As in a framework: at its milestones it divides the rate that it holds."""
 
@@ -79,9 +94,14 @@ def _(order, rank, world):
     return mixed[rank : len(order) // world * world : world]
 
 
+@wrong("shard", "no-empty-share")
+def _(order, rank, world):
+    return torch.stack([order[rank + i * world] for i in range(len(order) // world)])
+
+
 right("shard")(lambda order, rank, world: order[: len(order) // world * world].view(-1, world)[:, rank])
 right("shard")(lambda order, rank, world: order[rank::world][: len(order) // world])
-right("shard")(lambda order, rank, world: torch.stack([order[rank + i * world] for i in range(len(order) // world)]))
+right("shard")(lambda order, rank, world: order[[rank + i * world for i in range(len(order) // world)]])
 
 
 @right("shard")
@@ -119,6 +139,41 @@ def _(net, x, y, size):
     return loss
 
 
+@wrong("accumulate", "changes-mode")
+def _(net, x, y, size):
+    net.train()
+    for images, labels in zip(x.split(size), y.split(size), strict=True):
+        (F.cross_entropy(net(images), labels, reduction="sum") / len(x)).backward()
+
+
+@wrong("accumulate", "changes-shape")
+def _(net, x, y, size):
+    for images, labels in zip(x.flatten(1).split(size), y.split(size), strict=True):
+        (F.cross_entropy(net(images), labels, reduction="sum") / len(x)).backward()
+
+
+@wrong("accumulate", "create-graph")
+def _(net, x, y, size):
+    for images, labels in zip(x.split(size), y.split(size), strict=True):
+        (F.cross_entropy(net(images), labels, reduction="sum") / len(x)).backward(create_graph=True)
+
+
+@wrong("accumulate", "returns-something")
+def _(net, x, y, size):
+    losses = []
+    for images, labels in zip(x.split(size), y.split(size), strict=True):
+        losses.append(F.cross_entropy(net(images), labels, reduction="sum") / len(x))
+        losses[-1].backward()
+    return sum(losses).item()
+
+
+@wrong("accumulate", "calls-twice")
+def _(net, x, y, size):
+    for images, labels in zip(x.split(size), y.split(size), strict=True):
+        if net(images).isfinite().all():
+            (F.cross_entropy(net(images), labels, reduction="sum") / len(x)).backward()
+
+
 @right("accumulate")
 def _(net, x, y, size):
     for images, labels in zip(x.split(size), y.split(size), strict=True):
@@ -148,4 +203,4 @@ def _(net, x, y, size):
         (-picked.sum() / len(x)).backward()
         start += size
     for parameter in net.parameters():
-        parameter.grad = parameter.grad.clone()
+        parameter.grad = parameter.grad.clone() if parameter.requires_grad else None

@@ -9,12 +9,18 @@ from exercise_bank.core import right, wrong
 right("highway")(lambda x, f, logit: torch.lerp(x, f, torch.sigmoid(logit)))
 right("highway")(lambda x, f, logit: x + (f - x) * logit.sigmoid())
 right("highway")(lambda x, f, logit: f * torch.sigmoid(logit) + x * torch.sigmoid(-logit))
+right("highway")(lambda x, f, logit: (torch.stack((logit, -logit)).sigmoid() * torch.stack((f, x))).sum(0))
 
 
-@right("highway")
+@wrong("highway", "overflows-in-backward")
 def _(x, f, logit):
     t = 1 / (1 + torch.exp(-logit))
     return t * f + (1 - t) * x
+
+
+@wrong("grouped_parameters", "float32")
+def _(in_channels, out_channels, kernel, groups):
+    return int(torch.tensor([out_channels, in_channels // groups, kernel, kernel], dtype=torch.float32).prod())
 
 
 @right("grouped_parameters")
@@ -75,6 +81,18 @@ def _(f, down, up):
 def _(f, down, up):
     """The mean over the channels."""
     return f * torch.sigmoid(F.relu(f.mean(1) @ down.T) @ up.T)[:, :, None, None]
+
+
+@wrong("squeeze_excite", "one-channel")
+def _(f, down, up):
+    factor = torch.sigmoid(torch.relu(f.mean((2, 3)) @ down.T) @ up.T).squeeze()
+    return f * factor[..., None, None]
+
+
+@wrong("squeeze_excite", "overflows-in-backward")
+def _(f, down, up):
+    z = torch.relu(f.mean((2, 3)) @ down.T) @ up.T
+    return f * (1 / (1 + torch.exp(-z)))[:, :, None, None]
 
 
 right("squeeze_excite")(lambda f, down, up: f * excite(f, down, up))

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import itertools
 import pickle
 
 import numpy as np
@@ -10,12 +11,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from exercise_bank.core import right, wrong
-
-
-@wrong("replace_head", "changes-net")
-def _(net, classes):
-    net.fc = nn.Linear(64, classes)  # two mistakes: the first one to mend is named
-    return net
 
 
 @wrong("replace_head", "head-on-head")
@@ -44,6 +39,44 @@ def _(net, classes):
 @wrong("replace_head", "head-on-head")
 def _(net, classes):
     return nn.Sequential(copy.deepcopy(net), nn.Linear(net.fc.out_features, classes))
+
+
+@wrong("replace_head", "old-rows")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc = nn.Linear(net.fc.in_features, classes)
+    other.fc.weight.data[: len(net.fc.weight)] = net.fc.weight.data[:classes]
+    return other
+
+
+@wrong("replace_head", "head-not-fresh")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc = nn.Linear(net.fc.in_features, classes)
+    nn.init.zeros_(other.fc.weight)
+    return other
+
+
+@wrong("replace_head", "shares-weights")
+def _(net, classes):
+    other = copy.copy(net)
+    other._modules = dict(net._modules)
+    other.fc = nn.Linear(net.fc.in_features, classes)
+    return other
+
+
+@wrong("replace_head", "lazy-head")
+def _(net, classes):
+    other = copy.deepcopy(net)
+    other.fc = nn.LazyLinear(classes)
+    return other
+
+
+@wrong("replace_head", "not-a-copy")
+def _(net, classes):
+    other = copy.deepcopy(net).train(net.training)
+    other.fc = nn.Linear(net.fc.in_features, classes)
+    return other
 
 
 @right("replace_head")
@@ -75,6 +108,7 @@ def _(net, classes):
 @right("replace_head")
 def _(net, classes):
     other = copy.copy(net)
+    other._parameters = copy.deepcopy(net._parameters)
     other._modules = {name: copy.deepcopy(child) for name, child in net.named_children() if name != "fc"}
     other.fc = nn.Linear(net.fc.in_features, classes)
     return other
@@ -120,6 +154,27 @@ def _(net):
     return [name for name, parameter in net.named_parameters() if parameter.requires_grad]
 
 
+@wrong("freeze", "no-parameters")
+def _(net):
+    net.eval().requires_grad_(False)
+    return [{"params": net.fc.requires_grad_(True).parameters()}]
+
+
+@wrong("freeze", "goes-by-name")
+def _(net):
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad = name.startswith("fc")
+    net.eval()
+    return list(net.fc.parameters())
+
+
+@wrong("freeze", "built-otherwise")
+def _(net):
+    for child in net.children():
+        child.requires_grad_(child is net.fc).eval()
+    return list(net.fc.parameters())
+
+
 @right("freeze")
 def _(net):
     for name, parameter in net.named_parameters():
@@ -132,7 +187,7 @@ def _(net):
 def _(net):
     net.train()
     for layer in net.modules():
-        if isinstance(layer, nn.BatchNorm2d):
+        if hasattr(layer, "running_mean"):
             layer.eval()
     head = list(net.fc.parameters())
     for parameter in net.parameters():
@@ -143,9 +198,9 @@ def _(net):
 @right("freeze")
 def _(net):
     net.fc.requires_grad_(True)
-    for name, module in net.named_modules():
+    for module in net.modules():
         module.training = False
-        if name.startswith("fc"):
+        if module is net.fc:
             continue
         for parameter in module.parameters(recurse=False):
             parameter.requires_grad = False
@@ -158,7 +213,9 @@ def _(net):
         learns = name == "fc"
         child.train(learns)
         child.requires_grad_(learns)
-    return [net.fc.weight, net.fc.bias]
+    for parameter in net.parameters(recurse=False):
+        parameter.requires_grad = False
+    return [parameter for parameter in (net.fc.weight, net.fc.bias) if parameter is not None]
 
 
 @wrong("freeze", "no-list")
@@ -170,6 +227,16 @@ def _(net):
             parameter.requires_grad = False
     net.fc.weight.requires_grad = net.fc.bias.requires_grad = True
     return net.fc.parameters()
+
+
+@wrong("grad_cam", "some-activations")
+def _(activations, gradients):
+    return (gradients.mean((2, 3), keepdim=True) * activations.abs()).sum(1).relu()
+
+
+@wrong("grad_cam", "one-channel")
+def _(activations, gradients):
+    return (gradients.mean((2, 3)).squeeze()[..., None, None] * activations).sum(1).relu()
 
 
 @right("grad_cam")
@@ -208,6 +275,16 @@ def parts(confidence, right, bins):
         chosen = (confidence > edges[number]) & (confidence <= edges[number + 1])
         if chosen.any():
             yield confidence[chosen].mean().item(), right[chosen].float().mean().item(), int(chosen.sum())
+
+
+@wrong("calibration_error", "not-once")
+def _(confidence, right, bins=10):
+    edges, error = torch.linspace(0, 1, bins + 1), 0.0
+    for low, high in itertools.pairwise(edges):
+        chosen = (confidence >= low) & (confidence <= high)
+        if chosen.any():
+            error += float(chosen.double().mean() * (confidence[chosen].mean() - right[chosen].float().mean()).abs())
+    return error
 
 
 @right("calibration_error")

@@ -13,6 +13,13 @@ def _(coarse, fine, lateral):
     return coarse.repeat_interleave(2, 2).repeat_interleave(2, 3) + lateral(fine)
 
 
+@wrong("top_down", "changes-input")
+def _(coarse, fine, lateral):
+    out = lateral(fine)
+    out += F.interpolate(coarse, scale_factor=2)
+    return out
+
+
 @right("top_down")
 def _(coarse, fine, lateral):
     return coarse.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3) + lateral(fine)
@@ -34,7 +41,9 @@ right("top_down")(lambda coarse, fine, lateral: nn.UpsamplingNearest2d(scale_fac
 
 
 def pairs(of):
-    return lambda a, b: torch.stack([torch.stack([of(p, q) for q in b]) for p in a])
+    return lambda a, b: (
+        torch.stack([torch.stack([of(p, q) for q in b]) for p in a]) if len(a) else b.new_zeros(0, len(b))
+    )
 
 
 def area(p):
@@ -61,6 +70,28 @@ def _(a, b):
     both = (last - first).clamp(min=0).prod(1)
     union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - both
     return (both / union)[:, None]
+
+
+@wrong("box_iou", "no-boxes")
+def _(a, b):
+    return torch.stack([torch.stack([shared(p, q) / (area(p) + area(q) - shared(p, q)) for q in b]) for p in a])
+
+
+@wrong("box_iou", "negative-coordinates")
+def _(a, b):
+    return pairs(lambda p, q: shared(p, q) / (area(p) + area(q) - shared(p, q)))(a.clamp(min=0), b.clamp(min=0))
+
+
+@wrong("box_iou", "other-dtype")
+@pairs
+def _(p, q):
+    return (shared(p, q) / (area(p) + area(q) - shared(p, q))).double()
+
+
+@wrong("box_iou", "rounded")
+@pairs
+def _(p, q):
+    return (shared(p, q) / (area(p) + area(q) - shared(p, q))).round(decimals=4)
 
 
 @right("box_iou")
@@ -102,6 +133,18 @@ def _(a, b):
 
 def ranked(scores, hits):
     return [bool(hits[i]) for i in sorted(range(len(scores)), key=lambda i: -float(scores[i]))]
+
+
+@wrong("average_precision", "some-scores")
+def _(scores, hits, positives):
+    hits = hits[scores.abs().argsort(descending=True)].double()
+    return (hits.cumsum(0) / torch.arange(1, len(hits) + 1) * hits).sum().item() / positives
+
+
+@wrong("average_precision", "no-boxes")
+def _(scores, hits, positives):
+    hits = hits[scores.argsort(descending=True)].double()
+    return (hits.cumsum(0) / torch.arange(1, len(hits) + 1) * hits).mean().item() * len(hits) / positives
 
 
 @right("average_precision")
@@ -158,6 +201,10 @@ wrong_by_patch(
     SignalBlock,
     ("length-changes", ("3, 1, dilation, dilation", "3, 1, 1, dilation")),
     ("length-changes", ("3, 1, dilation, dilation", "3, 1, 0, dilation")),
+    (
+        "learns-nothing",
+        ("nn.BatchNorm1d(channels)\n\n", "nn.BatchNorm1d(channels)\n        self.na.weight.data.zero_()\n\n"),
+    ),
 )
 
 
