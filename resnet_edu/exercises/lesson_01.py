@@ -9,7 +9,6 @@ from resnet_edu.exercises.writing import (
     ByHand,
     Case,
     Exercise,
-    Fault,
     Mistake,
     agrees,
     call,
