@@ -33,26 +33,31 @@ def _made(answer: Any, channels: int) -> nn.Conv2d:
 
 def _shape(channels: int) -> Case:
     def run(answer: Any) -> Any:
-        conv = _made(answer, channels)
-        if conv is _made(answer, channels):
-            raise Fault("shared-between-calls", "two calls return the same layer. Create a new one in each call.")
-        return {"kernel size": conv.kernel_size, "has a bias": conv.bias is not None, "groups": conv.groups}
+        conv, other = _made(answer, channels), _made(answer, channels)
+        if conv.weight.data_ptr() == other.weight.data_ptr():
+            raise Fault("shared-between-calls", "two calls return the same layer or weight. Create new ones each time.")
+        found = {name: getattr(conv, name) for name in ("kernel_size", "padding", "dilation", "groups", "padding_mode")}
+        return {**found, "has a bias": conv.bias is not None, **({"padding": (1, 1)} if conv.padding == "same" else {})}
 
     return Case(f"the layer {{name}}({channels})", run)
 
 
 def _output(x: Tensor) -> Case:
     def run(answer: Any) -> Any:
-        return _made(answer, x.shape[1])(x).detach()
+        return _made(answer, x.shape[1])(x.clone()).detach()
 
     return Case(f"{{name}}({x.shape[1]})(x), where x has the shape {list(x.shape)}", run)
 
 
-def _trains(answer: Any) -> Any:
+def _weight(answer: Any) -> Any:
     conv = _made(answer, 2)
     if not isinstance(conv.weight, nn.Parameter) or not conv.weight.requires_grad:
         raise Fault("frozen", "its weight cannot be trained: it has to remain a parameter with requires_grad=True.")
-    return True
+    result = conv(integers(1, 2, 4, 4))
+    if not result.requires_grad:
+        raise Fault("weight-unused", "the output does not depend on it, so it cannot learn.")
+    (integers(*result.shape, seed=1) * result).sum().backward()
+    return {"entries other than 0 and 1": int((conv.weight % 1 != 0).sum()), "its gradient": conv.weight.grad}
 
 
 def _off_center(answer: Any) -> bool:
@@ -66,7 +71,7 @@ IDENTITY_CONV = Exercise(
          "exactly its input.",
     cases=(
         _shape(1), _output(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])), _output(integers(1, 2, 3, 3)), _shape(3),
-        _output(integers(2, 3, 4, 5, seed=1)), Case("{name}(2).weight.requires_grad", _trains),
+        _output(integers(2, 3, 4, 5, seed=1)), Case("{name}(2).weight", _weight),
     ),
     mistakes=(
         Mistake("still-random", "Your layer still has its random initial weights.", ("conv.weight.zero_()", "pass"),
@@ -80,16 +85,6 @@ IDENTITY_CONV = Exercise(
         Mistake("all-zeros", "All weights are 0: nothing gets through. That is F = 0, the identity of a residual "
                 "block, not of a plain one.", ("= 1.0", "= 0.0")),
         Mistake("mean-of-window", "Your kernel blurs the image.", ("[c, c, 1, 1] = 1.0", "[c, c] = 1 / 9")),
-        Mistake("no-padding", "Without padding, the output loses a border of one pixel.", (", padding=1", "")),
-        Mistake("one-by-one", "Your kernel is 1 x 1. The layers of the network have 3 x 3 kernels.",
-                (("3, padding=1", "1"), ("[c, c, 1, 1]", "[c, c, 0, 0]")),
-                symptom=lambda answer: _made(answer, 1).weight.shape[-1] == 1),
-        Mistake("has-a-bias", "Your layer has a bias. The network's convolutions have none, because BatchNorm follows "
-                "them.",
-                ("bias=False)", "bias=True)\n    nn.init.zeros_(conv.bias)")),
-        Mistake("grouped", "Your layer has groups. The network's layers have weights for every pair of channels.",
-                (("bias=False", "bias=False, groups=channels"), ("[c, c", "[c, 0")),
-                symptom=lambda answer: _made(answer, 2).groups == 2),
     ),
     hints=(
         "The weight has the shape [out, in, 3, 3]. Which of its entries should be 1, and which 0?",
@@ -113,6 +108,14 @@ _A, _B = torch.tensor([3.0, 4.0]), torch.tensor([4.0, 3.0])
 _FLAT = (call(_A, _B), call(_A, 5 * _B), call(torch.tensor([1.0, -2.0]), torch.tensor([-2.0, 4.0])))
 _SQUARE = call(torch.tensor([[1.0, 2.0], [-2.0, 4.0]]), torch.tensor([[2.0, 1.0], [2.0, 4.0]]))
 _TINY = call(1e-24 * _A, 1e-24 * _B, words="{name}(a, b) with entries of 1e-24")
+_LARGE = call(1e6 * _A, _B)
+
+
+def _number(answer: Any) -> Any:
+    result = call(_A.double().requires_grad_(), _B.double().requires_grad_()).run(answer)
+    if isinstance(result, Tensor):
+        raise Fault("tensor-for-float", "it returns a tensor. Make it a float, with float(...) or .item().")
+    return result
 
 
 GRADIENT_COSINE = Exercise(
@@ -123,7 +126,9 @@ GRADIENT_COSINE = Exercise(
     cases=(
         call(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 0.0])),
         call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])), *_FLAT, _SQUARE,
-        call(integers(2, 3, 3, seed=3), integers(2, 3, 3, seed=4)), _TINY,
+        call(integers(2, 3, 3, seed=3).mT, integers(2, 3, 3, seed=4).mT, words="{name}(a.mT, b.mT), both [2, 3, 3]"),
+        call(-_A, _B, alone=("signed-maximum", "Do you divide by the largest entry? Take the largest absolute value.")),
+        Case("{name}(a, b) with a and b in float64, with requires_grad=True", _number), _TINY, _LARGE,
         call(1e-24 * _A, _B, words="{name}(a, b) with entries of 1e-24 in a only",
              alone=("one-factor-for-both", "You scale both by the same number. Scale each by its own.")),
     ),
@@ -134,10 +139,10 @@ GRADIENT_COSINE = Exercise(
                     all(agrees(answer, gradient_cosine, case) for case in (*_FLAT, _SQUARE))
                     and abs(float(_TINY.run(answer))) < 0.5
                 )),
-        Mistake("one-factor-for-all", "You multiply by a fixed factor. One large enough for 1e-24 makes ordinary "
+        Mistake("one-factor-for-all", "You multiply by a fixed factor. One large enough for 1e-24 makes larger "
                 "entries overflow.", ("a.double().flatten(), b.double().flatten()",
                                       "(1e24 * a).flatten(), (1e24 * b).flatten()"),
-                symptom=right_but_not_on(gradient_cosine, [_TINY], _FLAT)),
+                symptom=right_but_not_on(gradient_cosine, [_TINY], [_LARGE])),
         Mistake("underflows", "You multiply in float32: 1e-24 times 1e-24 underflows to 0, and 0 / 0 is nan. Lesson 03 "
                 "has the remedy.", ("a.double().flatten(), b.double().flatten()", "a.flatten(), b.flatten()"),
                 symptom=right_but_not_on(gradient_cosine, (*_FLAT, _SQUARE), [_TINY])),

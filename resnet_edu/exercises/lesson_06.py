@@ -45,6 +45,14 @@ def _minus_two(x: Tensor) -> Tensor:
 
 
 _X = torch.tensor([1.0, -2.0])
+_GRADIENTS = gradients(torch.tensor([1.0, 2.0, -3.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [1, 2, -3]")
+
+
+def _half(answer: Any) -> Any:
+    branch = nn.Dropout(0.0)
+    result = called(answer, _X.half(), branch)
+    return {"result": result, "branch.training": branch.training, "returns float32": result.dtype == torch.float32}
+
 
 RESIDUAL_FORWARD = Exercise(
     reference=residual_forward, difficulty=1, minutes=5,
@@ -53,9 +61,10 @@ RESIDUAL_FORWARD = Exercise(
         call(_X, _zero, words="{name}(x, branch) with x = [1, -2] and branch(x) = 0"),
         call(_X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
         call(integers(2, 3, 4, 5), Once(torch.tanh), words="{name}(x, torch.tanh) with x [2, 3, 4, 5]"),
-        gradients(torch.tensor([1.0, 2.0, -3.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [1, 2, -3]"),
-        call(torch.tensor([20.0, -20.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [20, -20]"),
-        float64(_X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
+        _GRADIENTS, call(torch.tensor([200.0, -20.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [200, -20]",
+                         alone=("clipped", "You clip large sums (as ReLU6 does). ReLU has no upper limit.")),
+        float64(_X, _minus_two, words="{name}(x, branch) with x = [1/3, -2/3] and branch(x) = -2 x"),
+        Case("{name}(x, nn.Dropout(0.0)) with x = [1, -2] in float16", _half),
     ),
     mistakes=(
         Mistake("branch-not-called", "branch is a function, but you use it without calling it.",
@@ -63,7 +72,9 @@ RESIDUAL_FORWARD = Exercise(
         Mistake("skip-forgotten", "You do not add x: this is a plain block.", ("branch(x) + x", "branch(x)")),
         Mistake("skip-twice", "You add x twice.", ("branch(x) +", "branch(x) + x +")),
         Mistake("no-relu", "The ReLU after the addition is missing.", ("F.relu", "")),
-        Mistake("clipped", "You clip the sum at 6 (ReLU6). ReLU has no upper limit.", ("F.relu", "F.relu6")),
+        Mistake("adds-in-place", "`+=` overwrites the branch's output, which its backward pass may need. Use `+`.",
+                ("branch(x) + x", "branch(x).add_(x)"),
+                symptom=raises(RuntimeError, "modified by an inplace operation", _GRADIENTS.run)),
         Mistake("relu-before-addition", "Your ReLU comes before the addition, so negative numbers in x pass through.",
                 ("branch(x) + x)", "branch(x)) + x")),
         Mistake("relu-on-both", "You apply ReLU to each term of the sum.", ("branch(x) + x", "branch(x)) + F.relu(x")),
@@ -106,6 +117,12 @@ _DOUBLED = (call(_TWO, 4, 1, words="{name}(x, 4, 1) with x [1, 2, 1, 1] = 3, 4")
 _PIXELS = (call(integers(1, 1, 4, 6), 1, 2),)
 
 
+def elsewhere(answer: Any, *arguments: Any) -> Any:
+    with torch.device("meta"):  # where each new tensor goes that is not told where
+        result = answer(*arguments)
+    return {"dtype": result.dtype, "device": result.device.type}
+
+
 def _strides_the_channels(answer: Any) -> bool:
     """On channels and rows, or images and channels; the missing channels are counted before or after that."""
     x = integers(2, 2, 4, 4, seed=1)
@@ -118,15 +135,20 @@ PAD_SHORTCUT = Exercise(
     reference=pad_shortcut, difficulty=2, minutes=10,
     task="Write option A, the shortcut without parameters: keep every stride-th pixel of each row and column, starting "
          "with the first, and append channels of zeros after those of x until there are out_channels, in the "
-         "dtype of x.",
+         "dtype and on the device of x.",
     cases=(
         *_DOUBLED, call(_TWO, 2, 1, words="{name}(x, 2, 1) with x [1, 2, 1, 1] = 3, 4"),
-        call(_channels(1.0, 2.0, 5.0), 9, 1, words="{name}(x, 9, 1) with x [1, 3, 1, 1] = 1, 2, 5"),
+        call(_channels(1.0, 2.0, 5.0), 8, 1, words="{name}(x, 8, 1) with x [1, 3, 1, 1] = 1, 2, 5"),
         call(_SQUARE, 1, 2, words="{name}(x, 1, 2) with x [1, 1, 2, 2] = 1, 5 above 7, 3"), *_PIXELS,
         call(_SQUARE, 1, 1, words="{name}(x, 1, 1) with x [1, 1, 2, 2] = 1, 5 above 7, 3"),
-        call(integers(1, 1, 7, 10), 1, 3), call(integers(1, 1, 5, 7), 1, 2), call(integers(2, 2, 4, 4, seed=1), 4, 2),
-        call(integers(2, 4, 6, 4, seed=2), 8, 2), call(integers(3, 2, 5, 6, seed=3), 6, 2),
-        gradients(integers(2, 2, 4, 4), 4, 2), float64(integers(2, 2, 4, 4), 4, 2),
+        call(integers(1, 1, 7, 11), 1, 3), call(integers(1, 1, 5, 7), 1, 2), call(integers(2, 2, 4, 4, seed=1), 4, 2),
+        call(integers(2, 4, 4, 6, seed=2).mT, 8, 2, words="{name}(x.mT, 8, 2) with x [2, 4, 4, 6]",
+             alone=("only-contiguous", "Yours is wrong if x is not contiguous in memory. Slices take any layout.")),
+        call(integers(3, 2, 5, 6, seed=3), 6, 2), gradients(integers(2, 2, 4, 4), 4, 2),
+        float64(integers(2, 2, 4, 4), 4, 2),
+        Case("{name}(x, 4, 2) with x in float16, and not on the default device",
+             lambda answer: elsewhere(answer, integers(2, 2, 4, 4).half(), 4, 2),
+             ("other-dtype-or-device", "Give your zeros the dtype and the device of x, as x.new_zeros does.")),
     ),
     mistakes=(
         Mistake("zeros-in-front", "Your zeros come before the channels of x.", ("[x, zeros]", "[zeros, x]")),
@@ -147,8 +169,6 @@ PAD_SHORTCUT = Exercise(
                 ("torch.cat([x, zeros], dim=1)", "F.pad(x, (0,) * 7 + (zeros.shape[1],))")),
         Mistake("appends-images", "torch.cat concatenates along the first dimension, the images, unless you specify "
                 "another.", ("dim=1", "dim=0"), on=_DOUBLED),
-        Mistake("no-stride", "You keep all pixels: use the stride.", ("[:, :, ::stride, ::stride]", "")),
-        Mistake("stride-always-two", "Your stride is always 2. Use the given one.", ("::stride, ::stride", "::2, ::2")),
         Mistake("stride-on-rows-only", "You skip pixels in one direction only.", (", ::stride]", "]"),
                 ("::stride, ::stride", ":, ::stride")),
         Mistake("starts-late", "Your first pixel is not the first pixel of x. A strided convolution starts there.",
@@ -192,20 +212,38 @@ _IMAGE = integers(2, 4, 5, 6)
 _TWO_CHANNELS = _IMAGE[:, :2]
 
 
+def as_built(x: Tensor, *arguments: Any) -> Case:
+    """The case for the parameters that the module starts with, which `built` refills."""
+
+    def run(answer: Any) -> dict[str, Any]:
+        module = answer(*arguments)
+        parameters = list(module.parameters())
+        weights = [p for p in parameters if p.ndim == 4 and len(p) > 1 and p.any()]  # a branch may start at 0,
+        for p in parameters:
+            if p.ndim == 2:  # and so may a classifier
+                nn.init.eye_(p)
+        return {
+            "other eps than 1e-5": sorted({getattr(layer, "eps", 1e-5) for layer in module.modules()} - {1e-5}),
+            "parameters with requires_grad=False": sum(not p.requires_grad for p in parameters),
+            "convolutions whose filters are all equal": sum(bool((p == p[:1]).all()) for p in weights),
+            "same output for different images": torch.equal(module(x.clone()), module(x.flip(0))),
+        }
+
+    return Case(f"{{name}}({', '.join(map(str, arguments))}), before any training", run)
+
+
 PROJECTION = Exercise(
     reference=projection, difficulty=2, minutes=10,
     task="Write option B, the learned shortcut: build a module from a 1 x 1 convolution with the given stride and no "
          "bias, followed by BatchNorm. It always projects, even if the shape stays the same.",
     cases=(
         shape(_TWO_CHANNELS, 2, 3, 1), shape(_TWO_CHANNELS, 2, 3, 2), shape(_IMAGE, 4, 4, 1), shape(_IMAGE, 4, 8, 3),
-        parameters(2, 3, 1), parameters(4, 4, 1), parameters(4, 8, 2), output(_TWO_CHANNELS, 2, 3, 1),
-        output(_IMAGE, 4, 8, 2), output(_IMAGE, 4, 4, 1), *beyond(_IMAGE, 4, 8, 2),
+        parameters(2, 3, 1), parameters(4, 4, 1), parameters(4, 8, 2), as_built(_IMAGE, 4, 8, 2),
+        output(_TWO_CHANNELS, 2, 3, 1), output(_IMAGE, 4, 8, 2), output(_IMAGE, 4, 4, 1), *beyond(_IMAGE, 4, 8, 2),
     ),
     mistakes=(
         Mistake("norm-forgotten", "The BatchNorm is missing.", ("nn.BatchNorm2d(out_channels),", "")),
         Mistake("bias-before-norm", "Your convolution has a bias, which BatchNorm subtracts.", (", bias=False", "")),
-        Mistake("stride-forgotten", "Your convolution does not use the given stride.", (", stride=stride", ""),
-                ("stride=stride", "stride=2")),
         Mistake("kernel-of-three", "Your kernel is 3 x 3. A projection looks at one pixel at a time.",
                 ("kernel_size=1", "kernel_size=3, padding=1"), ("kernel_size=1", "kernel_size=3")),
         Mistake("kernel-and-stride-swapped", "Your kernel grows with the stride. It stays 1 x 1.",
@@ -279,7 +317,7 @@ def _keeps_the_size(kernel: int) -> Callable[[Any], bool]:
 def _makes_layers_in_forward(answer: Any) -> bool:
     """Called twice in eval mode, it returns two different results."""
     block = answer(4, 8, 2).eval()
-    return not torch.equal(block(_IMAGE), block(_IMAGE))
+    return not torch.equal(block(_IMAGE.clone()), block(_IMAGE.clone()))
 
 
 _SHAPES = (
@@ -295,10 +333,11 @@ BASIC_BLOCK = Exercise(
          "after the addition. The first convolution takes the stride. If the shape changes, the shortcut is a 1 x 1 "
          "convolution with that stride, followed by BatchNorm; otherwise it is x itself. No convolution has a bias.",
     cases=(
-        *_SHAPES, Case("{name}(2, 2)(x) with x = [1, -2] and all convolution weights set to 0", _branch_of_zeros),
-        parameters(4, 4), parameters(4, 8, stride=2), parameters(4, 8), parameters(4, 4, 2), output(_IMAGE, 4, 4),
-        output(_IMAGE, 4, 8, stride=2), output(_IMAGE, 4, 8), output(_IMAGE, 4, 4, 2),
-        *beyond(_IMAGE, 4, 8, 2),
+        *_SHAPES, shape(_IMAGE, 4, 2), shape(_IMAGE, 4, 4, stride=3),
+        Case("{name}(2, 2)(x) with x = [1, -2] and all convolution weights set to 0", _branch_of_zeros),
+        parameters(4, 4), parameters(4, 8, stride=2), parameters(4, 8), parameters(4, 4, 2), as_built(_IMAGE, 4, 8, 2),
+        output(_IMAGE, 4, 4), output(_IMAGE, 4, 8, stride=2), output(_IMAGE, 4, 8), output(_IMAGE, 4, 4, 2),
+        *beyond(_IMAGE, 4, 8, 2), *beyond(_IMAGE, 4, 4),
     ),
     mistakes=(
         *shortcut_mistakes("out_channels"),
@@ -315,8 +354,8 @@ BASIC_BLOCK = Exercise(
         Mistake("option-a", "Your shortcut has no parameters: that is option A. Here, the task asks for a projection.",
                 (("stride != 1 or in_channels != out_channels", "False"),
                        ("self.shortcut(x)", "pad_shortcut(x, out.shape[1], self.conv1.stride[0])"))),
-        Mistake("projection-without-stride", "The 1 x 1 convolution of the shortcut does not use the stride.",
-                ("1, stride", "1"), symptom=_keeps_the_size(1)),
+        Mistake("projection-without-stride", "The shortcut's 1 x 1 convolution has no stride. Let it take the stride, "
+                "without any pooling.", ("1, stride", "1"), symptom=_keeps_the_size(1)),
         Mistake("projection-of-three", "The shortcut's kernel is 3 x 3. A projection looks at one pixel at a time.",
                 ("1, stride", "3, stride, padding=1")),
         Mistake("projection-with-bias", "The shortcut's convolution has a bias. BatchNorm subtracts it again.",

@@ -2,6 +2,7 @@
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,11 +10,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from resnet_edu import models
+from resnet_edu.exercises.lesson_06 import as_built, elsewhere
 from resnet_edu.exercises.writing import (
     Case,
     Exercise,
     Fault,
     Mistake,
+    agrees,
     beyond,
     call,
     fits,
@@ -131,30 +134,34 @@ def _chain(*weights: float) -> nn.Sequential:
 def _normed(mean: float) -> nn.Sequential:
     norm = nn.BatchNorm1d(1)
     norm.register_buffer("running_mean", torch.tensor([mean]))
+    norm.register_buffer("mask", torch.tensor([mean]))
     return nn.Sequential(_layer(1.0), norm)
 
 
 def _cifar(*, residual: bool, seed: int = 0) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return models.CifarNet(8, residual=residual, width=4)
 
 
-def _pair(words: str, make: Nets) -> Case:
+def _state(net: nn.Module) -> list[Any]:
+    return [net.training, [(p.detach().clone(), p.dtype, p.requires_grad) for p in net.parameters()]]
+
+
+def _pair(words: str, make: Nets, alone: tuple[str, str] | None = None) -> Case:
     def run(answer: Any) -> Any:
         fits(answer, None, None)
         nets = make()
-        before = [[p.detach().clone() for p in net.parameters()] for net in nets]
+        before = [_state(net) for net in nets]
         state = torch.initial_seed(), torch.get_rng_state()
         result = answer(*nets)
-        after = [list(net.parameters()) for net in nets]
-        if not same(after, before):
-            raise Fault("changes-input", "it changes the parameters of a network. Only read them.")
+        if not same([_state(net) for net in nets], before):
+            raise Fault("changes-input", "it changes a network (numbers, dtype, requires_grad, or mode). Only read it.")
         if torch.initial_seed() == state[0] and not torch.equal(torch.get_rng_state(), state[1]):
             raise Fault("draws", "it uses random numbers. Compare what the networks hold, not what they compute.")
         return result
 
-    return Case(f"{{name}}(a, b), where {words}", run)
+    return Case(f"{{name}}(a, b), where {words}", run, alone)
 
 
 def _wide(middle: float) -> nn.Linear:
@@ -175,6 +182,7 @@ _SHAPES = _pair("a is nn.Linear(2, 1), b is nn.Linear(3, 1)", lambda: (_layer(1.
 _STRETCHED = _pair(
     "a is nn.Linear(1, 1), b nn.Linear(2, 1), and every weight is 1", lambda: (_layer(1.0), _layer(1.0, 1.0))
 )
+_EMPTY = _pair("both are nn.ReLU()", lambda: (nn.ReLU(), nn.ReLU()))
 _UNIT = 1.0 + torch.finfo(torch.float32).eps
 
 
@@ -214,11 +222,17 @@ SAME_START = Exercise(
         _LONGER, _SHORTER, _pair("a and b are the same net", lambda: (_chain(1.0, 2.0),) * 2),
         _pair("one weight of 1,600 differs", lambda: (_wide(1.0), _wide(2.0))),
         _pair("both are float64, and one weight differs by 2**-50", lambda: (_layer(1.0).double(), _nearly())),
-        _pair("only the running means of their BatchNorms differ", lambda: (_normed(0.0), _normed(1.0))),
+        _pair("only buffers differ: a running mean, and a mask", lambda: (_normed(0.0), _normed(1.0))),
         _pair("the plain and the residual net have the same seed",
               lambda: (_cifar(residual=False), _cifar(residual=True))),
         _pair("the plain and the residual net have different seeds",
               lambda: (_cifar(residual=False), _cifar(residual=True, seed=1))),
+        _pair("b has the two layers of a in another order", lambda: (_chain(1.0, 2.0), _chain(2.0, 1.0)),
+              ("order-ignored", "Each parameter has to be equal to its own counterpart, not to just any parameter.")),
+        _pair("two frozen nets differ", lambda: (_layer(1.0).requires_grad_(False), _layer(2.0).requires_grad_(False)),
+              ("frozen-ignored", "You leave out frozen parameters. They count, too.")),
+        Case("whether {name}(nn.ReLU(), nn.ReLU()) is False", lambda answer: agrees(answer, lambda a, b: False, _EMPTY),
+             ("false-without-parameters", "In two networks without parameters, nothing differs: return True.")),
     ),
     mistakes=(
         Mistake("compares-tensors-as-numbers", "`==` gives one result per entry. You need one for all of them.",
@@ -261,12 +275,11 @@ SAME_START = Exercise(
                 "parameters.", (("len(a) == len(b) and ", ""), ("strict=True", "strict=False"))),
         Mistake("shapes-ignored", "You compare the numbers in one long row, so the shapes are lost.",
                 lambda *nets: torch.equal(*(nn.utils.parameters_to_vector(net.parameters()) for net in nets))),
-        Mistake("running-statistics", "You compare BatchNorm's running statistics, too. They are not parameters.",
+        Mistake("running-statistics", "You compare buffers, too, such as running statistics. They are not "
+                "parameters.",
                 (("net_a.parameters()", "net_a.state_dict().values()"),
                        ("net_b.parameters()", "net_b.state_dict().values()"))),
         Mistake("turned-round", "Your answer is inverted.", lambda net_a, net_b: not same_start(net_a, net_b)),
-        Mistake("a-number-for-a-bool", "Return True or False, not a number.",
-                lambda net_a, net_b: int(same_start(net_a, net_b))),
     ),
     hints=(
         "net.parameters() yields the tensors one by one, in the same order for every network with the same layout. "
@@ -324,8 +337,11 @@ RESNET20 = Exercise(
          "stages two and three, the first convolution has stride 2 and the shortcut is option A, with the zeros after "
          "the channels of x. The network takes square images of any size from 4 up and returns logits.",
     cases=(
-        shape(_IMAGES), parameters(), shape(_IMAGES, num_classes=3), output(_IMAGES), *beyond(_IMAGES),
-        shape(_IMAGES[:1]),
+        shape(_IMAGES), parameters(), shape(_IMAGES, num_classes=3), as_built(_IMAGES), output(_IMAGES),
+        *beyond(_IMAGES), shape(_IMAGES[:1]), replace(output(normal(2, 3, 14, 14)), alone=(
+            "only-some-sizes", "Right for 8 x 8 pixels, but not for 14 x 14. A stride of 2 leaves 4 rows of 7.")),
+        Case("{name}()(x) with x not on the default device", lambda answer: elsewhere(answer(), _IMAGES),
+             ("other-device", "You create a tensor in forward. Give it the device of x, as x.new_zeros does.")),
     ),
     mistakes=(
         Mistake("pools-a-fixed-size", "Your pooling has a fixed window, so your images must have a fixed size. Take "
@@ -350,7 +366,7 @@ RESNET20 = Exercise(
                 ("0, out.shape[1] - x.shape[1]", "x.shape[1] // 2, x.shape[1] // 2"),
                 (", ::2]", ", ::2].repeat(1, 2, 1, 1)")),
         Mistake("averages-in-the-shortcut", "Your shortcut averages pixels. Option A takes every second pixel as it "
-                "is.", ("x[:, :, ::2, ::2]", "F.avg_pool2d(x, 2)")),
+                "is.", ("x[:, :, ::2, ::2]", "F.avg_pool2d(x, 2)"), on=(output(_IMAGES),)),
         Mistake("relu-before-addition", "A block's last ReLU belongs after the addition.", ("(out + x)", "(out) + x")),
         Mistake("no-last-relu", "The ReLU after the addition is missing.", ("F.relu(out + x)", "out + x")),
         Mistake("no-inner-relu", "The ReLU between a block's two convolutions is missing.", (" nn.ReLU(),", "")),
