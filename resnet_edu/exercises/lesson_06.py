@@ -119,7 +119,7 @@ _PIXELS = (call(integers(1, 1, 4, 6), 1, 2),)
 
 def elsewhere(answer: Any, *arguments: Any) -> Any:
     with torch.device("meta"):  # where each new tensor goes that is not told where
-        result = answer(*arguments)
+        result = answer(*(one.clone() if isinstance(one, Tensor) else one for one in arguments))
     return {"dtype": result.dtype, "device": result.device.type}
 
 

@@ -14,6 +14,7 @@ from resnet_edu.exercises.writing import (
     Once,
     beyond,
     call,
+    called,
     float64,
     gradients,
     integers,
@@ -107,6 +108,11 @@ _APART = call(_A, torch.tensor([[6.0, 7.0, 8.0, 9.0]]))
 _MANY_A = torch.tensor([[0.0, 0.0, 4.0, 4.0], [1.0, 2.0, 7.0, 5.0], [5.0, 5.0, 9.0, 6.0]])
 _MANY_B = torch.tensor([[2.0, 1.0, 5.0, 4.0], [6.0, 0.0, 8.0, 9.0]])
 
+
+def _square(answer):
+    return called(answer, _MANY_A, _MANY_A)
+
+
 _needs_equal_numbers = raises(RuntimeError, "must match the size of tensor", call(_MANY_A, _MANY_B).run)
 
 
@@ -122,7 +128,7 @@ BOX_IOU = Exercise(
              "for corners at whole numbers. Coordinates can also be fractions of the image.")),
         call(_A - 4, _INSIDE - 4, alone=("negative-coordinates", "Coordinates can be negative.")),
         call(_MANY_A[:0], _MANY_B, alone=("no-boxes", "If a holds no boxes, the result has no rows: [0, M].")),
-        Case("the dtype of {name}(a, b) for float32", lambda answer: str(answer(_A, _A).dtype),
+        Case("the dtype of {name}(a, b) for float32", lambda answer: str(called(answer, _A, _A).dtype),
              alone=("other-dtype", "Your result has another dtype than a and b.")),
         call(20 * _A, torch.tensor([[79.0, 79.0, 80.0, 80.0]]), alone=("rounded", "Your result is rounded.")),
         float64(_A, _INSIDE),
@@ -150,10 +156,10 @@ BOX_IOU = Exercise(
         Mistake("hull-for-intersection", "You use the box around both, not what they share.",
                 (("first = torch.maximum", "first = torch.minimum"), ("last = torch.minimum", "last = torch.maximum"))),
         Mistake("row-by-row", "You compare box i only with box i. The task asks for every pair: [N, M].",
-                symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape != (3, 3)),
+                symptom=lambda answer: _needs_equal_numbers(answer) and _square(answer).shape != (3, 3)),
         Mistake("areas-row-by-row", "Part of your formula, perhaps the sum of the areas, pairs box i only with box i. "
                 "That part has to be [N, M], too.",
-                symptom=lambda answer: _needs_equal_numbers(answer) and answer(_MANY_A, _MANY_A).shape == (3, 3)),
+                symptom=lambda answer: _needs_equal_numbers(answer) and _square(answer).shape == (3, 3)),
     ),
     hints=(
         "What two boxes share is also a box. Where does it begin, and where does it end?",
@@ -251,7 +257,7 @@ def _has(number, kind):
 def _learns(answer):
     """Whether more than one parameter of a copy, with its initial weights, gets a gradient."""
     block = copy.deepcopy(answer(4, 1))
-    block(_SIGNAL).square().sum().backward()
+    block(_SIGNAL.clone()).square().sum().backward()
     return sum(p.grad is not None and bool(p.grad.any()) for p in block.parameters()) > 1
 
 
