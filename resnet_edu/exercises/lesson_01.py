@@ -218,7 +218,7 @@ RECEPTIVE_FIELD = Exercise(
         call([(1, 2), (3, 1)]), call([(3, 1), (5, 2)]), call([(3, 2), (3, 2), (3, 2)]),
         call([(7, 2), (3, 2), (3, 1), (3, 3), (1, 1), (5, 1)]),
         call([(2, 2), (2, 1)], alone=("only-odd-kernels", "Your answer is correct for odd kernels only.")),
-        call([(3, 2)] * 9, alone=("cut-off", "Your answer is wrong for a large field. Is it measured on a small image?")),
+        call([(3, 2)] * 9, alone=("cut-off", "Wrong for a large field. Do you measure it on a small image?")),
         Case("{name}([])", lambda f: float(called(f, [])), ("no-layers", "Without layers, an output sees one pixel.")),
     ),
     mistakes=(
