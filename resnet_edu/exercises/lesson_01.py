@@ -104,7 +104,7 @@ _SWAPPED = (call(integers(2, 4, 4), integers(2, 2, 2, 2)), call(integers(3, 5, 5
 _STRIDED = (call(_numbers(1, 6, 6), _numbers(1, 1, 2, 2), 2), call(integers(2, 7, 9), integers(2, 2, 3, 3), 2, 1))
 _EVEN = (_SQUARE[0], call(integers(2, 6, 6), integers(2, 2, 4, 4)))
 _ODD = (_SQUARE[1], call(integers(2, 5, 5), integers(3, 2, 3, 3)))
-_RICH = integers(3, 7, 5), integers(4, 3, 3, 3), 2, 1
+_RICH = integers(3, 7, 5), integers(4, 3, 3, 3) * (torch.arange(9.0) > 0).reshape(3, 3), 2, 1
 
 
 def _beyond(answer):

@@ -160,7 +160,7 @@ ACCURACY = Exercise(
         call(torch.tensor([[0.1, 0.3, 0.2], [1.0, 1.2, 1.1]]), torch.tensor([1, 0])),
         call(torch.tensor([[0.0, 1.0], [3.0, 2.0], [0.0, 5.0]]), torch.tensor([1, 0, 0])),
         call(integers(7, 4) + 0.1 * torch.arange(4), torch.arange(7) % 4),
-        call(torch.eye(300)[[3, 259]], torch.tensor([259, 259]), words="{name} of two images and 300 classes"),
+        call(torch.eye(300)[[3] * 64 + [259] * 6], torch.tensor([259] * 70), words="{name} of 70 images, 300 classes"),
         call(torch.tensor([[20.0, 30.0]]), torch.tensor([1]),
              alone=("saturates", "Large logits come out equal: a sigmoid rounds both to 1. Compare the logits.")),
         Case("{name}([[300, 300.1], [-300.1, -300], [1000, 1000.0005]], [1, 1, 0])", _fraction, ("inexact", "Your "

@@ -45,6 +45,7 @@ MULTIPLY_ADDS = Exercise(
          "image? Products with padded zeros count.",
     cases=(
         call(1, 1, 1, 1), call(1, 1, 1, 4), call(2, 1, 1, 4), call(2, 3, 1, 1), call(2, 3, 1, 4), call(1, 1, 3, 4),
+        call(33, 57, 3, 63, alone=("float32", "Your count is rounded: float32 holds only seven digits.")),
         call(1, 1, 2, 4, 1, 2, alone=("odd-kernels-only", "Yours is right only for the usual kernels and paddings. A "
                                       "kernel can be even, and the padding can be larger than kernel // 2.")),
         call(2, 3, 3, 5), call(2, 3, 3, 5, 1, 1), call(2, 3, 3, 6, 2, 1), call(4, 2, 1, 7), call(4, 2, 1, 7, 2),

@@ -96,7 +96,7 @@ FILTER_NORMALIZE = Exercise(
              alone=("any-dimensions", "A filter can have any number of dimensions, in any layout in memory.")),
         call(1e-7 * _D, 1e-3 * _W, alone=("adds-to-the-norm", "What you add to a norm, or clamp it to, is too large "
                                           "next to a small norm.")),
-        float64(_D, _W),
+        float64(normal(2, 3, seed=3), normal(2, 3, seed=4)),
     ),
     mistakes=(
         Mistake("whole-tensor", "Each filter has its own norm.", lambda d, w: d * (w.norm() / d.norm())),

@@ -111,7 +111,7 @@ def _head_of(fresh: Callable[[], _Net], classes: int, words: str, alone: tuple[s
             "changed in net itself": _differing(before, _told(net)),
             "not as in net": other,
             "frozen in the head": sorted(name for name, p in new.named_parameters() if not p.requires_grad),
-            "logits": list(made.eval()(_IMAGES).shape),
+            "logits": list(made.eval()(_IMAGES.clone()).shape),
         }
 
     return Case(f"{{name}}(net, {classes}), with {words}", run, alone)

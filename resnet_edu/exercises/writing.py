@@ -40,7 +40,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from resnet_edu.exercises.compare import differing, layer_for_result, same, shown
-from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.core import REMEMBERS, Case, Exercise, Mistake
 from resnet_edu.exercises.faults import Fault
 from resnet_edu.exercises.general import Asked
 
@@ -238,13 +238,26 @@ def output(x: Tensor, *arguments: Any, mode: str = "train", times: int = 1, **ke
 
 
 def beyond(x: Tensor, *arguments: Any, **keywords: Any) -> tuple[Case, ...]:
-    """The cases for the module beyond its output in training: in eval mode, of large numbers, gradients, float64."""
+    """The cases for the module beyond its output in training: in eval mode, of large numbers, and so on."""
     return (
         output(x, *arguments, mode="eval", **keywords),
         output(x, *arguments, mode="eval", times=10, **keywords),
         _gradients_of(x, *arguments, **keywords),
         output(x.double(), *arguments, **keywords),
+        _of_another_size(x, *arguments, **keywords),
     )
+
+
+def _of_another_size(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
+    """The case that compares the output for half of x, after that for x."""
+
+    def run(answer: Any) -> Tensor:
+        module = built(answer, *arguments, **keywords).eval()
+        called(module, x)
+        return called(module, x[: len(x) // 2])
+
+    alone = REMEMBERS[0], "Your module keeps something from its first batch. Others can have another size."
+    return Case(f"{_written(*arguments, **keywords)}(x) for a smaller batch after a larger one", run, alone)
 
 
 def _gradients_of(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
