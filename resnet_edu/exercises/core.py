@@ -174,7 +174,7 @@ class Exercise:
         for case, right in zip(self.cases[::-1], self._expected()[::-1], strict=True):
             if _changed(attempt(partial(case.run, answer)), right):
                 slug, sentence = REMEMBERS
-                return Verdict(WRONG, slug, f"{sentence} For example, {self._words(case)}, after larger ones.")
+                return Verdict(WRONG, slug, f"{sentence} For example, {self._words(case)} after larger cases.")
         return Verdict(CORRECT)
 
     def _expected(self) -> list[Outcome]:
@@ -240,7 +240,7 @@ class Exercise:
         """Slug and sentence of a mistake that can be made in any exercise."""
         listed, ours = _parameters(answer), _parameters(self.reference)
         if listed != ours and sorted(listed) == sorted(ours):
-            return "arguments-reordered", f"Your arguments are in another order than in {self.signature}."
+            return "arguments-reordered", f"Your arguments are not in the order of {self.signature}."
         expected = self._expected()
         for case, before in zip(self.cases[: first + 1], found, strict=False):
             again = attempt(partial(case.run, answer))

@@ -37,7 +37,7 @@ OUTPUT_SIZE = Exercise(
         call(7, 3), call(7, 3, dilation=2), call(32, 3, stride=2, padding=1), call(10, 3, 4, 0), call(224, 7, 2, 3),
         call(33, 5, 3, 2, 2),
         call(6, 2, padding=1, alone=("only-odd-kernels", "Your answer is correct for odd kernels only.")),
-        call(9, 2, dilation=3, alone=("dilation", "A kernel of 2 with dilation 3 spans 4 pixels, but not in yours.")),
+        call(9, 2, dilation=3, alone=("dilation", "A kernel of 2 with dilation 3 should span 4 pixels.")),
         call(5, 1, padding=2, alone=("padding-limited", "You limit the padding. All of it enlarges the image.")),
     ),
     mistakes=(

@@ -102,8 +102,8 @@ CROSS_ENTROPY = Exercise(
                 symptom=right_but_not_on(cross_entropy, [*_MODERATE, _THREE], _ONE)),
         Mistake("overflows", "Your formula is correct, but e to the power of 1000 is too large even for float64. Make "
                 "the logits smaller first.", symptom=right_but_not_on(cross_entropy, [*_MODERATE, *_ONE], [_LARGE])),
-        Mistake("logarithm-of-zero", "Your softmax can handle large logits, but small probabilities underflow to 0 "
-                "or are clamped, or their logarithm is. What is log(exp(z)) in one step?",
+        Mistake("logarithm-of-zero", "Your softmax can handle large logits, but small probabilities underflow to 0, "
+                "or they or their logs are clamped. What is log(exp(z)) in one step?",
                 symptom=right_but_not_on(cross_entropy, [*_MODERATE, _LARGE], [_FAR])),
         Mistake("one-maximum-for-all", "You subtract the maximum of the whole batch, so in a row far below it, every "
                 "exponential becomes 0.",
@@ -162,7 +162,7 @@ ACCURACY = Exercise(
         call(integers(7, 4) + 0.1 * torch.arange(4), torch.arange(7) % 4),
         call(torch.eye(300)[[3] * 64 + [259] * 6], torch.tensor([259] * 70), words="{name} of 70 images, 300 classes"),
         call(torch.tensor([[20.0, 30.0]]), torch.tensor([1]),
-             alone=("saturates", "Large logits come out equal: a sigmoid rounds both to 1. Compare the logits.")),
+             alone=("saturates", "Large logits come out equal: a sigmoid rounds them to 1. Compare the logits.")),
         Case("{name}([[300, 300.1], [-300.1, -300], [1000, 1000.0005]], [1, 1, 0])", _fraction, ("inexact", "Your "
              "answer is wrong for large, very negative, or nearly equal logits. Compare them as they are.")),
     ),

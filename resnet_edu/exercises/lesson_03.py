@@ -57,7 +57,7 @@ def _norms(words: str, alone: Any = None, **gradients: Tensor) -> Case:
         fits(answer, net)
         result, after = answer(net), _state(net)
         if changed := [name for name in before if after.get(name) != before[name]]:
-            raise Fault("changes-the-gradients", f"it changes {changed[-1]} or its dtype. The optimizer needs both.")
+            raise Fault("changes-the-gradients", f"it changes {changed[-1]} or its dtype. Leave both as they are.")
         return dict(result) if isinstance(result, dict) else result
 
     return Case("{name}(net), where " + words, run, alone)
@@ -113,8 +113,8 @@ LAYER_NORMS = Exercise(
                 "(A matrix has other norms, too, such as the spectral one; and dim=... leaves dimensions out.)"),
                stem_weight=torch.diag(torch.tensor([3.0, 4.0])), head_0_weight=torch.tensor([[[[3.0], [4.0]]]])),
         _norms("net.scale, a frozen parameter of net itself, has the gradient [3, 4], stem.weight [[3, -4]]",
-               ("some-parameters-only", "Whatever a parameter is called, whether it is frozen, and wherever it is: its "
-                "gradient alone decides, and its name is that in net.named_parameters()."),
+               ("some-parameters-only", "Include every parameter that has a gradient, wherever it is, frozen or not, "
+               "by its name in net.named_parameters()."),
                scale=torch.tensor([3.0, 4.0]), stem_weight=_FULL["stem_weight"]),
     ),
     mistakes=(

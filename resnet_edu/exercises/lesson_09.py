@@ -44,7 +44,7 @@ PATH_LENGTHS = Exercise(
         Mistake("one-of-each", "You count one path per length, but several paths can have the same length and go "
                 "through different branches.",
                 ("math.comb(n, k)", "1")),
-        Mistake("powers-of-two", "Your numbers are powers of two. Only their sum is one.", ("math.comb(n, k)", "2**k")),
+        Mistake("powers-of-two", "Your numbers are powers of two. Their sum should be.", ("math.comb(n, k)", "2**k")),
         Mistake("order-counts", "You count the same choice of branches several times, once for each order. A path "
                 "takes them in the order of the network.", ("comb", "perm")),
         Mistake("parts-for-numbers", "You return fractions of the total. The task asks how many paths there are.",
@@ -94,7 +94,7 @@ FILTER_NORMALIZE = Exercise(
              alone=("only-matrices", "Your answer is right for [O, I], but a filter can have more dimensions.")),
         call(_D3, _W3, words="{name}(direction, weights) of shape [3, 4, 2], not contiguous in memory",
              alone=("any-dimensions", "A filter can have any number of dimensions, in any layout in memory.")),
-        call(1e-7 * _D, 1e-3 * _W, alone=("adds-to-the-norm", "What you add to a norm, or clamp it to, is too large "
+        call(1e-7 * _D, 1e-3 * _W, alone=("adds-to-the-norm", "Your eps or lower bound is too large "
                                           "next to a small norm.")),
         float64(normal(2, 3, seed=3), normal(2, 3, seed=4)),
     ),
@@ -264,8 +264,8 @@ DROP_PATH = Exercise(
                 ("device=x.device", "generator=torch.Generator().manual_seed(0)"), symptom=_same_images),
         Mistake("each-entry", "You drop only parts of an image's branch, as dropout does. Drop it as a whole.",
                 ("len(x), *[1] * (x.ndim - 1)", "x.shape"), symptom=_each_entry),
-        Mistake("as-many-in-each-batch", "You drop the same number of images in every batch. Each image is dropped or "
-                "not independently of the others.", (">= p", ".argsort(0) >= round(p * len(x))"), symptom=_as_many),
+        Mistake("as-many-in-each-batch", "You drop the same number of images in every batch. Decide for each image "
+                "independently.", (">= p", ".argsort(0) >= round(p * len(x))"), symptom=_as_many),
         Mistake("not-with-p", "You drop images even if p is 0. Compare p with uniform numbers between 0 and 1.",
                 (">= p", ">= 0.5"), symptom=lambda answer: bool((_factors(answer, 0.0) == 0).any())),
     ),

@@ -219,8 +219,8 @@ SQUEEZE_EXCITE = Exercise(
                 ("mean((2, 3))", "mean((0, 2, 3))[None]")),
         Mistake("factors-need-dimensions", "Your factors, [N, C], do not broadcast with f: add two dimensions.",
                 ("[:, :, None, None]", ""), symptom=raises(RuntimeError, "must match the size of tensor", _MAPS.run)),
-        Mistake("not-transposed", "down is [R, C]: to map C numbers to R, multiply by down from the left, or by its "
-                "transpose from the right.", ("down.T", "down"), symptom=_mixes_up_sides),
+        Mistake("not-transposed", "down is [R, C]: to map C numbers to R, multiply by down on the left, or by its "
+                "transpose on the right.", ("down.T", "down"), symptom=_mixes_up_sides),
         Mistake("squeezed-to-another-shape", "Squeeze each map to one number, [N, C]: over rows and columns only.",
                 ("(2, 3)", "2"), symptom=raises(RuntimeError, "shapes cannot be multiplied", _ONES.run)),
     ),

@@ -98,7 +98,7 @@ def _head_of(fresh: Callable[[], _Net], classes: int, words: str, alone: tuple[s
         if again is new:
             raise Fault("shared-between-calls", "two calls return the same head. Create a new one in each call.")
         if any(torch.equal(a[: len(b)], b[: len(a)]) for a, b in zip(new.parameters(), head, strict=False)):
-            raise Fault("old-rows", "its fc has numbers of the old head, but class 0 is now a different class.")
+            raise Fault("old-rows", "its fc has the old head's numbers, but class 0 is now a different class.")
         if torch.equal(new.weight, again.weight) or not 0 < new.weight.std() < 3 * new.in_features**-0.5:
             raise Fault("head-not-fresh", "its head does not have small, random weights, drawn anew in each call.")
         theirs = {tensor.data_ptr() for tensor in net.state_dict().values()}
@@ -259,7 +259,7 @@ FREEZE = Exercise(
         _step(lambda: _block_in_train_mode(_trained()), "{name}(net) where net.block is in train mode, net is not",
               ("trusts-the-mode", "You rely on net.training, but a layer inside net can be in another mode.")),
         _step(_other, "{name}(net) where the net is built otherwise",
-              ("built-otherwise", "You rely on how the net is built. Others are nested, ordered, or made otherwise.")),
+              ("built-otherwise", "You rely on how the net is built. Other nets are built differently.")),
     ),
     mistakes=(
         Mistake("statistics-move", "In train mode, BatchNorm normalizes by the batch and updates its running "
@@ -324,7 +324,7 @@ GRAD_CAM = Exercise(
         call(torch.tensor([[[[2.0]], [[1.0]]]]), torch.tensor([[[[3.0]], [[-1.0]]]])), call(_A, _G), call(_A, -_G),
         call(_A2, _G2), call(_A2[:, :, :, :1], _G2[:, :, :, :1]), float64(_A, _G),
         call(torch.tensor([[[[2.0, -300.0]]]]), torch.tensor([[[[-1.0, -1.0]]]]), alone=("some-activations",
-             "Activations can be negative, or large. Use them as they are. Your maps have no upper limit.")),
+             "Activations can be negative, or large. Use them as they are. The maps have no upper limit.")),
         call(_A2[:, :1], _G2[:, :1], alone=("one-channel", "Yours fails for one channel. Is it due to a squeeze()?")),
     ),
     mistakes=(
@@ -390,7 +390,7 @@ CALIBRATION_ERROR = Exercise(
         _answers((0.85, 1), (0.85, 1), (0.85, 0), (0.85, 0)), _FEW, _answers((1.0, 1), (1.0, 0), (0.95, 1), (0.75, 0)),
         _answers((0.55, 1), (0.58, 1), (0.75, 1)),
         _answers((0.03, 1), (0.05, 0), (0.5, 1), (0.95, 1), alone=("not-once", "Each image has to count exactly once, "
-                 "also if it is in the first bin, or on the border of two.")),
+                 "even if it is in the first bin, or on the border of two.")),
         call(*_MANY, bins=15, words="{name}(confidence, right, bins=15) of 60 images"),
         call(*_MANY, 5, words="{name}(confidence, right, 5) of 60 images"),
     ),

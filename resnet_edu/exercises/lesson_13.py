@@ -127,9 +127,9 @@ BOX_IOU = Exercise(
         call(0.001 * _A, 0.001 * _INSIDE, alone=("only-large-boxes", "Your answer is correct only for large boxes, or "
              "for corners at whole numbers. Coordinates can also be fractions of the image.")),
         call(_A - 4, _INSIDE - 4, alone=("negative-coordinates", "Coordinates can be negative.")),
-        call(_MANY_A[:0], _MANY_B, alone=("no-boxes", "If a holds no boxes, the result has no rows: [0, M].")),
+        call(_MANY_A[:0], _MANY_B, alone=("no-boxes", "If N is 0, the result has no rows: [0, M].")),
         Case("the dtype of {name}(a, b) for float32", lambda answer: str(called(answer, _A, _A).dtype),
-             alone=("other-dtype", "Your result has another dtype than a and b.")),
+             alone=("other-dtype", "Your dtype is not that of a and b.")),
         call(20 * _A, torch.tensor([[79.0, 79.0, 80.0, 80.0]]), alone=("rounded", "Your result is rounded.")),
         float64(_A, _INSIDE),
     ),
@@ -270,7 +270,7 @@ SIGNAL_BLOCK = Exercise(
         shape(_SIGNAL, 4, 1), shape(_SIGNAL, 4, 3), parameters(4, 2), output(_SIGNAL, 4, 1), output(_SIGNAL, 4, 2),
         output(normal(3, 4, 13), 4, 3), *beyond(normal(3, 4, 12), 4, 2),
         Case("whether copy.deepcopy({name}(4, 1)) learns", _learns, alone=("learns-nothing", "In a new block, or in a "
-             "copy of one, no gradient reaches the branch. Is a BatchNorm's weight 0, or self in a lambda?")),
+             "copy of one, no gradient reaches the branch. Is a norm's weight 0? Does a lambda use self?")),
     ),
     mistakes=(
         Mistake("skip-forgotten", "Your block does not add x: it is a plain block.", (")) + x", "))")),
