@@ -28,6 +28,12 @@ def lines(ax):
     return {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
 
 
+def curve(explorer, label, panel=0):
+    """(x, y) of the line with this label in the explorer's picture."""
+    line = lines(explorer.figure.axes[panel])[label]
+    return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+
+
 TEXT, MARK = 4.5, 3.0  # WCAG 2.2, success criteria 1.4.3 and 1.4.11
 
 

@@ -11,6 +11,10 @@ from resnet_edu import models
 from resnet_edu.data import CLASSES, Images
 
 
+class Stop(Exception):
+    """What only a test raises."""
+
+
 def batch(n: int = 4, size: int = 16, seed: int = 1, *, channels: int = 3) -> Tensor:
     """Normal numbers [n, channels, size, size], as a net takes them."""
     return torch.randn(n, channels, size, size, generator=torch.Generator().manual_seed(seed))

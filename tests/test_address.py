@@ -115,9 +115,6 @@ def test_a_lesson_with_a_setup_cell_of_its_own_stops_the_stamp(fork):
     assert files(fork) == before
 
 
-# ---- A lesson of one's own ------------------------------------------------------------------------------------------
-
-
 def test_a_new_lesson_runs_keeps_every_rule_and_its_claim_can_fail(fork, monkeypatch):
     (fork / "README.md").write_text("| 20 | [My topic](notebooks/20_my_topic.ipynb) | what I see | 0 s |\n")
     (fork / "notebooks" / "FOR_INSTRUCTORS.md").write_text("| 20 | [my topic](20_my_topic.ipynb) | 30 | ... |\n")

@@ -197,19 +197,7 @@ def test_a_meant_error_is_no_problem(repository):
 
 
 NO_CELLS = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": 3}'
-BROKEN = [
-    "",
-    "[]",
-    "null",
-    "3",
-    "{}",
-    "# A lesson",
-    "\0",
-    '{"nbformat": 4}',
-    '{"nbformat": 9}',
-    '{"cells": [',
-    NO_CELLS,
-]
+BROKEN = ["", "[]", "null", "{}", "\0", '{"nbformat": 4}', '{"nbformat": 9}', '{"cells": [', NO_CELLS]
 
 
 @pytest.mark.parametrize("text", BROKEN)
@@ -300,7 +288,7 @@ def test_a_phrase_that_has_come_back_is_told_with_what_to_write(text, phrase):
     assert len(found) == (phrase is not None) and all(f"'{phrase}'" in one and "Write: " in one for one in found)
 
 
-@pytest.mark.parametrize(("rule", "most"), [(wide_claims, 48), (brings_back_no_old_phrase, 1)])
+@pytest.mark.parametrize(("rule", "most"), [(wide_claims, 0), (brings_back_no_old_phrase, 1)])
 def test_the_course_has_no_more_warnings_than_it_had(rule, most):
     """Lower the number after removing some."""
     found = [warning for path in lessons() for warning in rule(nbformat.read(path, 4), path)]

@@ -45,8 +45,6 @@ def linear(outputs=10, size=8):
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * size * size, outputs))
 
 
-# --- models -----------------------------------------------------------------------------------------------------------
-
 GOOD_NET = {
     "depth": st.sampled_from([8, 14]),
     "residual": st.booleans(),
@@ -98,9 +96,6 @@ def test_exactly_the_depths_of_the_formula_are_possible(depth, block):
     step = 6 if block == "basic" else 9
     possible = depth >= step + 2 and (depth - 2) % step == 0
     assert refused(models.CifarNet, depth, residual=True, width=1, block=block) is not possible
-
-
-# --- training ---------------------------------------------------------------------------------------------------------
 
 
 def whole_number(value, low, high=math.inf):

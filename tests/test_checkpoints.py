@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from samples import cifar
+from samples import Stop, cifar
 from torch import nn
 
 from resnet_edu import data, training
@@ -27,10 +27,6 @@ def net_with_dropout():
     return nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Flatten(), nn.Linear(288, 10)
     )
-
-
-class Stop(Exception):
-    pass
 
 
 def stop_after(epochs):

@@ -34,9 +34,6 @@ def stub(size, kernel, stride=1, padding=0, dilation=1):
 REFERENCE = exercises.find("output_size").reference
 
 
-# --- the verdict ------------------------------------------------------------------------------------------------------
-
-
 def test_the_lesson_goes_on_with_a_right_answer_else_with_the_course_s_and_says_so(capsys):
     assert exercise("output_size", right) is right
     assert capsys.readouterr().out.startswith("correct\n")
@@ -105,9 +102,6 @@ def test_what_would_end_the_kernel_is_there_again_after_the_check(page):
     exec("def answer(*_): quit()", shell.user_ns)
     exercise("output_size", shell.user_ns["answer"])
     assert (shell.user_ns["exit"], shell.user_ns["quit"]) == before
-
-
-# --- what is solved ---------------------------------------------------------------------------------------------------
 
 
 def test_what_is_solved_is_kept_and_shown(page):

@@ -16,9 +16,6 @@ from resnet_edu import data, explorers, plots
 PIXELS = pictures(3).images
 
 
-# --- maps over images -------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("form", [torch.tensor, np.array, list])
 def test_each_map_lies_over_its_gray_image_as_parts_of_its_largest_number(form):
     one, other = np.arange(12.0).reshape(3, 2, 2), np.zeros((3, 4, 4))
@@ -35,9 +32,6 @@ def test_each_map_lies_over_its_gray_image_as_parts_of_its_largest_number(form):
         assert not figure.axes[6 + i].images[1].get_array().any()  # an empty map is dark, not NaN
 
 
-# --- calibration ------------------------------------------------------------------------------------------------------
-
-
 def test_a_point_stands_at_mean_confidence_and_accuracy_of_its_part():
     confidence, right = [0.12, 0.18, 0.95, 0.97, 1.0], [False, True, True, True, False]
     upper, lower = drawn(plots.reliability({"a": (confidence, right)})).axes
@@ -46,9 +40,6 @@ def test_a_point_stands_at_mean_confidence_and_accuracy_of_its_part():
     np.testing.assert_allclose(line.get_xydata(), [[0.15, 0.5], [2.92 / 3, 2 / 3]])  # 1 is in the last part
     (steps,) = lower.patches
     np.testing.assert_allclose(steps.get_data().values, [0, 0.4, 0, 0, 0, 0, 0, 0, 0, 0.6])
-
-
-# --- error bars, and pictures side by side ----------------------------------------------------------------------------
 
 
 def test_a_line_goes_through_the_means_with_bars_of_one_deviation():
@@ -81,8 +72,6 @@ def test_pictures_side_by_side_share_scale_and_styles():
             styles.setdefault(line.get_label(), set()).add((line.get_color(), line.get_marker()))
     assert all(len(of) == 1 for of in styles.values()) and styles["a"] != styles["b"]
 
-
-# --- the explorer -----------------------------------------------------------------------------------------------------
 
 CLASSES = ("cat", "dog", "bird")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_hex
-from readable import lines
+from readable import curve, lines
 from samples import batch, labels, pictures
 from torch.nn import functional as F
 
@@ -40,11 +40,6 @@ def test_the_profile_is_what_gradient_norms_records(change):
 # --- gradient_flow ----------------------------------------------------------------------------------------------------
 
 
-def curve(explorer, label):
-    (ax,) = explorer.figure.axes
-    return (np.asarray(numbers) for numbers in lines(ax)[label].get_data())
-
-
 def test_the_picture_shows_the_profile_of_the_controls():
     explorer = explorers.gradient_flow(X, Y, seed=2, depth=14)
     assert explorer.settings() == {**START, "depth": 14}
@@ -69,8 +64,8 @@ def test_every_control_moves_the_picture(name, page):
     (_, before), shown = curve(explorer, "this setting"), len(page)
     explorer.controls[name].value = CHANGES[name]
     after, _ = explorers.gradient_profile(X, Y, **{**START, name: CHANGES[name]})
-    np.testing.assert_array_equal(list(curve(explorer, "this setting"))[1], after)
-    np.testing.assert_array_equal(list(curve(explorer, "previous setting"))[1], before)  # it stays as a gray line
+    np.testing.assert_array_equal(curve(explorer, "this setting")[1], after)
+    np.testing.assert_array_equal(curve(explorer, "previous setting")[1], before)  # it stays as a gray line
     assert len(page) == shown + 1
     assert page[-1]["update"] and page[-1]["transient"] == page[-2]["transient"]  # in place
     assert page[-1]["data"]["image/png"] != page[-2]["data"]["image/png"]
@@ -158,7 +153,7 @@ def test_the_slider_moves_every_net_to_its_step(page):
     for step in (0, 2, 1):
         slider.value = step
         for label, table in TABLES.items():
-            np.testing.assert_array_equal(list(curve(explorer, label))[1], table[step])
+            np.testing.assert_array_equal(curve(explorer, label)[1], table[step])
         assert ax.get_title() == f"step {step}" and ax.get_ylim() == limits
         assert {to_hex(line.get_color()).upper() for line in ax.get_xgridlines()} == {plots.LOOK["grid.color"]}
         zeros = [layer for line in ax.lines if line.get_marker() == "x" for layer in line.get_xdata()]
@@ -172,7 +167,7 @@ def test_the_slider_counts_the_recorded_steps(page):
     slider = explorer.controls["step"]
     assert (slider.min, slider.max, slider.step) == (0, 20, 10)
     slider.value = 20
-    np.testing.assert_array_equal(list(curve(explorer, "plain"))[1], TABLES["plain"][2])
+    np.testing.assert_array_equal(curve(explorer, "plain")[1], TABLES["plain"][2])
     assert explorer.figure.axes[0].get_title() == "step 20"
 
 
@@ -196,10 +191,6 @@ def test_the_scale_profile_is_what_signal_measures_in_a_net_of_that_gain():
     np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-4)
 
 
-def panel(explorer, side, label):
-    return np.asarray(lines(explorer.figure.axes[side])[label].get_ydata())
-
-
 INITIALIZATION = {"gain": 0.5, "norm": True, "activation": "tanh"}
 
 
@@ -207,15 +198,15 @@ INITIALIZATION = {"gain": 0.5, "norm": True, "activation": "tanh"}
 def test_every_control_of_initialization_moves_both_pictures(name, page):
     explorer = explorers.initialization(X, Y, seed=2)
     assert explorer.settings() == {"gain": 1.0, "norm": False, "activation": "relu"}
-    before = [panel(explorer, side, "this setting") for side in (0, 1)]
+    before = [curve(explorer, "this setting", side)[1] for side in (0, 1)]
     shown = len(page)
     explorer.controls[name].value = INITIALIZATION[name]
     settings = explorer.settings()
     settings["norm"] = "batch" if settings["norm"] else None
     expected = explorers.scale_profile(X, Y, seed=2, **settings)
     for side, values in enumerate((expected.activation, expected.gradient)):
-        np.testing.assert_array_equal(panel(explorer, side, "this setting"), values)
-        np.testing.assert_array_equal(panel(explorer, side, "previous setting"), before[side])
+        np.testing.assert_array_equal(curve(explorer, "this setting", side)[1], values)
+        np.testing.assert_array_equal(curve(explorer, "previous setting", side)[1], before[side])
         low, high = explorer.figure.axes[side].get_ylim()
         assert low <= values.min() and values.max() <= high
     assert len(page) == shown + 1 and page[-1]["update"]

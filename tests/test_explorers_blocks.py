@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from readable import curve
 from samples import batch, labels, pictures
 from torch.nn import functional as F
 
@@ -13,11 +14,6 @@ START = {"strength": 1.0, "depth": 8, "norm": None}
 
 
 X, Y, TRAIN = batch(4, size=8, seed=0), labels(4), pictures(192)
-
-
-def curve(explorer, label, panel=0):
-    (line,) = [line for line in explorer.figure.axes[panel].lines if line.get_label().startswith(label)]
-    return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
 
 
 @pytest.mark.parametrize("change", [{}, {"strength": 0.5}, {"norm": "batch", "strength": -1.0}, {"depth": 20}])
@@ -79,7 +75,7 @@ def test_the_button_trains_and_its_curves_stay(page, monkeypatch):
     legend = [text.get_text() for text in explorer.figure.axes[1].get_legend().get_texts()]
     assert legend == [f"a = {a}, 8 layers, no norm: {end}" for a, end in
                       [("2", "not finite"), ("0.5", "2.00"), ("0", "2.00"), ("-1", "2.00")]]  # fmt: skip
-    steps, losses = curve(explorer, "a = 2", panel=1)
+    steps, losses = curve(explorer, legend[0], panel=1)
     assert list(steps) == [1, 2] and list(losses) == [3.0, 2.0]  # a running mean
 
 

@@ -15,9 +15,6 @@ def images():
     return Images(pictures(5, size=12).images[:, :, :, :10], torch.tensor([3, 1, 4, 1, 5]))
 
 
-# --- position by position ---------------------------------------------------------------------------------------------
-
-
 def test_each_step_shows_window_products_and_the_feature_map_so_far():
     image = torch.arange(20.0).reshape(4, 5) ** 2
     explorer = explorers.sliding_window(image, kernel="Laplacian", step=1)
@@ -33,9 +30,6 @@ def test_each_step_shows_window_products_and_the_feature_map_so_far():
         assert np.isnan(sums.flat[step:]).all()
         assert f"{products.sum():.3g}" in explorer.figure.axes[1].get_title()
         assert [axes.patches[0].get_xy() for axes in explorer.figure.axes[::2]] == [(column - 0.5, row - 0.5)] * 2
-
-
-# --- a kernel on an image ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", explorers.KERNELS)
@@ -108,9 +102,6 @@ def test_a_kernel_of_zeros_can_be_typed(images):
     assert not panels(explorer)[2].any()
 
 
-# --- an activation and its slope --------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", models.ACTIVATIONS)
 def test_slopes_are_finite_differences(name):
     x = np.linspace(-7.95, 7.95, 54)  # no kink among them
@@ -135,9 +126,6 @@ def test_menu_and_slider_move_point_and_tangent(page):
         assert (y1 - y0) / (x1 - x0) == pytest.approx(slope) and (y0 + y1) / 2 == pytest.approx(value)
         np.testing.assert_allclose(curve.get_ydata(), explorers.activation_and_slope(name, curve.get_xdata())[0])
         assert f"slope {slope:.4g}" in page[-1]["metadata"]["image/png"]["alt"]
-
-
-# --- receptive fields -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["layers", "kernel", "stride", "dilation"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from readable import drawn, lines
+from readable import curve, drawn
 from samples import batch, labels
 from torch.nn import functional as F
 
@@ -34,19 +34,15 @@ def test_the_profile_is_the_gradient_along_the_stream(name):
     assert parameters == count
 
 
-def curve(explorer, label):
-    return np.asarray(lines(explorer.figure.axes[1])[label].get_ydata())
-
-
 @pytest.mark.parametrize("change", [{"block": "Highway"}, {"blocks": 2}])
 def test_every_control_moves_the_picture(change, page):
     explorer = explorers.swap_block(X, Y)
-    before = curve(explorer, "this block")
+    before = curve(explorer, "this block", 1)[1]
     ((name, value),) = change.items()
     explorer.controls[name].value = value
     found, parameters = explorers.block_profile(X, Y, **{"block": "residual", "blocks": 6, **change})
-    np.testing.assert_array_equal(curve(explorer, "this block"), found)
-    np.testing.assert_array_equal(curve(explorer, "previous choice"), before)
+    np.testing.assert_array_equal(curve(explorer, "this block", 1)[1], found)
+    np.testing.assert_array_equal(curve(explorer, "previous choice", 1)[1], before)
     says = page[-1]["metadata"]["image/png"]["alt"]
     assert f"{parameters:,} parameters" in says and page[-1]["update"]
 
@@ -61,7 +57,7 @@ def test_every_block_shows_its_own_code_and_stays_in_the_picture():
             code = next(t.get_text() for t in text.texts if t.get_text().startswith("def forward"))
             assert relatives.forward_lines(block).splitlines()[-1].strip() in code
             low, high = ax.get_ylim()
-            shown = curve(explorer, "this block")
+            shown = curve(explorer, "this block", 1)[1]
             assert len(shown) == 2 * blocks and low < shown.min() and shown.max() < high
             drawn(explorer.figure)
             ends, begins = text.get_tightbbox().x1, ax.yaxis.label.get_window_extent().x0

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from readable import lines
+from readable import curve
 
 from resnet_edu import data, explorers, plots
 
@@ -42,10 +42,6 @@ def test_few_images_are_enough(train):
     assert np.isfinite(explorers.sgd_losses(train[:100], lr=0.01)).all()
 
 
-def curve(explorer, label):
-    return list(lines(explorer.figure.axes[0])[label].get_ydata())
-
-
 def tried(explorer):
     """The points on the right, as [(rate, loss)]."""
     lines = [line for line in explorer.figure.axes[1].lines if line.get_marker() not in (None, "None")]
@@ -60,12 +56,12 @@ CHANGES = {"lr": 0.1, "momentum": 0.9, "schedule": "one_cycle"}
 def test_every_control_trains_anew_and_keeps_what_was_tried(train, name, page):
     explorer = explorers.learning_rate(train, seed=3)
     assert explorer.settings() == START and set(explorer.controls) == set(CHANGES)
-    before, shown = curve(explorer, "this setting"), len(page)
+    before, shown = curve(explorer, "this setting")[1], len(page)
     np.testing.assert_array_equal(before, explorers.sgd_losses(train, seed=3, **START))
     explorer.controls[name].value = CHANGES[name]
     after = explorers.sgd_losses(train, seed=3, **{**START, name: explorer.controls[name].value})
-    np.testing.assert_array_equal(curve(explorer, "this setting"), after)
-    np.testing.assert_array_equal(curve(explorer, "previous setting"), before)
+    np.testing.assert_array_equal(curve(explorer, "this setting")[1], after)
+    np.testing.assert_array_equal(curve(explorer, "previous setting")[1], before)
     rates = [START["lr"], explorer.controls["lr"].value]
     ends = [before[-12:], after[-12:]]
     expected = [(rate, float(np.mean(end))) for rate, end in zip(rates, ends, strict=True)]

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
-from readable import drawn, lines
+from readable import curve, drawn, lines
 from samples import batch as images
 from samples import cifar, labels
 from test_probes import Fails, assert_as_it_was, mixed_modes, starts_in_place, state, torchvision_resnet
@@ -159,18 +159,6 @@ def test_shattering_refuses_what_it_cannot_take(arguments, options, message):
         probes.shattering(*arguments, **options)
 
 
-def test_depth_shatters_the_gradient_and_the_skip_mends_it():
-    x = images(32, seed=3)
-
-    def mean_cosine(depth, residual):
-        torch.manual_seed(0)
-        net = models.CifarNet(depth, residual=residual, width=8)
-        return probes.shattering(net, x[0], x[1], calibrate=x).cosine.mean()
-
-    assert mean_cosine(8, False) - mean_cosine(38, False) > 0.4
-    assert mean_cosine(38, True) - mean_cosine(38, False) > 0.3
-
-
 # --- the figures ------------------------------------------------------------------------------------------------------
 
 
@@ -251,11 +239,6 @@ def test_a_pathology_is_what_the_probes_measure(setting):
     assert norms.shape == (8,) and cosines.shape == (POINTS - 1,)
 
 
-def line_of(explorer, label):
-    (ax,) = explorer.figure.axes
-    return np.asarray(lines(ax)[label].get_ydata())
-
-
 CHANGES = {"setting": "skip, He, BatchNorm", "view": "cosines", "depth": 14}
 
 
@@ -263,12 +246,12 @@ CHANGES = {"setting": "skip, He, BatchNorm", "view": "cosines", "depth": 14}
 def test_every_control_moves_the_picture(name, page):
     explorer = explorers.pathologies(images(), labels(), depth=8)
     assert set(explorer.controls) == set(CHANGES)
-    before, shown = line_of(explorer, "this setting"), len(page)
+    before, shown = curve(explorer, "this setting")[1], len(page)
     explorer.controls[name].value = CHANGES[name]
     settings = explorer.settings()
     expected, loss = explorers.pathology(images(), labels(), **settings)
-    np.testing.assert_array_equal(line_of(explorer, "this setting"), expected)
-    kept = line_of(explorer, "previous setting")
+    np.testing.assert_array_equal(curve(explorer, "this setting")[1], expected)
+    kept = curve(explorer, "previous setting")[1]
     np.testing.assert_array_equal(kept, [] if name == "view" else before)  # another view has another scale
     assert len(page) == shown + 1 and page[-1]["update"]
     assert page[-1]["data"]["image/png"] != page[-2]["data"]["image/png"]
@@ -282,7 +265,7 @@ def test_every_choice_can_be_drawn_and_says_what_is_shown(recwarn):
         for setting in SETTINGS:
             explorer.controls["view"].value, explorer.controls["setting"].value = view, setting
             low, high = ax.get_ylim()
-            values = line_of(explorer, "this setting")
+            values = curve(explorer, "this setting")[1]
             values = values[np.isfinite(values) & (values != 0)]
             assert low <= values.min() and values.max() <= high
             assert ax.get_yscale() == ("log" if view == "norms" else "linear")

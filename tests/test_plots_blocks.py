@@ -22,9 +22,6 @@ def wires(ax):
     return [line for line in ax.lines if len(line.get_xdata()) == 3]
 
 
-# --- blocks -----------------------------------------------------------------------------------------------------------
-
-
 def test_a_block_is_drawn_with_a_box_a_step_and_a_circle_for_the_addition():
     (ax,) = drawn(plots.blocks({"a block": flow()})).axes
     boxes = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
@@ -70,9 +67,6 @@ def test_several_blocks_share_one_width():
     assert [ax.get_title(loc="left") for ax in axes] == list(flows)
 
 
-# --- matrices ---------------------------------------------------------------------------------------------------------
-
-
 def test_matrices_share_one_scale_with_white_at_zero():
     given = {"F": np.array([[0.0, -3.0]]), "I + F": torch.tensor([[1.0, 2.0], [0.0, 1.0]])}
     figure = drawn(plots.matrices(given))
@@ -81,9 +75,6 @@ def test_matrices_share_one_scale_with_white_at_zero():
     for picture, values in zip(pictures, given.values(), strict=True):
         np.testing.assert_array_equal(picture.get_array(), np.asarray(values))
     assert [ax.get_title() for ax in figure.axes if ax.images] == list(given)
-
-
-# --- checks -----------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_wrong_stands_out_by_color_and_by_sign():

@@ -11,8 +11,6 @@ from samples import pictures
 
 from resnet_edu import plots
 
-# --- the confusion matrix ---------------------------------------------------------------------------------------------
-
 CLASSES = ["cat", "dog", "bird"]
 COUNTS = [[5, 3, 2], [1, 3, 0], [0, 0, 0]]
 
@@ -37,9 +35,6 @@ def test_the_color_is_the_part_of_the_row():
     assert picture.get_clim() == (0, 1)  # two matrices can be compared
 
 
-# --- images with captions ---------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("n", "columns"), [(1, 8), (5, 2), (6, 3), (8, 8)])
 def test_a_gallery_shows_every_image_with_its_caption(n, columns):
     given, captions = pictures(n).images, [f"image {i}\nof {n}" for i in range(n)]
@@ -62,8 +57,6 @@ def test_captions_lie_on_no_picture(columns):
         assert not any(caption.overlaps(box) for box in boxes)
         assert caption.y0 >= 0
 
-
-# --- a sweep ----------------------------------------------------------------------------------------------------------
 
 SWEPT = {"momentum 0": {0.1: 2.0, 0.01: 2.3, 1.0: math.inf}, "momentum 0.9": {0.01: 1.9, 0.1: 9.0, 1: math.nan}}
 
@@ -95,8 +88,6 @@ def test_without_a_top_every_finite_result_fits():
     drawn(plots.sweep({"a": {1: math.nan}}, xlabel="x", ylabel="y"))
     drawn(plots.sweep({"a": {1: 2.0}}, xlabel="x", ylabel="y"))
 
-
-# --- means and deviations of several runs -----------------------------------------------------------------------------
 
 RUNS = {"plain": [[1.0, 4.0], [3.0, 4.0]], "b": [[0.5, 0.5]], "c": [[2.0, 2.0, 8.0]]}
 LABELS = {"xlabel": "x", "ylabel": "y"}
@@ -172,9 +163,6 @@ def test_the_word_for_chance_stands_on_no_whisker():
     assert word.get_text() == "chance" and word.get_window_extent().y0 >= ax.get_window_extent().y1
 
 
-# --- rates, speeds and shares -----------------------------------------------------------------------------------------
-
-
 def test_schedules_draws_rates_and_the_part_of_their_sum():
     given = {"steps": [0.1] * 5 + [0.01] * 5, "one cycle": [0.0, 0.2, 0.1, 0.0]}
     left, right = drawn(plots.schedules(given)).axes
@@ -199,8 +187,6 @@ def test_throughput_shows_every_round_the_median_and_the_gain_in_the_same_round(
 
 
 def test_a_gain_is_no_ratio_of_medians():
-    (ax,) = plots.throughput({"usual": [1.0, 2.0, 3.0], "other": [3.0, 3.0, 3.0]}).axes
-    assert ax.texts[1].get_text() == "3  (x 1.50)"
     (ax,) = plots.throughput({"usual": [1.0, 2.0, 9.0], "other": [4.0, 3.0, 9.0]}).axes
     assert ax.texts[1].get_text() == "4  (x 1.50)"  # the ratio of the medians is 2
 

@@ -27,9 +27,6 @@ def run(block, x):
     return block(x)
 
 
-# --- all of them ------------------------------------------------------------------------------------------------------
-
-
 @BLOCK
 def test_a_block_keeps_the_shape_of_the_stream_or_says_how_it_grows(name):
     block, x = made(name), stream()
@@ -62,9 +59,6 @@ def test_the_lines_of_code_are_those_of_forward(name):
     exec("def forward(self, x):\n" + "\n".join(f"    {line}" for line in lines.splitlines()), scope)
     block, x = made(name), stream()
     assert torch.equal(run(lambda x: scope["forward"](block, x), x), run(block, x))
-
-
-# --- what they do with x ----------------------------------------------------------------------------------------------
 
 
 def test_plain_and_residual_have_equal_parameters_and_differ_by_x():
@@ -115,9 +109,6 @@ def test_a_dense_block_holds_its_input_and_adds_channels():
     assert torch.equal(y[:, :16], x) and torch.equal(y[:, 16:], run(block.branch, x)) and y.shape[1] == 21
     net = Skeleton(relatives.Dense, width=16, blocks=3, hidden=(5, 7))
     assert net.transition[1].in_channels == 16 + 3 * 5 and net.fc.in_features == 32 + 3 * 7
-
-
-# --- what F is --------------------------------------------------------------------------------------------------------
 
 
 def test_a_grouped_convolution_has_one_eighth_of_the_weights_and_sees_its_group_alone():
@@ -173,9 +164,6 @@ def test_the_inverted_residual_is_wide_inside():
     assert inside[0] > 2 * 16 and inside[1] > 2 * 32
 
 
-# --- from convolution to attention ------------------------------------------------------------------------------------
-
-
 def test_convnext_starts_as_the_identity_and_its_norm_is_over_channels():
     block, x = made("ConvNeXt"), stream()
     assert (run(block, x) - x).abs().max() < 1e-4
@@ -212,9 +200,6 @@ def test_attention_is_a_weighted_mean_of_all_places():
         heads.append(weights @ v[..., part])
     expected = tokens + torch.cat(heads, -1) @ block.attention.out_proj.weight.detach().double().T
     assert torch.allclose(run(block, x).flatten(2).transpose(1, 2).double(), expected, atol=1e-5)
-
-
-# --- the skeleton -----------------------------------------------------------------------------------------------------
 
 
 def test_the_skeleton_is_the_same_around_every_block():

@@ -110,9 +110,6 @@ def test_the_paper_starts_resnet_110_with_its_warm_up(monkeypatch, tmp_path):
     assert asked == {853_018: training.paper, 1_727_962: recipes.warm_up}
 
 
-# --- the figure -------------------------------------------------------------------------------------------------------
-
-
 def history(errors, training_errors):
     lists = {"val_accuracy": [1 - e for e in errors], "train_accuracy": [1 - e for e in training_errors]}
     return training.History(**lists)
@@ -132,9 +129,6 @@ def test_the_figure_has_both_errors_of_each_net_in_per_cent_on_one_scale():
 def test_a_history_without_test_images_is_refused():
     with pytest.raises(ValueError, match="plain-20, validation"):
         plots.error_curves({"plain nets": {"plain-20": training.History(train_accuracy=[0.1])}})
-
-
-# --- runs on record ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -42,9 +42,6 @@ def without_drawing(build):
     return net
 
 
-# --- torchvision ------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_keys_and_shapes_are_torchvision_s(name):
     with torch.device("meta"):
@@ -81,9 +78,6 @@ def test_weights_start_as_wide_as_torchvision_s():
             assert torch.equal(ours[name], tensor), name
 
 
-# --- sizes ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_and_multiply_adds_are_the_published_ones(name):
     published = torchvision.models.get_model_weights(name).IMAGENET1K_V1.meta
@@ -112,9 +106,6 @@ def test_stages_at_224_have_the_paper_s_sizes():
     assert [rows[name] for name in ("conv1", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc")] == [
         (64, 112, 112), (64, 56, 56), (256, 56, 56), (512, 28, 28), (1024, 14, 14), (2048, 7, 7), (2048, 1, 1), (1000,)
     ]  # fmt: skip
-
-
-# --- switches ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("stem", "sides"), [("imagenet", [8, 4, 2, 1]), ("cifar", [32, 16, 8, 4])])

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from samples import batch, cifar, labels, pictures
+from samples import Stop, batch, cifar, labels
 from test_probes import AddsInPlace, Encoder, assert_as_it_was, state, tokens, torchvision_resnet
 from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu import models, probes, training
+from resnet_edu import models, probes
 
 
 def trained(depth=14, **options):
@@ -60,10 +60,6 @@ def havoc(inputs):
         return 1.0
 
     return score
-
-
-class Stop(Exception):
-    pass
 
 
 def stopping(_net):
@@ -203,19 +199,6 @@ def test_every_score_starts_from_the_same_net():
 
     probes.lesions(net, blocks(net)[:3], score)
     assert all(torch.equal(weight, seen[0][0]) and draw == seen[0][1] for weight, draw in seen)
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: probes.lesions(trained(), ["stage9.0"], lambda n: 1), "stage9.0"),
-        (lambda: probes.lesions(trained(), ["fc"], lambda net: net(batch()).sum()), r"\[4, 16\] to \[4, 10\]"),
-        (lambda: probes.reordered(trained(), ["stage1.0"], [1]).__enter__(), r"order=\[1\]"),
-    ],
-)
-def test_lesions_refuse_what_they_cannot_take(call, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        call()
 
 
 # --- paths ------------------------------------------------------------------------------------------------------------
@@ -364,19 +347,6 @@ def test_paths_leave_any_net_as_it_was(build, inputs, end):
     assert_as_it_was(net, before)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((trained(), batch(), ["stage1", "stage1.0"]), "'stage1.0'"),
-        ((trained(), batch(), ["fc"], None, lambda out: out), r"\[4, 10\]"),
-        ((trained().stage1, torch.ones(1, 4, 8, 8), ["0.branch"]), r"\[1, 4, 8, 8\]"),
-    ],
-)
-def test_paths_refuse_what_they_cannot_take(arguments, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        probes.Paths(*arguments)
-
-
 def test_a_branch_has_to_run_exactly_once():
     net = Adds(0.5)
     net.branches.append(nn.Linear(1, 1))
@@ -492,26 +462,26 @@ def test_a_landscape_leaves_any_net_as_it_was_whatever_the_score_does(build, inp
     assert_as_it_was(net, before)
 
 
-def land(toward):
+def walk(toward):
     return probes.landscape(nn.Linear(3, 2), lambda net: 1, [toward], (0.0, 1.0))
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: probes.lesions(trained(), ["stage9.0"], lambda n: 1), "stage9.0"),
+        (lambda: probes.lesions(trained(), ["fc"], lambda net: net(batch()).sum()), r"\[4, 16\] to \[4, 10\]"),
+        (lambda: probes.reordered(trained(), ["stage1.0"], [1]).__enter__(), r"order=\[1\]"),
+        (lambda: probes.Paths(trained(), batch(), ["stage1", "stage1.0"]), "'stage1.0'"),
+        (lambda: probes.Paths(trained(), batch(), ["fc"], None, lambda out: out), r"\[4, 10\]"),
+        (lambda: probes.Paths(trained().stage1, torch.ones(1, 4, 8, 8), ["0.branch"]), r"\[1, 4, 8, 8\]"),
         (lambda: probes.direction(nn.ReLU()), "ReLU"),
         (lambda: probes.direction(trained(), seed=-1), "seed=-1"),
         (lambda: probes.direction(trained(), normalize="layer"), "normalize='layer'"),
-        (lambda: land({"weight": torch.zeros(2, 1)}), r"\[2, 3\]"),  # it would be broadcast
-        (lambda: land({"w": torch.zeros(3, 2)}), "'w'"),
+        (lambda: walk({"weight": torch.zeros(2, 1)}), r"\[2, 3\]"),  # it would be broadcast
+        (lambda: walk({"w": torch.zeros(3, 2)}), "'w'"),
     ],
 )
-def test_landscapes_refuse_what_they_cannot_take(call, message):
+def test_what_they_cannot_take_is_refused(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
-
-
-def test_evaluate_is_a_score():
-    net = trained(8)
-    found = probes.lesions(net, blocks(net), lambda net: training.evaluate(net, pictures(8)).accuracy)
-    assert 0 <= found.scores.min() <= found.scores.max() <= 1

@@ -18,9 +18,6 @@ def found(intact, *scores):
     return probes.Lesions([f"b{i}" for i in range(len(scores))], intact, np.array(scores))
 
 
-# --- plots ------------------------------------------------------------------------------------------------------------
-
-
 def test_lesions_are_drawn_on_one_scale_with_the_whole_net_as_a_line():
     figure = drawn(plots.lesions({"plain-20": found(0.5, 0.1, 0.2), "ResNet-20": found(0.6, 0.55, 0.4, 0.5)}))
     for ax, (intact, scores) in zip(figure.axes, [(0.5, [0.1, 0.2]), (0.6, [0.55, 0.4, 0.5])], strict=True):
@@ -71,9 +68,6 @@ def test_what_is_not_finite_is_drawn_as_the_highest():
     assert tables["plain"][0, 0] == tables["plain"][0, 1] == table[np.isfinite(table)].max()
     drawn(plots.landscapes({"plain": table}, STEPS))
     drawn(plots.landscapes({"flat": np.ones((5, 5))}, STEPS))
-
-
-# --- explorers --------------------------------------------------------------------------------------------------------
 
 
 X, Y = batch(20, seed=0), labels(20)

@@ -215,15 +215,6 @@ def test_callbacks_are_called_in_order_with_the_step_and_the_history():
     assert [(h is history, epochs, done) for h, epochs, done in calls] == [(True, 1, 1), (True, 2, 2)]
 
 
-def test_gradient_norms_is_a_callback():
-    net = cifar()
-    norms = probes.GradientNorms(net)
-    fit(net, images(size=16), epochs=2, callbacks=[norms])
-    assert norms.numpy().shape == (6, 8)
-    last = [float(p.grad.norm()) for p in net.parameters() if p.ndim >= 2]  # fit leaves the last gradients in place
-    np.testing.assert_allclose(norms.numpy()[-1], last, rtol=1e-5)
-
-
 def test_a_callback_s_error_is_the_caller_s_to_see():
     def fail(_history):
         raise OSError("disk full")

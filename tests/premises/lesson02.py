@@ -1,19 +1,19 @@
 """What the claims of lesson 02 rest on."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from premises.core import Premise
-from premises.patches import answer_with, dice_with, fit_with, patch_data, predictions, together
+from premises.core import Patch, Premise
+from premises.patches import answer_with, dice_with, fit_with, in_place_of, patch_data, predictions, swap, together
 from resnet_edu import data, training
 
-# --- what is broken ---------------------------------------------------------------------------------------------------
+no_mean_no_deviation = swap(data, "normalize", lambda images: images.float() / 255)
+nothing_is_loaded = swap(nn.Module, "load_state_dict", lambda self, state: None)
+dropout_does_nothing = swap(nn.Dropout, "forward", lambda self, x: x)
 
 
 def shuffled_labels(train: data.Images, test: data.Images) -> tuple[data.Images, data.Images]:
@@ -21,16 +21,10 @@ def shuffled_labels(train: data.Images, test: data.Images) -> tuple[data.Images,
     return data.Images(train.images, train.labels[order]), test
 
 
-def no_mean_no_deviation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "normalize", lambda images: images.float() / 255)
-
-
-def split_without_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def split(self: data.Images, fraction: float, seed: int = 0) -> tuple[data.Images, data.Images]:
-        held_out = round(fraction * len(self))
-        return self[held_out:], self[:held_out]
-
-    monkeypatch.setattr(data.Images, "split", split)
+@in_place_of(data.Images, "split")
+def split_without_classes(_: Any, self: data.Images, fraction: float, seed: int = 0) -> tuple[data.Images, data.Images]:
+    held_out = round(fraction * len(self))
+    return self[held_out:], self[:held_out]
 
 
 def the_same_dice_twice(rng: np.random.Generator, mean: float, size: Any) -> Any:
@@ -48,74 +42,44 @@ def step_without_zero_grad(net: nn.Module, optimizer: torch.optim.Optimizer, x: 
     return loss.item()
 
 
-def large_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Linear.reset_parameters
-
-    def reset(self: nn.Linear) -> None:
-        original(self)
-        with torch.no_grad():
-            self.weight.mul_(1000)
-
-    monkeypatch.setattr(nn.Linear, "reset_parameters", reset)
+@in_place_of(nn.Linear, "reset_parameters")
+def large_classifier(original: Any, self: nn.Linear) -> None:
+    original(self)
+    with torch.no_grad():
+        self.weight.mul_(1000)
 
 
-def steps_that_forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = torch.optim.SGD.step
-
-    def step(self: torch.optim.SGD, *args: Any) -> Any:
-        result = original(self, *args)
-        self.zero_grad()
-        return result
-
-    monkeypatch.setattr(torch.optim.SGD, "step", step)
+@in_place_of(torch.optim.SGD, "step")
+def steps_that_forget(original: Any, self: torch.optim.SGD, *args: Any) -> Any:
+    result = original(self, *args)
+    self.zero_grad()
+    return result
 
 
-def pixels_stay_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forward(self: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
-        for module in self:
-            x = x if type(module).__name__ == "Pixels" else module(x)
-        return x
-
-    monkeypatch.setattr(nn.Sequential, "forward", forward)
+@in_place_of(nn.Sequential, "forward")
+def pixels_stay_normalized(_: Any, self: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+    for module in self:
+        x = x if type(module).__name__ == "Pixels" else module(x)
+    return x
 
 
-def nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.Module, "load_state_dict", lambda self, state: None)
+@in_place_of(training, "fit")
+def few_images(original: Any, net: nn.Module, train: data.Images, *args: Any, **options: Any) -> training.History:
+    return original(net, train[:1000], *args, **options)
 
 
-def dropout_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: x)
-
-
-def few_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = training.fit
-
-    def fit(net: nn.Module, train: data.Images, *args: Any, **options: Any) -> training.History:
-        return original(net, train[:1000], *args, **options)
-
-    monkeypatch.setattr(training, "fit", fit)
-
-
-def ruinous_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
+@in_place_of(training, "fit")
+def ruinous_remedies(original: Any, net: nn.Module, *args: Any, **options: Any) -> training.History:
     """A net with dropout, or with more weight decay than usual, is not trained."""
-    original = training.fit
-
-    def fit(net: nn.Module, *args: Any, **options: Any) -> training.History:
-        drops = any(isinstance(m, nn.Dropout) and m.p > 0 for m in net.modules())
-        ruined = drops or options.get("weight_decay", 0) > 1e-3
-        return original(net, *args, **{**options, **({"lr": 0.0} if ruined else {})})
-
-    monkeypatch.setattr(training, "fit", fit)
+    drops = any(isinstance(m, nn.Dropout) and m.p > 0 for m in net.modules())
+    ruined = drops or options.get("weight_decay", 0) > 1e-3
+    return original(net, *args, **{**options, **({"lr": 0.0} if ruined else {})})
 
 
-def perfect_on(count: int) -> Callable[[pytest.MonkeyPatch], None]:
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = training.evaluate
-
-        def evaluate(net: nn.Module, images: data.Images, **options: Any) -> training.Metrics:
-            return training.Metrics(1.0, 1.0) if len(images) == count else original(net, images, **options)
-
-        monkeypatch.setattr(training, "evaluate", evaluate)
+def perfect_on(count: int) -> Patch:
+    @in_place_of(training, "evaluate")
+    def patch(original: Any, net: nn.Module, images: data.Images, **options: Any) -> training.Metrics:
+        return training.Metrics(1.0, 1.0) if len(images) == count else original(net, images, **options)
 
     return patch
 
@@ -128,8 +92,6 @@ def guessing(probabilities: torch.Tensor) -> torch.Tensor:
 untrained = fit_with(lr=0.0)
 guesser = together(fit_with(lr=0.0, epochs=1), predictions(guessing))
 
-# --- and what follows -------------------------------------------------------------------------------------------------
-
 
 PREMISES = [
     Premise("an image is missing", patch_data(lambda train, test: (train[1:], test)), "count: Images"),
@@ -141,7 +103,7 @@ PREMISES = [
     Premise("the labels are shuffled", patch_data(shuffled_labels), "class-means"),
     Premise("normalizing is dividing by 255", no_mean_no_deviation, "normalize"),
     Premise("there is no luck", dice_with(lambda rng, mean, size: np.full(size, mean)), "best-of-many: reported"),
-    Premise("the luck comes along", dice_with(the_same_dice_twice), "best-of-many: images,"),
+    Premise("the luck comes along", dice_with(the_same_dice_twice), "best-of-many: distance"),
     Premise("the split knows no classes", split_without_classes, "split"),
     Premise("the loss is a sum", answer_with(cross_entropy=summed_loss), "loss-run"),
     Premise("the classifier starts large", large_classifier, "cnn"),

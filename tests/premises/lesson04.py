@@ -1,11 +1,10 @@
 """What the claims of lesson 04 rest on."""
 
-import pytest
-
 from premises.core import Premise
 from premises.patches import (
     always_eval,
     always_training,
+    always_with,
     batchnorm_moves_its_scale,
     batchnorm_output_off_by_one_percent,
     batchnorm_statistics_off_by_one_percent,
@@ -25,10 +24,7 @@ from premises.patches import (
 )
 from resnet_edu import probes
 
-
-def signal_of_the_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = probes.signal
-    monkeypatch.setattr(probes, "signal", lambda *args, layers=None, **options: original(*args, **options))
+signal_of_the_convolutions = always_with(probes, "signal", layers=None)
 
 
 PREMISES = [

@@ -1,68 +1,44 @@
 """What the claims of lesson 06 rest on."""
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 import torch
 from torch import nn
 
 from premises.core import Premise
-from premises.patches import force, no_weights_loaded, recorder_of_ones
+from premises.patches import changed, force, in_place_of, no_step, no_weights_loaded, recorder_of_ones, swap
 from resnet_edu import models
-
-# --- what is broken ---------------------------------------------------------------------------------------------------
-
-
-def replace(owner: Any, name: str, value: Any) -> Callable[[pytest.MonkeyPatch], None]:
-    return lambda monkeypatch: monkeypatch.setattr(owner, name, value, raising=False)
 
 
 def five_by_five(in_channels: int, out_channels: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 5, stride, padding=2, bias=bias)
 
 
-def strides_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Conv2d.__init__
-
-    def init(self: nn.Conv2d, i: int, o: int, kernel_size: int, stride: int = 1, **options: Any) -> None:
-        original(self, i, o, kernel_size, 1, **options)
-
-    monkeypatch.setattr(nn.Conv2d, "__init__", init)
-
-
-def without_skip(self: models.Block, x: torch.Tensor) -> torch.Tensor:
-    return self.activation(self.branch(x))
-
-
-def zeros_are_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.Tensor, "new_zeros", torch.Tensor.new_ones)
-
-
-def twice_as_wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = torch.randn
-    monkeypatch.setattr(torch, "randn", lambda *shape, **options: 2 * original(*shape, **options))
+@in_place_of(nn.Conv2d, "__init__")
+def strides_ignored(
+    original: Any, self: nn.Conv2d, i: int, o: int, kernel_size: int, stride: int = 1, **options: Any
+) -> None:
+    original(self, i, o, kernel_size, 1, **options)
 
 
 def gradient_of_ones(outputs: Any, inputs: Any, *rest: Any, **options: Any) -> tuple[torch.Tensor]:
     return (torch.ones_like(inputs),)
 
 
-no_skip = replace(models.Block, "forward", without_skip)
-no_identity = replace(nn.Identity, "forward", lambda self, x: 0.0 * x)
-norm_does_nothing = replace(nn.BatchNorm2d, "forward", lambda self, x: x)
-nothing_is_learned = replace(torch.optim.SGD, "step", lambda self: None)
-
-# --- which cells it takes ---------------------------------------------------------------------------------------------
+no_skip = swap(models.Block, "forward", lambda self, x: self.activation(self.branch(x)))
+no_identity = swap(nn.Identity, "forward", lambda self, x: 0.0 * x)
+norm_does_nothing = swap(nn.BatchNorm2d, "forward", lambda self, x: x)
+zeros_are_ones = swap(torch.Tensor, "new_zeros", torch.Tensor.new_ones)
+twice_as_wide = changed(torch, "randn", lambda drawn: 2 * drawn)
 
 
 PREMISES = [
     Premise(
-        "convolutions are 5 x 5", replace(models, "conv3x3", five_by_five), "vgg-claims: number", "vgg-claims: layers"
+        "convolutions are 5 x 5", swap(models, "conv3x3", five_by_five), "vgg-claims: number", "vgg-claims: layers"
     ),
     Premise("convolutions ignore their stride", strides_ignored, "vgg-claims: plain-20,"),
     Premise("every network has a thousand classes", force(num_classes=1000), "vgg-claims: plain-20:"),
-    Premise("nothing is learned", nothing_is_learned, "learn-claims"),
+    Premise("nothing is learned", no_step, "learn-claims"),
     Premise(
         "blocks do not add x",
         no_skip,
@@ -86,10 +62,10 @@ PREMISES = [
     ),
     Premise("no block is of the pre-activation form", force(preactivation=False), "path-run: Pre-activation:"),
     Premise("random numbers are twice as wide", twice_as_wide, "product-run"),
-    Premise("the outer product is a product", replace(torch, "outer", lambda a, b: a * b), "shape-run: Entries"),
+    Premise("the outer product is a product", swap(torch, "outer", lambda a, b: a * b), "shape-run: Entries"),
     Premise(
         "the identity matrix is 0",
-        replace(torch, "eye", lambda n, **options: torch.zeros(n, n, **options)),
+        swap(torch, "eye", lambda n, **options: torch.zeros(n, n, **options)),
         "shape-run: autograd's",
     ),
     Premise("no network has a norm", force(norm=None), "identity-claims: BatchNorm:"),
@@ -103,7 +79,7 @@ PREMISES = [
     Premise("new channels are ones", zeros_are_ones, "two-shortcuts: channels"),
     Premise(
         "every gradient is 1",
-        replace(torch.autograd, "grad", gradient_of_ones),
+        swap(torch.autograd, "grad", gradient_of_ones),
         "two-shortcuts: A: fraction of the",
         "two-shortcuts: B: fraction",
     ),

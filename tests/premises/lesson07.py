@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 from premises.core import Patch, Premise
 from premises.patches import (
+    changed,
     force,
+    in_place_of,
     memorized_training_images,
     no_weights_loaded,
     nothing_is_learned,
@@ -25,26 +26,17 @@ from resnet_edu.training import recipes
 def errors_on_record(error: Callable[[int], float]) -> Patch:
     """Every run on record has the training error `error(depth)`."""
 
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = recipes.recorded
+    def with_errors(runs: dict[str, Any]) -> dict[str, Any]:
+        return {name: {**run, "training_error": error(run["depth"])} for name, run in runs.items()}
 
-        def recorded() -> dict[str, Any]:
-            return {name: {**run, "training_error": error(run["depth"])} for name, run in original().items()}
-
-        monkeypatch.setattr(recipes, "recorded", recorded)
-
-    return patch
+    return changed(recipes, "recorded", with_errors)
 
 
-def vanishing_norms_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = recipes.recorded_norms
-
-    def recorded_norms(name: str) -> recipes.RecordedNorms:
-        kept = original(name)
-        row = 10.0 ** np.arange(len(kept.names)) * (1 if "plain" in name else 100)
-        return recipes.RecordedNorms(kept.names, kept.steps, np.tile(row, (len(kept.steps), 1)))
-
-    monkeypatch.setattr(recipes, "recorded_norms", recorded_norms)
+@in_place_of(recipes, "recorded_norms")
+def vanishing_norms_on_record(original: Any, name: str) -> recipes.RecordedNorms:
+    kept = original(name)
+    row = 10.0 ** np.arange(len(kept.names)) * (1 if "plain" in name else 100)
+    return recipes.RecordedNorms(kept.names, kept.steps, np.tile(row, (len(kept.steps), 1)))
 
 
 def no_deep_residual_network(study: Any) -> Any:

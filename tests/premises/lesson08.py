@@ -2,17 +2,16 @@
 
 import contextlib
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
-import pytest
 import torch
 import torchvision
 from torch import nn
 from torch.nn import functional as F
 from torch.utils import checkpoint
 
-from premises.core import Patch, Premise
-from premises.patches import answer_with, convolution_off_by_one_percent, swap, together, wrap
+from premises.core import Premise
+from premises.patches import always_with, answer_with, changed, convolution_off_by_one_percent, swap, together, wrap
 from resnet_edu import models, probes
 from resnet_edu.exercises.lesson_08 import Bottleneck
 
@@ -29,31 +28,15 @@ class NotNarrowed(Bottleneck):
         self.conv3 = nn.Conv2d(wide, wide, 1, bias=False)
 
 
-def always(**options: Any) -> Patch:
-    """A ResNet that ignores what it is asked for and always takes these options."""
+class Louder(Bottleneck):
+    """Right in eval mode, and not in train mode."""
 
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = models.ResNet.__init__
-
-        def init(self: models.ResNet, blocks: Any, **asked: Any) -> None:
-            original(self, blocks, **{**asked, **options})
-
-        monkeypatch.setattr(models.ResNet, "__init__", init)
-
-    return patch
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) * (2 if self.training else 1)
 
 
-def blocks_always(**options: Any) -> Patch:
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = models.ResNetBlock.__init__
-
-        def init(self: models.ResNetBlock, *shape: int, **asked: Any) -> None:
-            original(self, *shape, **{**asked, **options})
-
-        monkeypatch.setattr(models.ResNetBlock, "__init__", init)
-
-    return patch
-
+always = partial(always_with, models.ResNet, "__init__")
+blocks_always = partial(always_with, models.ResNetBlock, "__init__")
 
 #: No net is wider than this, so that a premise costs little.
 narrow = wrap(
@@ -67,14 +50,9 @@ narrow = wrap(
 hardly_enlarged = wrap(F, "interpolate", lambda original: lambda x, *_, **__: original(x, size=(64, 64)))
 
 
-def parameters_and_memory_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = probes.layer_groups
-
-    def layer_groups(table: Any, level: int = 1) -> list[probes.Layer]:
-        rows = original(table, level)
-        return [replace(row, parameters=row.out_bytes, out_bytes=row.parameters) for row in rows]
-
-    monkeypatch.setattr(probes, "layer_groups", layer_groups)
+@partial(changed, probes, "layer_groups")
+def parameters_and_memory_exchanged(rows: list[probes.Layer]) -> list[probes.Layer]:
+    return [replace(row, parameters=row.out_bytes, out_bytes=row.parameters) for row in rows]
 
 
 their_nets_load_nothing = swap(torchvision.models.ResNet, "load_state_dict", lambda self, state: None)
@@ -84,18 +62,6 @@ last_relu_leaks = wrap(
 twice_as_large_in_train_mode = wrap(
     models.ResNet, "forward", lambda original: lambda self, x: original(self, x) * (2 if self.training else 1)
 )
-
-
-def twice_as_large_mine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reader's block is right in eval mode, and not in train mode."""
-
-    class Louder(Bottleneck):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return super().forward(x) * (2 if self.training else 1)
-
-    answer_with(Bottleneck=Louder)(monkeypatch)
-
-
 autograd_keeps_nothing = swap(
     torch.autograd.graph, "saved_tensors_hooks", lambda pack, unpack: contextlib.nullcontext()
 )
@@ -126,11 +92,7 @@ PREMISES = [
         answer_with(load_torchvision=lambda block, state: None),
         "parity-block: Eval mode",
     ),
-    Premise(
-        "your block does something else in train mode",
-        twice_as_large_mine,
-        "parity-block: Train mode",
-    ),
+    Premise("your block does something else in train mode", answer_with(Bottleneck=Louder), "parity-block: Train mode"),
     Premise("our nets are narrower", always(width=32), "parity-keys"),
     Premise(
         "our blocks add a little, and torchvision's nets load nothing",
@@ -152,9 +114,7 @@ PREMISES = [
         "checkpoint-run: Updates",
     ),
     Premise(
-        "checkpoints are one percent off",
-        together(checkpoints_are_one_percent_off, narrow),
-        "checkpoint-run: Largest",
+        "checkpoints are one percent off", together(checkpoints_are_one_percent_off, narrow), "checkpoint-run: Largest"
     ),
     Premise(
         "every stem is the CIFAR stem",

@@ -2,134 +2,82 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-import pytest
 import torch
 from torch import nn
 
 from premises.core import Patch, Premise
 from premises.patches import (
     always_eval,
+    changed,
     fit_with,
     force,
+    in_place_of,
     no_batchnorm,
     no_step,
+    no_weights_loaded,
     plain_always,
     residual_always,
     swap,
     together,
+    with_depths,
     wrap,
 )
 from resnet_edu import models, probes
 from resnet_edu.models import weights
 
 
-def loading(renamed: Callable[[str], str] | None) -> Patch:
-    """Stored weights come under another name, or not at all."""
-
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = weights.load
-
-        def load(net: nn.Module, name: str) -> dict[str, str]:
-            return {} if renamed is None else original(net, renamed(name))
-
-        monkeypatch.setattr(weights, "load", load)
-
-    return patch
+def loading(renamed: Callable[[str], str]) -> Patch:
+    """Stored weights come under another name."""
+    return wrap(weights, "load", lambda original: lambda net, name: original(net, renamed(name)))
 
 
 def only_residual(**options: Any) -> Patch:
     """A CifarNet that, where it is residual, always takes these options."""
 
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = models.CifarNet.__init__
-
-        def init(self: models.CifarNet, depth: int, **asked: Any) -> None:
-            original(self, depth, **{**asked, **(options if asked["residual"] else {})})
-
-        monkeypatch.setattr(models.CifarNet, "__init__", init)
+    @in_place_of(models.CifarNet, "__init__")
+    def patch(original: Any, self: models.CifarNet, depth: int, **asked: Any) -> None:
+        original(self, depth, **{**asked, **(options if asked["residual"] else {})})
 
     return patch
 
 
-deeper = wrap(
-    models.CifarNet,
-    "__init__",
-    lambda original: lambda self, depth, **asked: original(self, 56 if depth == 20 else depth, **asked),
-)
-
-
-all_of_56 = wrap(
-    models.CifarNet,
-    "__init__",
-    lambda original: lambda self, depth, **asked: original(self, 56 if depth in (20, 110) else depth, **asked),
-)
-
-
-def lengths_changed(change: Callable[[torch.Tensor], torch.Tensor]) -> Patch:
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = probes.Paths.by_length
-        monkeypatch.setattr(probes.Paths, "by_length", lambda self: change(original(self)))
-
-    return patch
-
-
+lengths_changed = partial(changed, probes.Paths, "by_length")
 path_ignored = wrap(probes.Paths, "along", lambda original: lambda self, path: original(self, []))
 nothing_is_taken_out = swap(probes.PassOn, "forward", lambda self, x: self._shape_of[0](x))
 always_normalized = wrap(
     probes, "direction", lambda original: lambda net, *, seed=0, normalize="filter": original(net, seed=seed)
 )
+weights_stay_moved = swap(
+    sys.modules["resnet_edu.probes.landscape"], "weights_as_they_were", lambda module: contextlib.nullcontext()
+)
+blocks_stay_in_order = swap(probes, "reordered", lambda module, *_: contextlib.nullcontext(module))
+#: The branch is scaled as if it had been dropped at times, and never is.
+nothing_is_dropped = together(
+    swap(torch.Tensor, "bernoulli_", lambda self, *_, **__: self.fill_(1.0)),
+    swap(torch, "bernoulli", lambda p, *_, **__: torch.ones_like(p)),
+    swap(torch, "rand", lambda *size, **options: torch.full(size, 1 - 1e-6)),
+)
+#: The whole network is said to be perfect, so that removing any block costs much.
+last_block_matters = changed(probes, "lesions", lambda found: replace(found, intact=1.0))
 
 
-def weights_stay_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextlib.contextmanager
-    def nothing(_module: nn.Module) -> Iterator[None]:
-        yield
-
-    monkeypatch.setattr(sys.modules["resnet_edu.probes.landscape"], "weights_as_they_were", nothing)
-
-
-def nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The branch is scaled as if it had been dropped at times, and never is."""
-    monkeypatch.setattr(torch.Tensor, "bernoulli_", lambda self, *_, **__: self.fill_(1.0))
-    monkeypatch.setattr(torch, "bernoulli", lambda p, *_, **__: torch.ones_like(p))
-    monkeypatch.setattr(torch, "rand", lambda *size, **options: torch.full(size, 1 - 1e-6))
-
-
-def stage_starts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+@in_place_of(probes, "lesions")
+def stage_starts_stay(
+    original: Any, net: nn.Module, blocks: list[str], score: Callable[[nn.Module], float]
+) -> probes.Lesions:
     """The score without the first block of a stage is the mean score."""
-    original = probes.lesions
-
-    def lesions(net: nn.Module, blocks: list[str], score: Callable[[nn.Module], float]) -> probes.Lesions:
-        found = original(net, blocks, score)
-        starts = [i for i, name in enumerate(blocks) if name.endswith(".0")]
-        found.scores[starts] = found.scores.mean()
-        return found
-
-    monkeypatch.setattr(probes, "lesions", lesions)
+    found = original(net, blocks, score)
+    starts = [i for i, name in enumerate(blocks) if name.endswith(".0")]
+    found.scores[starts] = found.scores.mean()
+    return found
 
 
-def last_block_matters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole network is said to be perfect, so that removing any block costs much."""
-    original = probes.lesions
-    monkeypatch.setattr(probes, "lesions", lambda *args: replace(original(*args), intact=1.0))
-
-
-def blocks_stay_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextlib.contextmanager
-    def nothing(module: nn.Module, *_: Any) -> Iterator[nn.Module]:
-        yield module
-
-    monkeypatch.setattr(probes, "reordered", nothing)
-
-
-def as_deep_as_the_other(name: str) -> str:
-    return name.replace("20", "56")
-
-
+as_deep_as_the_other = loading(lambda name: name.replace("20", "56"))
 residual_are_plain = together(plain_always, loading(lambda name: name.replace("resnet", "plain")))
 
 
@@ -176,12 +124,18 @@ PREMISES = [
         "order-run: ResNet-56",
     ),
     Premise(
-        "the networks of 20 layers have 56", together(deeper, loading(as_deep_as_the_other)), "lesion-claims: Without"
+        "the networks of 20 layers have 56",
+        together(with_depths({20: 56}), as_deep_as_the_other),
+        "lesion-claims: Without",
     ),
-    Premise("every network has 56 layers", together(all_of_56, loading(as_deep_as_the_other)), "sizes-claims: median"),
+    Premise(
+        "every network has 56 layers",
+        together(with_depths({20: 56, 110: 56}), as_deep_as_the_other),
+        "sizes-claims: median",
+    ),
     Premise(
         "the branches are still at 0, and the last block matters",
-        together(only_residual(zero_init_residual=True), loading(None), last_block_matters),
+        together(only_residual(zero_init_residual=True), no_weights_loaded, last_block_matters),
         "sizes-claims: Trained ResNet-56",
     ),
     Premise("blocks stay in order", blocks_stay_in_order, "order-run: Plain-20", "order-run: Plain-56"),
@@ -220,23 +174,10 @@ PREMISES = [
         "fixup-claims: He's start",
     ),
     Premise("BatchNorm does nothing, in a fresh network", no_batchnorm, "variance-run: with BatchNorm"),
-    Premise(
-        "the skip doubles",
-        only_residual(skip_scale=2.0),
-        "fixup-claims: highest first loss",
-    ),
-    Premise(
-        "nothing is learned",
-        fit_with(lr=0.0),
-        "fixup-claims: lowest training accuracy",
-        budget="laptop",
-    ),
+    Premise("the skip doubles", only_residual(skip_scale=2.0), "fixup-claims: highest first loss"),
+    Premise("nothing is learned", fit_with(lr=0.0), "fixup-claims: lowest training accuracy", budget="laptop"),
     Premise("nothing is dropped", nothing_is_dropped, "depth-run: 4,000 outputs"),
-    Premise(
-        "branches are dropped less often",
-        only_residual(stochastic_depth_prob=0.2),
-        "depth-run: nine branches",
-    ),
+    Premise("branches are dropped less often", only_residual(stochastic_depth_prob=0.2), "depth-run: nine branches"),
     Premise("the training drops nothing", only_residual(stochastic_depth_prob=0.0), "depth-claims", budget="laptop"),
-    Premise("every shortcut is a projection", together(force(shortcut="B"), loading(None)), "reads-run"),
+    Premise("every shortcut is a projection", together(force(shortcut="B"), no_weights_loaded), "reads-run"),
 ]

@@ -1,59 +1,47 @@
 """What the claims of lesson 11 rest on."""
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
-import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from premises.core import Patch, Premise
-from premises.patches import answer_with, swap, together, wrap
+from premises.patches import answer_with, in_place_of, swap, together, wrap
 from resnet_edu import training
 from resnet_edu.models import relatives
 
 
 def every_block_is(block: type[nn.Module]) -> Patch:
     """The menu says eleven names, and all of them are one block."""
-    return lambda monkeypatch: monkeypatch.setattr(relatives, "BLOCKS", dict.fromkeys(relatives.BLOCKS, block))
+    return swap(relatives, "BLOCKS", dict.fromkeys(relatives.BLOCKS, block))
 
 
 def forward_of(block: type[nn.Module], forward: Callable[..., Any]) -> Patch:
-    return lambda monkeypatch: monkeypatch.setattr(block, "forward", forward)
+    return swap(block, "forward", forward)
 
 
 as_wide_inside_as_outside = swap(relatives, "matched", lambda block, channels, blocks: channels)
 
 
-def gates_start_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = relatives.Highway.__init__
-
-    def init(self: relatives.Highway, *sizes: int) -> None:
-        original(self, *sizes)
-        nn.init.constant_(self.gate.bias, 2.0)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(relatives.Highway, "__init__", init)
+@in_place_of(relatives.Highway, "__init__")
+def gates_start_open(original: Any, self: relatives.Highway, *sizes: int) -> None:
+    original(self, *sizes)
+    nn.init.constant_(self.gate.bias, 2.0)  # type: ignore[arg-type]
 
 
 groups_ignored = wrap(nn.Conv2d, "__init__", lambda original: lambda self, *a, groups=1, **k: original(self, *a, **k))
-every_multiplication_counts_twice = wrap(
-    FlopCounterMode, "get_total_flops", lambda original: lambda self: 2 * original(self)
-)
 
 
 def all_windows_are(size: int) -> Patch:
     """Every depthwise convolution has this window, and every other one as well."""
 
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = nn.Conv2d.__init__
-
-        def init(self: nn.Conv2d, *a: Any, **k: Any) -> None:
-            k = {**dict(zip(("in_channels", "out_channels", "kernel_size"), a, strict=False)), **k}
-            original(self, **{**k, "kernel_size": size, "padding": size // 2})
-
-        monkeypatch.setattr(nn.Conv2d, "__init__", init)
+    @in_place_of(nn.Conv2d, "__init__")
+    def patch(original: Any, self: nn.Conv2d, *a: Any, **k: Any) -> None:
+        k = {**dict(zip(("in_channels", "out_channels", "kernel_size"), a, strict=False)), **k}
+        original(self, **{**k, "kernel_size": size, "padding": size // 2})
 
     return patch
 
@@ -74,17 +62,11 @@ ones_stay = wrap(
 def as_many_accuracies(accuracy: Callable[[int], float]) -> Patch:
     """No net is trained, and the k-th one is said to have this accuracy."""
 
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(training, "fit", lambda *_, **__: training.History(train_accuracy=[0.1, 0.1]))
-        asked: list[int] = []
-
-        def evaluate(*_: Any) -> training.Metrics:
-            asked.append(1)
-            return training.Metrics(0.0, accuracy(len(asked) - 1))
-
-        monkeypatch.setattr(training, "evaluate", evaluate)
-
-    return patch
+    asked = count()
+    return together(
+        swap(training, "fit", lambda *_, **__: training.History(train_accuracy=[0.1, 0.1])),
+        swap(training, "evaluate", lambda *_: training.Metrics(0.0, accuracy(next(asked)))),
+    )
 
 
 PREMISES = [
@@ -180,7 +162,7 @@ PREMISES = [
     ),
     Premise(
         "the gate of MobileNetV3 works at every place",
-        lambda monkeypatch: monkeypatch.setattr(nn, "AdaptiveAvgPool2d", lambda size: nn.Identity()),
+        swap(nn, "AdaptiveAvgPool2d", lambda size: nn.Identity()),
         "work-run: MobileNetV3: multiplications",
     ),
     Premise("attention multiplies nothing", attention_to_itself_alone, "work-run: Transformer: multiplications"),

@@ -1,6 +1,7 @@
 """What the claims of lesson 12 rest on."""
 
 import copy
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,15 +10,26 @@ from torch import nn
 from torch.nn import functional as F
 
 from premises.core import Premise
-from premises.patches import always_eval, answer_with, fit_with, predictions, swap, wrap
+from premises.patches import (
+    always_eval,
+    answer_with,
+    changed,
+    every_answer_is_right,
+    fit_with,
+    in_place_of,
+    predictions,
+    swap,
+    together,
+    wrap,
+)
 from resnet_edu import data, training
 from resnet_edu.models import weights
 
-# --- what is broken ---------------------------------------------------------------------------------------------------
-
-
 nothing_is_loaded = wrap(weights, "load", lambda original: lambda net, name: original(copy.deepcopy(net), name))
 nothing_can_be_frozen = swap(nn.Module, "requires_grad_", lambda self, requires_grad=True: self)
+no_noise = swap(torch, "randn", lambda shape, generator: torch.zeros(shape))
+modest = predictions(lambda probabilities: (probabilities / 50).softmax(1))
+all_end_perfect = together(swap(training, "fit", lambda *args, **options: training.History()), every_answer_is_right)
 
 
 def frozen_in_train_mode(net: nn.Module) -> list[nn.Parameter]:
@@ -25,22 +37,9 @@ def frozen_in_train_mode(net: nn.Module) -> list[nn.Parameter]:
     return list(net.fc.parameters())
 
 
-def all_end_perfect(monkeypatch: pytest.MonkeyPatch) -> None:
-    def predict(net: nn.Module, images: data.Images) -> torch.Tensor:
-        return F.one_hot(images.labels, len(images.classes)).float()
-
-    monkeypatch.setattr(training, "fit", lambda *args, **options: training.History())
-    monkeypatch.setattr(training, "predict", predict)
-
-
-def one_class_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = data.Images.only
-
-    def only(self: data.Images, *classes: str) -> data.Images:
-        images = original(self, *classes)
-        return data.Images(images.images, torch.full_like(images.labels, len(classes) - 1), images.classes)
-
-    monkeypatch.setattr(data.Images, "only", only)
+@partial(changed, data.Images, "only")
+def one_class_only(images: data.Images) -> data.Images:
+    return data.Images(images.images, torch.full_like(images.labels, len(images.classes) - 1), images.classes)
 
 
 def gradients_are_noise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,31 +56,15 @@ def activations_alone(activations: torch.Tensor, gradients: torch.Tensor) -> tor
     return activations.sum(1)
 
 
-def stages_are_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    original, other = nn.Module.get_submodule, {"stage1": "stage3", "stage3": "stage1"}
-    monkeypatch.setattr(nn.Module, "get_submodule", lambda self, name: original(self, other.get(name, name)))
+@in_place_of(nn.Module, "get_submodule")
+def stages_are_exchanged(original: Any, self: nn.Module, name: str) -> nn.Module:
+    return original(self, {"stage1": "stage3", "stage3": "stage1"}.get(name, name))
 
 
-def always_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    def predict(net: nn.Module, images: data.Images) -> torch.Tensor:
-        return F.one_hot(images.labels, 6).float()
+@in_place_of(training, "predict")
+def classes_in_turn(_: Any, net: nn.Module, images: data.Images) -> torch.Tensor:
+    return F.one_hot(torch.arange(len(images)) % 6, 6).float()
 
-    monkeypatch.setattr(training, "predict", predict)
-
-
-def classes_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    def predict(net: nn.Module, images: data.Images) -> torch.Tensor:
-        return F.one_hot(torch.arange(len(images)) % 6, 6).float()
-
-    monkeypatch.setattr(training, "predict", predict)
-
-
-no_noise = swap(torch, "randn", lambda shape, generator: torch.zeros(shape))
-
-
-modest = predictions(lambda probabilities: (probabilities / 50).softmax(1))
-
-# --- and what follows -------------------------------------------------------------------------------------------------
 
 PREMISES = [
     Premise(
@@ -99,20 +82,11 @@ PREMISES = [
     Premise("train mode is eval mode", always_eval, "freeze-run: Running", "freeze-run: The old head"),
     Premise("the frozen body is in train mode", answer_with(freeze=frozen_in_train_mode), "features-run"),
     Premise(
-        "every training ends in a perfect net",
-        all_end_perfect,
-        "transfer-claims: minus",
-        "longer-run",
-        budget="laptop",
+        "every training ends in a perfect net", all_end_perfect, "transfer-claims: minus", "longer-run", budget="laptop"
     ),
     Premise("nothing is fine-tuned", fit_with(lr=0.0), "paired-run", budget="laptop"),
     Premise("all images are of one class", one_class_only, "channels-run: The same"),
-    Premise(
-        "gradients are noise",
-        gradients_are_noise,
-        "check-run",
-        "sanity-claims: uided",
-    ),
+    Premise("gradients are noise", gradients_are_noise, "check-run", "sanity-claims: uided"),
     Premise(
         "gradients are noise, on more pictures",
         gradients_are_noise,
@@ -152,10 +126,7 @@ PREMISES = [
         "classes-run: Strongest noise: accuracy",
     ),
     Premise(
-        "the answers are the classes in turn",
-        classes_in_turn,
-        "temperature-run: its own",
-        "classes-run: commonest",
+        "the answers are the classes in turn", classes_in_turn, "temperature-run: its own", "classes-run: commonest"
     ),
-    Premise("the net is always right", always_right, "classes-run: Unchanged"),
+    Premise("the net is always right", every_answer_is_right, "classes-run: Unchanged"),
 ]

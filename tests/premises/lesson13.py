@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from torch.nn import functional as F
 from premises.core import Patch, Premise
 from premises.patches import (
     answer_with,
+    changed,
     fit_with,
+    in_place_of,
     memorized_training_images,
     no_weights_loaded,
     recorder_of_powers,
@@ -23,13 +26,7 @@ from premises.patches import (
 )
 from resnet_edu import data
 
-
-def scenes_with(change: Callable[[data.Scenes], data.Scenes]) -> Patch:
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = data.compose_scenes
-        monkeypatch.setattr(data, "compose_scenes", lambda *a, **options: change(original(*a, **options)))
-
-    return patch
+scenes_with = partial(changed, data, "compose_scenes")
 
 
 def full_of_objects(scenes: data.Scenes) -> data.Scenes:
@@ -62,29 +59,19 @@ nothing_is_suppressed = swap(
 )
 
 
-def guesses_are_all_hits(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer_with(average_precision=lambda scores, hits, positives: 0.9)(monkeypatch)
-
-
-def words_of_one_pitch_and_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+@in_place_of(data, "tone_words")
+def words_of_one_pitch_and_phase(
+    _: Any, count: int, *, noise: float = 0.3, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Each word is the same sound whoever says it: a linear layer is enough."""
-
-    def tone_words(count: int, *, noise: float = 0.3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-        draw = torch.Generator().manual_seed(seed)
-        labels = torch.randint(4, (count,), generator=draw)
-        return torch.eye(4).repeat_interleave(512, 1)[labels][:, None], labels
-
-    monkeypatch.setattr(data, "tone_words", tone_words)
+    labels = torch.randint(4, (count,), generator=torch.Generator().manual_seed(seed))
+    return torch.eye(4).repeat_interleave(512, 1)[labels][:, None], labels
 
 
 def sentences_with(change: Callable[[data.Sentences], data.Sentences], nouns: Any = None) -> Patch:
-    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        original = data.agreement_sentences
-        monkeypatch.setattr(
-            data,
-            "agreement_sentences",
-            lambda count, given, *, seed: change(original(count, nouns or given, seed=seed)),
-        )
+    @in_place_of(data, "agreement_sentences")
+    def patch(original: Any, count: int, given: Any, *, seed: int) -> data.Sentences:
+        return change(original(count, nouns or given, seed=seed))
 
     return patch
 
@@ -93,33 +80,24 @@ def never_misleading(sentences: data.Sentences) -> data.Sentences:
     return dataclasses.replace(sentences, misleading=torch.zeros_like(sentences.misleading))
 
 
-#: Every linear layer of 64 to 64 adds its input: a plain net that is none.
-linear_with_wide_skip = wrap(
-    nn.Linear,
-    "forward",
-    lambda original: lambda self, x: original(self, x) + (x if self.in_features == self.out_features else 0),
-)
+@in_place_of(nn.Linear, "forward")
+def linear_with_wide_skip(original: Any, self: nn.Linear, x: torch.Tensor) -> torch.Tensor:
+    """Every linear layer of 64 to 64 adds its input: a plain net that is none."""
+    return original(self, x) + (x if self.in_features == self.out_features else 0)
 
 
-def residual_blocks_have_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = nn.Module.__setattr__
-
-    def setattr_(self: nn.Module, name: str, value: Any) -> None:
-        original(self, name, value)
-        if name == "residual" and value is True:
-            original(self, "extra", nn.Parameter(torch.zeros(3)))
-
-    monkeypatch.setattr(nn.Module, "__setattr__", setattr_)
+@in_place_of(nn.Module, "__setattr__")
+def residual_blocks_have_more(original: Any, self: nn.Module, name: str, value: Any) -> None:
+    original(self, name, value)
+    if name == "residual" and value is True:
+        original(self, "extra", nn.Parameter(torch.zeros(3)))
 
 
-#: The 1 x 1 convolution of the fine map gives nothing.
-fine_map_is_lost = wrap(
-    nn.Conv2d,
-    "forward",
-    lambda original: (
-        lambda self, x: original(self, x) * (not (self.in_channels == self.out_channels and self.kernel_size == (1, 1)))
-    ),
-)
+@in_place_of(nn.Conv2d, "forward")
+def fine_map_is_lost(original: Any, self: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
+    """The 1 x 1 convolution of the fine map gives nothing."""
+    return original(self, x) * (not (self.in_channels == self.out_channels and self.kernel_size == (1, 1)))
+
 
 #: Two maps [N, C, H, W], one behind the other along the channels, are zeros.
 joined_maps_are_empty = wrap(
@@ -132,22 +110,20 @@ probabilities_are_equal = wrap(
 )
 
 
-def focal_loss_is_cross_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
-    def loss(logits: torch.Tensor, targets: torch.Tensor, reduction: str = "none") -> torch.Tensor:
-        return F.binary_cross_entropy_with_logits(logits, targets, reduction=reduction)
+@in_place_of(torchvision.ops, "sigmoid_focal_loss")
+def focal_loss_is_cross_entropy(
+    _: Any, logits: torch.Tensor, targets: torch.Tensor, reduction: str = "none"
+) -> torch.Tensor:
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction=reduction)
 
-    monkeypatch.setattr(torchvision.ops, "sigmoid_focal_loss", loss)
 
-
-def cross_entropy_is_focal_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    focal, original = torchvision.ops.sigmoid_focal_loss, F.binary_cross_entropy_with_logits
-
-    def loss(logits: torch.Tensor, targets: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
-        with pytest.MonkeyPatch.context() as inside:  # the focal loss is made of the cross-entropy
-            inside.setattr(F, "binary_cross_entropy_with_logits", original)
-            return focal(logits, targets, reduction=reduction)
-
-    monkeypatch.setattr(F, "binary_cross_entropy_with_logits", loss)
+@in_place_of(F, "binary_cross_entropy_with_logits")
+def cross_entropy_is_focal_loss(
+    original: Any, logits: torch.Tensor, targets: torch.Tensor, reduction: str = "mean"
+) -> torch.Tensor:
+    with pytest.MonkeyPatch.context() as inside:  # the focal loss is made of the cross-entropy
+        inside.setattr(F, "binary_cross_entropy_with_logits", original)
+        return torchvision.ops.sigmoid_focal_loss(logits, targets, reduction=reduction)
 
 
 PREMISES = [
@@ -159,7 +135,7 @@ PREMISES = [
     Premise("the objects are of two pixels", scenes_with(small_objects), "detector-cells"),
     Premise("the focal loss is the cross-entropy", focal_loss_is_cross_entropy, "detector-run: Focal"),
     Premise("the cross-entropy is the focal loss", cross_entropy_is_focal_loss, "detector-run: Cross"),
-    Premise("every average precision is 0.9", guesses_are_all_hits, "ap-run: Guessed"),
+    Premise("every average precision is 0.9", answer_with(average_precision=lambda *_: 0.9), "ap-run: Guessed"),
     Premise("each word is one sound", words_of_one_pitch_and_phase, "signal-run: A linear"),
     Premise(
         "all sentences are about the same nouns, and none misleads",
