@@ -316,13 +316,14 @@ def _end_the_cell(history: training.History, epochs: int) -> None:
 
 
 def _after_cell(result: Any) -> None:
-    """If a cell fails, say whether an earlier cell that was stopped, or not run, may be the cause."""
+    """Say that an earlier cell was stopped, whose results this one may use; or, if a name is missing, not run."""
     source, error = getattr(result.info, "raw_cell", ""), result.error_in_exec
     if isinstance(error, KeyboardInterrupt):
         _stopped.append(source)
-    elif error is None:
+        return
+    if error is None:
         _stopped[:] = [other for other in _stopped if other != source]
-    elif _stopped:
+    if _stopped:
         first = next(iter(_stopped[-1].strip().splitlines()), "")
         print(f"The cell that begins with `{first}` was stopped before it finished: run it again first.")
     elif isinstance(error, NameError):

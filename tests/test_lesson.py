@@ -12,6 +12,8 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.figure import Figure
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 from samples import cifar, pictures
 
 from resnet_edu import files, lesson, plots, training
@@ -324,12 +326,20 @@ def ended(source, error=None):
     lesson._after_cell(SimpleNamespace(info=SimpleNamespace(raw_cell=source), error_in_exec=error))
 
 
-def test_a_cell_that_fails_after_a_stopped_one_says_which_to_run_again(capsys):
-    ended("train()\nshow()", lesson.Stopped())
-    ended("use()", ValueError())
-    assert "`train()`" in capsys.readouterr().out
-    ended("train()\nshow()")
-    ended("use()", ValueError())
-    assert capsys.readouterr().out == ""
-    ended("use()", NameError())
+def test_a_cell_after_a_stopped_one_says_which_to_run_again(capsys):
+    ended("x = train()\nshow(x)", lesson.Stopped())
+    ended("claim(x)", NameError())
+    ended("claim(y)")  # it may use what an earlier run left behind
+    assert capsys.readouterr().out.count("begins with `x = train()`") == 2
+    ended("x = train()\nshow(x)")
+    ended("claim(x)")
+    assert not capsys.readouterr().out
+    ended("claim(z)", NameError())
     assert "Run All Above" in capsys.readouterr().out
+
+
+def test_a_missing_name_is_answered_even_in_the_first_cell_after_a_restart(monkeypatch):
+    monkeypatch.setenv("PYTHONSTARTUP", lesson.__file__.replace("lesson.py", "startup.py"))  # as `open` does
+    notebook = new_notebook(cells=[new_code_cell("slide(1)")])
+    NotebookClient(notebook, allow_errors=True, kernel_name="python3").execute()
+    assert any("Run All Above" in output.get("text", "") for output in notebook.cells[0].outputs)

@@ -87,8 +87,8 @@ RESIDUAL_FORWARD = Exercise(
     ),
     hints=(
         "Two things are added: the branch's output and x itself. What happens to the sum?",
-        "`branch` is a function: `branch(x)` is F(x). `F.relu` takes the sum as its only argument.",
-        "In one line: return F.relu( ... + ... )",
+        "`branch` is a function: `branch(x)` is F(x). `torch.relu` takes the sum as its only argument.",
+        "In one line: return torch.relu( ... + ... )",
     ),
 )  # fmt: skip
 

@@ -91,7 +91,7 @@ def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:
     ax.set(xlabel="step", ylabel="loss, mean of 5 steps", yscale="log", xlim=(0.5, STEPS + 0.5), ylim=(1.6, TOP))
     ax.set_yticks([2, 3, 5], ["2", "3", "5"])
     ax.minorticks_off()
-    plots.mark_level(ax, np.log(10), "guessing ")
+    plots.mark_level(ax, np.log(10), "guessing", x=0.99)
     hint = ax.text(STEPS / 2, 3, "press the button to train", ha="center", color=plots.PALE_INK, fontsize=9)
     curves: dict[str, tuple[np.ndarray, str]] = {}
 

@@ -89,14 +89,14 @@ def _put(controls: Any) -> None:
 # --- controls ---------------------------------------------------------------------------------------------------------
 
 WIDE = {"description_width": "150px"}
+#: For a slider, which is long because the mouse has to find each step.
+ON_RELEASE = {"style": WIDE, "layout": {"width": "640px", "max_width": "100%"}, "continuous_update": False}
 
 
 def slider(text: str, value: float, least: float, most: float, step: float = 1, **options: Any) -> Any:
     """A slider that reports its value on release; an integer slider if `step` is an integer."""
     kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
-    return kind(
-        value=value, min=least, max=most, step=step, description=text, continuous_update=False, style=WIDE, **options
-    )
+    return kind(value=value, min=least, max=most, step=step, description=text, **ON_RELEASE | options)
 
 
 def range_slider(name: str, value: int, choices: range, **options: Any) -> Any:
@@ -110,7 +110,7 @@ def log_slider(text: str, value: float, powers: tuple[float, float], base: int, 
     """A slider from base ** powers[0] to base ** powers[1], in quarters of a power."""
     return widgets.FloatLogSlider(
         value=value, base=base, min=powers[0], max=powers[1], step=0.25, description=text, readout_format=readout,
-        continuous_update=False, style=WIDE, **options,
+        **ON_RELEASE | options,
     )  # fmt: skip
 
 
