@@ -225,7 +225,7 @@ def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: 
         signal.signal(request, signal.default_int_handler)
     # Pass the token in the environment, where other users of the machine cannot see it.
     environment = {**os.environ, "JUPYTER_TOKEN": token, "JUPYTER_PREFER_ENV_PATH": "1"}
-    environment.setdefault("PYTHONSTARTUP", str(Path(__file__).with_name("startup.py")))
+    environment.setdefault("PYTHONSTARTUP", str(Path(__file__).with_name("authoring") / "startup.py"))
     with ExitStack() as stack:
         try:
             check_folder(Path.home())

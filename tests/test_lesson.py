@@ -339,7 +339,7 @@ def test_a_cell_after_a_stopped_one_says_which_to_run_again(capsys):
 
 
 def test_a_missing_name_is_answered_even_in_the_first_cell_after_a_restart(monkeypatch):
-    monkeypatch.setenv("PYTHONSTARTUP", lesson.__file__.replace("lesson.py", "startup.py"))  # as `open` does
+    monkeypatch.setenv("PYTHONSTARTUP", lesson.__file__.replace("lesson.py", "authoring/startup.py"))  # as `open` does
     notebook = new_notebook(cells=[new_code_cell("slide(1)")])
     NotebookClient(notebook, allow_errors=True, kernel_name="python3").execute()
     assert any("Run All Above" in output.get("text", "") for output in notebook.cells[0].outputs)

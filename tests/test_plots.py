@@ -486,7 +486,7 @@ def test_names_that_no_font_has_are_numbered_and_that_is_said_once(draw, monkeyp
 def other_font(monkeypatch):
     """A font that the machine has for certain, and the usual one without the letters that are to be looked for."""
     path = font_manager.findfont("STIXGeneral")
-    usual = fonts.letters(fonts.usual_font())
+    usual = fonts.letters(font_manager.findfont(font_manager.FontProperties()))
     monkeypatch.setattr(fonts, "other_fonts", lambda: [("no letters", "nowhere.ttf"), ("STIXGeneral", path)])
     return sorted(c for c in fonts.letters(path) - usual if c.isalpha())[:3]
 

@@ -38,7 +38,7 @@ def test_what_has_ended_is_not_run_again_and_another_seed_joins_it(grid, monkeyp
     assert trained == [("plain", 8)]
     errors = [100 * run["test_error"] for run in reproduce.results(grid) if run["net"] == "plain"]
     mean, deviation = sum(errors) / 2, abs(errors[0] - errors[1]) / 2**0.5
-    assert f"| {mean:.2f} ± {deviation:.2f} % |" in (grid / "table.md").read_text()
+    assert f"| {mean:.2f} ± {deviation:.2f}% |" in (grid / "table.md").read_text()
 
 
 def test_runs_that_differ_in_more_than_the_seed_are_lines_of_their_own(grid):
