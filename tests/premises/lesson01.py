@@ -30,7 +30,9 @@ relu_does_nothing = swap(nn.ReLU, "forward", lambda self, x: x)
 poolings_swapped = together(swap(F, "max_pool2d", F.avg_pool2d), swap(F, "avg_pool2d", F.max_pool2d))
 kernels_of_five = always_with(explorers, "stack_of_convolutions", kernel=5)
 no_softmax = swap(torch.Tensor, "softmax", lambda self, dim: self)
-large_weights = swap(nn.init, "kaiming_uniform_", lambda weight, **options: nn.init.normal_(weight))
+large_weights = swap(
+    nn.init, "kaiming_uniform_", lambda weight, **options: nn.init.normal_(weight, 0, 0.15)
+)  # not so large that it cannot be trained
 biases_not_counted = swap(
     models, "count_parameters", lambda net: sum(p.numel() for p in net.parameters() if p.ndim > 1)
 )
