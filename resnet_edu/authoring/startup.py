@@ -1,3 +1,12 @@
-"""Run by every kernel that `python -m resnet_edu open` starts, so that also a first cell's NameError is answered."""
+"""Run by every kernel that `python -m resnet_edu open` starts: a NameError is answered before any import, too."""
 
-__import__("resnet_edu.lesson")
+import sys as _sys
+
+
+def _answer(result):  # type: ignore[no-untyped-def]  # it also runs in the notebook's own namespace
+    if isinstance(result.error_in_exec, NameError) and "resnet_edu.lesson" not in _sys.modules:  # which says so itself
+        print("A cell above has not been run yet. In JupyterLab: Run > Run All Above Selected Cell.")
+
+
+if "get_ipython" in globals():
+    globals()["get_ipython"]().events.register("post_run_cell", _answer)
