@@ -18,6 +18,7 @@ import math
 import os
 import textwrap
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from numbers import Real
@@ -35,7 +36,9 @@ from resnet_edu.training.provenance import facts
 
 BUDGETS = ("smoke", "laptop", "gpu")
 torch.backends.cudnn.deterministic = True  # on a GPU, too, a lesson run again computes the same
-torch.backends.cudnn.allow_tf32 = False  # and rounds as on a CPU
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # PyTorch 2.9 warns about its older switch
+    torch.backends.cudnn.allow_tf32 = False  # and rounds as on a CPU
 
 
 # --- budget and seed --------------------------------------------------------------------------------------------------
@@ -316,21 +319,23 @@ def _end_the_cell(history: training.History, epochs: int) -> None:
 
 
 def _after_cell(result: Any) -> None:
-    """Say that an earlier cell was stopped, whose results this one may use; or, if a name is missing, not run."""
-    source, error = getattr(result.info, "raw_cell", ""), result.error_in_exec
+    """Name an earlier cell that was stopped, since this one may use its results; or explain a NameError."""
+    source, identity = result.info.raw_cell, getattr(result.info, "cell_id", None)
+    cell, error = identity or source, result.error_before_exec or result.error_in_exec
     if isinstance(error, KeyboardInterrupt):
-        _stopped.append(source)
+        _stopped[cell] = source
         return
     if error is None:
-        _stopped[:] = [other for other in _stopped if other != source]
-    if _stopped:
-        first = next(iter(_stopped[-1].strip().splitlines()), "")
-        print(f"The cell that begins with `{first}` was stopped before it finished: run it again first.")
+        _stopped.pop(cell, None)
+    if _stopped and (error or identity):  # without cell ids, as in IPython 7, a cell that was edited looks like another
+        first = next(iter(_stopped[next(reversed(_stopped))].strip().splitlines()), "")
+        print(f"The cell that begins with `{first}` was stopped before it finished. Run it again, and then this one.")
     elif isinstance(error, NameError):
-        print("A cell above has not been run yet. In JupyterLab: Run > Run All Above Selected Cell.")
+        print(MISSING_NAME)
 
 
-_stopped: list[str] = []  # the sources of the cells that were stopped and have not been run since
+_stopped: dict[str, str] = {}  # {cell: source} of the cells that were stopped and have not been run since
+MISSING_NAME = "If the name is spelled correctly, a cell above has not been run yet: Run > Run All Above Selected Cell."
 training.loop.after_interrupt = _end_the_cell
 if (_shell := get_ipython()) is not None:
     _shell.events.register("post_run_cell", _after_cell)

@@ -18,6 +18,7 @@ from resnet_edu.authoring.claims import bounds, is_wide, wide_claims
 from resnet_edu.authoring.lessons import Refusal, find_lesson, lessons
 from resnet_edu.authoring.normalize import KERNELSPEC, LANGUAGE, as_a_terminal_shows_it, normalize, to_text
 from resnet_edu.authoring.render import record_claims, render, run_notebook, write_picture, write_time
+from resnet_edu.lesson import claim
 
 TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
 TITLE += "\n**Time:** about 50 minutes."
@@ -126,6 +127,7 @@ BREAKS = [
     ("links_to_what_is_there", "lost.png", edit(5, source='## Papers\n<img src="lost.png" alt="It">')),
     ("asks_with_a_right_and_a_wrong_answer", "needs both", edit(7, source=QUIZ.replace("No.", "Right."))),
     ("folds_what_only_checks", "cell-1-checked", edit(1, source='x = 1\nclaim("One", x, equals=1)')),
+    ("folds_what_answers", "cell-3-checked", edit(2, source=FENCE + "\n\n**Predict.** What will it show?")),
     ("names_no_local_path", "/home/ada/x.pt", edit(1, source="x = '/home/ada/x.pt'")),
     ("names_no_local_path", "/tmp/ipykernel_7/1.py", printed("in /tmp/ipykernel_7/1.py: 3")),
     ("names_no_local_path", "site-packages", printed("lib/site-packages/torch/nn.py")),
@@ -247,8 +249,16 @@ def test_a_bound_may_lie_outside_the_recorded_range_by_its_width_or_half_of_its_
 
 LINES = (
     "✓ A: loss: 2.3 (from 2.2 to 2.4; 5 recorded\n  runs: 2.29 to 2.31)\n✓ counted: 24,234 (equals 24,234)\n"
-    "– later: 3 (checked from the budget 'laptop' on)\n✓ small: 1e-07 (at most 1e-06)\n✓ large (x): 3 (at least 2)\n"
+    "  net   error\n– later: 3 (checked from the budget 'laptop' on)\n"
+    "✓ small: 1e-07 (at most 1e-06)\n✓ large (x): 3 (at least 2)\n"
 )
+
+
+def test_a_long_claim_is_printed_in_short_lines_and_its_bounds_are_read(capsys):
+    claim("word " * 30 + "end", 0.5, at_most=1)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 74
+    assert bounds(new_code_cell("", outputs=[new_output("stream", text=out)])) == {"word " * 30 + "end": (-math.inf, 1)}
 
 
 def test_the_bounds_of_claims_are_read_from_the_outputs():
@@ -355,6 +365,14 @@ def test_the_source_of_a_cell_that_only_checks_is_folded():
     result = normalize(notebook)
     assert result.cells[1].metadata == {"jupyter": {"source_hidden": True}, "cellView": "form"}
     assert result.cells[3].metadata == {}
+
+
+def test_the_source_of_a_cell_that_shows_a_figure_made_above_is_folded():
+    sources = {'show(figure, alt="It falls.")\nclaim("Two", y)': True, 'show(draw(x), alt="It falls.")': False}
+    for source, folded in sources.items():
+        notebook = good_lesson()
+        notebook.cells[1].source = source
+        assert bool(normalize(notebook).cells[1].metadata) is folded
 
 
 def test_counts_are_numbered_from_one():

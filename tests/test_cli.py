@@ -125,6 +125,16 @@ def test_open_without_a_name_opens_the_first_lesson_in_the_browser(quick_server)
     assert "/lab/tree/01_first.ipynb?token=" in quick_server[0]
 
 
+def test_open_explains_missing_names_unless_there_is_a_startup_file(quick_server, monkeypatch):
+    environments = []
+    monkeypatch.setattr(cli, "serve", lambda command, environment, *_: environments.append(environment))
+    cli.main(["open"])
+    monkeypatch.setenv("PYTHONSTARTUP", "mine.py")
+    cli.main(["open"])
+    assert "NameError" in Path(environments[0]["PYTHONSTARTUP"]).read_text()
+    assert environments[1]["PYTHONSTARTUP"] == "mine.py"
+
+
 def test_open_with_no_browser_only_prints(quick_server, capsys):
     assert cli.main(["open", "2", "--no-browser"]) == 0
     assert quick_server == []

@@ -129,10 +129,13 @@ def test_the_page_gets_the_controls_and_then_the_picture(page):
 
 def test_under_voila_the_picture_stands_below_the_controls_and_changes(page, monkeypatch):
     monkeypatch.setenv("VOILA_BASE_URL", "/")
+    displayed = []
+    monkeypatch.setattr(explorers.core, "_put", displayed.append)
     explorer = explorers.gradient_flow(X, Y, depth=8)
     picture = explorer._handle.value
     explorer.controls["skip"].value = True
-    assert len(page) == 1 and picture[:4] == b"\x89PNG" and explorer._handle.value != picture
+    assert displayed[0].children[-1] is explorer._handle and "depth" in explorer._handle.tooltip
+    assert not page and picture[:4] == b"\x89PNG" and explorer._handle.value != picture
 
 
 # --- gradient_steps ---------------------------------------------------------------------------------------------------

@@ -322,18 +322,26 @@ def test_in_a_lesson_a_stop_ends_the_cell_and_elsewhere_the_training_only(page):
     assert stopped_run().interrupted
 
 
-def ended(source, error=None):
-    lesson._after_cell(SimpleNamespace(info=SimpleNamespace(raw_cell=source), error_in_exec=error))
+def ended(source, error=None, before=None, **cell):
+    info = SimpleNamespace(raw_cell=source, **cell)
+    lesson._after_cell(SimpleNamespace(info=info, error_before_exec=before, error_in_exec=error))
 
 
 def test_a_cell_after_a_stopped_one_says_which_to_run_again(capsys):
-    ended("x = train()\nshow(x)", lesson.Stopped())
-    ended("claim(x)", NameError())
-    ended("claim(y)")  # it may use what an earlier run left behind
-    assert capsys.readouterr().out.count("begins with `x = train()`") == 2
-    ended("x = train()\nshow(x)")
+    ended("x = train()\nshow(x)", lesson.Stopped(), cell_id="a")
+    ended("claim(x)", NameError(), cell_id="b")
+    ended("claim(y)", cell_id="c")  # it may use what an earlier run left behind
+    ended("x = train(", before=SyntaxError(), cell_id="a")
+    assert capsys.readouterr().out.count("begins with `x = train()`") == 3
+    ended("x = train(epochs=1)\nshow(x)", cell_id="a")  # the reason to stop a cell may be to change it
+    ended("claim(x)", cell_id="b")
+    ended("train()", lesson.Stopped())
+    ended("train(epochs=1)")
     ended("claim(x)")
     assert not capsys.readouterr().out
+    ended("claim(x)", KeyError())
+    ended("train()")
+    assert capsys.readouterr().out.count("begins with") == 1
     ended("claim(z)", NameError())
     assert "Run All Above" in capsys.readouterr().out
 

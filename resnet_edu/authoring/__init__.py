@@ -17,5 +17,5 @@ Read it in this order:
     new.py          start a lesson of your own
     keep.py         store a long run with the course
     nbgrader.py     the exercises as nbgrader assignments
-    startup.py      run by each kernel of `python -m resnet_edu open`, so that even its first NameError is answered
+    startup.py      run by each kernel of `python -m resnet_edu open`, so that even its first NameError is explained
 """

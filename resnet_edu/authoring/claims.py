@@ -19,13 +19,15 @@ from nbformat import NotebookNode
 
 from resnet_edu.authoring.lessons import records
 
-BOUNDS = re.compile(r"^✓ (.+): \S+ \((from|at least|at most|equals) (\S+?)(?: to (\S+?))?(?:; .*)?\)$", re.MULTILINE)
+BOUNDS = re.compile(
+    r"^✓ (.+): \S+ \((from|at least|at most|equals) (\S+?)(?: to (\S+?))?(?:; [^()]*)?\)(?= |$)", re.MULTILINE
+)
 FACTOR = 3.0
 ROUNDING = 1e-4
 
 
 def unwrapped(text: str) -> str:
-    """The printed text, with each claim on one line."""
+    """The printed text, with indented lines joined to the line above them: each claim is on one line."""
     return re.sub(r"\n  (?=\S)", " ", text)
 
 

@@ -2,10 +2,12 @@
 
 Sources, outputs, execution counts, cell ids and the metadata below are kept. Everything else says who ran the notebook,
 when, and in which program, and would change in every commit. One thing is added: JupyterLab and Colab fold the source
-of a cell that sets up or only checks (each needs its own metadata for that).
+of a cell that sets up, or only checks and shows (each needs its own metadata for that).
 """
 
 import ast
+import operator
+import re
 from collections.abc import Iterator
 
 import nbformat
@@ -38,8 +40,7 @@ def normalize(notebook: NotebookNode) -> NotebookNode:
     for cell in result.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in CELL_METADATA}
         if cell.cell_type == "code":
-            claims = are_claims(cell.source)
-            if cell.id == "setup" or (claims and all(claims)):
+            if cell.id == "setup" or only_tells(cell.source):
                 cell.metadata |= {"jupyter": {"source_hidden": True}, "cellView": "form"}
             if cell.id == "setup":
                 cell.metadata["tags"] = ["parameters"]  # papermill puts its own values below this cell
@@ -61,6 +62,12 @@ def statements(source: str) -> list[ast.stmt]:
 def are_claims(source: str) -> list[bool]:
     """For each statement of a cell, whether it is a claim."""
     return [ast.unparse(statement).startswith("claim(") for statement in statements(source)]
+
+
+def only_tells(source: str) -> bool:
+    """Whether a cell consists of claims and of `show(figure, alt=...)` for figures that are already made."""
+    shows = [re.match(r"show\(\w+, alt=", ast.unparse(statement)) is not None for statement in statements(source)]
+    return bool(shows) and all(map(operator.or_, shows, are_claims(source)))
 
 
 def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> Iterator[NotebookNode]:

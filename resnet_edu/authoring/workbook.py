@@ -7,6 +7,7 @@ updated with its lesson; next to a changed one, the newer version is stored unde
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from resnet_edu.authoring.lessons import lessons
 from resnet_edu.files import write_atomically
@@ -43,6 +44,14 @@ def stripped(lesson: Path) -> str:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def leave_out_controls(model: dict[str, Any], **_: Any) -> None:
+    """Before JupyterLab saves a lesson: what is left of a widget says "run this cell", not "model not found"."""
+    if model["type"] == "notebook":
+        for cell in model["content"]["cells"]:
+            for output in cell.get("outputs", []):
+                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def digest(text: str) -> str:

@@ -111,7 +111,7 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
         if expected.numel() > FEW or len(shown(expected)) > LONG:
             wrong = ~_close(found, expected)
             at = tuple(wrong.nonzero()[0].tolist())
-            there = f"first at {list(at)}: expected {_number(expected[at])}, but got {_number(found[at])}."
+            there = f"first at {list(at)}: {_instead(found[at], expected[at])}"
             return Trouble("result", f"{int(wrong.sum())} of {wrong.numel()} numbers are wrong, {there}")
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         for key in expected:
@@ -130,7 +130,14 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
     if kinds[0] != kinds[1] and kinds not in ALIKE:  # such as 3.0 and 3, which read the same
         slug = "whole-but-a-float" if kinds == ("a float", "an int") and plain(found) == expected else "kind"
         return Trouble(slug, f"expected {_told(expected)}, but got {_told(found)}.")
-    return Trouble("result", f"expected {shown(expected)}, but got {shown(found)}.")
+    return Trouble("result", _instead(found, expected))
+
+
+def _instead(found: Any, expected: Any) -> str:
+    if isinstance(expected, Tensor) and shown(found) == shown(expected):  # both are in float64
+        off = (found - expected).abs().max().item()
+        return f"expected {shown(expected)}, and yours is off by up to {off:.0e}: too much for float64."
+    return f"expected {shown(expected)}, but got {shown(found)}."
 
 
 def differing(before: Any, after: Any) -> tuple[str, str]:

@@ -57,7 +57,8 @@ def _weight(answer: Any) -> Any:
     if not result.requires_grad:
         raise Fault("weight-unused", "the output does not depend on it, so it cannot learn.")
     (integers(*result.shape, seed=1) * result).sum().backward()
-    return {"entries other than 0 and 1": int((conv.weight % 1 != 0).sum()), "its gradient": conv.weight.grad}
+    others = (conv.weight != 0) & (conv.weight != 1)
+    return {"entries other than 0 and 1": int(others.sum()), "its gradient": conv.weight.grad}
 
 
 def _off_center(answer: Any) -> bool:
@@ -112,7 +113,7 @@ _LARGE = call(1e6 * _A, _B)
 
 
 def _number(answer: Any) -> Any:
-    result = call(_A.double().requires_grad_(), _B.double().requires_grad_()).run(answer)
+    result = call(_A.double(), _B.double()).run(answer)
     if isinstance(result, Tensor):
         raise Fault("tensor-for-float", "it returns a tensor. Make it a float, with float(...) or .item().")
     return result
@@ -128,7 +129,7 @@ GRADIENT_COSINE = Exercise(
         call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])), *_FLAT, _SQUARE,
         call(integers(2, 3, 3, seed=3).mT, integers(2, 3, 3, seed=4).mT, words="{name}(a.mT, b.mT), both [2, 3, 3]"),
         call(-_A, _B, alone=("signed-maximum", "Do you divide by the largest entry? Take the largest absolute value.")),
-        Case("{name}(a, b) with a and b in float64, with requires_grad=True", _number), _TINY, _LARGE,
+        Case("{name}(a, b) with a and b in float64", _number), _TINY, _LARGE,
         call(1e-24 * _A, _B, words="{name}(a, b) with entries of 1e-24 in a only",
              alone=("one-factor-for-both", "You scale both by the same number. Scale each by its own.")),
     ),

@@ -340,7 +340,7 @@ RESNET20 = Exercise(
         shape(_IMAGES), parameters(), shape(_IMAGES, num_classes=3), as_built(_IMAGES), output(_IMAGES),
         *beyond(_IMAGES), shape(_IMAGES[:1]), replace(output(normal(2, 3, 14, 14)), alone=(
             "only-some-sizes", "Right for 8 x 8 pixels, but not for 14 x 14. A stride of 2 leaves 4 of 7 rows.")),
-        Case("{name}()(x) with x not on the default device", lambda answer: elsewhere(answer(), _IMAGES),
+        Case("{name}()(x) with x not on the default device", lambda answer: elsewhere(answer().to("meta"), _IMAGES),
              ("other-device", "You create a tensor in forward. Give it the device of x, as x.new_zeros does.")),
     ),
     mistakes=(

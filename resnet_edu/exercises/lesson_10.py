@@ -163,7 +163,8 @@ class _Watched(nn.Linear):
 
     def forward(self, x):
         if list(x.shape[1:]) != [1, 3]:
-            raise Fault("changes-shape", f"it passes x of shape {list(x.shape)} to the network, not [..., 1, 3].")
+            given = f"it passes x of shape {list(x.shape)} to the network, not [n, 1, 3]"
+            raise Fault("changes-shape", f"{given}: n images, even if n is 1.")
         self.sizes.append(len(x))
         self.modes.append(self.training)
         return super().forward(x.flatten(1))

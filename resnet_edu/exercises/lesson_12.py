@@ -65,7 +65,8 @@ _IMAGES = normal(4, 3, 5, 5, seed=3)
 def _told(net: nn.Module) -> dict[str, Any]:
     """All there is to know of a net, by name: its numbers, gradients, flags, and modes."""
     told: dict[str, Any] = {name: tensor.tolist() for name, tensor in net.state_dict().items()}
-    told |= {f"gradient of {name}": parameter.grad is None for name, parameter in net.named_parameters()}
+    for name, parameter in net.named_parameters():
+        told[f"gradient of {name}"] = None if parameter.grad is None else parameter.grad.tolist()
     told |= {f"{name}.requires_grad": parameter.requires_grad for name, parameter in net.named_parameters()}
     return told | {f"{name or 'net'}.training": module.training for name, module in net.named_modules()}
 

@@ -81,7 +81,7 @@ def gradients(*arguments: Any, words: str | None = None) -> Case:
 
 
 def float64(*arguments: Any, words: str | None = None, caller: Callable[..., Any] | None = None) -> Case:
-    """The case that calls the answer with thirds of the numbers, in float64: so has to be its result, to all digits."""
+    """The case that calls the answer with thirds of the numbers, in float64; its result has to be float64, too."""
     thirds = [one.double() / 3 if _is_float(one) else one for one in arguments]
 
     def run(answer: Any) -> Any:
@@ -256,7 +256,7 @@ def _of_another_size(x: Tensor, *arguments: Any, **keywords: Any) -> Case:
         called(module, x)
         return called(module, x[: len(x) // 2])
 
-    alone = REMEMBERS[0], "Your module keeps something from its first batch. Others can have another size."
+    alone = REMEMBERS[0], "Your module keeps something from its first batch. Later batches can have another size."
     return Case(f"{_written(*arguments, **keywords)}(x) for a smaller batch after a larger one", run, alone)
 
 

@@ -75,7 +75,7 @@ class Picture(widgets.Image):
     """The picture of an explorer under Voila, which does not update what a cell displayed."""
 
     def update(self, output: Mapping[str, Any], **_: Any) -> None:
-        self.value = output["image/png"]
+        self.value, self.tooltip = output["image/png"], output["text/plain"]
 
 
 def _put(controls: Any) -> None:

@@ -44,3 +44,5 @@ def test_hints_quizzes_and_pictures_are_there_when_a_saved_lesson_is_opened_agai
     quiz.get_by_text("A. 1").click()
     quiz.get_by_text("So it is.").wait_for()
     assert page.locator(".jp-OutputArea-output img").count() == 1  # the explorer's picture
+    assert page.get_by_text("To use the controls of this picture, run this cell.").is_visible()
+    assert page.get_by_text("model not found").count() == 0

@@ -287,3 +287,12 @@ class _ProjectionAsAProduct(nn.Module):
 
     def forward(self, x):
         return self.norm(torch.einsum("nihw,oi->nohw", x[:, :, :: self.s, :: self.s], self.weight[:, :, 0, 0]))
+
+
+for place in (lambda zeros, x: zeros.to(x), lambda zeros, x: zeros.type_as(x)):
+
+    @right("pad_shortcut")
+    def _(x, out_channels, stride, place=place):
+        x = x[:, :, ::stride, ::stride]
+        missing = out_channels - x.shape[1]
+        return torch.cat([x, place(torch.zeros(x.shape[0], missing, *x.shape[2:]), x)], 1)

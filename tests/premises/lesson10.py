@@ -89,13 +89,15 @@ def bf16_starts_elsewhere_and_ends_in_bf16(
 def read_as(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Patch:
     """What a checkpoint says is changed by `change`; a damaged one is read as the one before."""
 
-    last: list[dict[str, Any]] = [{}]
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        original, last = checkpoints.read, [dict[str, Any]()]
 
-    @in_place_of(checkpoints, "read")
-    def patch(original: Any, path: Any) -> dict[str, Any]:
-        with contextlib.suppress(ValueError):
-            last.append(original(path))
-        return change(last[-1])
+        def read(path: Any) -> dict[str, Any]:
+            with contextlib.suppress(ValueError):
+                last.append(original(path))
+            return change(last[-1])
+
+        monkeypatch.setattr(checkpoints, "read", read)
 
     return patch
 

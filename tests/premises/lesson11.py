@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -62,11 +63,12 @@ ones_stay = wrap(
 def as_many_accuracies(accuracy: Callable[[int], float]) -> Patch:
     """No net is trained, and the k-th one is said to have this accuracy."""
 
-    asked = count()
-    return together(
-        swap(training, "fit", lambda *_, **__: training.History(train_accuracy=[0.1, 0.1])),
-        swap(training, "evaluate", lambda *_: training.Metrics(0.0, accuracy(next(asked)))),
-    )
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = count()
+        monkeypatch.setattr(training, "fit", lambda *_, **__: training.History(train_accuracy=[0.1, 0.1]))
+        monkeypatch.setattr(training, "evaluate", lambda *_: training.Metrics(0.0, accuracy(next(asked))))
+
+    return patch
 
 
 PREMISES = [

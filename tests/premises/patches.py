@@ -66,7 +66,7 @@ def force(**options: Any) -> Patch:
 
 
 def with_depths(other: dict[int, int]) -> Patch:
-    """A CifarNet that has another depth than it is asked for."""
+    """A CifarNet whose depth differs from the one asked for."""
 
     @in_place_of(models.CifarNet, "__init__")
     def patch(original: Any, self: models.CifarNet, depth: int, **asked: Any) -> None:
