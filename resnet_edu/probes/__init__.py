@@ -26,10 +26,9 @@ Read it in this order:
 
     layers.py      the table of layers: shapes, parameters, multiply-adds, memory
     receptive_field.py  the receptive field of an output
-    gradients.py   gradients with respect to the weights
+    recorders.py   what follows a training run: gradients with respect to the weights, and updates of the weights
     signal.py      activations, and gradients with respect to them
     nonfinite.py   the first layer that outputs a NaN
-    updates.py     how far each step moves a weight
     health.py      saturated and dead units
     shattering.py  does the gradient with respect to the input change direction between nearby points?
     dataflow.py    the path of the data through a block, step by step
@@ -37,7 +36,6 @@ Read it in this order:
     paths.py       the gradient of a residual network, sorted by the paths it took
     lesion.py      what a network loses without a block, or with its blocks reordered
     landscape.py   the loss around a network, on a line or plane through its weights
-    recorder.py    base class of the probes that follow a training run
     norms.py       L2 norms that do not underflow
     parts.py       layers, their names and their weights, even if compiled or parametrized
     state.py       how a probe hooks into a network and restores its state
@@ -45,7 +43,6 @@ Read it in this order:
 
 from resnet_edu.probes.block_report import MEASUREMENTS, BlockReport, Measured, block_report
 from resnet_edu.probes.dataflow import Step, dataflow, summands
-from resnet_edu.probes.gradients import GradientNorms
 from resnet_edu.probes.health import UnitHealth, unit_health
 from resnet_edu.probes.landscape import direction, landscape, moved
 from resnet_edu.probes.layers import Layer, layer_groups, layer_table
@@ -53,6 +50,6 @@ from resnet_edu.probes.lesion import Lesions, PassOn, lesions, reordered, withou
 from resnet_edu.probes.nonfinite import first_nonfinite_layer
 from resnet_edu.probes.paths import Paths
 from resnet_edu.probes.receptive_field import ReceptiveField, receptive_field, receptive_field_formula
+from resnet_edu.probes.recorders import GradientNorms, UpdateRatio
 from resnet_edu.probes.shattering import Shattering, shattering
 from resnet_edu.probes.signal import Signal, signal
-from resnet_edu.probes.updates import UpdateRatio

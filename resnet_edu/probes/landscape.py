@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_edu import checks
-from resnet_edu.probes.lesion import Score, judged
+from resnet_edu.probes.lesion import Score, scored
 from resnet_edu.probes.parts import weights
 from resnet_edu.probes.state import ready, weights_as_they_were
 
@@ -55,8 +55,7 @@ def landscape(module: nn.Module, score: Score, directions: Sequence[Direction], 
     steps = list(x)
 
     def at(*point: float) -> float:
-        with moved(module, directions, point) as net:
-            return judged(score, net)
+        return scored(score, moved(module, directions, point))
 
     if len(directions) == 1:
         return np.array([at(a) for a in steps], dtype=np.float64)

@@ -7,7 +7,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,18 +78,15 @@ def lesions(module: nn.Module, blocks: Iterable[str], score: Score) -> Lesions:
     blocks: names of submodules, as in `named_modules`.
     """
     names = list(blocks)
-
-    def scored(*gone: str) -> float:
-        with without(module, *gone) as net:
-            return judged(score, net)
-
-    intact = scored()
-    return Lesions(names, intact, np.array([scored(name) for name in names], dtype=np.float64))
+    intact = scored(score, without(module))
+    return Lesions(names, intact, np.array([scored(score, without(module, name)) for name in names], dtype=np.float64))
 
 
-def judged(score: Score, module: nn.Module) -> float:
-    value = score(module)
-    return float(value.detach() if isinstance(value, Tensor) else value)
+def scored(score: Score, changed: AbstractContextManager[nn.Module]) -> float:
+    """The score of the network inside a `with` block."""
+    with changed as net:
+        value = score(net)
+        return float(value.detach() if isinstance(value, Tensor) else value)
 
 
 @contextmanager

@@ -86,18 +86,15 @@ class Paths:
         result = torch.zeros(n + 1, *self._x.shape, dtype=self._x.dtype, device=self._x.device)
         with as_it_was(self._module):  # activation checkpointing runs its layers once more
             result[0], arriving = self._down_the_trunk(self._loss, None, n)
-            waiting: list[list[Tensor | None]] = [[g] for g in arriving]  # [i][k]: reached branch i through k others
+            # waiting[i][k] reached branch i through k others.
+            waiting: list[dict[int, Tensor]] = [{} if g is None else {0: g} for g in arriving]
             for i in reversed(range(n)):
-                for k, g in enumerate(waiting[i]):
-                    if g is None:
-                        continue
+                for k, g in waiting[i].items():
                     at_input, arriving = self._down_the_trunk(self._trunk_in[i], self._through(i, g), i)
                     result[k + 1] += at_input
                     for before, part in zip(waiting[:i], arriving, strict=True):
-                        before += [None] * (k + 2 - len(before))
                         if part is not None:
-                            so_far = before[k + 1]
-                            before[k + 1] = part if so_far is None else so_far + part
+                            before[k + 1] = before[k + 1] + part if k + 1 in before else part
         return result
 
     def along(self, path: Iterable[int | str]) -> Tensor:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -100,17 +100,13 @@ def listening(
     layers: Iterable[tuple[str, nn.Module]], leaving: Hook = None, *, entering: Hook = None
 ) -> Iterator[None]:
     """Call entering(name, layer, inputs) and leaving(name, layer, inputs, output) around each layer; no hook stays."""
-    handles = []
-    for name, layer in layers:
-        if entering is not None:
-            handles.append(layer.register_forward_pre_hook(partial(entering, name or "(module)")))
-        if leaving is not None:
-            handles.append(layer.register_forward_hook(partial(leaving, name or "(module)")))
-    try:
+    with ExitStack() as hooks:
+        for name, layer in layers:
+            if entering is not None:
+                hooks.enter_context(layer.register_forward_pre_hook(partial(entering, name or "(module)")))
+            if leaving is not None:
+                hooks.enter_context(layer.register_forward_hook(partial(leaving, name or "(module)")))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
