@@ -21,8 +21,7 @@ Read it in this order:
     gradients.py    gradient norms by layer and step; which layers moved; cosines of gradients along a line
     signals.py      signal scale by layer, update ratios by step, saturated and dead units
     matrices.py     tables: Jacobians, measurements that are right or wrong
-    lesions.py      what a network loses without a block; the paths its gradient took
-    landscapes.py   the loss on a plane through the weights
+    surgery.py      what a network loses without a block; the paths its gradient took; the loss around its weights
     detection.py    scenes with boxes and regions; precision against recall
 """
 
@@ -69,8 +68,6 @@ from resnet_edu.plots.images import (
     sample_grid,
     strength,
 )
-from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape_tables, landscapes
-from resnet_edu.plots.lesions import lesions, path_lengths
 from resnet_edu.plots.matrices import checks, matrices
 from resnet_edu.plots.networks import blocks, network, shares
 from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
@@ -99,3 +96,4 @@ from resnet_edu.plots.style import (
     no_ticks,
     norm_tables,
 )
+from resnet_edu.plots.surgery import draw_contours, landscape_norm, landscape_tables, landscapes, lesions, path_lengths

@@ -153,13 +153,12 @@ def profile_grid(profiles: Mapping[str, Any]) -> Figure:
     rows = style.each(style.norm_row, profiles)
     lines, columns = -(-len(rows) // 4), 4
     height = 2.1 * lines + 0.9
-    figure = Figure(figsize=(style.WIDTH, height))
-    axes = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    figure, axes = style.new_figure(height, columns, lines, layout=None, sharey=True)
     figure.subplots_adjust(left=0.08, right=0.99, bottom=0.55 / height, top=1 - 0.6 / height, wspace=0.1, hspace=0.45)
     everything = np.concatenate(list(rows.values()))
-    for ax in axes.flat[len(rows) :]:
+    for ax in axes[len(rows) :]:
         ax.set_visible(False)
-    for ax, (label, norms) in zip(axes.flat, rows.items(), strict=False):
+    for ax, (label, norms) in zip(axes, rows.items(), strict=False):
         style.log_axis(ax, style.log_limits(everything))
         layers = np.arange(1, len(norms) + 1)
         ax.plot(layers, norms, color=style.BLACK, marker="o", markersize=3, linewidth=1)
@@ -167,7 +166,7 @@ def profile_grid(profiles: Mapping[str, Any]) -> Figure:
         ax.set_title(label)
         ax.set_xlim(0, len(norms) + 1)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    for ax in axes[:, 0]:
+    for ax in axes[::columns]:
         ax.set_ylabel("gradient norm")
     figure.supxlabel(style.layer_words(profiles), fontsize=10, y=0.01)
     if keys := style.off_scale_keys(everything, style.VERMILLION):

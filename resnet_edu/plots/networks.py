@@ -99,8 +99,7 @@ def blocks(flows: Mapping[str, Any]) -> Figure:
     detours = style.each(lambda title, steps: _detours(steps, mains[title]), flows)
     heights = [1.05 + max([0.0, *(d.y + 0.05 for d in found)]) for found in detours.values()]
     columns = max(COLUMNS, *(len(main) + 1.5 for main in mains.values()))
-    figure = Figure(figsize=(style.WIDTH, 0.85 * sum(heights)), layout="constrained")
-    axes = figure.subplots(len(flows), 1, squeeze=False, height_ratios=heights)[:, 0]
+    figure, axes = style.new_figure(0.85 * sum(heights), rows=len(flows), height_ratios=heights)
     for ax, height, (title, steps) in zip(axes, heights, flows.items(), strict=True):
         _draw_block(ax, steps, mains[title], detours[title], fontsize=8.5 * COLUMNS / columns)
         ax.set(xlim=(-0.4, columns - 0.5), ylim=(-0.6, height - 0.6))

@@ -89,9 +89,8 @@ def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) 
 
 def _zeroed(build: Build) -> nn.Module:
     block = build(IN, IN, 1)
-    with torch.no_grad():
-        for p in block.parameters():
-            p.zero_()
+    for p in block.parameters():
+        nn.init.zeros_(p)
     return block
 
 
