@@ -15,12 +15,11 @@ Read it in this order:
     fonts.py        fonts for labels in any script
     style.py        colors, look and line styles; values off a log axis; checks of the data to be drawn
     images.py       the data, kernels, feature maps and saliency maps as pictures
-    networks.py     a network, drawn from its layer table; a block, drawn from its dataflow
+    networks.py     a network, drawn from its layer table; a block: its dataflow, Jacobians and measurements
     curves.py       training and validation by epoch, depth and learning rate; functions and their derivatives
     evaluation.py   class confusion, images with captions, sweeps, repeated runs, calibration
     gradients.py    gradient norms by layer and step; which layers moved; cosines of gradients along a line
     signals.py      signal scale by layer, update ratios by step, saturated and dead units
-    matrices.py     tables: Jacobians, measurements that are right or wrong
     surgery.py      what a network loses without a block; the paths its gradient took; the loss around its weights
     detection.py    scenes with boxes and regions; precision against recall
 """
@@ -68,8 +67,7 @@ from resnet_edu.plots.images import (
     sample_grid,
     strength,
 )
-from resnet_edu.plots.matrices import checks, matrices
-from resnet_edu.plots.networks import blocks, network, shares
+from resnet_edu.plots.networks import blocks, checks, matrices, network, shares
 from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (
     BLACK,

@@ -182,8 +182,7 @@ def small_multiples(
     rows = math.ceil(len(tables) / across)
     figure, axes = style.new_figure(0.6 + 1.6 * rows, across, rows, sharex=True, sharey=True)
     for ax, (label, runs_of) in zip(axes, tables.items(), strict=False):
-        if log:
-            ax.set_yscale("log")
+        ax.set_yscale("log" if log else "linear")
         if behind is not None:
             other = tables[behind].mean(0)
             ax.plot(range(1, len(other) + 1), other, color=style.GRAY, linestyle="--", linewidth=1.2)

@@ -135,8 +135,6 @@ def _panels(panels: Mapping[str, np.ndarray], columns: int, words_below: bool = 
 
 # --- saliency maps ---------------------------------------------------------------------------------------------------
 
-HEAT = "inferno"  # dark at 0, brighter for larger values, also in grayscale
-
 
 @course_look
 def heat_maps(images: Any, maps: Mapping[str, Any], *, captions: Sequence[str] | None = None) -> Figure:
@@ -176,7 +174,8 @@ def draw_heat(ax: Axes, image: np.ndarray, values: np.ndarray) -> tuple[AxesImag
     height, width = image.shape[1:]
     over = (-0.5, width - 0.5, height - 0.5, -0.5)
     below = ax.imshow(image.mean(0), cmap="gray", vmin=0, vmax=255)
-    heat = ax.imshow(strength(values), cmap=HEAT, vmin=0, vmax=1, alpha=0.6, extent=over)
+    # "inferno" is dark at 0 and brighter for larger values, also in grayscale.
+    heat = ax.imshow(strength(values), cmap="inferno", vmin=0, vmax=1, alpha=0.6, extent=over)
     no_ticks(ax)
     return below, heat
 

@@ -62,7 +62,6 @@ def path_lengths(
 
 # --- the loss around a network ----------------------------------------------------------------------------------------
 
-LEVELS = 16
 COLORS = "cividis"
 
 
@@ -122,7 +121,7 @@ def landscape_norm(tables: Mapping[str, np.ndarray]) -> BoundaryNorm:
     """One scale for all tables: bands from the smallest to the largest value, narrower at the bottom."""
     low, high = min(t.min() for t in tables.values()), max(t.max() for t in tables.values())
     low, high = np.log([low * 0.99, max(high, low * 1.1) * 1.01])
-    return BoundaryNorm(np.exp(low + (high - low) * np.linspace(0, 1, LEVELS) ** 2), 256)
+    return BoundaryNorm(np.exp(low + (high - low) * np.linspace(0, 1, 16) ** 2), 256)
 
 
 def _text(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The gradient of a residual network, sorted by the paths it took (Veit et al. 2016).
+"""The gradient of a residual network, sorted by the paths it took (Veit et al. 2016, arXiv 1605.06431).
 
 A block x + F(x) has the Jacobian I + F'. The product of n such factors, multiplied out, is a sum of 2^n terms: one for
 each way of choosing, at every block, the branch (F') or the shortcut (I). Such a choice is a *path*; its *length*
@@ -7,8 +7,6 @@ is the number of branches on it.
     >>> paths = probes.Paths(net, images, [f"{name}.branch" for name in blocks], labels)
     >>> paths.by_length().flatten(1).norm(dim=1)      # [n + 1]: norms of what came through 0, 1, ..., n branches
     >>> paths.along([])                               # the gradient that came through no branch at all
-
-Veit, Wilber, Belongie: "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", arXiv 1605.06431.
 """
 
 from collections.abc import Callable, Iterable

@@ -95,9 +95,8 @@ class GradientNorms(Recorder):
     Call `record()` after `backward()`, or pass the object to `training.fit(..., callbacks=[norms])`. With a gradient
     scaler, call `scaler.unscale_(optimizer)` first; when accumulating, record at the last micro-step.
 
-    Norms are taken in float64: in a deep plain network the entries are about 1e-24, so their squares are below the
-    smallest float32, and a float32 norm would be 0.
-    Recording never waits for a GPU. A gradient of None gives NaN.
+    Norms are taken in float64: in a deep plain network the entries are about 1e-24, and in float32 their squares are 0.
+    A gradient of None gives NaN.
     """
 
     def __init__(self, module: nn.Module, params: Params = None, *, every: int = 1) -> None:
@@ -180,12 +179,10 @@ class UpdateRatio(Recorder):
     _before: list[Tensor] | None = None
     _due = -1  # the training step at which the copy is one step old
 
-    @torch.no_grad()
     def start(self) -> None:
         """Keep a copy of the weights, before the step."""
         self._before = [weight.value().clone() for weight in self._weights]
 
-    @torch.no_grad()
     def record(self) -> None:
         """Append one row, [layers], after the step, without a host sync."""
         if self._before is None:

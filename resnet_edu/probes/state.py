@@ -137,23 +137,19 @@ def as_it_was(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def weights_as_they_were(module: nn.Module) -> Iterator[None]:
     """Like `as_it_was`, and restore every parameter and its gradient bit for bit, with its dtype and device."""
-    saved = [(p, p.detach().clone(), p.grad, None if p.grad is None else p.grad.clone()) for p in module.parameters()]
+    grads = [(p, p.grad) for p in module.parameters()]
+    saved = [(tensor, tensor.detach().clone()) for pair in grads for tensor in pair if tensor is not None]
     with as_it_was(module):
         try:
             yield
         finally:
+            for p, _ in grads:
+                p.grad = None  # its dtype may differ from the restored weight's
             with torch.no_grad():
-                for p, weight, grad, numbers in saved:
-                    p.grad = None  # its dtype may differ from the restored weight's
-                    _put_back(p, weight)
-                    if grad is not None and numbers is not None:
-                        _put_back(grad, numbers)
-                    p.grad = grad
-
-
-def _put_back(tensor: Tensor, saved: Tensor) -> None:
-    """Restore the values of this same tensor, and its dtype and device in case the network was moved."""
-    if (tensor.dtype, tensor.device) == (saved.dtype, saved.device):
-        tensor.copy_(saved)
-    else:
-        tensor.data = saved
+                for tensor, values in saved:
+                    if (tensor.dtype, tensor.device) == (values.dtype, values.device):
+                        tensor.copy_(values)
+                    else:  # the network was moved
+                        tensor.data = values
+            for p, grad in grads:
+                p.grad = grad

@@ -156,10 +156,9 @@ def direction(module: nn.Module, *, seed: int = 0, normalize: str | None = "filt
     chosen = {id(weight.parameter) for weight in weights(module)}
     found = {}
     for name, p in module.named_parameters():
-        if id(p) not in chosen:
-            continue
-        step = torch.randn(p.shape, generator=generator).to(p.device, p.dtype)
-        found[name] = step * (_filter_norms(p) / _filter_norms(step).clamp_min(1e-30)) if normalize else step
+        if id(p) in chosen:
+            step = torch.randn(p.shape, generator=generator).to(p.device, p.dtype)
+            found[name] = step * (_filter_norms(p) / _filter_norms(step).clamp_min(1e-30)) if normalize else step
     if not found:
         raise ValueError(f"{type(module).__name__} has no weight of two or more dimensions to move along.")
     return found
