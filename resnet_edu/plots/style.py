@@ -58,8 +58,7 @@ def new_figure(
 def color_of(label: str, colors: Colors = None) -> str | None:
     """The color given for a label, or implied by its first word (plain, residual, ResNet); else None."""
     given = (colors or {}).get(label)
-    first_word = re.match("[a-z]*", label.lower())
-    return KINDS_OF_NET.get(given, given) if given else KINDS_OF_NET.get(first_word[0] if first_word else "")
+    return KINDS_OF_NET.get(given, given) if given else KINDS_OF_NET.get(re.split("[^a-z]", label.lower())[0])
 
 
 def line_styles(labels: Iterable[str], colors: Colors = None) -> dict[str, dict[str, Any]]:

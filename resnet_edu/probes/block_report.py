@@ -144,10 +144,9 @@ def _growth(build: Build, which: int) -> float:
     """Growth factor of a summand (0: the branch, 1: the shortcut) when all convolution weights grow tenfold."""
     block, x, sizes = build(IN, OUT, 2), _batch(), []
     for factor in (1.0, 10.0):
-        with torch.no_grad():
-            for layer in block.modules():
-                if isinstance(layer, nn.Conv2d):
-                    layer.weight.mul_(factor)
+        for layer in block.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.data *= factor
         steps = dataflow(block, x)
         position = summands(steps)[0][which]
         sizes.append(rms(x) if position < 0 else steps[position].rms)

@@ -145,10 +145,9 @@ class GradientNorms(Recorder):
         """
         if not self._rows:
             raise ValueError("Nothing has been recorded yet: call record() after backward().")
-        everything = range(len(self._weights))
-        layers = [i for i in everything if self._weights[i].is_of_a_layer]
-        convolutions = [i for i in everything if self._weights[i].is_convolution]
-        ends = next((found for found in (convolutions, layers) if len(found) >= 2), everything)
+        layers = [i for i, weight in enumerate(self._weights) if weight.is_of_a_layer]
+        convolutions = [i for i, weight in enumerate(self._weights) if weight.is_convolution]
+        ends = next((found for found in (convolutions, layers) if len(found) >= 2), range(len(self._weights)))
         row = self._rows[step].cpu().double().numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(row[self._position(first, ends[0])] / row[self._position(last, ends[-1])])
