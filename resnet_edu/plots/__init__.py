@@ -14,17 +14,13 @@ Read it in this order:
 
     fonts.py        fonts for labels in any script
     style.py        colors, look and line styles; values off a log axis; checks of the data to be drawn
-    images.py       the data, kernels and feature maps as pictures
-    networks.py     a network, drawn from its layer table; a block, drawn from its dataflow
+    images.py       the data, kernels, feature maps and saliency maps as pictures
+    networks.py     a network, drawn from its layer table; a block: its dataflow, Jacobians and measurements
     curves.py       training and validation by epoch, depth and learning rate; functions and their derivatives
     evaluation.py   class confusion, images with captions, sweeps, repeated runs, calibration
-    explanations.py maps over images: saliency maps such as Grad-CAM
-    gradients.py    gradient norms by layer and step; which layers moved
+    gradients.py    gradient norms by layer and step; which layers moved; cosines of gradients along a line
     signals.py      signal scale by layer, update ratios by step, saturated and dead units
-    pathologies.py  cosines of gradients along a line; profiles to diagnose
-    matrices.py     tables: Jacobians, measurements that are right or wrong
-    lesions.py      what a network loses without a block; the paths its gradient took
-    landscapes.py   the loss on a plane through the weights
+    surgery.py      what a network loses without a block; the paths its gradient took; the loss around its weights
     detection.py    scenes with boxes and regions; precision against recall
 """
 
@@ -49,21 +45,29 @@ from resnet_edu.plots.evaluation import (
     spread,
     sweep,
 )
-from resnet_edu.plots.explanations import draw_heat, heat_maps, strength
 from resnet_edu.plots.fonts import writable
 from resnet_edu.plots.gradients import (
     accuracy_and_gradients,
+    cosine_lines,
+    cosine_maps,
     draw_norms,
     gradient_heatmap,
     gradient_norms,
     layers_moved,
+    profile_grid,
 )
-from resnet_edu.plots.images import draw_kernel, draw_picture, feature_maps, kernels, pictures, sample_grid
-from resnet_edu.plots.landscapes import draw_contours, landscape_norm, landscape_tables, landscapes
-from resnet_edu.plots.lesions import lesions, path_lengths
-from resnet_edu.plots.matrices import checks, matrices
-from resnet_edu.plots.networks import blocks, network, shares
-from resnet_edu.plots.pathologies import cosine_lines, cosine_maps, profile_grid
+from resnet_edu.plots.images import (
+    draw_heat,
+    draw_kernel,
+    draw_picture,
+    feature_maps,
+    heat_maps,
+    kernels,
+    pictures,
+    sample_grid,
+    strength,
+)
+from resnet_edu.plots.networks import blocks, checks, matrices, network, shares
 from resnet_edu.plots.signals import signal_scale, unit_parts, update_ratios
 from resnet_edu.plots.style import (
     BLACK,
@@ -90,3 +94,4 @@ from resnet_edu.plots.style import (
     no_ticks,
     norm_tables,
 )
+from resnet_edu.plots.surgery import draw_contours, landscape_norm, landscape_tables, landscapes, lesions, path_lengths

@@ -27,8 +27,7 @@ def boxes(panels: Mapping[str, tuple[Any, Any, Sequence[int]]], classes: Sequenc
     add_fonts(panels)
     across = min(6, max(len(panels), 3))
     rows = -(-len(panels) // across)
-    figure = Figure(figsize=(style.WIDTH, rows * (style.WIDTH / across + 0.15) + 0.5), layout="constrained")
-    axes = list(figure.subplots(rows, across, squeeze=False).flat)
+    figure, axes = style.new_figure(rows * (style.WIDTH / across + 0.15) + 0.5, across, rows)
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
     for ax, (title, (picture, corners, kinds)) in zip(axes, panels.items(), strict=False):

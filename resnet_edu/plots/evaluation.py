@@ -143,8 +143,7 @@ def reliability(answers: Mapping[str, tuple[Any, Any]], *, colors: Colors = None
     answers: {label: (confidence [N] from 0 to 1, right [N] of booleans)}. Of ten equal intervals of confidence, one
     without images has no point.
     """
-    figure = Figure(figsize=(style.WIDTH, 4.6), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    figure, (upper, lower) = style.new_figure(4.6, rows=2, sharex=True, height_ratios=[3, 1])
     upper.plot([0, 1], [0, 1], label="accuracy = confidence", **style.DASHED)
     bins, edges = 10, np.linspace(0, 1, 11)
     checked = style.each(_answers, answers)
@@ -170,9 +169,6 @@ def _answers(label: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
     return confidence, right
 
 
-COLUMNS = 4
-
-
 @course_look
 def small_multiples(
     runs: Mapping[str, Any], *, xlabel: str, ylabel: str, behind: str | None = None, log: bool = False
@@ -182,12 +178,11 @@ def small_multiples(
     runs: {label: numbers >= 0 [runs, points]}. behind: the label whose mean is drawn, dashed, in every panel.
     """
     tables = style.each(style.shaped, runs, "runs", "points", finite=True)
-    rows = math.ceil(len(tables) / COLUMNS)
-    figure = Figure(figsize=(style.WIDTH, 0.6 + 1.6 * rows), layout="constrained")
-    axes = list(figure.subplots(rows, min(COLUMNS, len(tables)), sharex=True, sharey=True, squeeze=False).flat)
+    across = min(4, len(tables))
+    rows = math.ceil(len(tables) / across)
+    figure, axes = style.new_figure(0.6 + 1.6 * rows, across, rows, sharex=True, sharey=True)
     for ax, (label, runs_of) in zip(axes, tables.items(), strict=False):
-        if log:
-            ax.set_yscale("log")
+        ax.set_yscale("log" if log else "linear")
         if behind is not None:
             other = tables[behind].mean(0)
             ax.plot(range(1, len(other) + 1), other, color=style.GRAY, linestyle="--", linewidth=1.2)
@@ -199,7 +194,7 @@ def small_multiples(
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     for k in range(len(tables), len(axes)):
         axes[k].set_visible(False)
-        axes[k - COLUMNS].tick_params(labelbottom=True)  # now the lowest of its column
+        axes[k - across].tick_params(labelbottom=True)  # now the lowest of its column
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
     return figure

@@ -1,5 +1,6 @@
-"""A network, drawn from its layer table; where its costs are; a block, drawn from its dataflow."""
+"""A network, drawn from its layer table; where its costs are; a block: its dataflow, Jacobians and measurements."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Arc, Rectangle
 
 from resnet_edu.plots import style
-from resnet_edu.plots.matrices import same_keys
 from resnet_edu.plots.style import course_look
 
 BARS = (style.BLUE, style.BROWN, style.GREEN, style.PURPLE, style.VIOLET)
@@ -99,8 +99,7 @@ def blocks(flows: Mapping[str, Any]) -> Figure:
     detours = style.each(lambda title, steps: _detours(steps, mains[title]), flows)
     heights = [1.05 + max([0.0, *(d.y + 0.05 for d in found)]) for found in detours.values()]
     columns = max(COLUMNS, *(len(main) + 1.5 for main in mains.values()))
-    figure = Figure(figsize=(style.WIDTH, 0.85 * sum(heights)), layout="constrained")
-    axes = figure.subplots(len(flows), 1, squeeze=False, height_ratios=heights)[:, 0]
+    figure, axes = style.new_figure(0.85 * sum(heights), rows=len(flows), height_ratios=heights)
     for ax, height, (title, steps) in zip(axes, heights, flows.items(), strict=True):
         _draw_block(ax, steps, mains[title], detours[title], fontsize=8.5 * COLUMNS / columns)
         ax.set(xlim=(-0.4, columns - 0.5), ylim=(-0.6, height - 0.6))
@@ -177,3 +176,51 @@ def _draw_step(ax: Axes, step: Any, x: float, y: float, fontsize: float) -> None
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
     pen = {"arrowstyle": "-|>", "color": color, "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 9}
     ax.annotate("", xy=end, xytext=start, arrowprops=pen)
+
+
+@course_look
+def matrices(tables: Mapping[str, Any]) -> Figure:
+    """Matrices side by side on one color scale with white at 0: blue is negative, red is positive.
+
+    tables: {title: matrix [rows, columns]} of finite numbers.
+    """
+    grids = style.each(style.shaped, tables, "rows", "columns", low=-np.inf, finite=True)
+    most = max(float(np.abs(grid).max()) for grid in grids.values()) or 1.0
+    figure, axes = style.new_figure(0.65 + 7.6 / max(3, len(grids)), len(grids))
+    for ax, (title, grid) in zip(axes, grids.items(), strict=True):
+        picture = ax.imshow(grid, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+        ax.set_title(title)
+        style.no_ticks(ax)
+    figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.01)
+    return figure
+
+
+@course_look
+def checks(rows: Mapping[str, Mapping[str, tuple[str, bool]]]) -> Figure:
+    """A table of measurements: one row per measured object, one column per measurement; wrong values stand out.
+
+    rows: {object: {measurement: (measured value, whether it is right)}}, every row with the same measurements.
+    """
+    names = same_keys(rows)
+    figure, (ax,) = style.new_figure(0.8 + 0.27 * len(rows))
+    for y, row in enumerate(rows.values()):
+        for x, (text, right) in enumerate(row.values()):
+            look = {"facecolor": "white"} if right else {"facecolor": "#F4C9B3"}
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, edgecolor=style.LOOK["grid.color"], linewidth=1, **look))
+            shown, weight, color = (text, "normal", style.PALE_INK) if right else (f"✗ {text}", "bold", "black")
+            ax.text(x, y, shown, ha="center", va="center", fontsize=8.5, weight=weight, color=color)
+    ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(rows) - 0.5, -0.5))
+    style.no_ticks(ax)
+    ax.set_xticks(range(len(names)), [textwrap.fill(name, 11) for name in names], fontsize=8.5)
+    ax.set_yticks(range(len(rows)), list(rows), fontsize=9)
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    return figure
+
+
+def same_keys(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The keys of all rows, in the same order: otherwise values would land in the wrong column."""
+    names = list(next(iter(rows.values())))
+    for label, row in rows.items():
+        if list(row) != names:
+            raise ValueError(f"{label!r}: every row needs {', '.join(names)}; it has {', '.join(row)}.")
+    return names

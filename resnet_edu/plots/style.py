@@ -47,17 +47,18 @@ KINDS_OF_NET = {"plain": VERMILLION, "residual": BLUE, "resnet": BLUE}
 Checked = TypeVar("Checked")
 
 
-def new_figure(height: float, columns: int = 1, layout: str | None = "constrained") -> tuple[Figure, list[Axes]]:
-    """A figure of the notebook's width and `columns` axes side by side."""
+def new_figure(
+    height: float, columns: int = 1, rows: int = 1, *, layout: str | None = "constrained", **look: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure of the notebook's width and its axes, row by row. look: as for `Figure.subplots`."""
     figure = Figure(figsize=(WIDTH, height), layout=layout)
-    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+    return figure, list(figure.subplots(rows, columns, squeeze=False, **look).flat)
 
 
 def color_of(label: str, colors: Colors = None) -> str | None:
     """The color given for a label, or implied by its first word (plain, residual, ResNet); else None."""
     given = (colors or {}).get(label)
-    first_word = re.match("[a-z]*", label.lower())
-    return KINDS_OF_NET.get(given, given) if given else KINDS_OF_NET.get(first_word[0] if first_word else "")
+    return KINDS_OF_NET.get(given, given) if given else KINDS_OF_NET.get(re.split("[^a-z]", label.lower())[0])
 
 
 def line_styles(labels: Iterable[str], colors: Colors = None) -> dict[str, dict[str, Any]]:

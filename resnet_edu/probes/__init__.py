@@ -16,8 +16,6 @@ probe supports which kinds of networks.
 `GradientNorms` records the gradient of the loss with respect to the *weights* at every step, and costs almost nothing.
 `signal` measures the *activations* and the gradient of the loss with respect to them, once, on one batch.
 The two can disagree; lesson 03 shows when.
-`UpdateRatio` records how far each step moves each weight; `unit_health` counts the units that pass no gradient.
-`layer_table` and `receptive_field` describe the network itself: its layers, and the pixels that affect an output.
 
 To add a probe: a file of its own, its line in this list, its import below, and an entry in `PROBES` of
 tests/test_any_network.py. Begin with `ready` or `unwrapped` (state.py), and take weights from parts.py.
@@ -26,18 +24,14 @@ Read it in this order:
 
     layers.py      the table of layers: shapes, parameters, multiply-adds, memory
     receptive_field.py  the receptive field of an output
-    gradients.py   gradients with respect to the weights
+    recorders.py   what follows a training run: gradients with respect to the weights, and updates of the weights
     signal.py      activations, and gradients with respect to them
-    nonfinite.py   the first layer that outputs a NaN
-    updates.py     how far each step moves a weight
-    health.py      saturated and dead units
+    health.py      saturated and dead units; the first layer that outputs a NaN
     shattering.py  does the gradient with respect to the input change direction between nearby points?
     dataflow.py    the path of the data through a block, step by step
     block_report.py   ten measurements that distinguish a correct residual block from a wrong one
     paths.py       the gradient of a residual network, sorted by the paths it took
-    lesion.py      what a network loses without a block, or with its blocks reordered
-    landscape.py   the loss around a network, on a line or plane through its weights
-    recorder.py    base class of the probes that follow a training run
+    surgery.py     what a network loses without a block, or with its blocks reordered; the loss around its weights
     norms.py       L2 norms that do not underflow
     parts.py       layers, their names and their weights, even if compiled or parametrized
     state.py       how a probe hooks into a network and restores its state
@@ -45,14 +39,11 @@ Read it in this order:
 
 from resnet_edu.probes.block_report import MEASUREMENTS, BlockReport, Measured, block_report
 from resnet_edu.probes.dataflow import Step, dataflow, summands
-from resnet_edu.probes.gradients import GradientNorms
-from resnet_edu.probes.health import UnitHealth, unit_health
-from resnet_edu.probes.landscape import direction, landscape, moved
+from resnet_edu.probes.health import UnitHealth, first_nonfinite_layer, unit_health
 from resnet_edu.probes.layers import Layer, layer_groups, layer_table
-from resnet_edu.probes.lesion import Lesions, PassOn, lesions, reordered, without
-from resnet_edu.probes.nonfinite import first_nonfinite_layer
 from resnet_edu.probes.paths import Paths
 from resnet_edu.probes.receptive_field import ReceptiveField, receptive_field, receptive_field_formula
+from resnet_edu.probes.recorders import GradientNorms, UpdateRatio
 from resnet_edu.probes.shattering import Shattering, shattering
 from resnet_edu.probes.signal import Signal, signal
-from resnet_edu.probes.updates import UpdateRatio
+from resnet_edu.probes.surgery import Lesions, PassOn, direction, landscape, lesions, moved, reordered, without

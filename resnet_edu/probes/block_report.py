@@ -9,20 +9,7 @@
 
 The reference is the original basic block of He et al. 2015 (arXiv 1512.03385): two 3 x 3 convolutions with BatchNorm,
 and, where the shape changes, a projection with BatchNorm (option B). No source code is read: every number comes from
-building and running blocks.
-
-| measurement | how it is measured | right |
-|---|---|---|
-| output side | output side divided by input side, with stride 2 | 0.5 |
-| sizes of 15 | input sides 2 to 16: how many give the output and both summands the right shape | 15 |
-| parameters | their number, from 16 to 32 channels | 14,528 |
-| idle parameters | those whose gradient is 0 | 0 |
-| additions | steps that add two tensors, in a block that keeps the shape | 1 |
-| passes x | every parameter set to 0: the output as a multiple of x | 1 |
-| passes gradient | every parameter set to 0: dL/dx as a multiple of dL/dy | 1 |
-| branch growth | convolution weights x 10: factor by which the branch's output grows | 1 |
-| shortcut growth | convolution weights x 10: factor by which the shortcut's output grows | 1 |
-| overwritten outputs | layer outputs that were modified by the time the block returns | 0 |
+building and running blocks. `MEASUREMENTS`, at the end, lists what is measured and what is right.
 """
 
 import math
@@ -35,6 +22,8 @@ from torch import Tensor, nn
 from resnet_edu.models.cifar import count_parameters
 from resnet_edu.probes.dataflow import dataflow, summands
 from resnet_edu.probes.norms import rms
+from resnet_edu.probes.parts import is_leaf, parts
+from resnet_edu.probes.state import listening
 
 IN, OUT, SIDE, BATCH = 16, 32, 16, 8  # channels in and out; a block that keeps the shape has IN
 PARAMETERS = 9 * IN * OUT + 9 * OUT * OUT + IN * OUT + 3 * 2 * OUT  # 3 x 3, 3 x 3, 1 x 1, three norms
@@ -61,7 +50,7 @@ class Measured:
 
 
 class BlockReport(dict[str, Measured]):
-    """{measurement: `Measured`}, in the order of the table above. Its string lists the measurements that fail."""
+    """{measurement: `Measured`}, in the order of `MEASUREMENTS`. Its string lists the measurements that fail."""
 
     @property
     def wrong(self) -> list[str]:
@@ -100,9 +89,8 @@ def block_report(build: Build, *, parameters: int | None = None, seed: int = 0) 
 
 def _zeroed(build: Build) -> nn.Module:
     block = build(IN, IN, 1)
-    with torch.no_grad():
-        for p in block.parameters():
-            p.zero_()
+    for p in block.parameters():
+        nn.init.zeros_(p)
     return block
 
 
@@ -137,12 +125,14 @@ def _idle(build: Build) -> int:
 
 
 def _passes_x(build: Build) -> float:
+    """With every parameter set to 0: the output as a multiple of x."""
     block, x = _zeroed(build), _batch()
     y = block(x).detach()
     return float((y * x).sum() / (x * x).sum())
 
 
 def _passes_gradient(build: Build) -> float:
+    """With every parameter set to 0: dL/dx as a multiple of dL/dy."""
     block, x = _zeroed(build), _batch().requires_grad_()
     y = block(x)
     g = torch.randn_like(y)  # dL/dy of some loss
@@ -154,10 +144,9 @@ def _growth(build: Build, which: int) -> float:
     """Growth factor of a summand (0: the branch, 1: the shortcut) when all convolution weights grow tenfold."""
     block, x, sizes = build(IN, OUT, 2), _batch(), []
     for factor in (1.0, 10.0):
-        with torch.no_grad():
-            for layer in block.modules():
-                if isinstance(layer, nn.Conv2d):
-                    layer.weight.mul_(factor)
+        for layer in block.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.data *= factor
         steps = dataflow(block, x)
         position = summands(steps)[0][which]
         sizes.append(rms(x) if position < 0 else steps[position].rms)
@@ -167,14 +156,8 @@ def _growth(build: Build, which: int) -> float:
 def _overwritten(build: Build) -> int:
     """Number of layer outputs, kept by a forward hook, whose values change before the forward pass ends."""
     block, kept = build(IN, IN, 1), list[tuple[Tensor, Tensor]]()
-
-    def keep(layer: nn.Module, inputs: object, output: Tensor) -> None:
-        kept.append((output, output.clone()))
-
-    for layer in block.modules():
-        if not any(layer.children()):
-            layer.register_forward_hook(keep)
-    with torch.no_grad():
+    leaves = [(name, part) for name, part in parts(block) if is_leaf(part)]
+    with torch.no_grad(), listening(leaves, lambda _name, _layer, _inputs, y: kept.append((y, y.clone()))):
         block(_batch())
     return sum(not torch.equal(now, then) for now, then in kept)
 

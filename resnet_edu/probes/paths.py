@@ -1,4 +1,4 @@
-"""The gradient of a residual network, sorted by the paths it took (Veit et al. 2016).
+"""The gradient of a residual network, sorted by the paths it took (Veit et al. 2016, arXiv 1605.06431).
 
 A block x + F(x) has the Jacobian I + F'. The product of n such factors, multiplied out, is a sum of 2^n terms: one for
 each way of choosing, at every block, the branch (F') or the shortcut (I). Such a choice is a *path*; its *length*
@@ -7,8 +7,6 @@ is the number of branches on it.
     >>> paths = probes.Paths(net, images, [f"{name}.branch" for name in blocks], labels)
     >>> paths.by_length().flatten(1).norm(dim=1)      # [n + 1]: norms of what came through 0, 1, ..., n branches
     >>> paths.along([])                               # the gradient that came through no branch at all
-
-Veit, Wilber, Belongie: "Residual Networks Behave Like Ensembles of Relatively Shallow Networks", arXiv 1605.06431.
 """
 
 from collections.abc import Callable, Iterable
@@ -86,18 +84,15 @@ class Paths:
         result = torch.zeros(n + 1, *self._x.shape, dtype=self._x.dtype, device=self._x.device)
         with as_it_was(self._module):  # activation checkpointing runs its layers once more
             result[0], arriving = self._down_the_trunk(self._loss, None, n)
-            waiting: list[list[Tensor | None]] = [[g] for g in arriving]  # [i][k]: reached branch i through k others
+            # waiting[i][k] reached branch i through k others.
+            waiting: list[dict[int, Tensor]] = [{} if g is None else {0: g} for g in arriving]
             for i in reversed(range(n)):
-                for k, g in enumerate(waiting[i]):
-                    if g is None:
-                        continue
+                for k, g in waiting[i].items():
                     at_input, arriving = self._down_the_trunk(self._trunk_in[i], self._through(i, g), i)
                     result[k + 1] += at_input
                     for before, part in zip(waiting[:i], arriving, strict=True):
-                        before += [None] * (k + 2 - len(before))
                         if part is not None:
-                            so_far = before[k + 1]
-                            before[k + 1] = part if so_far is None else so_far + part
+                            before[k + 1] = before[k + 1] + part if k + 1 in before else part
         return result
 
     def along(self, path: Iterable[int | str]) -> Tensor:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -100,17 +100,13 @@ def listening(
     layers: Iterable[tuple[str, nn.Module]], leaving: Hook = None, *, entering: Hook = None
 ) -> Iterator[None]:
     """Call entering(name, layer, inputs) and leaving(name, layer, inputs, output) around each layer; no hook stays."""
-    handles = []
-    for name, layer in layers:
-        if entering is not None:
-            handles.append(layer.register_forward_pre_hook(partial(entering, name or "(module)")))
-        if leaving is not None:
-            handles.append(layer.register_forward_hook(partial(leaving, name or "(module)")))
-    try:
+    with ExitStack() as hooks:
+        for name, layer in layers:
+            if entering is not None:
+                hooks.enter_context(layer.register_forward_pre_hook(partial(entering, name or "(module)")))
+            if leaving is not None:
+                hooks.enter_context(layer.register_forward_hook(partial(leaving, name or "(module)")))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager
@@ -141,23 +137,19 @@ def as_it_was(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def weights_as_they_were(module: nn.Module) -> Iterator[None]:
     """Like `as_it_was`, and restore every parameter and its gradient bit for bit, with its dtype and device."""
-    saved = [(p, p.detach().clone(), p.grad, None if p.grad is None else p.grad.clone()) for p in module.parameters()]
+    grads = [(p, p.grad) for p in module.parameters()]
+    saved = [(tensor, tensor.detach().clone()) for pair in grads for tensor in pair if tensor is not None]
     with as_it_was(module):
         try:
             yield
         finally:
+            for p, _ in grads:
+                p.grad = None  # its dtype may differ from the restored weight's
             with torch.no_grad():
-                for p, weight, grad, numbers in saved:
-                    p.grad = None  # its dtype may differ from the restored weight's
-                    _put_back(p, weight)
-                    if grad is not None and numbers is not None:
-                        _put_back(grad, numbers)
-                    p.grad = grad
-
-
-def _put_back(tensor: Tensor, saved: Tensor) -> None:
-    """Restore the values of this same tensor, and its dtype and device in case the network was moved."""
-    if (tensor.dtype, tensor.device) == (saved.dtype, saved.device):
-        tensor.copy_(saved)
-    else:
-        tensor.data = saved
+                for tensor, values in saved:
+                    if (tensor.dtype, tensor.device) == (values.dtype, values.device):
+                        tensor.copy_(values)
+                    else:  # the network was moved
+                        tensor.data = values
+            for p, grad in grads:
+                p.grad = grad

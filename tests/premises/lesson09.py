@@ -53,7 +53,7 @@ always_normalized = wrap(
     probes, "direction", lambda original: lambda net, *, seed=0, normalize="filter": original(net, seed=seed)
 )
 weights_stay_moved = swap(
-    sys.modules["resnet_edu.probes.landscape"], "weights_as_they_were", lambda module: contextlib.nullcontext()
+    sys.modules["resnet_edu.probes.surgery"], "weights_as_they_were", lambda module: contextlib.nullcontext()
 )
 blocks_stay_in_order = swap(probes, "reordered", lambda module, *_: contextlib.nullcontext(module))
 #: The branch is scaled as if it had been dropped at times, and never is.

@@ -1,4 +1,4 @@
-"""The loss on a plane through the weights: as a surface, and as contours."""
+"""What a network loses without a block; the paths its gradient took; the loss on a plane through its weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,58 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
-from resnet_edu.plots.style import BLACK, WIDTH, course_look, each, shaped
+from resnet_edu.plots import style
+from resnet_edu.plots.style import Colors, course_look
 
-LEVELS = 16
+
+@course_look
+def lesions(found: Mapping[str, Any], *, chance: float = 0.1, colors: Colors = None) -> Figure:
+    """The accuracy without each block, one panel per network on one scale; a line marks the whole network's.
+
+    found: {label: what `probes.lesions` returns}: an object with `intact`, a number, and `scores`, one per block.
+    """
+    rows = style.each(lambda label, one: (float(one.intact), style.shaped(label, one.scores, "blocks")), found)
+    figure, axes = style.new_figure(3.0, len(rows))
+    top = max(max(intact, *scores) for intact, scores in rows.values())
+    for ax, (label, pen) in zip(axes, style.line_styles(rows, colors).items(), strict=True):
+        intact, scores = rows[label]
+        blocks, color = np.arange(1, len(scores) + 1), pen["color"]
+        ax.vlines(blocks, scores, intact, color=color, linewidth=1)
+        ax.plot(blocks, scores, linestyle="none", marker=pen["marker"], color=color, markersize=5)
+        ax.axhline(intact, color=color, linewidth=1.2)
+        style.mark_level(ax, chance)
+        across = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
+        ax.annotate("whole network ", (1, intact), (0, 6), **across, **style.ON_MARKS)
+        ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
+        ax.set(title=label, xlabel="removed block", xlim=(0.4, len(scores) + 0.6), ylim=(0, 1.15 * top))
+        ax.tick_params(labelleft=ax is axes[0])
+    axes[0].set_ylabel("test accuracy")
+    return figure
+
+
+@course_look
+def path_lengths(
+    shares: Mapping[str, Any], *, ylabel: str = "fraction of the whole", title: str = "", colors: Colors = None
+) -> Figure:
+    """The share of the paths through 0, 1, ..., n branches in a whole, such as the gradient; one line per label.
+
+    shares: {label: one number per length}. A share of the gradient may be a little below zero.
+    """
+    lines = style.each(style.shaped, shares, "lengths", low=-np.inf, finite=True)
+    figure, (ax,) = style.new_figure(3.2)
+    ax.update_datalim([(0, 0)])  # include zero on the axis
+    for label, pen in style.line_styles(lines, colors).items():
+        ax.plot(range(len(lines[label])), lines[label], label=label, markersize=5, linewidth=1.5, **pen)
+    ax.xaxis.set_major_locator(MaxNLocator(14, integer=True))
+    ax.set(xlabel="branches on the path", ylabel=ylabel, title=title)
+    ax.legend()
+    return figure
+
+
+# --- the loss around a network ----------------------------------------------------------------------------------------
+
 COLORS = "cividis"
 
 
@@ -26,7 +74,7 @@ def landscapes(values: Mapping[str, Any], x: Any) -> Figure:
     """
     tables = landscape_tables(values)
     norm = landscape_norm(tables)
-    figure = Figure(figsize=(WIDTH, 6.8), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 6.8), layout="constrained")
     count = len(tables)
     above = [figure.add_subplot(2, count, i + 1, projection="3d") for i in range(count)]
     below = [figure.add_subplot(2, count, count + i + 1) for i in range(count)]
@@ -53,7 +101,7 @@ def landscapes(values: Mapping[str, Any], x: Any) -> Figure:
 def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, norm: BoundaryNorm) -> None:
     """The lower row of `landscapes` on given axes."""
     ax.contourf(x, x, table, levels=norm.boundaries, norm=norm, cmap=COLORS)
-    ax.contour(x, x, table, levels=norm.boundaries, colors=[BLACK], linewidths=0.4, alpha=0.6)
+    ax.contour(x, x, table, levels=norm.boundaries, colors=[style.BLACK], linewidths=0.4, alpha=0.6)
     on_any_color = [withStroke(linewidth=3.5, foreground="black")]
     ax.plot(0, 0, "x", color="white", markersize=8, markeredgewidth=2, path_effects=on_any_color)
     ax.set_aspect("equal")
@@ -63,7 +111,7 @@ def draw_contours(ax: Axes, table: np.ndarray, x: np.ndarray, norm: BoundaryNorm
 
 def landscape_tables(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Tables as float64; zeros and non-finite values become the smallest and the largest of all others."""
-    tables = each(shaped, values, "len(x)", "len(x)")
+    tables = style.each(style.shaped, values, "len(x)", "len(x)")
     finite = np.concatenate([table[np.isfinite(table) & (table > 0)] for table in tables.values()])
     low, high = finite.min(), finite.max()
     return {k: np.nan_to_num(t, nan=high, posinf=high).clip(low, high) for k, t in tables.items()}
@@ -73,7 +121,7 @@ def landscape_norm(tables: Mapping[str, np.ndarray]) -> BoundaryNorm:
     """One scale for all tables: bands from the smallest to the largest value, narrower at the bottom."""
     low, high = min(t.min() for t in tables.values()), max(t.max() for t in tables.values())
     low, high = np.log([low * 0.99, max(high, low * 1.1) * 1.01])
-    return BoundaryNorm(np.exp(low + (high - low) * np.linspace(0, 1, LEVELS) ** 2), 256)
+    return BoundaryNorm(np.exp(low + (high - low) * np.linspace(0, 1, 16) ** 2), 256)
 
 
 def _text(value: float) -> str:
