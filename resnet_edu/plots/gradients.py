@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from resnet_edu.plots import style
 from resnet_edu.plots.curves import draw_epochs
@@ -62,6 +62,9 @@ def accuracy_and_gradients(
     left.set(xlabel="epoch", ylabel="training accuracy")
     left.legend(loc="lower right", bbox_to_anchor=(1, chance + 0.04))  # above the line of chance
     draw_norms(right, norms, limits=_close_limits(np.concatenate(list(norms.values()))), colors=colors)
+    if np.divide(*right.get_ylim()) > 0.01:  # 0.1, 0.2 and 0.5, where a power of ten would stand alone
+        right.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_formatter=NullFormatter())
+        right.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     right.set(ylabel="gradient norm, late in training", xlabel="convolution: 1 is next to the image")
     right.get_legend().remove()  # the labels and their styles are those of the left panel
     if keys := style.off_scale_keys(np.concatenate(list(norms.values()))):
