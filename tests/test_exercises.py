@@ -26,11 +26,11 @@ from torch import nn
 
 from resnet_edu import exercises
 from resnet_edu.authoring.render import run_notebook
+from resnet_edu.exercises.cases import Once, built, call, float64, gradients, integers, normal, output, parameters
 from resnet_edu.exercises.compare import difference, same, shown
 from resnet_edu.exercises.core import Case, Exercise, Mistake
 from resnet_edu.exercises.general import fact
 from resnet_edu.exercises.sandbox import SECONDS, attempt
-from resnet_edu.exercises.writing import Once, built, call, float64, gradients, integers, normal, output, parameters
 
 ALL = exercises.all_exercises()
 ONES = torch.ones(2)

@@ -9,8 +9,10 @@ Read it in this order:
     faults.py      what can go wrong when an answer runs, in a learner's words
     sandbox.py     run a learner's code within limits, and undo its side effects
     compare.py     compare two results, and describe the difference
+    general.py     what can be said of a wrong answer that makes no known mistake
     core.py        `Exercise`: cases, known mistakes, the verdict
-    writing.py     how an exercise is written, and the tools for it
+    cases.py       the cases: what an answer is asked
+    writing.py     how an exercise is written, and the tools for its mistakes
     lesson_NN.py   the exercises of one lesson; to add one, write it there and add its name to `LESSONS` below
     progress.py    what a reader has solved so far, in a small file
     page.py        an exercise in the notebook: the only part that knows Jupyter

@@ -107,7 +107,7 @@ def difference(found: Any, expected: Any, printed: str = "") -> Trouble:
             shapes = f"expected a tensor of shape {list(expected.shape)}, but got shape {list(found.shape)}."
             return Trouble("shape", shapes)
         if found.dtype != expected.dtype and not (found.is_floating_point() and expected.is_floating_point()):
-            return Trouble("kind", f"expected {_dtype(expected)}, but got {_dtype(found)}.")
+            return Trouble("kind", f"expected {expected.dtype}, but got {found.dtype}.")
         if expected.numel() > FEW or len(shown(expected)) > LONG:
             wrong = ~_close(found, expected)
             at = tuple(wrong.nonzero()[0].tolist())
@@ -219,10 +219,6 @@ def _numbers(nested: Any) -> str:
 def _number(value: Any) -> str:
     value = plain(value)
     return f"{value + 0.0:.6g}" if isinstance(value, float) else str(value)  # + 0.0: nobody asks for -0
-
-
-def _dtype(tensor: Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _cut(text: str) -> str:

@@ -27,7 +27,7 @@ from torch import nn
 
 from resnet_edu.exercises.compare import difference, same, shown
 from resnet_edu.exercises.faults import Fault, Trouble
-from resnet_edu.exercises.general import Asked, Probes, fact
+from resnet_edu.exercises.general import Asked, Named, Probes, fact
 from resnet_edu.exercises.sandbox import SECONDS, SEED, Outcome, attempt, attempt_trusted, once_a_check
 
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
@@ -63,7 +63,7 @@ class Case:
 
     words: str
     run: Callable[[Any], Any]
-    alone: tuple[str, str] | None = None
+    alone: Named | None = None
     asked: Asked | None = field(default=None, compare=False)
 
 
@@ -228,15 +228,12 @@ class Exercise:
         example = f"For example, {self._words(self.cases[first])}: {trouble.sentence}"
         if outcome.where:
             example += f" The line is `{outcome.where}`."
-        if outcome.hopeless:
-            return Verdict(WRONG, trouble.slug, example)
-        if mistake := self._known(answer, found, first):
-            return Verdict(WRONG, mistake.slug, f"{mistake.sentence} {example}")
-        if trouble.slug in UNNAMED and (named := self._of_any_answer(answer, found, first)):
-            return Verdict(WRONG, named[0], f"{named[1]} {example}")
-        return Verdict(WRONG, trouble.slug, example)
+        named = None if outcome.hopeless else self._known(answer, found, first)
+        if not named and trouble.slug in UNNAMED:
+            named = self._of_any_answer(answer, found, first)
+        return Verdict(WRONG, named[0], f"{named[1]} {example}") if named else Verdict(WRONG, trouble.slug, example)
 
-    def _of_any_answer(self, answer: Any, found: list[Outcome], first: int) -> tuple[str, str] | None:
+    def _of_any_answer(self, answer: Any, found: list[Outcome], first: int) -> Named | None:
         """Slug and sentence of a mistake that can be made in any exercise."""
         listed, ours = _parameters(answer), _parameters(self.reference)
         if listed != ours and sorted(listed) == sorted(ours):
@@ -258,7 +255,7 @@ class Exercise:
         alone = [case.alone for case, *pair in trio if not _agree(*pair)]
         return alone[0] if None not in alone else attempt_trusted(partial(self._general, answer, trio, first)).value
 
-    def _general(self, answer: Any, trio: list[tuple[Case, Outcome, Outcome]], first: int) -> tuple[str, str] | None:
+    def _general(self, answer: Any, trio: list[tuple[Case, Outcome, Outcome]], first: int) -> Named | None:
         """What more questions show. An exception means nothing: what a learner returns may not even compare."""
         probes, asked = Probes(answer, self.reference, _agree), [one for one in trio if one[0].asked]
         for one in asked:
@@ -274,14 +271,14 @@ class Exercise:
             named = probes.condition() or probes.pair()
         return named and (named[0], named[1].replace("{name}", self.name))
 
-    def _known(self, answer: Any, found: list[Outcome], first: int) -> Mistake | None:
+    def _known(self, answer: Any, found: list[Outcome], first: int) -> Named | None:
         """The first mistake that explains everything: a symptom that shows, or an answer that agrees in all cases."""
         runs = {self.cases: found}  # the answer's, of all cases and of those that count for some mistakes only
         for mistake in self.mistakes:
             if mistake.symptom:
                 shows = attempt(partial(mistake.symptom, answer))
                 if shows.trouble is None and shows.value:
-                    return mistake
+                    return mistake.slug, mistake.sentence
                 continue
             cases = mistake.on or self.cases
             if cases not in runs:
@@ -293,7 +290,7 @@ class Exercise:
                 if len(runs[cases]) == len(cases) and all(
                     _agree(one, attempt_trusted(partial(case.run, wrong))) for case, one in pairs
                 ):
-                    return mistake
+                    return mistake.slug, mistake.sentence
         return None
 
 

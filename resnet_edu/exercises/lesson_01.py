@@ -5,21 +5,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from resnet_edu.exercises.cases import ByHand, call, called, float64, gradients, integers
 from resnet_edu.exercises.compare import plain
-from resnet_edu.exercises.writing import (
-    ByHand,
-    Case,
-    Exercise,
-    Mistake,
-    agrees,
-    call,
-    called,
-    float64,
-    gradients,
-    integers,
-    raises,
-    right_but_not_on,
-)
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.writing import agrees, raises, right_but_not_on
 
 # --- output size ------------------------------------------------------------------------------------------------------
 
@@ -167,8 +156,8 @@ CONVOLVE = Exercise(
                 ("window).", "window)[:, :1]."), ("window).", "window)[:, -1:].")),
         Mistake("one-kernel-for-all-channels", "You use the kernel's first slice for every channel. The kernel has one "
                 "slice per channel.", ("w * w", "w[:, :1] * w")),
-        Mistake("one-output-only", "w holds several kernels. You use only the first.", ("return out", "return "
-                "out[:1]")),
+        Mistake("one-output-only", "w holds several kernels. You use only the first.",
+                ("return out", "return out[:1]")),
         Mistake("dimension-lost", "Your result has lost or gained a dimension: it should be [O, H', W'], even for a "
                 "single kernel.", ("return out", "return out.squeeze(0)"), ("return out", "return out[None]")),
         Mistake("view-mixes-windows", "A reshape has mixed channels and positions: order the dimensions before you "

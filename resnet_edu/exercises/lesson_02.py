@@ -2,7 +2,6 @@
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,24 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from resnet_edu.exercises.writing import (
-    ByHand,
-    Case,
-    Exercise,
-    Fault,
-    Mistake,
-    built,
-    call,
-    called,
-    fits,
-    float64,
-    gradients,
-    integers,
-    normal,
-    raises,
-    right_but_not_on,
-    same,
-)
+from resnet_edu.exercises.cases import ByHand, as_float, built, call, called, fits, float64, gradients, integers, normal
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.faults import Fault
+from resnet_edu.exercises.writing import raises, right_but_not_on
 
 # --- cross-entropy ----------------------------------------------------------------------------------------------------
 
@@ -63,8 +49,8 @@ CROSS_ENTROPY = Exercise(
         _THREE, call(normal(8, 5), torch.arange(8) % 5), _LARGE, _FAR,
         call(torch.tensor([[-200.0, -200.0]]), torch.tensor([0])), _UNLIKE,
         gradients(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
-        replace(gradients(torch.tensor([[1e4, 0.0]]), torch.tensor([1])), alone=("large-gradient", "Your gradient is "
-        "wrong for large logits. Is something clamped, or is there a log(0) behind torch.where?")),
+        gradients(torch.tensor([[1e4, 0.0]]), torch.tensor([1]), alone=("large-gradient", "Your gradient is wrong for "
+                  "large logits. Is something clamped, or is there a log(0) behind torch.where?")),
         float64(torch.tensor([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]]), torch.tensor([2, 1])),
         Case("{name}([[2, 0]], [1]) without cross_entropy and log_softmax", _by_hand),
     ),
@@ -136,19 +122,6 @@ _SEVERAL = (  # rows have the largest logits 1, 0, 2; columns 0, 1, 0, 2
 _NEAR = torch.tensor([[300.0, 300.1], [-300.1, -300.0], [1000.0, 1000.0005]]), torch.tensor([1, 1, 0])
 
 
-def _number(result):
-    if isinstance(result, Tensor) and result.ndim == 0:
-        graph = " with its graph, which keeps every activation in memory" if result.requires_grad else ""
-        raise Fault("tensor-for-number", f"it returns a tensor{graph}. Return the number in it, a float: call .item().")
-    return result
-
-
-def _fraction(answer):
-    """Raises Fault if it is a tensor; but not if it is wrong, so that only its numbers decide which mistake it is."""
-    result = called(answer, *_NEAR)
-    return _number(result) if same(result, accuracy(*_NEAR)) else result
-
-
 ACCURACY = Exercise(
     reference=accuracy, difficulty=1, minutes=5,
     task="Return the fraction of images that are classified correctly, as a float from 0 to 1: logits [N, K], labels "
@@ -163,8 +136,9 @@ ACCURACY = Exercise(
         call(torch.eye(300)[[3] * 64 + [259] * 6], torch.tensor([259] * 70), words="{name} of 70 images, 300 classes"),
         call(torch.tensor([[20.0, 30.0]]), torch.tensor([1]),
              alone=("saturates", "Large logits come out equal: a sigmoid rounds them to 1. Compare the logits.")),
-        Case("{name}([[300, 300.1], [-300.1, -300], [1000, 1000.0005]], [1, 1, 0])", _fraction, ("inexact", "Your "
-             "answer is wrong for large, very negative, or nearly equal logits. Compare them as they are.")),
+        Case("{name}([[300, 300.1], [-300.1, -300], [1000, 1000.0005]], [1, 1, 0])",
+             lambda answer: as_float(called(answer, *_NEAR), accuracy(*_NEAR)),
+             ("inexact", "Wrong for large, very negative, or nearly equal logits. Compare them as they are.")),
     ),
     mistakes=(
         Mistake("argmax-over-the-batch", "Your argmax runs over the images. It should find the best class for each "
@@ -248,7 +222,7 @@ def _stepped(answer: Any, net: nn.Module, optimizer: torch.optim.Optimizer, step
         result = answer(net, optimizer, x, y)
         if not torch.equal(x, xs[i]) or not torch.equal(y, ys[i]):
             raise Fault("changes-input", "it changes the batch in place: the next epoch would train on different data.")
-    return _number(result)
+    return as_float(result, result)
 
 
 def _returned(answer: Any) -> Any:
@@ -313,10 +287,8 @@ def _order(seen: Callable[[str], bool]) -> Callable[[Any], bool]:
         watch = register_optimizer_step_pre_hook(
             lambda one, *_: optimizer.done.extend([] if one is optimizer else ["other"])
         )
-        try:
+        with watch:
             answer(net, optimizer, _X[0].clone(), _Y[0].clone())
-        finally:
-            watch.remove()
         moved = [] if torch.equal(net.weight, _linear().weight) else ["moved"]
         return seen(" ".join(optimizer.done + moved))
 
@@ -472,8 +444,8 @@ CROP_AND_FLIP = Exercise(
                 "not where the image moves.", ("offsets.tolist()", "(2 * padding - offsets).tolist()")),
         Mistake("ignores-offsets", "The offsets have no effect on your answer.",
                 ("offsets.tolist()", "(0 * offsets + padding).tolist()")),
-        Mistake("one-offset-for-both", "You use the row's offset for the columns, too.", ("column : column +", "row : "
-                "row +")),
+        Mistake("one-offset-for-both", "You use the row's offset for the columns, too.",
+                ("column : column +", "row : row +")),
         Mistake("ignores-flips", "The flips have no effect on your answer.", (".flip(-1)", "")),
         Mistake("flips-all", "You flip every image, regardless of flips.", (" if flips[i] else window", "")),
         Mistake("flips-the-others", "You flip where flips is False.", ("flips[i]", "not flips[i]")),

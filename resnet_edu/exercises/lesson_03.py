@@ -8,16 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, call, fits, raises, right_but_not_on, same
-
-
-def _floats(found: Any, right: Any) -> Any:
-    """What was found. Raises Fault if it is right, but a tensor."""
-    numbers = found.values() if isinstance(found, dict) else [found]
-    if same(found, right) and any(isinstance(number, Tensor) for number in numbers):
-        raise Fault("tensor-for-float", "it returns a tensor where the task asks for a float. `.item()` converts it.")
-    return found
-
+from resnet_edu.exercises.cases import as_float, call, fits, names_changed, snapshot
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.faults import Fault
+from resnet_edu.exercises.writing import raises, right_but_not_on
 
 # --- norms of gradients -----------------------------------------------------------------------------------------------
 
@@ -44,20 +39,14 @@ def _net(**gradients: Tensor) -> nn.Module:
     return net
 
 
-def _state(net: nn.Module) -> dict[str, Any]:
-    """The numbers and the dtype of each parameter and its gradient."""
-    pairs = [pair for name, p in net.named_parameters() for pair in ((name, p), (f"{name}.grad", p.grad))]
-    return {name: tensor if tensor is None else (tensor.tolist(), tensor.dtype) for name, tensor in pairs}
-
-
 def _norms(words: str, alone: Any = None, **gradients: Tensor) -> Case:
     def run(answer: Any) -> Any:
         net = _net(**gradients)
-        before = _state(net)
+        before = snapshot(net)
         fits(answer, net)
-        result, after = answer(net), _state(net)
-        if changed := [name for name in before if after.get(name) != before[name]]:
-            raise Fault("changes-the-gradients", f"it changes {changed[-1]} or its dtype. Leave both as they are.")
+        result = answer(net)
+        if names := [name for name in names_changed(before, snapshot(net)) if not name.endswith(".training")]:
+            raise Fault("changes-the-gradients", f"it changes {names[-1]} or its dtype. Leave the net as it is.")
         return dict(result) if isinstance(result, dict) else result
 
     return Case("{name}(net), where " + words, run, alone)
@@ -106,7 +95,7 @@ LAYER_NORMS = Exercise(
     cases=(
         _ONE, _ALL, _norms("the gradient of stem.weight is [[0, 0]]", **_FULL | {"stem_weight": torch.zeros(1, 2)}),
         _TINY, _HUGE, _norms("no parameter has a gradient"),
-        Case(_SMALL.words, lambda answer: _floats(_SMALL.run(answer), _SMALL.run(layer_norms)),
+        Case(_SMALL.words, lambda answer: as_float(_SMALL.run(answer), _SMALL.run(layer_norms)),
              ("loses-digits", "In float32, a tiny square loses digits long before it becomes 0.")),
         _norms("stem.weight has the gradient [[3, 0], [0, 4]], head.0.weight [[[[3], [4]]]]",
                ("some-shapes-only", "Your norm is not the L2 norm for every shape: sum the squares of all entries. "
@@ -174,7 +163,7 @@ FACTOR = Exercise(
          "variance, and the ReLU blocks half of the gradient that arrives.",
     cases=(
         call(2, 1.0), call(8, 1.0), call(9, 2.0), call(1, 0.5), call(144, 2 / 144), call(27, 1 / 81), call(576, 0.01),
-        call(9, 1e-12), Case("{name}(4608, 1.0)", lambda answer: _floats(answer(4608, 1.0), 48.0)),
+        call(9, 1e-12), Case("{name}(4608, 1.0)", lambda answer: as_float(answer(4608, 1.0), 48.0)),
     ),
     mistakes=(
         Mistake("half-forgotten", "Your ReLU does not block anything.", (" / 2", "")),
@@ -212,27 +201,25 @@ def moved(before, after):
     return sum(not torch.equal(before[name], after[name]) for name in before)
 
 
-_ONES = torch.ones(2, 2)
-_EARLY = {"stem": _ONES, "head": torch.tensor([2.0, 3.0])}
-_STEPPED = {"stem": torch.tensor([[1.0, 1.0], [1.0, 1.5]]), "head": torch.tensor([2.0, 3.0])}
+def _named(dtype: torch.dtype = torch.float32, **numbers: Any) -> dict[str, Tensor]:
+    return {name: torch.tensor(these, dtype=dtype) for name, these in numbers.items()}
+
+
+_EARLY = _named(stem=[[1.0, 1.0], [1.0, 1.0]], head=[2.0, 3.0])
+_STEPPED = _named(stem=[[1.0, 1.0], [1.0, 1.5]], head=[2.0, 3.0])
 _TRAINED = {name: nn.Parameter(tensor) for name, tensor in _STEPPED.items()}
 
 
 def _stem(before: list[float], after: list[float], words: str | None = None) -> Case:
     """A net of one tensor."""
-    return call({"stem": torch.tensor(before)}, {"stem": torch.tensor(after)}, words=words)
+    return call(_named(stem=before), _named(stem=after), words=words)
 
 
-_COARSE = (
-    call(_EARLY, _EARLY),
-    call(_EARLY, _STEPPED),
-    call(_EARLY, {"stem": 5 + _ONES, "head": torch.tensor([1.0, 7.0])}),
-)
+_COARSE = call(_EARLY, _EARLY), call(_EARLY, _STEPPED), call(_EARLY, _named(stem=[[6.0] * 2] * 2, head=[1.0, 7.0]))
 _TURNED = _stem([1.0, 2.0], [2.0, 1.0])
 _FINE, _FINEST = _stem([1e-12, 0.0], [2e-12, 0.0]), _stem([1e-30, 0.0], [2e-30, 0.0])
 _DOUBLE = call(
-    {"stem": torch.tensor([1.0], dtype=torch.float64)},
-    {"stem": torch.tensor([1 + 2**-50], dtype=torch.float64)},
+    *(_named(torch.float64, stem=[one]) for one in (1.0, 1 + 2**-50)),
     words="{name}(before, after), where a float64 of 1 has become 1 + 2**-50",
 )
 _DIFFER = "not torch.equal(before[name], after[name])"  # in the reference
@@ -243,20 +230,11 @@ MOVED = Exercise(
          "not always in the same order; after may hold a network's own parameters. A tensor counts as soon as one "
          "entry differs, however little.",
     cases=(
-        call(
-            {"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
-            {"stem": torch.tensor([1.0]), "head": torch.tensor([3.0])},
-        ),
+        call(_named(stem=[1.0], head=[2.0]), _named(stem=[1.0], head=[3.0])),
         _stem([1.0], [1.0]), _stem([1.0], [2.0]), _stem([1.0, 2.0], [1.0, 3.0]), _TURNED, _stem([1.0, 2.0], [2.0, 0.0]),
         _stem([3.0, 0.0], [-3.0, 0.0]), _stem([4.0, 2.0], [4.0, 1.0]), *_COARSE,
-        call(
-            {"stem": torch.tensor([1.0]), "head": torch.tensor([2.0])},
-            {"head": torch.tensor([2.0]), "stem": torch.tensor([3.0])},
-        ),
-        call(
-            {"a": torch.zeros(1), "b": torch.zeros(1), "c": torch.zeros(1)},
-            {"a": torch.zeros(1), "b": torch.ones(1), "c": torch.ones(1)},
-        ),
+        call(_named(stem=[1.0], head=[2.0]), _named(head=[2.0], stem=[3.0])),
+        call(_named(a=[0.0], b=[0.0], c=[0.0]), _named(a=[0.0], b=[1.0], c=[1.0])),
         _stem([1.0, 1.0], [1.0, 1.0 + 2**-23], "{name}(before, after), where one entry of 1 has become 1 + 2**-23"),
         call(_EARLY, _TRAINED, words="{name}(before, after), where after holds the parameters of a net"), _FINE,
         _FINEST, _DOUBLE,
@@ -264,7 +242,7 @@ MOVED = Exercise(
              {"conv": torch.ones(2, 3, 3, 3), "batches": torch.tensor(4)},
              alone=("some-kinds-only", "Your answer does not fit every tensor: a convolution's weight has four "
                     "dimensions, and BatchNorm counts its batches in a 0-dimensional tensor of int64.")),
-        call({"stem": torch.tensor([1.0, 2.0])}, {"stem": torch.tensor([math.nan, 2.0])},
+        call(_named(stem=[1.0, 2.0]), _named(stem=[math.nan, 2.0]),
              alone=("nan-overlooked", "A number that becomes nan has changed, but nan > 0 is False.")),
     ),
     mistakes=(

@@ -8,20 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from resnet_edu.exercises.cases import as_float, call, fits, float64, gradients, integers
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.faults import Fault
 from resnet_edu.exercises.general import Asked
-from resnet_edu.exercises.writing import (
-    Case,
-    Exercise,
-    Fault,
-    Mistake,
-    call,
-    fits,
-    float64,
-    gradients,
-    integers,
-    raises,
-    same,
-)
+from resnet_edu.exercises.writing import raises
 
 # --- He's initialization ----------------------------------------------------------------------------------------------
 
@@ -134,11 +126,10 @@ HE_NORMAL = Exercise(
                 symptom=_rows_alike),
         Mistake("same-numbers-each-time", "Each call starts from the same seed, so every layer gets the same numbers.",
                 ("fan_in))", "fan_in), generator=torch.Generator().manual_seed(0))"), symptom=_alike),
-        Mistake("adds-to-the-old", "You keep the existing numbers in your result. Replace them.",
+        Mistake("keeps-the-old", "You add to the existing numbers, or multiply them. Replace them.",
                 ("weight.normal_", "weight += weight.clone().normal_"),
-                symptom=lambda answer: abs(_filled(answer, *_LARGE).mean().item() - 10) < 1),
-        Mistake("multiplies-the-old", "You multiply the existing numbers. Replace them.",
-                ("weight.normal_", "weight *= weight.clone().normal_"), symptom=_has(200.0)),
+                ("weight.normal_", "weight *= weight.clone().normal_"),
+                symptom=lambda one: abs(_filled(one, *_LARGE).mean().item() - 10) < 1 or _has(200.0)(one)),
         Mistake("rand-for-randn", "None of your numbers is negative, as if from torch.rand. Their mean has to be 0.",
                 ("normal_", "uniform_"), symptom=lambda answer: _filled(answer, *_LARGE).min().item() >= 0),
         Mistake("variance-for-deviation", "You use the variance, 2 / fan_in, where a standard deviation is required.",
@@ -315,8 +306,8 @@ BATCH_NORM = Exercise(
                     same(_first_run(answer), _first_run(batch_norm)) and not _statistics_without_graph(answer))),
         Mistake("variance-for-deviation", "You divide by the variance. The result does not have standard deviation 1, "
                 "but 1 over the original standard deviation.", ("torch.sqrt(", "(")),
-        Mistake("mean-not-subtracted", "You divide by the standard deviation, but do not subtract the mean.", ("(x - "
-                "mean)", "x")),
+        Mistake("mean-not-subtracted", "You divide by the standard deviation, but do not subtract the mean.",
+                ("(x - mean)", "x")),
         Mistake("not-divided", "You subtract the mean, but keep the spread.", (" / torch.sqrt(var + eps)", "")),
         Mistake("eps-after-the-root", "You add eps after the square root. Add it to the variance, under the root.",
                 ("torch.sqrt(var + eps)", "(torch.sqrt(var) + eps)")),
@@ -337,8 +328,8 @@ BATCH_NORM = Exercise(
         Mistake("gamma-and-beta-swapped", "gamma and beta are swapped.", ("gamma, beta =", "beta, gamma =")),
         Mistake("beta-times-gamma", "You scale beta by gamma.", (("gamma * (", "gamma * (("), ("+ beta", "+ beta)"))),
         Mistake("batch-statistics-in-eval", "In eval mode, you normalize by the batch, so an image's result depends "
-                "on the other images in it.", ("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), "
-                "unbiased=False)")),
+                "on the other images in it.",
+                ("= running_mean, running_var", "= x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=False)")),
         Mistake("updates-in-eval", "In eval mode, you still update the running statistics.",
                 ("= running_mean, running_var",
                        "= running_mean.clone(), running_var.clone()\n        batch_norm(x, gamma, beta, "
@@ -394,13 +385,6 @@ _TABLES = (
 )
 
 
-def _of_a_parameter(answer: Any) -> Any:
-    ratio = answer(torch.tensor([3.0, 4.0]), nn.Parameter(torch.tensor([3.0, 4.5])))
-    if isinstance(ratio, Tensor) and same(ratio, 0.1):
-        raise Fault("tensor-for-float", "it returns a tensor where the task asks for a float. `.item()` converts it.")
-    return ratio
-
-
 UPDATE_RATIO = Exercise(
     reference=update_ratio, difficulty=1, minutes=5,
     task="Return the size of an update relative to the weight: the L2 norm of the change divided by the L2 norm of the "
@@ -414,12 +398,13 @@ UPDATE_RATIO = Exercise(
         call(integers(3, 2, 3, 3), integers(3, 2, 3, 3, seed=1)),
         call(torch.tensor([3e-15, 4e-15]), torch.tensor([3e-15, 5e-15]),
              alone=("limits-the-norm", "Divide by the norm of `before` itself: do not clamp it, and do not add eps.")),
-        Case("{name}([3, 4], nn.Parameter([3, 4.5]))", _of_a_parameter),
+        Case("{name}([3, 4], nn.Parameter([3, 4.5]))",
+             lambda f: as_float(f(torch.tensor([3.0, 4.0]), nn.Parameter(torch.tensor([3.0, 4.5]))), 0.1)),
     ),
     mistakes=(
         Mistake("divides-by-after", "You divide by the weight after the step, not before it.", ("/ before", "/ after")),
-        Mistake("not-divided", "You return the norm of the step, without dividing it by the norm of the weight.", (" "
-                "/ before.norm()", "")),
+        Mistake("not-divided", "You return the norm of the step, without dividing it by the norm of the weight.",
+                (" / before.norm()", "")),
         Mistake("difference-of-norms", "You subtract norms, but a weight can change direction and keep its norm.",
                 ("(after - before).norm()", "(after.norm() - before.norm())"),
                 ("(after - before).norm()", "(after.norm() - before.norm()).abs()")),

@@ -6,7 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, agrees, call, fits, integers, right_but_not_on
+from resnet_edu.exercises.cases import as_float, call, called, fits, integers
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.faults import Fault
+from resnet_edu.exercises.writing import agrees, right_but_not_on
 
 # --- a convolution that is the identity -------------------------------------------------------------------------------
 
@@ -112,13 +115,6 @@ _TINY = call(1e-24 * _A, 1e-24 * _B, words="{name}(a, b) with entries of 1e-24")
 _LARGE = call(1e6 * _A, _B)
 
 
-def _number(answer: Any) -> Any:
-    result = call(_A.double(), _B.double()).run(answer)
-    if isinstance(result, Tensor):
-        raise Fault("tensor-for-float", "it returns a tensor. Make it a float, with float(...) or .item().")
-    return result
-
-
 GRADIENT_COSINE = Exercise(
     reference=gradient_cosine, difficulty=1, minutes=5,
     task="Return the cosine of the angle between two gradients of the same shape, whatever that is, as a float: the "
@@ -129,7 +125,9 @@ GRADIENT_COSINE = Exercise(
         call(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 3.0])), *_FLAT, _SQUARE,
         call(integers(2, 3, 3, seed=3).mT, integers(2, 3, 3, seed=4).mT, words="{name}(a.mT, b.mT), both [2, 3, 3]"),
         call(-_A, _B, alone=("signed-maximum", "Do you divide by the largest entry? Take the largest absolute value.")),
-        Case("{name}(a, b) with a and b in float64", _number), _TINY, _LARGE,
+        Case("{name}(a, b) with a and b in float64",
+             lambda answer: as_float(called(answer, _A.double(), _B.double()), 0.96)),
+        _TINY, _LARGE,
         call(1e-24 * _A, _B, words="{name}(a, b) with entries of 1e-24 in a only",
              alone=("one-factor-for-both", "You scale both by the same number. Scale each by its own.")),
     ),

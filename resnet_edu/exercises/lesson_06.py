@@ -8,10 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.writing import (
-    Case,
-    Exercise,
-    Mistake,
+from resnet_edu.exercises.cases import (
     Once,
     beyond,
     built,
@@ -22,11 +19,11 @@ from resnet_edu.exercises.writing import (
     integers,
     output,
     parameters,
-    raises,
-    same,
     shape,
-    shortcut_mistakes,
 )
+from resnet_edu.exercises.compare import same
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.writing import raises, shortcut_mistakes
 
 # --- residual forward -------------------------------------------------------------------------------------------------
 
@@ -34,14 +31,6 @@ from resnet_edu.exercises.writing import (
 def residual_forward(x, branch):
     """x [N, C, H, W]; branch: a function of x that keeps its shape -> relu(F(x) + x)."""
     return F.relu(branch(x) + x)
-
-
-def _zero(x: Tensor) -> Tensor:
-    return 0 * x
-
-
-def _minus_two(x: Tensor) -> Tensor:
-    return -2 * x
 
 
 _X = torch.tensor([1.0, -2.0])
@@ -58,17 +47,17 @@ RESIDUAL_FORWARD = Exercise(
     reference=residual_forward, difficulty=1, minutes=5,
     task="Return the output of a residual block: the ReLU of branch plus input.",
     cases=(
-        call(_X, _zero, words="{name}(x, branch) with x = [1, -2] and branch(x) = 0"),
-        call(_X, _minus_two, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
+        call(_X, torch.zeros_like, words="{name}(x, branch) with x = [1, -2] and branch(x) = 0"),
+        call(_X, lambda x: -2 * x, words="{name}(x, branch) with x = [1, -2] and branch(x) = -2 x"),
         call(integers(2, 3, 4, 5), Once(torch.tanh), words="{name}(x, torch.tanh) with x [2, 3, 4, 5]"),
         _GRADIENTS, call(torch.tensor([200.0, -20.0]), torch.tanh, words="{name}(x, torch.tanh) with x = [200, -20]",
                          alone=("clipped", "You clip large sums (as ReLU6 does). ReLU has no upper limit.")),
-        float64(_X, _minus_two, words="{name}(x, branch) with x = [1/3, -2/3] and branch(x) = -2 x"),
+        float64(_X, lambda x: -2 * x, words="{name}(x, branch) with x = [1/3, -2/3] and branch(x) = -2 x"),
         Case("{name}(x, nn.Dropout(0.0)) with x = [1, -2] in float16", _half),
     ),
     mistakes=(
         Mistake("branch-not-called", "branch is a function, but you use it without calling it.",
-                symptom=raises(TypeError, "function", call(_X, _zero).run)),
+                symptom=raises(TypeError, "function", call(_X, lambda x: 0 * x).run)),
         Mistake("skip-forgotten", "You do not add x: this is a plain block.", ("branch(x) + x", "branch(x)")),
         Mistake("skip-twice", "You add x twice.", ("branch(x) +", "branch(x) + x +")),
         Mistake("no-relu", "The ReLU after the addition is missing.", ("F.relu", "")),
@@ -103,16 +92,12 @@ def pad_shortcut(x, out_channels, stride):
     return torch.cat([x, zeros], dim=1)
 
 
-def _image(rows: list[list[float]]) -> Tensor:
-    return torch.tensor(rows)[None, None]
-
-
 def _channels(*numbers: float) -> Tensor:
     return torch.tensor(numbers).reshape(1, -1, 1, 1)
 
 
 _TWO = _channels(3.0, 4.0)
-_SQUARE = _image([[1.0, 5.0], [7.0, 3.0]])
+_SQUARE = torch.tensor([[[[1.0, 5.0], [7.0, 3.0]]]])
 _DOUBLED = (call(_TWO, 4, 1, words="{name}(x, 4, 1) with x [1, 2, 1, 1] = 3, 4"),)
 _PIXELS = (call(integers(1, 1, 4, 6), 1, 2),)
 
@@ -212,7 +197,7 @@ _IMAGE = integers(2, 4, 5, 6)
 _TWO_CHANNELS = _IMAGE[:, :2]
 
 
-def as_built(x: Tensor, *arguments: Any) -> Case:
+def as_built(x: Tensor, *arguments: Any, alone: tuple[str, str] | None = None) -> Case:
     """The case for the parameters that the module starts with, which `built` refills."""
 
     def run(answer: Any) -> dict[str, Any]:
@@ -229,7 +214,7 @@ def as_built(x: Tensor, *arguments: Any) -> Case:
             "same output for different images": torch.equal(module(x.clone()), module(x.flip(0))),
         }
 
-    return Case(f"{{name}}({', '.join(map(str, arguments))}), before any training", run)
+    return Case(f"{{name}}({', '.join(map(str, arguments))}), before any training", run, alone)
 
 
 PROJECTION = Exercise(

@@ -2,7 +2,6 @@
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,24 +9,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from resnet_edu import models
+from resnet_edu.exercises.cases import beyond, call, fits, normal, output, parameters, shape, snapshot
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.faults import Fault
 from resnet_edu.exercises.lesson_06 import as_built, elsewhere
-from resnet_edu.exercises.writing import (
-    Case,
-    Exercise,
-    Fault,
-    Mistake,
-    agrees,
-    beyond,
-    call,
-    fits,
-    normal,
-    output,
-    parameters,
-    raises,
-    right_but_not_on,
-    same,
-    shape,
-)
+from resnet_edu.exercises.writing import agrees, raises, right_but_not_on
 
 # --- the number of parameters -----------------------------------------------------------------------------------------
 
@@ -97,8 +83,7 @@ COUNT_PARAMETERS = Exercise(
         "Go through the network from the input to the output and add up. If 6n + 2 is the depth, how many blocks does "
         "a stage have?",
         "A 3 x 3 convolution from a to b channels has 9 * a * b weights; a BatchNorm of b channels has 2 * b. The "
-        "classifier "
-        "has a bias.",
+        "classifier has a bias.",
         "In each stage, all convolutions but one go from the stage's width to the same width. The first one takes the "
         "channels of the previous stage.",
     ),
@@ -112,9 +97,6 @@ def same_start(net_a, net_b):
     """True if the two nets have the same parameters: equally many, of the same shapes, with the same numbers."""
     a, b = list(net_a.parameters()), list(net_b.parameters())
     return len(a) == len(b) and all(torch.equal(p, q) for p, q in zip(a, b, strict=True))
-
-
-Nets = Callable[[], tuple[nn.Module, nn.Module]]
 
 
 def _layer(*weights: float, bias: float | None = 0.5, out: int = 1) -> nn.Linear:
@@ -144,18 +126,14 @@ def _cifar(*, residual: bool, seed: int = 0) -> nn.Module:
         return models.CifarNet(8, residual=residual, width=4)
 
 
-def _state(net: nn.Module) -> list[Any]:
-    return [net.training, [(p.detach().clone(), p.dtype, p.requires_grad) for p in net.parameters()]]
-
-
-def _pair(words: str, make: Nets, alone: tuple[str, str] | None = None) -> Case:
+def _pair(words: str, make: Callable[[], tuple[nn.Module, nn.Module]], alone: tuple[str, str] | None = None) -> Case:
     def run(answer: Any) -> Any:
         fits(answer, None, None)
         nets = make()
-        before = [_state(net) for net in nets]
+        before = [snapshot(net) for net in nets]
         state = torch.initial_seed(), torch.get_rng_state()
         result = answer(*nets)
-        if not same([_state(net) for net in nets], before):
+        if [snapshot(net) for net in nets] != before:
             raise Fault("changes-input", "it changes a network (numbers, dtype, requires_grad, or mode). Only read it.")
         if torch.initial_seed() == state[0] and not torch.equal(torch.get_rng_state(), state[1]):
             raise Fault("draws", "it uses random numbers. Compare what the networks hold, not what they compute.")
@@ -201,9 +179,8 @@ def _stops(answer: Any, case: Case) -> bool:
 SAME_START = Exercise(
     reference=same_start, difficulty=2, minutes=10,
     task="Return whether two networks start from the same parameters: True if they have the same number of "
-    "parameters, and each has the same shape and exactly the same numbers as its counterpart in the other network; "
-    "otherwise "
-         "False. Buffers, such as BatchNorm's running statistics, do not count.",
+         "parameters, and each has the same shape and exactly the same numbers as its counterpart in the other "
+         "network; otherwise False. Buffers, such as BatchNorm's running statistics, do not count.",
     cases=(
         _pair("both are nn.Linear(1, 1) with weight 1", lambda: (_layer(1.0), _layer(1.0))),
         _pair("a has the weight 1, b the weight 2", lambda: (_layer(1.0), _layer(2.0))), _SEVERAL,
@@ -338,15 +315,14 @@ RESNET20 = Exercise(
          "the channels of x. The network takes square images of any size from 4 up and returns logits.",
     cases=(
         shape(_IMAGES), parameters(), shape(_IMAGES, num_classes=3), as_built(_IMAGES), output(_IMAGES),
-        *beyond(_IMAGES), shape(_IMAGES[:1]), replace(output(normal(2, 3, 14, 14)), alone=(
+        *beyond(_IMAGES), shape(_IMAGES[:1]), output(normal(2, 3, 14, 14), alone=(
             "only-some-sizes", "Right for 8 x 8 pixels, but not for 14 x 14. A stride of 2 leaves 4 of 7 rows.")),
         Case("{name}()(x) with x not on the default device", lambda answer: elsewhere(answer().to("meta"), _IMAGES),
              ("other-device", "You create a tensor in forward. Give it the device of x, as x.new_zeros does.")),
     ),
     mistakes=(
         Mistake("pools-a-fixed-size", "Your pooling has a fixed window, so your images must have a fixed size. Take "
-                "the mean "
-                "over all pixels.", ("x.mean((2, 3))", "F.avg_pool2d(x, 8).flatten(1)"),
+                "the mean over all pixels.", ("x.mean((2, 3))", "F.avg_pool2d(x, 8).flatten(1)"),
                 symptom=raises(RuntimeError, "Output size is too small", shape(_IMAGES).run)),
         Mistake("no-pooling", "Your classifier gets every pixel. Take the mean over the pixels first, which leaves 64 "
                 "numbers.", (("(64,", "(4096,"), ("x.mean((2, 3))", "x.flatten(1)")),

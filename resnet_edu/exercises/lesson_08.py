@@ -8,26 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.writing import (
-    Case,
-    Exercise,
-    Fault,
-    Mistake,
-    agrees,
-    beyond,
-    built,
-    call,
-    called,
-    fits,
-    integers,
-    normal,
-    output,
-    parameters,
-    raises,
-    right_but_not_on,
-    shape,
-    shortcut_mistakes,
-)
+from resnet_edu.exercises.cases import beyond, built, call, called, fits, integers, normal, output, parameters, shape
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.faults import Fault
+from resnet_edu.exercises.lesson_06 import as_built
+from resnet_edu.exercises.writing import agrees, raises, right_but_not_on, shortcut_mistakes
 
 # --- multiply-adds ----------------------------------------------------------------------------------------------------
 
@@ -58,8 +43,8 @@ MULTIPLY_ADDS = Exercise(
         Mistake("ignores-kernel-and-padding", "Your side length is size // stride. The kernel and the padding change "
                 "it, too.", (" + 2 * padding - kernel) // stride + 1", ") // stride")),
         Mistake("pads-one-side", "You pad only one side. There are two.", ("2 * padding", "padding")),
-        Mistake("rounds-up", "Round down: windows that do not fit do not count.", ("kernel) //", "kernel + stride - "
-                "1) //"),
+        Mistake("rounds-up", "Round down: windows that do not fit do not count.",
+                ("kernel) //", "kernel + stride - 1) //"),
                 (("side = (", "side = round(("), (" // stride + 1", " / stride + 1)"))),
         Mistake("side-without-one", "The window fits at its starting position, too.", (" + 1", "")),
         Mistake("one-row", "You count a single row of pixels. A map has rows and columns.", ("side**2", "side")),
@@ -127,12 +112,6 @@ def _in_order(answer: Any) -> Tensor:
     return called(block, _X)
 
 
-def _fresh(answer: Any) -> dict[str, Any]:
-    block = answer(4, 3, 2)
-    alike = sum(p.ndim == 4 and len(p.unique(dim=0)) == 1 and bool(p.any()) for p in block.parameters())
-    return {"output depends on x": bool(called(block, _NARROW).std() > 0), "convolutions with equal filters": alike}
-
-
 def _has_biases(answer: Any) -> bool:
     """A convolution in the branch or the shortcut has a bias, and the shapes are correct."""
     layers = [module for arguments in ((8, 2), (4, 2)) for module in answer(*arguments).modules()]
@@ -155,8 +134,8 @@ BOTTLENECK = Exercise(
         Case("{name}(8, 3, 2)(x) with its parameters refilled one by one, in their order", _in_order,
              ("made-in-another-order", "Your block computes the right result, but from layers in another order. Create "
               "them in the order in which it uses them, the shortcut last.")),
-        Case("a fresh {name}(4, 3, 2)", _fresh, ("starts-dead", "Your block starts where it cannot learn well: all "
-             "filters of a convolution are alike, or the scales of BatchNorm are 0.")),
+        as_built(_NARROW, 4, 3, 2, alone=("starts-dead", "Your block starts where it cannot learn well: all filters "
+                 "of a convolution are alike, or the scales of BatchNorm are 0.")),
     ),
     mistakes=(
         *shortcut_mistakes("4 * channels"),
@@ -165,8 +144,8 @@ BOTTLENECK = Exercise(
                 (("F.relu(self.bn1", "(self.bn1"), ("F.relu(self.bn2", "(self.bn2")), ("F.relu(self.bn1", "(self.bn1"),
                 ("F.relu(self.bn2", "(self.bn2")),
         Mistake("stride-on-first", "The 3 x 3 convolution, and only that, takes the stride. (In the paper's version, "
-                "v1, the first convolution takes it.)", (("(in_channels, channels, 1", "(in_channels, channels, 1, "
-                "stride"), ("3, stride", "3")),
+                "v1, the first convolution takes it.)",
+                (("(in_channels, channels, 1", "(in_channels, channels, 1, stride"), ("3, stride", "3")),
                 (("4 * channels, 1, bias", "4 * channels, 1, stride, bias"), ("3, stride", "3")),
                 ("(in_channels, channels, 1", "(in_channels, channels, 1, stride")),
         Mistake("stride-on-one-path", "The branch or the shortcut takes the stride, but not both, so their sizes "
@@ -193,8 +172,8 @@ BOTTLENECK = Exercise(
                 ("shortcut = nn.Identity()", "bn3 = self.shortcut = nn.Identity()")),
         Mistake("shared-norm", "Two convolutions share one BatchNorm: each needs its own.",
                 ("bn2 = nn.BatchNorm2d(channels)", "bn2 = self.bn1")),
-        Mistake("no-padding", "Pad the 3 x 3 convolution, and no other, so that the size stays the same.", (", "
-                "padding=1", ""),
+        Mistake("no-padding", "Pad the 3 x 3 convolution, and no other, so that the size stays the same.",
+                (", padding=1", ""),
                 (("(in_channels, channels, 1", "(in_channels, channels, 1, padding=1"),
                        ("4 * channels, 1, bias", "4 * channels, 1, padding=1, bias"))),
     ),

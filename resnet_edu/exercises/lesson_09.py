@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from resnet_edu.exercises.cases import CUT, FLOAT64, Once, call, called, fits, float64, gradients, normal
 from resnet_edu.exercises.compare import same
 from resnet_edu.exercises.core import Case, Exercise, Mistake
 from resnet_edu.exercises.faults import Fault
-from resnet_edu.exercises.writing import CUT, FLOAT64, Once, call, called, fits, float64, gradients, normal, raises
+from resnet_edu.exercises.writing import raises
 
 # --- paths ------------------------------------------------------------------------------------------------------------
 

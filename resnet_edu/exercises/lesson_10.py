@@ -5,9 +5,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from resnet_edu.exercises.cases import call, called, normal
 from resnet_edu.exercises.compare import shown
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.faults import Fault
 from resnet_edu.exercises.general import Asked
-from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, agrees, call, called, normal, raises
+from resnet_edu.exercises.writing import agrees, raises
 
 # --- the schedule -----------------------------------------------------------------------------------------------------
 
@@ -98,9 +101,8 @@ def _overlaps(answer):
 SHARD = Exercise(
     reference=shard, difficulty=2, minutes=5,
     task="order is a batch, int64 [n]: the same permutation in every process. Return the share of process `rank` "
-    "(counted from 0, out of `world` processes): every world-th entry starting at index rank, in order. All shares "
-    "have the same "
-         "length; what is left over at the end is not used.",
+         "(counted from 0, out of `world` processes): every world-th entry starting at index rank, in order. All "
+         "shares have the same length; what is left over at the end is not used.",
     cases=(
         call(_SIX, 0, 2), call(_SIX, 1, 2), call(_SIX, 2, 3), call(_SIX, 0, 1), call(_EIGHT, 1, 4), call(_SEVEN, 0, 2),
         call(_SEVEN, 0, 3), call(_SEVEN, 2, 3), call(_EIGHT, 1, 3),
@@ -123,8 +125,8 @@ SHARD = Exercise(
                 ("return order", "return torch.arange(len(order))")),
         Mistake("sorts", "You sort the share. Keep the order that is given.", (":world]", ":world].sort().values")),
         Mistake("values-for-places", "You select by the numbers in the batch, not by their positions: you check "
-                "whether a number divided by `world` leaves the remainder `rank`.", ("rank:equal:world", "order % "
-                "world == rank")),
+                "whether a number divided by `world` leaves the remainder `rank`.",
+                ("rank:equal:world", "order % world == rank")),
         Mistake("a-list", "You return a list. Images on a device are selected with a tensor on that device: slice "
                 "`order` itself.", (":world]", ":world].tolist()")),
         Mistake("exchanged", "You swap the slice's start and its step.", ("rank:equal:world", "world:equal:rank"),

@@ -1,12 +1,13 @@
 """The exercises of lesson 11: the Highway gate, grouped and separable convolutions counted, squeeze and excitation."""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
-from dataclasses import replace
 from typing import Any
 
 import torch
 
-from resnet_edu.exercises.writing import Case, Exercise, Mistake, call, float64, gradients, integers, normal, raises
+from resnet_edu.exercises.cases import call, float64, gradients, integers, normal
+from resnet_edu.exercises.core import Exercise, Mistake
+from resnet_edu.exercises.writing import raises
 
 # --- the Highway gate -------------------------------------------------------------------------------------------------
 
@@ -30,10 +31,10 @@ def _mixes_gates(answer: Any) -> bool:
     return torch.equal(one, again) and not torch.equal(one, changed)
 
 
-def _far_out(*arguments: Any) -> Case:
-    """The gradients where a sigmoid that is written out computes e to the power of 200."""
-    sentence = "Your values are right, but e to the power of 200 is infinite in float32, and your gradient becomes NaN."
-    return replace(gradients(*arguments), alone=("overflows-in-backward", sentence))
+_OVERFLOWS = (  # in a sigmoid that is written out
+    "overflows-in-backward",
+    "Your values are right, but e to the power of 200 is infinite in float32, and your gradient becomes NaN.",
+)
 
 
 HIGHWAY = Exercise(
@@ -47,8 +48,9 @@ HIGHWAY = Exercise(
         call(_X, _F, torch.full((3,), 200.0), words="{name}(x, f, logit) with logit = 200"),
         call(normal(2, 3, 4, 1), normal(2, 3, 4, 1, seed=1), normal(2, 3, 4, 1, seed=2),
              words="{name}(x, f, logit) with tensors [2, 3, 4, 1]"),
-        gradients(_X, _F, torch.tensor([-1.0, 0.0, 2.0])), _far_out(_X, _F, torch.full((3,), -200.0)),
-        _far_out(_X, _F, torch.full((3,), 200.0)), float64(_X, _F, _LOGIT),
+        gradients(_X, _F, torch.tensor([-1.0, 0.0, 2.0])),
+        gradients(_X, _F, torch.full((3,), -200.0), alone=_OVERFLOWS),
+        gradients(_X, _F, torch.full((3,), 200.0), alone=_OVERFLOWS), float64(_X, _F, _LOGIT),
     ),
     mistakes=(
         Mistake("no-sigmoid", "Your gate is logit itself, not its sigmoid.", ("torch.sigmoid(logit)", "logit")),
@@ -58,11 +60,11 @@ HIGHWAY = Exercise(
                 "float32.", ("torch.sigmoid(logit)", "logit.exp() / (1 + logit.exp())")),
         Mistake("gates-exchanged", "Your closed gate lets f pass, and your open one lets x pass: the two factors are "
                 "swapped.", ("torch.sigmoid(logit)", "torch.sigmoid(-logit)")),
-        Mistake("x-not-gated", "You let all of x pass, even where the gate is open: there, only f should pass.", ("(1 "
-                "- t) * x", "x")),
+        Mistake("x-not-gated", "You let all of x pass, even where the gate is open: there, only f should pass.",
+                ("(1 - t) * x", "x")),
         Mistake("f-not-gated", "You let all of f pass, even through a closed gate.", ("t * f", "f")),
-        Mistake("one-gate-for-both", "You multiply x by the factor of f. The two factors have to sum to 1.", ("(1 - t) "
-                "* x", "t * x")),
+        Mistake("one-gate-for-both", "You multiply x by the factor of f. The two factors have to sum to 1.",
+                ("(1 - t) * x", "t * x")),
         Mistake("x-forgotten", "Where the gate is closed, nothing is left: add x.", (" + (1 - t) * x", "")),
         Mistake("gate-forgotten", "You add x and f without a gate: a residual block.", lambda x, f, logit: x + f),
         Mistake("tanh-for-sigmoid", "tanh goes below 0. The gate is a sigmoid.", ("torch.sigmoid", "torch.tanh")),
@@ -70,8 +72,8 @@ HIGHWAY = Exercise(
                 ("torch.sigmoid(logit)", "torch.sigmoid(logit).mean(0, keepdim=True)"), symptom=_mixes_gates),
         Mistake("closed-gates-apart", "Where all gates are closed, you return x alone, so no gradient reaches f. The "
                 "formula holds there, too.", ("    t =", "    if (logit < -100).all():\n        return x\n    t =")),
-        Mistake("relu-on-f", "You apply ReLU to f. Use f as it is, with its negative numbers.", ("t * f", "t * "
-                "f.relu()")),
+        Mistake("relu-on-f", "You apply ReLU to f. Use f as it is, with its negative numbers.",
+                ("t * f", "t * f.relu()")),
         Mistake("relu-at-the-end", "No ReLU comes after this sum.", lambda x, f, logit: highway(x, f, logit).relu()),
         Mistake("subtracts", "You subtract one term from the other. Add them.", ("* f +", "* f -")),
     ),
@@ -195,7 +197,7 @@ SQUEEZE_EXCITE = Exercise(
              "answer fails for one channel, or R larger than C. Does squeeze() remove a dimension that you need?")),
         gradients(normal(2, 3, 2, 2), normal(2, 3, seed=1), normal(3, 2, seed=2),
                   words="{name}(f, down, up) with f [2, 3, 2, 2], down [2, 3], up [3, 2]"),
-        _far_out(torch.full((1, 1, 2, 2), 200.0), torch.tensor([[1.0]]), torch.tensor([[-1.0]])),
+        gradients(torch.full((1, 1, 2, 2), 200.0), torch.tensor([[1.0]]), torch.tensor([[-1.0]]), alone=_OVERFLOWS),
         float64(normal(1, 1, 2, 2), torch.tensor([[1.0]]), torch.tensor([[1.0]])),
     ),
     mistakes=(

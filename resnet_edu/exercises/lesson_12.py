@@ -2,6 +2,7 @@
 
 # mypy: allow-untyped-defs, allow-incomplete-defs, no-check-untyped-defs
 import copy
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from resnet_edu.exercises.writing import Case, Exercise, Fault, Mistake, call, fits, float64, integers, normal, raises
+from resnet_edu.exercises.cases import call, fits, float64, integers, names_changed, normal, snapshot
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.faults import Fault
+from resnet_edu.exercises.writing import raises
 
 # --- a new head -------------------------------------------------------------------------------------------------------
 
@@ -62,24 +66,10 @@ def _other():
 _IMAGES = normal(4, 3, 5, 5, seed=3)
 
 
-def _told(net: nn.Module) -> dict[str, Any]:
-    """All there is to know of a net, by name: its numbers, gradients, flags, and modes."""
-    told: dict[str, Any] = {name: tensor.tolist() for name, tensor in net.state_dict().items()}
-    for name, parameter in net.named_parameters():
-        told[f"gradient of {name}"] = None if parameter.grad is None else parameter.grad.tolist()
-    told |= {f"{name}.requires_grad": parameter.requires_grad for name, parameter in net.named_parameters()}
-    return told | {f"{name or 'net'}.training": module.training for name, module in net.named_modules()}
-
-
-def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """The names under which they hold something else."""
-    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
-
-
 def _head_of(fresh: Callable[[], _Net], classes: int, words: str, alone: tuple[str, str] | None = None) -> Case:
     def run(answer: Any) -> Any:
         net = fresh()
-        before, head = _told(net), [parameter.detach().clone() for parameter in net.fc.parameters()]
+        before, head = snapshot(net), [parameter.detach().clone() for parameter in net.fc.parameters()]
         fits(answer, net, classes)
         made = answer(net, classes)
         if not isinstance(made, nn.Module):
@@ -105,11 +95,11 @@ def _head_of(fresh: Callable[[], _Net], classes: int, words: str, alone: tuple[s
         theirs = {tensor.data_ptr() for tensor in net.state_dict().values()}
         if shared := [name for name, tensor in made.state_dict().items() if tensor.data_ptr() in theirs]:
             raise Fault("shares-weights", f"its copy shares {shared[0]} with net, so training one trains both.")
-        other = [name for name in _differing(before, _told(made)) if not name.startswith(("fc.", "gradient of "))]
+        other = [name for name in names_changed(before, snapshot(made)) if not re.search(r"^fc\.|\.grad$", name)]
         return {
             "the head's inputs and outputs": [new.in_features, new.out_features],
             "the head has a bias": new.bias is not None,
-            "changed in net itself": _differing(before, _told(net)),
+            "changed in net itself": names_changed(before, snapshot(net)),
             "not as in net": other,
             "frozen in the head": sorted(name for name, p in new.named_parameters() if not p.requires_grad),
             "logits": list(made.eval()(_IMAGES.clone()).shape),
@@ -223,11 +213,6 @@ def _step(fresh: Callable[[], nn.Module], words: str, alone: tuple[str, str] | N
     return Case(words, run, alone)
 
 
-def _all_frozen(net: nn.Module) -> nn.Module:
-    net.requires_grad_(False)
-    return net.train()
-
-
 def _another_fc(net: _Net) -> _Net:
     net.block = nn.Sequential(OrderedDict(fc=net.block[0], norm=net.block[1]))
     net._modules = {"fc1": nn.Conv2d(1, 1, 1), **net._modules}
@@ -243,7 +228,8 @@ _STEP = _step(_trained, "{name}(net), and one step of SGD")
 
 
 def _trusts_the_head(answer: Any) -> bool:
-    found, found_frozen = (_STEP.run(one)["take a gradient"] for one in (answer, lambda net: answer(_all_frozen(net))))
+    found = _STEP.run(answer)["take a gradient"]
+    found_frozen = _STEP.run(lambda net: answer(net.requires_grad_(False)))["take a gradient"]
     return found == ["fc.bias", "fc.weight"] and not found_frozen
 
 
@@ -251,10 +237,10 @@ FREEZE = Exercise(
     reference=freeze, difficulty=3, minutes=6,
     task="Prepare a network for a step of a linear probe, whatever was done to it before. Only the parameters of "
          "net.fc require gradients, and BatchNorm uses its running statistics and does not change them. Return a list "
-         "of "
-         "the parameters to be trained.",
+         "of the parameters to be trained.",
     cases=(
-        _STEP, _step(lambda: _all_frozen(_trained()), "{name}(net) where everything was frozen, and one step of SGD"),
+        _STEP,
+        _step(lambda: _trained().requires_grad_(False), "{name}(net) where everything was frozen, and one step of SGD"),
         _step(lambda: _another_fc(_trained()), "{name}(net) where the body has a block.fc and an fc1",
               ("goes-by-name", "You go by names. Layers of the body can be named fc or fc1, too: only net.fc learns.")),
         _step(lambda: _block_in_train_mode(_trained()), "{name}(net) where net.block is in train mode, net is not",
@@ -270,8 +256,8 @@ FREEZE = Exercise(
         Mistake("outer-norms-only", "A BatchNorm inside a block still normalizes by the batch: net.children() yields "
                 "only the outermost layers.", ("net.eval()", "net.norm.eval()"), on=(_STEP,)),
         Mistake("body-takes-gradients", "The modes are right, but the body's parameters require gradients. "
-                "(net.requires_grad = False "
-                "only sets an attribute.)", ("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
+                "(net.requires_grad = False only sets an attribute.)",
+                ("    net.requires_grad_(False)\n    net.fc.requires_grad_(True)\n", "")),
         Mistake("nothing-frozen", "The body's parameters require gradients, and its BatchNorms are in train mode.",
                 lambda net: list(net.fc.parameters())),
         Mistake("head-frozen-too", "The head is frozen, too: nothing is left that can learn.", ("True", "False")),

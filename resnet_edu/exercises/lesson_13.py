@@ -4,13 +4,10 @@
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
-from resnet_edu.exercises.writing import (
-    Case,
-    Exercise,
-    Mistake,
+from resnet_edu.exercises.cases import (
     Once,
     beyond,
     call,
@@ -21,10 +18,10 @@ from resnet_edu.exercises.writing import (
     normal,
     output,
     parameters,
-    raises,
-    right_but_not_on,
     shape,
 )
+from resnet_edu.exercises.core import Case, Exercise, Mistake
+from resnet_edu.exercises.writing import raises, right_but_not_on
 
 # --- the pyramid ------------------------------------------------------------------------------------------------------
 
@@ -34,21 +31,13 @@ def top_down(coarse, fine, lateral):
     return F.interpolate(coarse, scale_factor=2, mode="nearest") + lateral(fine)
 
 
-def _double(x: Tensor) -> Tensor:
-    return 2 * x
-
-
-def _first_two(x: Tensor) -> Tensor:
-    return x[:, :2]
-
-
 _SMALL = call(
     torch.tensor([[[[1.0, 2.0]]]]),
     torch.tensor([[[[1.0, 0.0, 0.0, 3.0], [0.0, 0.0, 5.0, 0.0]]]]),
-    Once(_double),
+    Once(lambda x: 2 * x),
     words="{name}(coarse [1, 1, 1, 2], fine [1, 1, 2, 4], lateral) with lateral(x) = 2 x",
 )
-_MAPS = integers(2, 2, 3, 2), integers(2, 3, 6, 4, seed=1), Once(_first_two)
+_MAPS = integers(2, 2, 3, 2), integers(2, 3, 6, 4, seed=1), Once(lambda x: x[:, :2])
 _WORDS = "{name}(coarse [2, 2, 3, 2], fine [2, 3, 6, 4], lateral)"
 _LARGER = call(*_MAPS, words=_WORDS)
 _SQUARE = call(_MAPS[0][:, :, :2], _MAPS[1][:, :, :4], _MAPS[2])
@@ -164,8 +153,7 @@ BOX_IOU = Exercise(
     hints=(
         "What two boxes share is also a box. Where does it begin, and where does it end?",
         "It begins at the larger x1 and the larger y1 of the two boxes, and ends at the smaller x2 and the smaller "
-        "y2. If the boxes do not "
-        "overlap, its width or height comes out negative: set it to 0 with clamp(min=0).",
+        "y2. If the boxes do not overlap, its width or height comes out negative: set it to 0 with clamp(min=0).",
         "a[:, None] is [N, 1, 4] and b[None] is [1, M, 4]: torch.maximum of the two is [N, M, 4]. The union is the "
         "sum of the areas minus what they share.",
     ),

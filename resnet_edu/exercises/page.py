@@ -20,12 +20,15 @@ from IPython.display import display
 
 from resnet_edu.exercises import LESSONS, find, names
 from resnet_edu.exercises import progress as record
-from resnet_edu.exercises.core import CORRECT, NOT_ATTEMPTED, Exercise, Verdict
+from resnet_edu.exercises.core import CORRECT, NOT_ATTEMPTED, WRONG, Exercise, Verdict
 from resnet_edu.exercises.sandbox import ends
 
-#: The sign and the color of each verdict; the colors are those of the figures and can be told apart by everyone.
-SIGNS = {CORRECT: ("✓", "#0072B2"), NOT_ATTEMPTED: ("–", "inherit")}
-WRONG_SIGN = ("✗", "#D55E00")
+#: The sign, color, and words of each verdict; the colors are those of the figures, which everyone can tell apart.
+SIGNS = {
+    CORRECT: ("✓", "#0072B2", "correct"),
+    NOT_ATTEMPTED: ("–", "inherit", "not attempted yet"),
+    WRONG: ("✗", "#D55E00", "not yet: "),
+}
 
 LEFT = 'style="text-align: left"'
 
@@ -61,20 +64,13 @@ def progress() -> None:
     _display(f"<table><tr>{head}</tr>{''.join(rows)}</table>", f"Solved so far: {_count()}.")
 
 
-def says(verdict: Verdict) -> str:
-    if verdict.status == CORRECT:
-        return "correct"
-    return "not attempted yet" if verdict.status == NOT_ATTEMPTED else f"not yet: {verdict.message}"
-
-
 def _remarks(name: str, verdict: Verdict, same: bool, unsaved: str) -> list[str]:
     """What follows the verdict: what the lesson continues with, and what the reader should know."""
-    correct = verdict.status == CORRECT
-    whose = "your" if correct else "the course's"
-    remarks = [f"The lesson continues with {whose} {name}."]
-    if correct:
-        remarks[0] += f" Solved so far: {_count()}."
-    if same and not correct:
+    if verdict.status == CORRECT:
+        remarks = [f"The lesson continues with your {name}. Solved so far: {_count()}."]
+    else:
+        remarks = [f"The lesson continues with the course's {name}."]
+    if same and verdict.status != CORRECT:
         remarks.append("This is the verdict on your last answer. To hand in a new one, run the cell above first.")
     if unsaved:
         remedy = "Set RESNET_EDU_CACHE to a folder that you can write to."
@@ -83,13 +79,14 @@ def _remarks(name: str, verdict: Verdict, same: bool, unsaved: str) -> list[str]
 
 
 def _put(verdict: Verdict, remarks: list[str], asked: Exercise) -> None:
-    sign, color = SIGNS.get(verdict.status, WRONG_SIGN)
-    said = f'<p><b style="color: {color}">{sign} {as_html(says(verdict))}</b></p>'.replace("\n", "<br>")
+    sign, color, says = SIGNS[verdict.status]
+    says += verdict.message if verdict.status == WRONG else ""
+    said = f'<p><b style="color: {color}">{sign} {as_html(says)}</b></p>'.replace("\n", "<br>")
     parts = {f"Hint {i}": f"<p>{as_html(text)}</p>" for i, text in enumerate(asked.hints, start=1)}
     parts["Solution"] = f"<pre><code>{html.escape(asked.solution)}</code></pre>"
     unfolding = "".join(f"<details><summary>{title}</summary>{text}</details>" for title, text in parts.items())
     page = said + "".join(f"<p>{as_html(remark)}</p>" for remark in remarks) + unfolding
-    _display(page, "\n".join(textwrap.fill(text, width=92) for text in (says(verdict), *remarks)))
+    _display(page, "\n".join(textwrap.fill(text, width=92) for text in (says, *remarks)))
 
 
 def _display(page: str, text: str) -> None:

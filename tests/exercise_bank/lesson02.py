@@ -134,7 +134,7 @@ def _(z, y):
 
 right("accuracy")(lambda logits, labels: np.mean(logits.numpy().argmax(axis=1) == labels.numpy()))
 right("accuracy")(lambda logits, labels: logits.topk(1).indices[:, 0].eq(labels).double().mean().item())
-wrong("accuracy", "tensor-for-number")(lambda logits, labels: (logits.argmax(1) == labels).float().mean())
+wrong("accuracy", "tensor-for-float")(lambda logits, labels: (logits.argmax(1) == labels).float().mean())
 wrong("accuracy", "inexact")(lambda logits, labels: (logits.half().argmax(1) == labels).float().mean().item())
 
 
@@ -179,11 +179,11 @@ wrong_by_patch(
     ("loss-arguments-swapped", ("(net(x), y)", "(y, net(x))")),
     ("loss-class-not-built", ("CrossEntropyLoss()", "CrossEntropyLoss")),
     ("argmax-before-the-loss", ("net(x), y", "net(x).argmax(1), y")),
-    ("tensor-for-number", ("float(loss)", "loss")),
+    ("tensor-for-float", ("float(loss)", "loss")),
     ("another-optimizer", ("net.train()", "net.train(); optimizer = torch.optim.SGD(net.parameters(), lr=0.5)")),
     ("no-backward", ("net.train()", "import copy; net = copy.deepcopy(net)")),
     ("no-backward", ("(net(x), y)", "(net(x), y).detach().requires_grad_()")),
-    ("tensor-for-number", ("float(loss)", "loss.detach()")),
+    ("tensor-for-float", ("float(loss)", "loss.detach()")),
     ("partly-in-eval-mode", ("net.train()", "[m.train() for m in net.modules() if isinstance(m, nn.BatchNorm1d)]")),
     (
         "not-one-pass",
