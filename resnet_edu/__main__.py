@@ -1,12 +1,4 @@
-"""The command line of the course.
-
-    python -m resnet_edu open                  # the contents page, in JupyterLab on this machine
-    python -m resnet_edu open 3                # lesson 03
-    python -m resnet_edu doctor                # what this machine has and lacks
-    python -m resnet_edu data cifar10          # download the full CIFAR-10
-    python -m resnet_edu train --out runs/1    # train a ResNet-20 on the full CIFAR-10
-    python -m resnet_edu reproduce --out runs  # the paper's table and Figure 6
-    python -m resnet_edu authoring check       # for instructors: see resnet_edu/authoring
+"""The command line of the course: `python -m resnet_edu COMMAND`, with the commands in `parser` below.
 
 The exit code is 0 on success, 1 (with an explanation) if something prevented the command, 2 if the command itself was
 not understood, and 130 if `train` or `reproduce` was stopped and can resume. Each command imports only what it needs,
@@ -52,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = vars(parser().parse_args(argv))
     run = options.pop("run")
     try:
-        stand_somewhere()
+        os.getcwd()  # in a deleted folder, torch's libraries would end the process without an explanation
         return run(**options) or 0
     except Refusal as refusal:
         told = f"resnet_edu: {refusal}"
@@ -64,18 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1
 
 
-def stand_somewhere() -> None:
-    """Raise Refusal in a deleted folder: there, torch's libraries would end the process without an explanation."""
-    try:
-        os.getcwd()
-    except OSError:
-        raise Refusal(
-            "The current folder no longer exists: `cd` to one that does, and run the command again."
-        ) from None
-
-
 def in_the_way(error: OSError) -> str:
     """Explain an error about a file or a connection, and say what to do."""
+    if error.errno == errno.ENOENT and error.filename is None:  # so says os.getcwd
+        return "The current folder no longer exists: `cd` to one that does, and run the command again."
     place = error.filename or "A file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{place}: the disk is full. Free some space, and run the command again."
@@ -117,14 +101,11 @@ def parser() -> argparse.ArgumentParser:
     option("--root", metavar="DIR", type=Path, help="look here first for the full set")
     option("--out", metavar="DIR", type=Path, help="write here (default: overwrite the bundled sample)")
 
-    option = add(
-        commands, "train", train_net, "train a network on a full recipe; under torchrun, with several processes"
-    )
+    option = add(commands, "train", train_net, "train a network on a full recipe; several processes under torchrun")
     add_run_options(option, recipe="fast", out="the folder that the run writes")
     option("--net", dest="net_name", choices=("resnet", "plain"), default="resnet", help="default: resnet")
     option("--depth", type=DEPTH, default=20, help="20, 32, 44, 56, 110: 6n + 2 (default: 20)")
-    width = "channels of the first stage; the later stages have 2 and 4 times as many"
-    option("--width", type=COUNT, default=16, help=width)
+    option("--width", type=COUNT, default=16, help="channels of the first stage; the others have 2 and 4 times as many")
     option("--classes", metavar="NAME", nargs="+", default=[], help="only these classes (default: all)")
     option("--precision", choices=("fp32", "tf32", "bf16", "fp16", "auto"), help="instead of the recipe's precision")
     option("--seed", type=SEED, default=0, help="default: 0")
@@ -133,9 +114,7 @@ def parser() -> argparse.ArgumentParser:
     norms = "record each layer's gradient norm at every N-th step"
     option("--norms", dest="norms_every", metavar="N", type=COUNT, default=0, help=norms)
 
-    option = add(
-        commands, "reproduce", reproduce_table, "the paper's table and Figure 6, in as many sessions as needed"
-    )
+    option = add(commands, "reproduce", reproduce_table, "the paper's table and Figure 6, in one session or several")
     add_run_options(option, recipe="paper", out="the folder of the runs, table and figure")
     option("--nets", choices=("resnet", "plain"), nargs="+", default=["plain", "resnet"], help="default: both")
     option("--depths", type=DEPTH, nargs="+", default=[20, 32, 44, 56], help="default: 20 32 44 56")
@@ -145,8 +124,7 @@ def parser() -> argparse.ArgumentParser:
     option = add(authoring, "render", render_lessons, "run lessons from top to bottom and store their outputs")
     option("names", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
     option("--budget", choices=("smoke", "laptop", "gpu"), default="laptop", help="default: laptop")
-    seeds = "first record the value of each claim with N seeds"
-    option("--seeds", metavar="N", type=COUNT, default=0, help=seeds)
+    option("--seeds", metavar="N", type=COUNT, default=0, help="first record the value of each claim with N seeds")
     option("--record", action="store_true", help="run the long experiments whose results a lesson keeps on record")
     option = add(authoring, "check", check_lessons, "check that lessons follow the rules, without running them")
     option("names", nargs="*", metavar="LESSON", help="numbers or names (default: all)")
@@ -157,9 +135,7 @@ def parser() -> argparse.ArgumentParser:
     option = add(authoring, "new", begin_lesson, "start a lesson of your own")
     option("number", metavar="NN", help="number of the lesson, such as 15")
     option("name", help="name in lowercase, such as my_topic")
-    option = add(
-        authoring, "keep", keep_run, "store a finished run with the course: data/runs/NAME.json and its weights"
-    )
+    option = add(authoring, "keep", keep_run, "store a finished run with the course: its record and its weights")
     option("run_folder", metavar="DIR", type=Path, help="the --out of `train`")
     option("name", metavar="NAME", help="such as resnet20_cifar10")
     option = add(authoring, "nbgrader", write_assignments, "write the exercises as assignments for nbgrader")

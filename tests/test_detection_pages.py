@@ -78,7 +78,7 @@ def test_a_word_in_noise_is_heard_by_the_net():
 
 def test_the_spectrogram_finds_a_tone():
     tone = torch.sin(2 * torch.pi * 250 * torch.arange(2048) / 2000)
-    found = explorers.sounds.spectrogram(tone)
+    found = explorers.trained.spectrogram(tone)
     assert (
         found.shape[0] == 129 and abs(found[:, 30].argmax() * 2000 / 256 - 250) < 8 and found.max() == pytest.approx(0)
     )

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from resnet_edu import data, explorers, models, plots, probes
-from resnet_edu.explorers.pathologies import POINTS, SETTINGS, VIEWS
+from resnet_edu.explorers.gradients import POINTS, SETTINGS, VIEWS
 
 # --- the probe --------------------------------------------------------------------------------------------------------
 

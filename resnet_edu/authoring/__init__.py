@@ -1,12 +1,6 @@
-"""For instructors: produce the lessons' stored outputs, and check that the lessons follow the course's rules.
+"""For instructors: run the lessons and store their outputs, check them against the rules, publish them, add others.
 
-    python -m resnet_edu authoring render 3             # run lesson 03 from top to bottom and store its outputs
-    python -m resnet_edu authoring check                # every rule, on every lesson, without running any
-    python -m resnet_edu authoring address URL          # the address of your fork, for Colab
-    python -m resnet_edu authoring new 15 my_topic      # a lesson of your own
-    python -m resnet_edu authoring nbgrader OUT         # the exercises as assignments
-
-Read it in this order:
+`python -m resnet_edu authoring --help` lists the commands. Read the files in this order:
 
     lessons.py      where the lessons are, and how to name one
     normalize.py    what is kept of a run, so that the same run gives the same bytes

@@ -1,8 +1,4 @@
-"""The address of the published course: write it into every lesson and the README, or remove it.
-
-    python -m resnet_edu authoring address https://github.com/owner/course
-    python -m resnet_edu authoring address https://github.com/owner/course --branch autumn
-    python -m resnet_edu authoring address --remove
+"""`authoring address`: write the address of the published course into every lesson and the README, or remove it.
 
 The cell `setup` is the same in all lessons (`SETUP`), except for one line: the address to install the package from
 when the notebook is opened without the rest of the course, as in Colab. Colab opens notebooks from GitHub, so only an
@@ -94,11 +90,9 @@ def stamped(path: Path, address: str, branch: str | None) -> str:
 
 def setup_address(notebook: NotebookNode) -> str | None:
     """The address in the lesson's setup cell, as pip takes it; None if that cell is not the course's."""
-    cell = setup_cell(notebook)
-    found = LINE.search(cell.source)
-    if found is None or LINE.sub('ADDRESS = ""', cell.source) != SETUP:
-        return None
-    return found[1]
+    source = setup_cell(notebook).source
+    found = LINE.search(source)
+    return found[1] if found and LINE.sub('ADDRESS = ""', source) == SETUP else None
 
 
 def setup_cell(notebook: NotebookNode) -> NotebookNode:

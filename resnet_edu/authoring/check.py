@@ -24,7 +24,6 @@ from resnet_edu.authoring.normalize import KERNELSPEC, are_claims, only_tells, s
 Rule = Callable[[NotebookNode, Path], Iterable[str]]
 
 MAX_BYTES = 1_000_000
-SECTIONS = ("Objectives", "Recap", "Papers")
 RENDER = "Run `python -m resnet_edu authoring render`."
 
 # Calls with a useless return value: as the last line of a cell they print an object and its address.
@@ -123,12 +122,13 @@ def headings(notebook: NotebookNode) -> Iterator[tuple[int, str, str]]:
             yield len(marks), title.strip(), where
 
 
-def output_texts(output: NotebookNode) -> Iterator[str]:
-    yield output.get("text", "")
-    yield re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(output.get("traceback", [])))
-    for kind, data in output.get("data", {}).items():
-        if isinstance(data, str) and not kind.startswith("image/"):
-            yield data
+def output_texts(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
+    for output, where in outputs(notebook):
+        yield output.get("text", ""), where
+        yield re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(output.get("traceback", []))), where
+        for kind, data in output.get("data", {}).items():
+            if isinstance(data, str) and not kind.startswith("image/"):
+                yield data, where
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -272,7 +272,7 @@ def has_its_sections(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if path.stem == CONTENTS:
         return
     found = [text.lower() for _, text, _ in headings(notebook)]
-    for section in SECTIONS:
+    for section in ("Objectives", "Recap", "Papers"):
         if not any(text.startswith(section.lower()) for text in found):
             yield f"has no section '{section}'. Add a heading that starts with this word."
 
@@ -336,18 +336,16 @@ def folds_what_answers(notebook: NotebookNode, path: Path) -> Iterator[str]:
 
 
 def names_no_local_path(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    texts = [(cell.source, where) for cell, where in cells(notebook)]
-    texts += [(text, where) for output, where in outputs(notebook) for text in output_texts(output)]
-    for text, where in texts:
+    sources = ((cell.source, where) for cell, where in cells(notebook))
+    for text, where in (*sources, *output_texts(notebook)):
         for found in dict.fromkeys(LOCAL_PATH.findall(text) + OWN_PATH.findall(text)):
             yield f"{where}: {found} is a path on one machine. Use a relative path, or keep it out of the output."
 
 
 def prints_no_address(notebook: NotebookNode, path: Path) -> Iterator[str]:
-    for output, where in outputs(notebook):
-        for text in output_texts(output):
-            for found in ADDRESS.findall(text):
-                yield f"{where}: its output has an object's address ({found}), new in each run. Print what you need."
+    for text, where in output_texts(notebook):
+        for found in ADDRESS.findall(text):
+            yield f"{where}: its output has an object's address ({found}), new in each run. Print what you need."
 
 
 def ends_in_no_bare_call(notebook: NotebookNode, path: Path) -> Iterator[str]:

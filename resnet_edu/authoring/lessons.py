@@ -54,16 +54,15 @@ def read(path: Path) -> Any:
     """The notebook, repaired by nbformat, which gives each cell an id. Raises Refusal if it is not a notebook."""
     import nbformat  # imported here, as the command line imports this module and must start at once
 
+    stored = path.read_bytes()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what nbformat repairs is reported by `check`
-            text = path.read_text(encoding="utf-8")
+            text = stored.decode()
             if not isinstance(json.loads(text), dict):
                 raise ValueError("it has no cells")
             notebook = nbformat.convert(nbformat.reader.reads(text), to_version=4)
             nbformat.validate(notebook, relax_add_props=True)
-    except OSError:
-        raise
     except Exception as error:  # nbformat raises many kinds
         told = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise Refusal(f"{path.name} cannot be read as a notebook: {told}") from None

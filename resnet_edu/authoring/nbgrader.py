@@ -12,6 +12,7 @@ Students have the course's package, and with it the solutions: see notebooks/FOR
 
 import ast
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import nbformat
@@ -60,13 +61,12 @@ def write_assignments(folder: Path) -> list[Path]:
     """
     if (folder / "source").exists():
         raise Refusal(f"{folder} already contains assignments. Give a new folder, or delete its subfolder source.")
-    every = all_exercises()
     written = []
-    for number in sorted({exercise.lesson for exercise in every}):
+    for number, exercises in groupby(all_exercises(), lambda exercise: exercise.lesson):
         name = f"lesson_{number:02d}"
         path = folder / "source" / name / f"{name}.ipynb"
         path.parent.mkdir(parents=True)
-        write_atomically(path, to_text(assignment([one for one in every if one.lesson == number])))
+        write_atomically(path, to_text(assignment(list(exercises))))
         written.append(path)
     write_atomically(folder / "nbgrader_config.py", CONFIG)
     return written

@@ -9,9 +9,10 @@ import ast
 import operator
 import re
 from collections.abc import Iterator
+from itertools import groupby
 
 import nbformat
-from nbformat import NotebookNode
+from nbformat import NotebookNode, v4
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 CELL_METADATA = ("tags", "nbgrader", "slideshow", "jupyter", "deletable", "editable")
@@ -86,15 +87,13 @@ def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> Iterato
         yield output
 
 
-def merge_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+def merge_streams(outputs: list[NotebookNode]) -> Iterator[NotebookNode]:
     """Merge adjacent outputs of the same stream: how prints are split into outputs is random."""
-    merged: list[NotebookNode] = []
-    for output in outputs:
-        if merged and output.output_type == merged[-1].output_type == "stream" and output.name == merged[-1].name:
-            merged[-1].text += output.text
+    for stream, group in groupby(outputs, lambda output: output.get("name")):  # only a stream has a name
+        if stream:
+            yield v4.new_output("stream", name=stream, text="".join(output.text for output in group))
         else:
-            merged.append(output)
-    return merged
+            yield from group
 
 
 def as_a_terminal_shows_it(text: str) -> str:

@@ -106,9 +106,6 @@ def run_notebook(path: Path, budget: str = "laptop", **environment: str) -> Run:
             cell.outputs, cell.execution_count = [], None
     started: dict[int, float] = {}
 
-    def start(cell: NotebookNode, cell_index: int) -> None:
-        started[cell_index] = time.perf_counter()
-
     def stop(cell: NotebookNode, cell_index: int, execute_reply: Any) -> None:
         run.cell_seconds[cell.execution_count] = time.perf_counter() - started[cell_index]
 
@@ -118,28 +115,25 @@ def run_notebook(path: Path, budget: str = "laptop", **environment: str) -> Run:
         timeout=CELL_TIMEOUT,
         record_timing=False,
         coalesce_streams=False,  # nbclient would merge text printed before and after a figure
-        on_cell_execute=start,
+        on_cell_execute=lambda cell, cell_index: started.update({cell_index: time.perf_counter()}),
         on_cell_executed=stop,
     )
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as profile:  # ignore the user's IPython startup files
         variables = {**os.environ, "PYTHONHASHSEED": "0", "IPYTHONDIR": profile, "RESNET_EDU_BUDGET": budget}
+        reason = None
         try:
             client.execute(cwd=str(path.parent), env={**variables, **environment})
-        except (CellExecutionError, CellTimeoutError, DeadKernelError, AssertionError) as error:
-            # AssertionError: raised by nbclient if Ctrl-C ended the kernel that it is waiting for.
-            last = max(started, default=0)
-            raise Refusal(f"{path.name} {cell_name(run.notebook, last)} failed: {reason(error)}") from None
+        except CellExecutionError as error:
+            reason = f"{error.ename}: {error.evalue}"
+        except CellTimeoutError:
+            reason = f"it took more than {CELL_TIMEOUT} s."
+        except (DeadKernelError, AssertionError):  # AssertionError: Ctrl-C ended the kernel that nbclient waits for
+            reason = "the kernel ended while the cell ran: it was interrupted, or ran out of memory."
+    if reason:
+        raise Refusal(f"{path.name} {cell_name(run.notebook, max(started, default=0))} failed: {reason}")
     run.seconds = time.perf_counter() - began
     return run
-
-
-def reason(error: Exception) -> str:
-    if isinstance(error, CellExecutionError):
-        return f"{error.ename}: {error.evalue}"
-    if isinstance(error, CellTimeoutError):
-        return f"it took more than {CELL_TIMEOUT} s."
-    return "the kernel ended while the cell ran: it was interrupted, or ran out of memory."
 
 
 def write_picture(notebook: NotebookNode, path: Path) -> None:

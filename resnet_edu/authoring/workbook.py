@@ -12,13 +12,11 @@ from typing import Any
 from resnet_edu.authoring.lessons import lessons
 from resnet_edu.files import write_atomically
 
-VERSIONS = ".versions.json"
-
 
 def update(source: Path, target: Path) -> list[str]:
     """Create or update copies of the lessons of `source` in `target`; return messages for the learner."""
     target.mkdir(parents=True, exist_ok=True)
-    record = target / VERSIONS
+    record = target / ".versions.json"
     versions: dict[str, str] = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     messages = []
     for lesson in lessons(source):

@@ -13,18 +13,13 @@ Read it in this order:
     core.py            shared parts: controls, pictures, `Explorer`, which connects them, untrained networks
     convolutions.py    a kernel on a few pixels and on an image; activations and their slopes; receptive fields
     training.py        learning rate, momentum and schedule, on a tiny network that is retrained at every change
-    gradients.py       gradient norms of an untrained network by its settings, and of a training run step by step
-    initialization.py  the scale of the signal in an untrained network, by the scale of its weights
-    pathologies.py     what goes wrong with depth in an untrained network, by how it is built
+    gradients.py       signal and gradient of an untrained network by how it is built, and of a training run by step
     blocks.py          the strength of the skip connection
-    lesions.py         blocks removed from trained networks, and the accuracy that remains
-    explanations.py    maps of an image by class and layer
     landscapes.py      a walk over loss landscapes
     precision.py       what gets lost to rounding in 16 bits
     relatives.py       a block in the skeleton of lesson 11
-    detection.py       a detector's threshold: the remaining boxes, precision and recall
-    sounds.py          a word in noise: its spectrogram, and a network's prediction
     stages.py          the path of an image through a ResNet, block by block
+    trained.py         blocks removed, class maps, a detector's threshold, a word in noise
 """
 
 from resnet_edu.explorers.blocks import skip_profile, skip_strength, skip_training
@@ -40,15 +35,27 @@ from resnet_edu.explorers.convolutions import (
     stack_of_convolutions,
 )
 from resnet_edu.explorers.core import Explorer
-from resnet_edu.explorers.detection import detection_threshold, precision_and_recall
-from resnet_edu.explorers.explanations import ClassMap, class_map_of, class_maps
-from resnet_edu.explorers.gradients import gradient_flow, gradient_profile, gradient_steps
-from resnet_edu.explorers.initialization import initialization, scale_profile
+from resnet_edu.explorers.gradients import (
+    gradient_flow,
+    gradient_profile,
+    gradient_steps,
+    initialization,
+    pathologies,
+    pathology,
+    scale_profile,
+)
 from resnet_edu.explorers.landscapes import landscape_walk
-from resnet_edu.explorers.lesions import lesion, lesion_answers
-from resnet_edu.explorers.pathologies import pathologies, pathology
 from resnet_edu.explorers.precision import FORMATS, precision, rounded_path, rounding_error
 from resnet_edu.explorers.relatives import block_profile, swap_block
-from resnet_edu.explorers.sounds import tone_noise
 from resnet_edu.explorers.stages import block_maps, stages
+from resnet_edu.explorers.trained import (
+    ClassMap,
+    class_map_of,
+    class_maps,
+    detection_threshold,
+    lesion,
+    lesion_answers,
+    precision_and_recall,
+    tone_noise,
+)
 from resnet_edu.explorers.training import learning_rate, sgd_losses

@@ -77,10 +77,9 @@ def skip_strength(
         left, lambda **settings: skip_profile(images, labels, seed=seed, **settings), loc="upper right", ncols=2
     )
     left.set(xlim=(0, DEPTHS[-1] + 1), ylim=(1e-28, 1e15), xlabel="layer: 1 is next to the image")
+    right.set_visible(train is not None)
     buttons = {}
-    if train is None:
-        right.set_visible(False)
-    else:
+    if train is not None:
         _check_enough(train, STEPS)
         buttons[f"train {STEPS} steps with this setting"] = _training_in(right, train, seed)
     return core.Explorer(controls, figure, draw, buttons)

@@ -1,5 +1,6 @@
 """A kernel on a few pixels and on a real image; an activation and its slope; the receptive field of a stack."""
 
+from itertools import chain
 from typing import Any
 
 import ipywidgets as widgets
@@ -114,9 +115,8 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
         self._filling = False
         self._fill()
         self.menu.observe(self._fill, names="value")
-        for row in self.fields:
-            for field in row:
-                field.observe(self._read, names="value")
+        for field in chain(*self.fields):
+            field.observe(self._read, names="value")
 
     def _fill(self, _change: Any = None) -> None:
         name = self.menu.value
@@ -124,9 +124,8 @@ class KernelFields(widgets.VBox):  # type: ignore[misc]
             self._read()
             return
         self._filling = True
-        for row, numbers in zip(self.fields, KERNELS[name], strict=True):
-            for field, number in zip(row, numbers, strict=True):
-                field.value = round(number, 4)
+        for field, number in zip(chain(*self.fields), chain(*KERNELS[name]), strict=True):
+            field.value = round(number, 4)
         self._filling = False
         self.value = (name, KERNELS[name])
 

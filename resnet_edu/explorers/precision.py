@@ -13,10 +13,7 @@ STEPS = 200
 
 
 def rounded_path(update: float, dtype: torch.dtype, steps: int = STEPS) -> np.ndarray:
-    """A weight that starts at 1 and gets the same update at every step, stored in `dtype`: float64 [steps + 1].
-
-    update: the finite number added at each step. The sum is rounded to `dtype` each time.
-    """
+    """A weight that starts at 1 and gets the same update at every step, stored in `dtype`: float64 [steps + 1]."""
     weight = torch.ones((), dtype=dtype)
     path = [1.0]
     for _ in range(steps):

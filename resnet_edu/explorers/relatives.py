@@ -12,15 +12,13 @@ from resnet_edu.models import relatives
 DEPTHS = (2, 8)  # blocks per stage: minimum and maximum
 
 
-def block_profile(
-    images: Tensor, labels: Tensor, *, block: str, blocks: int, width: int = 16, seed: int = 0
-) -> tuple[np.ndarray, int]:
+def block_profile(images: Tensor, labels: Tensor, *, block: str, blocks: int, seed: int = 0) -> tuple[np.ndarray, int]:
     """Norm of dL/dh after every block of an untrained skeleton, and its parameter count: (float64 [2 blocks], count).
 
     block: a key of `relatives.BLOCKS`. blocks: per stage, of two stages.
     """
     with seeded(seed, images.device):
-        net = relatives.Skeleton(relatives.BLOCKS[block], width=width, blocks=blocks).to(images.device)
+        net = relatives.Skeleton(relatives.BLOCKS[block], blocks=blocks).to(images.device)
     stream = [f"stage{stage}.{i}" for stage in (1, 2) for i in range(blocks)]
     return probes.signal(net, images, labels, layers=stream).gradient, models.count_parameters(net)
 

@@ -63,13 +63,12 @@ def stages(net: models.ResNet, images: data.Images, *, size: int = 224, position
         plots.no_ticks(ax)
     photo = given.imshow(np.zeros((1, 1, 3), dtype=np.uint8), extent=(0, 1, 0, 1))
     maps = [ax.imshow(np.zeros((1, 1)), cmap="gray", extent=(0, 1, 0, 1), interpolation="nearest") for ax in panels]
-    below = grid[2, :].subgridspec(1, 2, wspace=0.22)
     bars = []
-    for column, (what, label) in enumerate((("parameters", "parameters"), ("multiply_adds", "multiply-adds"))):
-        ax = figure.add_subplot(below[column])
+    below = grid[2, :].subgridspec(1, 2, wspace=0.22).subplots()
+    for ax, what in zip(below, ("parameters", "multiply_adds"), strict=True):
         heights = [getattr(row, what) / 1e6 for row in rows]
         bars.append(ax.bar(range(len(rows)), heights, color=plots.GRAY))
-        ax.set(ylabel=f"{label}, millions", xlabel="position: 0 is the stem")
+        ax.set(ylabel=f"{what.replace('_', '-')}, millions", xlabel="position: 0 is the stem")
         ax.set_xticks(range(0, len(rows), 2))
         ax.grid(axis="x", visible=False)
     seen: dict[int, dict[str, torch.Tensor]] = {}
