@@ -178,7 +178,9 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # [N, in, H, W] -> [N, out, H / stride, W / stride]
         out = self.branch(x)
         if self.training and self.drop_prob > 0:
-            out = out * self._survivors(out)
+            survival = 1.0 - self.drop_prob
+            # One factor per image, 0 or 1 / survival, so that the expected value equals the one in eval mode.
+            out = out * (out.new_empty(len(out), 1, 1, 1).bernoulli_(survival) / survival)
         if self.shortcut is not None:
             skip = self.shortcut(x)
             if out.shape != skip.shape:  # else they might broadcast silently, and a different network would train
@@ -188,11 +190,6 @@ class Block(nn.Module):
                 )
             out = out + (skip if self.scale == 1 else self.scale * skip)
         return self.activation(out)
-
-    def _survivors(self, out: Tensor) -> Tensor:
-        """One factor per image: 0 or 1 / survival, so that the expected value equals the one in eval mode."""
-        survival = 1.0 - self.drop_prob
-        return torch.empty(len(out), 1, 1, 1, dtype=out.dtype, device=out.device).bernoulli_(survival) / survival
 
 
 class CifarNet(nn.Module):
