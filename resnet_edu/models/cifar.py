@@ -11,9 +11,6 @@ stages. Its two forms differ by one argument and have equally many parameters:
     head      64              the mean over 8 x 8   110    18     1,727,962
     fc        10              one linear layer     1202   200    19,421,274
 
-Read it from top to bottom: the layers; the branch F(x) in its two forms (basic and bottleneck); the shortcut in its
-three (A, B, C); the block that adds the two; the network that stacks the blocks.
-
 Sources: He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2 for the layout
 and sections 3.3 and 4.1 for the shortcuts; He et al. 2016, "Identity Mappings in Deep Residual Networks" (arXiv
 1603.05027) for pre-activation; Huang et al. 2016 (arXiv 1603.09382) for stochastic depth; Wu & He 2018 (arXiv

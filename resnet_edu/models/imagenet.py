@@ -11,10 +11,6 @@
     101    3   4   23   3  bottleneck 44,549,160     7.801 G
     152    3   8   36   3  bottleneck 60,192,808    11.514 G
 
-The paper and torchvision differ in one place, which is a switch here. In a bottleneck that halves the size,
-torchvision's 3 x 3 convolution has the stride ("v1.5"); in the paper the first 1 x 1 convolution has it ("v1"), which
-is cheaper.
-
 Source: He et al. 2015 (arXiv 1512.03385), table 1 and figure 5, with projections where the shape changes (option B).
 """
 
@@ -74,7 +70,8 @@ class ResNet(nn.Module):
         from stage to stage.
     stem: "imagenet" is a 7 x 7 convolution with stride 2 and a 3 x 3 max-pool with stride 2: the stages start at a
         quarter of the image's side length. "cifar" is one 3 x 3 convolution: they start at the full side length.
-    stride_on: which convolution of a bottleneck has the stride, "3x3" (torchvision, v1.5) or "1x1" (the paper, v1).
+    stride_on: which convolution of a bottleneck has the stride: "3x3" (torchvision, "v1.5") or the first "1x1" (the
+        paper, "v1"), which is cheaper.
 
     Weights are initialized as in He et al. 2015 (arXiv 1502.01852) with the fan-out, as in torchvision.
     Raises ValueError or TypeError listing the possible values.

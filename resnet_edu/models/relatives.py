@@ -11,12 +11,9 @@ A block is a class `Block(channels, hidden)`: it takes the stream [N, channels, 
 same spatial size. `hidden` is its width inside; the skeleton chooses it so that all blocks have about the same number
 of parameters.
 
-Read it from top to bottom, and start each block with its `forward`, which says what the block does with x. First come
-the blocks that differ in what they do with x (Plain to Dense), then those that differ in F (ResNeXt to MobileNetV3),
-then the two from outside the family of 3 x 3 convolutions (ConvNeXt, Transformer), then the skeleton.
-
-The blocks are the papers' ideas scaled down to a lesson, not copies of their networks: width, depth and recipe come
-from the skeleton. Each block's docstring says what it leaves out.
+Start each block with its `forward`, which says what the block does with x. The blocks are the papers' ideas scaled down
+to a lesson, not copies of their networks: width, depth and recipe come from the skeleton. Each block's docstring says
+what it leaves out.
 """
 
 import inspect

@@ -6,9 +6,7 @@
     >>> facts = weights.load(net, "resnet56_cifar10")  # trained on the full CIFAR-10; ships with the course
     >>> facts["epochs"], facts["torch"]
 
-`save` writes such a file to any path; only `python -m resnet_edu authoring keep` writes to the course's own
-`data/weights/`. `load` also reads files written by `torch.save`. `pretrained` loads torchvision's ImageNet weights
-from `data/weights/`, or downloads them.
+Only `python -m resnet_edu authoring keep` writes to the course's own `data/weights/`.
 """
 
 import hashlib
