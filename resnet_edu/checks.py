@@ -16,9 +16,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-#: The largest seed that torch, NumPy and Python's random all accept.
-LARGEST_SEED = 2**32 - 1
-
 
 def whole(name: str, value: Any, *, at_least: int = 0, at_most: int | None = None) -> int:
     """An int, or a NumPy integer, within bounds. True and False are rejected."""
@@ -33,7 +30,7 @@ def whole(name: str, value: Any, *, at_least: int = 0, at_most: int | None = Non
 
 def seed(value: Any) -> int:
     """A seed that torch, NumPy and Python's random all accept."""
-    return whole("seed", value, at_least=0, at_most=LARGEST_SEED)
+    return whole("seed", value, at_most=2**32 - 1)
 
 
 def number(
@@ -46,12 +43,9 @@ def number(
         raise TypeError(f"{name}={value!r:.60}: give a number.")
     given, value = value, float(value)
     if not (at_least <= value and above < value < below and math.isfinite(value)):
-        bounds = [
-            f"{word} {bound:g}"
-            for word, bound in (("at least", at_least), ("above", above), ("below", below))
-            if math.isfinite(bound)
-        ]
-        raise ValueError(f"{name}={given!r:.60}: give a finite number{' ' if bounds else ''}{' and '.join(bounds)}.")
+        bounds = {"at least": at_least, "above": above, "below": below}
+        possible = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound))
+        raise ValueError(f"{name}={given!r:.60}: give a finite number {possible}".rstrip() + ".")
     return value
 
 

@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import IO
 
 PACKAGE = Path(__file__).resolve().parent
-PROBE = 64 * 1024  # bytes: on a full disk an empty file can still be created
 
 
 @contextmanager
 def whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a binary file that is renamed to `path` once it is completely on disk. Raises OSError naming `path`."""
+    """Open a binary file that is renamed to `path` once it is completely on disk; create its folder if missing.
+
+    Raises OSError naming `path`.
+    """
     path = Path(path)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # unique per process and thread
     with told_of(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with draft.open("wb") as file:
                 yield file
@@ -35,10 +38,10 @@ def whole(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
                 draft.unlink(missing_ok=True)
 
 
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write the file in one step: concurrent readers see either the complete old text or the complete new one."""
+def write_atomically(path: str | os.PathLike[str], content: str | bytes | memoryview) -> None:
+    """Write the file in one step: concurrent readers see either the complete old content or the complete new one."""
     with whole(path) as file:
-        file.write(text.encode())
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def digest(path: str | os.PathLike[str]) -> str:
@@ -56,7 +59,7 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     with told_of(folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(PROBE))
+            file.write(bytes(64 * 1024))  # on a full disk an empty file can still be created
 
 
 @contextmanager

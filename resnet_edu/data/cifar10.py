@@ -3,11 +3,6 @@
     arrays = read_cifar10()                             # x_train [50000, 32, 32, 3], y_train, x_test, y_test: uint8
 
 Start with `read_cifar10` at the end: it is the overview. The functions above it are its steps, last to first.
-Two file formats are supported:
-
-    cifar10.npz               the four arrays, saved by NumPy: what this module caches
-    cifar-10-python.tar.gz    the official archive, as torchvision downloads it: pickles written by Python 2
-
 A download stays in memory until its checksum is verified, so no partial file is ever left behind.
 """
 
@@ -67,13 +62,8 @@ def verified(arrays: Arrays) -> Arrays:
     return {name: array.reshape((-1, 32, 32, 3) if name[0] == "x" else -1) for name, array in arrays.items()}
 
 
-def read_npz(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in SHA256}
-
-
 def read_archive(data: bytes) -> Arrays:
-    """The arrays in the official archive. A pickle can run any code, so its md5 is checked before it is opened."""
+    """The arrays in the archive of Python 2 pickles, which can run any code: its md5 is checked before it is opened."""
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if md5 != ARCHIVE_MD5:
         raise ValueError(f"its md5 is {md5}, the official archive's is {ARCHIVE_MD5}")
@@ -94,7 +84,7 @@ def read_batch(archive: tarfile.TarFile, name: str) -> tuple[NDArray[np.uint8], 
 
 def read_folder(folder: Path) -> Arrays | None:
     """The verified arrays from a file in this folder; None if there is none, or (with a warning) if it is damaged."""
-    readers = {"cifar10.npz": read_npz, ARCHIVE: lambda path: read_archive(path.read_bytes())}
+    readers = {"cifar10.npz": lambda path: dict(np.load(path)), ARCHIVE: lambda path: read_archive(path.read_bytes())}
     for name, reader in readers.items():
         path = folder / name
         if not path.is_file():
@@ -127,7 +117,6 @@ def download() -> Arrays:
 def keep(arrays: Arrays, folder: Path) -> None:
     """Save cifar10.npz in this folder: completely or not at all. If it cannot be written, only warn."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with files.whole(folder / "cifar10.npz") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
     except OSError as error:

@@ -42,7 +42,8 @@ def from_folder(
         )
     pixels, labels = [], []
     for label, name in enumerate(classes):
-        files = sorted(file for file in (folder / name).rglob("*") if file.is_file() and not hidden(file, folder))
+        inside = (file for file in (folder / name).rglob("*") if file.is_file())
+        files = sorted(file for file in inside if not any(part[0] == "." for part in file.relative_to(folder).parts))
         if not files:
             raise ValueError(f"{folder / name} contains no pictures: add some, or remove the folder.")
         pixels += [read_picture(file, size) for file in files]
@@ -50,11 +51,6 @@ def from_folder(
     images = Images(channels_first(np.stack(pixels)), torch.tensor(labels, device="cpu"), tuple(classes))
     rest, held_out = images.split(split, seed)
     return rest.to(target), held_out.to(target)
-
-
-def hidden(file: Path, folder: Path) -> bool:
-    """Whether the file's name, or that of a folder between `folder` and the file, begins with a dot."""
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def read_picture(file: Path | BytesIO, size: int) -> NDArray[np.uint8]:

@@ -87,18 +87,11 @@ def crop_and_flip(x: Tensor, offsets: Tensor, flips: Tensor, padding: int) -> Te
     # Reading GPU values would make the CPU wait for the GPU, so they are checked only on the CPU.
     if offsets.device.type == "cpu" and len(x) and not 0 <= int(offsets.min()) <= int(offsets.max()) <= 2 * padding:
         raise ValueError(f"offsets must be 0 to {2 * padding}, not {int(offsets.min())} to {int(offsets.max())}.")
-    n, channels, height, width = x.shape
+    n, _, height, width = x.shape
     padded = F.pad(x, (padding, padding, padding, padding))
-
-    # Which pixel of the padded image goes where? A flipped image reads its columns from right to left.
-    rows = torch.arange(height, device=x.device) + offsets[:, :1]  # [N, H]
-    columns = torch.arange(width, device=x.device)
-    columns = torch.where(flips[:, None], width - 1 - columns, columns) + offsets[:, 1:]  # [N, W]
-    pixel = rows[:, :, None] * padded.shape[-1] + columns[:, None, :]  # [N, H, W], numbered row by row
-
-    # One gather for the whole batch, with the same indices for every channel.
-    picked = padded.flatten(2).gather(2, pixel.view(n, 1, -1).expand(-1, channels, -1))
-    return picked.view(n, channels, height, width)
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # every crop, as a view: [N, C, rows, columns, H, W]
+    cropped = windows[torch.arange(n, device=x.device), :, offsets[:, 0], offsets[:, 1]]
+    return torch.where(flips[:, None, None, None], cropped.flip(3), cropped).contiguous()
 
 
 # ---- The images of a data set ---------------------------------------------------------------------------------------
@@ -120,9 +113,10 @@ class Images:
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
-        if not _is(images, torch.uint8, 4) or images.shape[1] not in (1, 3):
+        pixels = isinstance(images, Tensor) and images.dtype == torch.uint8 and images.dim() == 4
+        if not pixels or images.shape[1] not in (1, 3):
             raise ValueError(f"images must be a tensor uint8 [N, C, H, W], C 1 or 3, not {_described(images)}.")
-        if not _is(labels, torch.int64, 1) or len(labels) != len(images):
+        if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
             raise ValueError(f"labels must be a tensor int64 [{len(images)}], not {_described(labels)}.")
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
             numbers = f"{int(labels.min())} to {int(labels.max())}"
@@ -275,10 +269,6 @@ def _cuda_computes() -> bool:
         reason = str(error).partition("\n")[0]
         warnings.warn(f"This PyTorch cannot use the GPU, so the CPU is used: {reason}.", stacklevel=3)
         return False
-
-
-def _is(value: object, dtype: torch.dtype, dimensions: int) -> bool:
-    return isinstance(value, Tensor) and value.dtype == dtype and value.dim() == dimensions
 
 
 def _described(value: object) -> str:

@@ -11,9 +11,6 @@ stages. Its two forms differ by one argument and have equally many parameters:
     head      64              the mean over 8 x 8   110    18     1,727,962
     fc        10              one linear layer     1202   200    19,421,274
 
-Read it from top to bottom: the layers; the branch F(x) in its two forms (basic and bottleneck); the shortcut in its
-three (A, B, C); the block that adds the two; the network that stacks the blocks.
-
 Sources: He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2 for the layout
 and sections 3.3 and 4.1 for the shortcuts; He et al. 2016, "Identity Mappings in Deep Residual Networks" (arXiv
 1603.05027) for pre-activation; Huang et al. 2016 (arXiv 1603.09382) for stochastic depth; Wu & He 2018 (arXiv
@@ -178,7 +175,9 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # [N, in, H, W] -> [N, out, H / stride, W / stride]
         out = self.branch(x)
         if self.training and self.drop_prob > 0:
-            out = out * self._survivors(out)
+            survival = 1.0 - self.drop_prob
+            # One factor per image, 0 or 1 / survival, so that the expected value equals the one in eval mode.
+            out = out * (out.new_empty(len(out), 1, 1, 1).bernoulli_(survival) / survival)
         if self.shortcut is not None:
             skip = self.shortcut(x)
             if out.shape != skip.shape:  # else they might broadcast silently, and a different network would train
@@ -188,11 +187,6 @@ class Block(nn.Module):
                 )
             out = out + (skip if self.scale == 1 else self.scale * skip)
         return self.activation(out)
-
-    def _survivors(self, out: Tensor) -> Tensor:
-        """One factor per image: 0 or 1 / survival, so that the expected value equals the one in eval mode."""
-        survival = 1.0 - self.drop_prob
-        return torch.empty(len(out), 1, 1, 1, dtype=out.dtype, device=out.device).bernoulli_(survival) / survival
 
 
 class CifarNet(nn.Module):

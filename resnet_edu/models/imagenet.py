@@ -11,15 +11,11 @@
     101    3   4   23   3  bottleneck 44,549,160     7.801 G
     152    3   8   36   3  bottleneck 60,192,808    11.514 G
 
-The paper and torchvision differ in one place, which is a switch here. In a bottleneck that halves the size,
-torchvision's 3 x 3 convolution has the stride ("v1.5"); in the paper the first 1 x 1 convolution has it ("v1"), which
-is cheaper.
-
 Source: He et al. 2015 (arXiv 1512.03385), table 1 and figure 5, with projections where the shape changes (option B).
 """
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -45,19 +41,14 @@ class ResNetBlock(nn.Module):
         checks.choice("stride_on", stride_on, ("3x3", "1x1"))
         out_channels = EXPANSION[block] * channels
         self.bottleneck = block == "bottleneck"
+        first, second = (1, stride) if self.bottleneck and stride_on == "3x3" else (stride, 1)
+        self.conv1 = (conv1x1 if self.bottleneck else conv3x3)(in_channels, channels, first)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv3x3(channels, channels, second)
+        self.bn2 = nn.BatchNorm2d(channels)
         if self.bottleneck:
-            first, second = (1, stride) if stride_on == "3x3" else (stride, 1)
-            self.conv1 = conv1x1(in_channels, channels, first)
-            self.bn1 = nn.BatchNorm2d(channels)
-            self.conv2 = conv3x3(channels, channels, second)
-            self.bn2 = nn.BatchNorm2d(channels)
             self.conv3 = conv1x1(channels, out_channels)
             self.bn3 = nn.BatchNorm2d(out_channels)
-        else:
-            self.conv1 = conv3x3(in_channels, channels, stride)
-            self.bn1 = nn.BatchNorm2d(channels)
-            self.conv2 = conv3x3(channels, channels)
-            self.bn2 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU()
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
@@ -79,7 +70,8 @@ class ResNet(nn.Module):
         from stage to stage.
     stem: "imagenet" is a 7 x 7 convolution with stride 2 and a 3 x 3 max-pool with stride 2: the stages start at a
         quarter of the image's side length. "cifar" is one 3 x 3 convolution: they start at the full side length.
-    stride_on: which convolution of a bottleneck has the stride, "3x3" (torchvision, v1.5) or "1x1" (the paper, v1).
+    stride_on: which convolution of a bottleneck has the stride: "3x3" (torchvision, "v1.5") or the first "1x1" (the
+        paper, "v1"), which is cheaper.
 
     Weights are initialized as in He et al. 2015 (arXiv 1502.01852) with the fan-out, as in torchvision.
     Raises ValueError or TypeError listing the possible values.
@@ -88,12 +80,12 @@ class ResNet(nn.Module):
     def __init__(
         self,
         blocks: Sequence[int],
+        num_classes: int = 1000,
         *,
         block: str = "basic",
         width: int = 64,
         stem: str = "imagenet",
         stride_on: str = "3x3",
-        num_classes: int = 1000,
     ) -> None:
         super().__init__()
         width = checks.whole("width", width, at_least=1)
@@ -130,26 +122,9 @@ class ResNet(nn.Module):
         return self.fc(x)  # [N, num_classes]
 
 
-def resnet18(num_classes: int = 1000, **options: Any) -> ResNet:
-    """ResNet-18; options as for `ResNet` (width, stem, stride_on)."""
-    return ResNet((2, 2, 2, 2), block="basic", num_classes=num_classes, **options)
-
-
-def resnet34(num_classes: int = 1000, **options: Any) -> ResNet:
-    """ResNet-34; options as for `ResNet`."""
-    return ResNet((3, 4, 6, 3), block="basic", num_classes=num_classes, **options)
-
-
-def resnet50(num_classes: int = 1000, **options: Any) -> ResNet:
-    """ResNet-50: the blocks of ResNet-34, as bottlenecks; options as for `ResNet`."""
-    return ResNet((3, 4, 6, 3), block="bottleneck", num_classes=num_classes, **options)
-
-
-def resnet101(num_classes: int = 1000, **options: Any) -> ResNet:
-    """ResNet-101; options as for `ResNet`."""
-    return ResNet((3, 4, 23, 3), block="bottleneck", num_classes=num_classes, **options)
-
-
-def resnet152(num_classes: int = 1000, **options: Any) -> ResNet:
-    """ResNet-152; options as for `ResNet`."""
-    return ResNet((3, 8, 36, 3), block="bottleneck", num_classes=num_classes, **options)
+#: The family, with the arguments of `ResNet`, such as resnet18(10, stem="cifar").
+resnet18 = partial(ResNet, (2, 2, 2, 2), block="basic")
+resnet34 = partial(ResNet, (3, 4, 6, 3), block="basic")
+resnet50 = partial(ResNet, (3, 4, 6, 3), block="bottleneck")
+resnet101 = partial(ResNet, (3, 4, 23, 3), block="bottleneck")
+resnet152 = partial(ResNet, (3, 8, 36, 3), block="bottleneck")

@@ -11,12 +11,9 @@ A block is a class `Block(channels, hidden)`: it takes the stream [N, channels, 
 same spatial size. `hidden` is its width inside; the skeleton chooses it so that all blocks have about the same number
 of parameters.
 
-Read it from top to bottom, and start each block with its `forward`, which says what the block does with x. First come
-the blocks that differ in what they do with x (Plain to Dense), then those that differ in F (ResNeXt to MobileNetV3),
-then the two from outside the family of 3 x 3 convolutions (ConvNeXt, Transformer), then the skeleton.
-
-The blocks are the papers' ideas scaled down to a lesson, not copies of their networks: width, depth and recipe come
-from the skeleton. Each block's docstring says what it leaves out.
+Start each block with its `forward`, which says what the block does with x. The blocks are the papers' ideas scaled down
+to a lesson, not copies of their networks: width, depth and recipe come from the skeleton. Each block's docstring says
+what it leaves out.
 """
 
 import inspect
@@ -40,6 +37,17 @@ def norm_relu(channels: int) -> tuple[nn.Module, nn.Module]:
     return nn.BatchNorm2d(channels), nn.ReLU()
 
 
+def in_original_order(*convs: nn.Conv2d) -> nn.Sequential:
+    """Norm and ReLU after each convolution; after the last one only the norm."""
+    layers = [layer for conv in convs for layer in (conv, *norm_relu(conv.out_channels))]
+    return nn.Sequential(*layers[:-1])
+
+
+def preactivated(*convs: nn.Conv2d) -> nn.Sequential:
+    """Norm and ReLU before each convolution."""
+    return nn.Sequential(*(layer for conv in convs for layer in (*norm_relu(conv.in_channels), conv)))
+
+
 # --- what they do with x ----------------------------------------------------------------------------------------------
 
 
@@ -51,12 +59,7 @@ class Plain(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.branch = nn.Sequential(
-            conv3x3(channels, hidden),
-            *norm_relu(hidden),
-            conv3x3(hidden, channels),
-            nn.BatchNorm2d(channels),
-        )
+        self.branch = in_original_order(conv3x3(channels, hidden), conv3x3(hidden, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.branch(x))
@@ -74,12 +77,7 @@ class PreActivation(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.branch = nn.Sequential(
-            *norm_relu(channels),
-            conv3x3(channels, hidden),
-            *norm_relu(hidden),
-            conv3x3(hidden, channels),
-        )
+        self.branch = preactivated(conv3x3(channels, hidden), conv3x3(hidden, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.branch(x)
@@ -111,12 +109,7 @@ class Dense(nn.Module):
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.out_channels = channels + hidden
-        self.branch = nn.Sequential(
-            *norm_relu(channels),
-            conv1x1(channels, 4 * hidden),
-            *norm_relu(4 * hidden),
-            conv3x3(4 * hidden, hidden),
-        )
+        self.branch = preactivated(conv1x1(channels, 4 * hidden), conv3x3(4 * hidden, hidden))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([x, self.branch(x)], dim=1)
@@ -133,13 +126,10 @@ class ResNeXt(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.branch = nn.Sequential(
+        self.branch = in_original_order(
             conv1x1(channels, hidden),
-            *norm_relu(hidden),
             nn.Conv2d(hidden, hidden, kernel_size=3, padding=1, groups=self.groups, bias=False),
-            *norm_relu(hidden),
             conv1x1(hidden, channels),
-            nn.BatchNorm2d(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -294,8 +284,7 @@ BLOCKS: dict[str, type[nn.Module]] = {
 
 def forward_lines(block: type[nn.Module]) -> str:
     """The source of a block's `forward` without its signature: what the block does with x."""
-    source = textwrap.dedent(inspect.getsource(block.forward))
-    return textwrap.dedent(source.split("\n", 1)[1]).rstrip()
+    return textwrap.dedent(inspect.getsource(block.forward).split("\n", 1)[1]).rstrip()
 
 
 # --- the skeleton -----------------------------------------------------------------------------------------------------

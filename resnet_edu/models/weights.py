@@ -6,9 +6,7 @@
     >>> facts = weights.load(net, "resnet56_cifar10")  # trained on the full CIFAR-10; ships with the course
     >>> facts["epochs"], facts["torch"]
 
-`save` writes such a file to any path; only `python -m resnet_edu authoring keep` writes to the course's own
-`data/weights/`. `load` also reads files written by `torch.save`. `pretrained` loads torchvision's ImageNet weights
-from `data/weights/`, or downloads them.
+Only `python -m resnet_edu authoring keep` writes to the course's own `data/weights/`.
 """
 
 import hashlib
@@ -51,10 +49,8 @@ def save(net: nn.Module, path: str | os.PathLike[str], /, **facts: object) -> Pa
     tensors = {
         name: _small(t).detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in stored.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     told = {"torch": torch.__version__, **{key: str(value) for key, value in facts.items()}}
-    with files.whole(path) as file:
-        file.write(with_sorted_facts(to_bytes(tensors, told)))
+    files.write_atomically(path, with_sorted_facts(to_bytes(tensors, told)))
     return path
 
 
@@ -144,9 +140,7 @@ def _downloaded(file: str, folder: Path) -> Path:
     expected = Path(file).stem.rpartition("-")[2]
     if not hashlib.sha256(body).hexdigest().startswith(expected):
         raise ValueError(f"its SHA-256 does not start with {expected}")
-    folder.mkdir(parents=True, exist_ok=True)
-    with files.whole(folder / file) as target:
-        target.write(body)
+    files.write_atomically(folder / file, body)
     return folder / file
 
 
@@ -172,9 +166,9 @@ def _small(tensor: Tensor) -> Tensor:
 def _find(name: str | os.PathLike[str]) -> Path:
     if (path := checks.path("name", name)).is_file():
         return path
-    folders = (files.course_folder() / "weights", files.cache_folder() / "weights")
-    for folder in folders:
-        if (folder / f"{name}.safetensors").is_file():
-            return folder / f"{name}.safetensors"
-    there = sorted({file.stem for folder in folders for file in folder.glob("*.safetensors")})
-    raise FileNotFoundError(f"There are no weights {str(name)!r}; available: {', '.join(there) or 'none yet'}.")
+    folders = (files.cache_folder(), files.course_folder())  # where both have the name, the course's counts
+    stored = {file.stem: file for folder in folders for file in (folder / "weights").glob("*.safetensors")}
+    if str(name) not in stored:
+        there = ", ".join(sorted(stored)) or "none yet"
+        raise FileNotFoundError(f"There are no weights {str(name)!r}; available: {there}.")
+    return stored[str(name)]

@@ -25,17 +25,23 @@ from resnet_edu.training.precision import laid_out
 
 @dataclass
 class Ranks:
-    """The processes that train a network: here the usual case of one, which gets all of each batch."""
+    """The processes that train a network: by default one, which gets all of each batch."""
 
     rank: int = 0
     world: int = 1
 
     def total(self, numbers: Tensor) -> Tensor:
         """The sum of a tensor over all ranks."""
+        if self.world > 1:
+            numbers = numbers.clone()
+            dist.all_reduce(numbers)
         return numbers
 
     def share_buffers(self, net: nn.Module) -> None:
         """Broadcast rank 0's running statistics, so that all ranks evaluate the same network."""
+        if self.world > 1:
+            for buffer in net.buffers():
+                dist.broadcast(buffer, src=0)
 
 
 def launched() -> bool:
@@ -66,12 +72,3 @@ class ProcessGroup(Ranks):
         """Wrap the network so that gradients are averaged over all ranks; broadcast rank 0's weights and statistics."""
         # Set the memory format first: DDP lays out its buckets like the weights it gets.
         return DistributedDataParallel(laid_out(net, self.device))
-
-    def total(self, numbers: Tensor) -> Tensor:
-        summed = numbers.clone()
-        dist.all_reduce(summed)
-        return summed
-
-    def share_buffers(self, net: nn.Module) -> None:
-        for buffer in net.buffers():
-            dist.broadcast(buffer, src=0)

@@ -1,11 +1,9 @@
 """The record of a run, and the callbacks of `fit`."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -29,18 +27,6 @@ class History:
     step_loss: list[float] = field(default_factory=list)
     step_lr: list[float] = field(default_factory=list)
     interrupted: bool = False
-
-    def add_epoch(
-        self, sizes: Sequence[int], losses: Sequence[float], correct: int, val: Metrics | None, seconds: float
-    ) -> None:
-        """Record an epoch from the size and loss of each batch and the number of correctly classified images."""
-        self.step_loss += losses
-        self.train_loss.append(sum(n * loss for n, loss in zip(sizes, losses, strict=True)) / sum(sizes))
-        self.train_accuracy.append(correct / sum(sizes))
-        if val is not None:
-            self.val_loss.append(val.loss)
-            self.val_accuracy.append(val.accuracy)
-        self.seconds.append(seconds)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the lists as JSON. Non-finite numbers become null, as JSON has none."""
@@ -101,15 +87,12 @@ class Callbacks:
     """The callbacks of a run, by event; `stateful` lists those whose state is checkpointed."""
 
     def __init__(self, callbacks: Iterable[Callback]) -> None:
-        callbacks = list(callbacks)
-        self.on_gradients: list[Callable[[int], object]] = []
-        self.on_epoch: list[Any] = []
-        for callback in callbacks:
-            if on_gradients := getattr(callback, "on_gradients", None):
-                self.on_gradients.append(on_gradients)
-            if on_epoch := getattr(callback, "on_epoch", None if on_gradients else callback):
-                self.on_epoch.append(on_epoch)
-        self.stateful: list[Any] = [c for c in callbacks if hasattr(c, "state_dict") and hasattr(c, "load_state_dict")]
+        every: list[Any] = list(callbacks)
+        self.on_gradients = [c.on_gradients for c in every if hasattr(c, "on_gradients")]
+        self.on_epoch = [
+            getattr(c, "on_epoch", c) for c in every if hasattr(c, "on_epoch") or not hasattr(c, "on_gradients")
+        ]
+        self.stateful = [c for c in every if hasattr(c, "state_dict") and hasattr(c, "load_state_dict")]
 
     def stop_recording(self) -> None:
         """Call only those that can change a step, such as clipping, and not those that a checkpoint holds."""

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -116,23 +116,22 @@ def fit(
     return run.history
 
 
+@dataclass
 class _Run:
     """The state of a training run; `train_epoch` is the part to read."""
 
-    def __init__(
-        self,
-        net: nn.Module,
-        train: Images,
-        val: Images | None,
-        settings: Settings,
-        schedule: Schedule,
-        callbacks: Callbacks,
-        group: Ranks,
-    ) -> None:
+    net: nn.Module
+    train: Images
+    val: Images | None
+    settings: Settings
+    schedule: Schedule
+    callbacks: Callbacks
+    group: Ranks
+
+    def __post_init__(self) -> None:
+        net, settings, group = self.net, self.settings, self.group
         _check_shares(net, settings.batch_size, group.world)
-        self.net, self.train, self.val, self.settings = net, train, val, settings
-        self.schedule, self.callbacks, self.group = schedule, callbacks, group
-        self.device = train.images.device
+        self.device = self.train.images.device
         self.cuda = [self.device] if self.device.type == "cuda" else []
         self.forward: Callable[[Tensor], Tensor] = laid_out(net, self.device)
         if settings.compile:
@@ -215,10 +214,17 @@ class _Run:
 
     def end_epoch(self, epoch: int, checkpoint: Path | None) -> None:
         """Validation, the history, the checkpoint, the callbacks."""
-        metrics = None if self.val is None else evaluate(self.net, self.val, ranks=self.group)
-        losses = (self.group.total(torch.stack(self.losses)) / self.group.world).tolist()
-        correct, seconds = int(self.group.total(self.correct)), time.perf_counter() - self.started
-        self.history.add_epoch(self.sizes[: len(losses)], losses, correct, metrics, seconds)
+        history, group, sizes = self.history, self.group, self.sizes[: len(self.losses)]
+        val = None if self.val is None else evaluate(self.net, self.val, ranks=group)
+        losses = (group.total(torch.stack(self.losses)) / group.world).tolist()
+        correct = int(group.total(self.correct))
+        history.step_loss += losses
+        history.train_loss.append(sum(n * loss for n, loss in zip(sizes, losses, strict=True)) / sum(sizes))
+        history.train_accuracy.append(correct / sum(sizes))
+        if val is not None:
+            history.val_loss.append(val.loss)
+            history.val_accuracy.append(val.accuracy)
+        history.seconds.append(time.perf_counter() - self.started)
         if checkpoint is not None and self.group.rank == 0:
             checkpoints.write(checkpoint, self.state())
         with torch.random.fork_rng(devices=self.cuda):  # a callback's random draws are not checkpointed

@@ -21,11 +21,9 @@ def precision_name(precision: str, device: torch.device) -> str:
     """
     checks.choice("precision", precision, (*PRECISIONS, "auto"))
     if precision == "auto":
-        if device.type == "cpu":
-            return "bf16" if _cpu_has_bf16() else "fp32"
-        if device.type != "cuda":
-            return "fp32"
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        if device.type == "cuda":
+            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        return "bf16" if device.type == "cpu" and _cpu_has_bf16() else "fp32"
     if precision == "fp16" and device.type == "cpu":
         raise ValueError("precision='fp16' needs a GPU: on a CPU choose 'fp32', or 'bf16'.")
     if precision == "tf32" and device.type != "cuda":

@@ -72,12 +72,12 @@ RECIPES = {
 
 def adapted(recipe_name: str, net_name: str, depth: int, **instead: Any) -> Recipe:
     """The recipe for this network, with the settings in `instead`, unless they are None."""
-    recipe = RECIPES[recipe_name]
+    changes = {name: value for name, value in instead.items() if value is not None}
     if recipe_name == "paper" and depth >= 110 and net_name == "resnet":
-        recipe = replace(recipe, schedule=warm_up)
-    if instead.get("epochs") is not None:
-        recipe = replace(recipe, max_steps=None)
-    return replace(recipe, **{name: value for name, value in instead.items() if value is not None})
+        changes["schedule"] = warm_up
+    if "epochs" in changes:
+        changes["max_steps"] = None
+    return replace(RECIPES[recipe_name], **changes)
 
 
 def prepared(recipe: Recipe, train: Images, test: Images) -> tuple[Images, Images]:
@@ -115,8 +115,7 @@ def train(
     width: channels of the first stage. classes: train on the images of these classes only; by default on all.
     norms_every: record the gradient norms at each N-th step; 0 records none.
     """
-    instead = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "precision": precision}
-    recipe = adapted(recipe_name, net_name, depth, **instead)
+    recipe = adapted(recipe_name, net_name, depth, epochs=epochs, batch_size=batch_size, lr=lr, precision=precision)
     first = group is None or group.rank == 0
     if first:
         files.check_folder(out)  # now, not after the first epoch
