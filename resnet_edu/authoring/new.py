@@ -41,11 +41,11 @@ CELLS = {
         'train, test = data.load("sample", size=16)\nx, y = next(iter(train.batches(32, shuffle=True, seed=seed())))\n'
         "torch.manual_seed(seed())\nnet = models.CifarNet(run.depth, residual=True).to(x.device)\n"
         "norms = probes.GradientNorms(net)\nF.cross_entropy(net(x), y).backward()\nnorms.record()\n\n"
-        'show(\n    plots.gradient_norms({{"residual": norms}}),\n'
-        '    alt="Gradient norm by layer of an untrained residual network: all of similar size.",\n)'
+        'figure = plots.gradient_norms({{"residual": norms}})'
     ),
     "measure-checked": (
-        'claim(\n    "the first and the last gradient are within a factor of 100",\n    norms.ratio(),\n'
+        'show(\n    figure,\n    alt="Gradient norm by layer of an untrained residual network: all of similar size.",\n'
+        ')\nclaim(\n    "the first and the last gradient are within a factor of 100",\n    norms.ratio(),\n'
         "    within=(1e-2, 1e2),\n)"
     ),
     "explain": "Explain the result, in words that stay true when the numbers change.",

@@ -15,7 +15,7 @@ Source: He et al. 2015 (arXiv 1512.03385), table 1 and figure 5, with projection
 """
 
 from collections.abc import Sequence
-from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -80,12 +80,12 @@ class ResNet(nn.Module):
     def __init__(
         self,
         blocks: Sequence[int],
-        num_classes: int = 1000,
         *,
         block: str = "basic",
         width: int = 64,
         stem: str = "imagenet",
         stride_on: str = "3x3",
+        num_classes: int = 1000,
     ) -> None:
         super().__init__()
         width = checks.whole("width", width, at_least=1)
@@ -122,9 +122,26 @@ class ResNet(nn.Module):
         return self.fc(x)  # [N, num_classes]
 
 
-#: The family, with the arguments of `ResNet`, such as resnet18(10, stem="cifar").
-resnet18 = partial(ResNet, (2, 2, 2, 2), block="basic")
-resnet34 = partial(ResNet, (3, 4, 6, 3), block="basic")
-resnet50 = partial(ResNet, (3, 4, 6, 3), block="bottleneck")
-resnet101 = partial(ResNet, (3, 4, 23, 3), block="bottleneck")
-resnet152 = partial(ResNet, (3, 8, 36, 3), block="bottleneck")
+def resnet18(num_classes: int = 1000, **options: Any) -> ResNet:
+    """ResNet-18; options as for `ResNet` (width, stem, stride_on)."""
+    return ResNet((2, 2, 2, 2), block="basic", num_classes=num_classes, **options)
+
+
+def resnet34(num_classes: int = 1000, **options: Any) -> ResNet:
+    """ResNet-34; options as for `ResNet`."""
+    return ResNet((3, 4, 6, 3), block="basic", num_classes=num_classes, **options)
+
+
+def resnet50(num_classes: int = 1000, **options: Any) -> ResNet:
+    """ResNet-50: the blocks of ResNet-34, as bottlenecks; options as for `ResNet`."""
+    return ResNet((3, 4, 6, 3), block="bottleneck", num_classes=num_classes, **options)
+
+
+def resnet101(num_classes: int = 1000, **options: Any) -> ResNet:
+    """ResNet-101; options as for `ResNet`."""
+    return ResNet((3, 4, 23, 3), block="bottleneck", num_classes=num_classes, **options)
+
+
+def resnet152(num_classes: int = 1000, **options: Any) -> ResNet:
+    """ResNet-152; options as for `ResNet`."""
+    return ResNet((3, 8, 36, 3), block="bottleneck", num_classes=num_classes, **options)
