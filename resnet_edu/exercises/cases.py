@@ -64,7 +64,7 @@ def float64(*arguments: Any, words: str | None = None, caller: Callable[..., Any
 
 
 #: For an answer that is wrong only there.
-GRADIENT = "wrong-gradient", "Your values are right, but not their gradient. Do you cut the graph, say with detach?"
+GRADIENT = "wrong-gradient", "Your values are right, but not their gradient. Do you use detach or no_grad?"
 EVAL = "only-in-train-mode", "Your module is right in train mode, but not in eval mode."
 CLIPPED = "clipped", "Large values are clipped in your module (as in ReLU6). ReLU has no upper limit."
 FLOAT64 = "only-float32", "Right for float32 only: create tensors in the dtype of x (x.new_zeros, zeros_like)."

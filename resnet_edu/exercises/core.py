@@ -33,7 +33,7 @@ from resnet_edu.exercises.sandbox import SECONDS, SEED, Outcome, attempt, attemp
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
 INCOMPARABLE = Trouble("kind", "it returns something that cannot be compared with the correct result.")
 UNNAMED = {"result", "shape", "kind", "raises"}  # slugs that say that something is wrong, and not what
-REMEMBERS = "remembers", "Called again, it returns something else: does it keep a cache, a counter, a default list?"
+REMEMBERS = "remembers", "Later calls return something else: does it keep something, such as a cache or a counter?"
 RANDOM = "random", "It returns something else each time, for the same arguments. What in it is random?"
 CORRECT, WRONG, NOT_ATTEMPTED = "correct", "wrong", "not attempted"
 ALLOWANCE = 3.0  # seconds at most that a slow reference earns an answer

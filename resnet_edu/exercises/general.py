@@ -114,7 +114,7 @@ class Probes:
                 other = next((p.given[name] for p in self.points if p.given[name] != value), None)
                 pair = [base.given, {**base.given, name: other}]
                 if other and self._repeats(pair, next(times)) and self._repeats(pair[::-1], next(times)):
-                    return "remembers", f"It remembers results, but leaves `{name}` out of what it remembers them by."
+                    return "remembers", f"It remembers results under a key that lacks `{name}`."
         return None
 
     def _repeats(self, pair: list[Given], times: int) -> bool:

@@ -73,7 +73,7 @@ CROSS_ENTROPY = Exercise(
         Mistake("sign", "Your loss is negative: its sign is flipped.", ("-right", "right"), on=_MODERATE),
         Mistake("another-base", "Your logarithm has base 2. Cross-entropy uses the natural logarithm.",
                 ("mean()", "mean() / torch.tensor(2.0).log()"), on=_MODERATE),
-        Mistake("every-row-with-every-label", "[:, labels] pairs each image with the labels of all the others. Row i "
+        Mistake("every-row-with-every-label", "[:, labels] pairs each image with the labels of all images. Row i "
                 "goes with label i.", ("torch.arange(len(labels))", ":"), on=_MODERATE),
         Mistake("best-class-for-right-class", "You use the class with the largest logit, not the one given by the "
                 "label, so the network would always be right.", (", labels]", ", logits.argmax(1)]"), on=_MODERATE),

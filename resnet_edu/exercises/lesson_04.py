@@ -116,7 +116,7 @@ HE_NORMAL = Exercise(
                 "has two: [out, in].", ("    fan_in", "    _, _, rows, columns = weight.shape\n    fan_in"),
                 symptom=lambda answer: (
                     _has(2.0)(answer) and raises(Exception, "", lambda one: _filled(one, 4, 3))(answer))),
-        Mistake("only-square-kernels", "Your answer is correct for square kernels, but only for those.",
+        Mistake("only-square-kernels", "Your answer is wrong for kernels that are not square.",
                 ("weight[0].numel()", "weight.shape[1] * weight.shape[-1] ** (weight.ndim - 2)"),
                 symptom=lambda one: _has(2.0)(one) and abs(_variance_times_fan_in(one, (512, 64, 1, 5)) - 2) > 0.1),
         Mistake("no-random-numbers", "Every weight gets the same number, so all filters learn alike.",

@@ -78,7 +78,8 @@ IDENTITY_CONV = Exercise(
         _output(integers(2, 3, 4, 5, seed=1)), Case("{name}(2).weight", _weight),
     ),
     mistakes=(
-        Mistake("still-random", "Your layer still has its random initial weights.", ("conv.weight.zero_()", "pass"),
+        Mistake("still-random", "Your layer still has random weights. All but the 1s must be 0.",
+                ("conv.weight.zero_()", "pass"),
                 symptom=lambda answer: not torch.equal(_made(answer, 2).weight, _made(answer, 2).weight)),
         Mistake("sums-the-channels", "Each output channel sums all the inputs.", ("[c, c, 1, 1]", "[c, :, 1, 1]")),
         Mistake("sums-the-window", "Each output pixel sums its whole 3 x 3 window. It should look only at the pixel in "

@@ -71,7 +71,7 @@ RESIDUAL_FORWARD = Exercise(
         Mistake("subtracts", "You subtract; x has to be added.", ("branch(x) +", "branch(x) -")),
         Mistake("multiplies", "You multiply the branch and the input. Add them.", ("branch(x) +", "branch(x) *")),
         Mistake("branch-forgotten", "The branch has no effect on your answer.", lambda x, branch: F.relu(x)),
-        Mistake("relu-into-the-branch", "You apply ReLU to x before you use it: the block uses x as it is.",
+        Mistake("relu-into-the-branch", "You apply ReLU to x first. The block uses x as it is.",
                 lambda x, branch: residual_forward(F.relu(x), branch)),
     ),
     hints=(
@@ -156,7 +156,7 @@ PAD_SHORTCUT = Exercise(
                 "another.", ("dim=1", "dim=0"), on=_DOUBLED),
         Mistake("stride-on-rows-only", "You skip pixels in one direction only.", (", ::stride]", "]"),
                 ("::stride, ::stride", ":, ::stride")),
-        Mistake("starts-late", "Your first pixel is not the first pixel of x. A strided convolution starts there.",
+        Mistake("starts-late", "Your first pixel is not the first one of x, where a strided convolution starts.",
                 ("::stride, ::stride", "stride - 1 :: stride, stride - 1 :: stride")),
         Mistake("strides-the-channels", "Your stride skips channels. Which two dimensions of [N, C, H, W] are the "
                 "pixels?", symptom=_strides_the_channels),
@@ -231,7 +231,7 @@ PROJECTION = Exercise(
         Mistake("bias-before-norm", "Your convolution has a bias, which BatchNorm subtracts.", (", bias=False", "")),
         Mistake("kernel-of-three", "Your kernel is 3 x 3. A projection looks at one pixel at a time.",
                 ("kernel_size=1", "kernel_size=3, padding=1"), ("kernel_size=1", "kernel_size=3")),
-        Mistake("kernel-and-stride-swapped", "Your kernel grows with the stride. It stays 1 x 1.",
+        Mistake("kernel-and-stride-swapped", "Your kernel grows with the stride. It is always 1 x 1.",
                 ("size=1, stride=stride", "size=stride, stride=1"), ("kernel_size=1", "kernel_size=stride")),
         Mistake("padding", "A 1 x 1 kernel needs no padding.", ("kernel_size=1", "kernel_size=1, padding=1")),
         Mistake("relu-at-the-end", "Your shortcut ends with a ReLU. The only ReLU comes after the addition.",

@@ -270,7 +270,7 @@ def _every(answer: Any) -> dict[str, Any]:
     called(answer, block, {name: tensor.double() if tensor.ndim else tensor for name, tensor in state.items()})
     after = block.state_dict(keep_vars=True)
     if any(after[name] is not tensor or tensor.dtype == torch.float64 for name, tensor in before.items()):
-        raise Fault("not-in-place", "it replaces tensors of the block, or their dtype. Copy numbers into them.")
+        raise Fault("not-in-place", "it replaces tensors of the block, or changes their dtype. Copy numbers into them.")
     sums = [round(float(tensor.double().sum()), 3) for tensor in after.values()]
     takes = sum(p.requires_grad for p in block.parameters())
     return {"sums": sums, "parameters that take a gradient": takes, "block.training": block.training}

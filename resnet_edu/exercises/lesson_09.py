@@ -45,7 +45,7 @@ PATH_LENGTHS = Exercise(
         Mistake("one-of-each", "You count one path per length, but several paths can have the same length and go "
                 "through different branches.",
                 ("math.comb(n, k)", "1")),
-        Mistake("powers-of-two", "Your numbers are powers of two. Their sum should be.", ("math.comb(n, k)", "2**k")),
+        Mistake("powers-of-two", "Your numbers are powers of two. Only their sum is one.", ("math.comb(n, k)", "2**k")),
         Mistake("order-counts", "You count the same choice of branches several times, once for each order. A path "
                 "takes them in the order of the network.", ("comb", "perm")),
         Mistake("parts-for-numbers", "You return fractions of the total. The task asks how many paths there are.",
@@ -165,7 +165,7 @@ def _drawn(p: float) -> Case:
             "what F is multiplied by": occur,
             "the same for all of an image": one_each,
             "different images each time": bool((factors != factors[0]).any()),
-            "as many images in each batch": len((factors[..., 0] == factors.min()).sum(1).unique()) == 1,
+            "the same number dropped in each batch": len((factors[..., 0] == factors.min()).sum(1).unique()) == 1,
             "fraction of the lowest, to 0.05": round(20 * float((factors == factors.min()).double().mean())) / 20,
         }
 

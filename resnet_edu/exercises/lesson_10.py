@@ -48,8 +48,8 @@ PAPER_RATE = Exercise(
     ),
     mistakes=(
         Mistake("ramps", "Your rate increases gradually. The warm-up is constant, followed by a jump.", symptom=_ramps),
-        Mistake("remembers", "Your function remembers how often it was called: the same step returns a different rate "
-                "the next time. A resumed run would continue with the wrong rate.", symptom=_remembers),
+        Mistake("remembers", "Your function remembers earlier calls: the same step does not always return the same "
+                "rate. A resumed run would continue with the wrong rate.", symptom=_remembers),
         Mistake("in-epochs", "You count in epochs. The argument is a step, and the rate changes in the middle of an "
                 "epoch: 82 epochs of 391 steps are 32,062.", (("400", "1"), ("32_000", "82"), ("48_000", "123")),
                 symptom=lambda answer: answer(1_000) == 0.001 or [answer(32_061), answer(32_062)] == [0.1, 0.01]),

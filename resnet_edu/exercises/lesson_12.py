@@ -134,7 +134,7 @@ REPLACE_HEAD = Exercise(
                  ("not-a-copy", "Not every net is like the first one. All but the copy's fc has to stay as it is.")),
     ),
     mistakes=(
-        Mistake("changes-net", "You replace the head of net itself, so its six classes are gone: work on a copy.",
+        Mistake("changes-net", "You replace the head of net itself, so its old classes are gone: work on a deep copy.",
                 ("copy.deepcopy(net)", "net"), symptom=_exchanges_the_head_of_net),
         Mistake("features-fixed", "You hard-code 64 features. The old head knows how many there are.",
                 ("net.fc.in_features", "64"), symptom=lambda answer: answer(_Net(6), 4).fc.in_features == 64),
@@ -204,7 +204,7 @@ def _step(fresh: Callable[[], nn.Module], words: str, alone: tuple[str, str] | N
         after = net.state_dict()
         return {
             "changed by the call itself": changed,
-            "take a gradient": sorted(taking),
+            "parameters that get a gradient": sorted(taking),
             "returned": sorted(names.get(id(parameter), "not of this net") for parameter in returned),
             "changed by one step": sorted(name for name in before if not torch.equal(before[name], after[name])),
             "an image's logits depend on its batch": not torch.allclose(alone, among, atol=1e-5),
@@ -228,8 +228,8 @@ _STEP = _step(_trained, "{name}(net), and one step of SGD")
 
 
 def _trusts_the_head(answer: Any) -> bool:
-    found = _STEP.run(answer)["take a gradient"]
-    found_frozen = _STEP.run(lambda net: answer(net.requires_grad_(False)))["take a gradient"]
+    found = _STEP.run(answer)["parameters that get a gradient"]
+    found_frozen = _STEP.run(lambda net: answer(net.requires_grad_(False)))["parameters that get a gradient"]
     return found == ["fc.bias", "fc.weight"] and not found_frozen
 
 
@@ -262,7 +262,7 @@ FREEZE = Exercise(
                 lambda net: list(net.fc.parameters())),
         Mistake("head-frozen-too", "The head is frozen, too: nothing is left that can learn.", ("True", "False")),
         Mistake("body-for-head", "You freeze the head and let the body learn. It should be the other way around.",
-                symptom=lambda answer: "conv.weight" in (takes := _STEP.run(answer)["take a gradient"])
+                symptom=lambda answer: "conv.weight" in (takes := _STEP.run(answer)["parameters that get a gradient"])
                 and "fc.weight" not in takes),
         Mistake("norm-still-learns", "BatchNorm's scales and shifts are parameters, too, and still require gradients.",
                 ("net.requires_grad_(False)\n    net.fc.requires_grad_(True)",

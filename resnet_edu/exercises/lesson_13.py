@@ -123,8 +123,8 @@ BOX_IOU = Exercise(
         float64(_A, _INSIDE),
     ),
     mistakes=(
-        Mistake("negative-sides", "Where two boxes do not overlap, your intersection has two negative sides. A side is "
-                "at least 0.", (".clamp(min=0)", ""), on=(_APART,)),
+        Mistake("negative-sides", "Where two boxes are apart both ways, your intersection has two negative sides. A "
+                "side is at least 0.", (".clamp(min=0)", ""), on=(_APART,)),
         Mistake("union-counts-twice", "Your sum of the two areas counts the shared area twice.", (" - shared", "")),
         Mistake("dice", "You divide twice the intersection by the sum of the areas. That is the Dice coefficient.",
                 (("shared / ", "2 * shared / "), (" - shared", ""))),
