@@ -50,6 +50,15 @@ def test_every_module_stands_in_the_reading_order():
     assert {room for room, _ in modules()} - {"__main__"} == set(rooms())
 
 
+def test_each_room_lists_its_files():
+    for room in PACKAGE.rglob("__init__.py"):
+        listed = set(
+            re.findall(r"^    (\w+\.py) ", ast.get_docstring(ast.parse(room.read_text()), clean=False), re.MULTILINE)
+        )
+        there = {re.sub(r"_\d\d", "_NN", path.name) for path in room.parent.glob("*.py")} - {"__init__.py"}
+        assert room.parent == PACKAGE or there == listed - {"__init__.py"}, room
+
+
 @pytest.mark.parametrize(("room", "path"), [pytest.param(r, p, id=str(p.relative_to(PACKAGE))) for r, p in modules()])
 def test_a_room_uses_only_rooms_above_it(room, path):
     above = rooms() if room == "__main__" else rooms()[: rooms().index(room)]

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from resnet_edu import models
 
-# He et al. 2015, table 6, as exact numbers under option A (SCIENCE.md).
+# He et al. 2015, table 6, as exact numbers under option A.
 PARAMETERS = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962}
 
 

@@ -85,6 +85,11 @@ def test_a_run_leaves_weights_history_and_facts(small, tmp_path, capsys):
     assert "another run: epochs 2, now 3" in capsys.readouterr().err
 
 
+def test_a_network_with_other_classes_has_no_error_on_the_sample():
+    digits = data.Images(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]), classes=("0", "1"))
+    assert recipes.errors_on_the_sample(models.CifarNet(8, residual=True, num_classes=2), digits) == {}
+
+
 def test_norms_are_recorded_at_every_nth_step_and_a_resumed_run_has_them_all(small, tmp_path):
     command = [*COMMAND, "--recipe", "short", "--epochs", "3", "--norms", "3"]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"

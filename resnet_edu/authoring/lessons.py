@@ -1,6 +1,7 @@
 """Where the lessons are, and how to name a lesson or one of its cells.
 
-The lessons are in a clone of the course, next to the package. An install without a clone has none, and says so.
+The lessons are in a clone of the course, next to the package. An install without a clone has none, and says so with
+`Refusal`, the error of the whole command line.
 """
 
 import json

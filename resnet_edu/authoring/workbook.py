@@ -1,5 +1,7 @@
 """The learner's own copy of the lessons: without outputs, which would give the answers away, and never overwritten.
 
+When JupyterLab saves it, controls that work only until the kernel ends are left out.
+
 The file `.versions.json` in the folder records which version of a lesson each copy was made from. An unchanged copy is
 updated with its lesson; next to a changed one, the newer version is stored under another name.
 """

@@ -12,7 +12,7 @@
 
 Read it in this order:
 
-    images.py    the idea: uint8 images on the device, normalization, split, batches, crop and flip
+    images.py    the idea: uint8 images on the device, normalization, split, batches, crop and flip; which device
     __init__.py  `load`: takes a name, returns two `Images`
     sample.py    the bundled sample: PNG sheets, their manifest, and how to rebuild both from the full set
     cifar10.py   the full set: where to look for it, which archives to open, and how to verify them
@@ -42,7 +42,8 @@ from .tones import TONES, tone_words
 
 SIZES = (32, 16, 8)
 #: To add one: a function from `root` to `Arrays` in the form of CIFAR-10, 32 x 32 pixels with its ten classes, and its
-#: name in `--data` (__main__.py). For other classes or sizes, return two `Images` as folder.py does.
+#: name in `--data` (__main__.py). Other classes or sizes need a function of their own that returns two `Images`,
+#: such as `from_folder`.
 READERS = {"sample": read_sample, "cifar10": read_cifar10}
 
 

@@ -27,7 +27,7 @@ from torch import nn
 
 from resnet_edu.exercises.compare import difference, same, shown
 from resnet_edu.exercises.faults import Fault, Trouble
-from resnet_edu.exercises.general import Asked, Named, Probes, fact
+from resnet_edu.exercises.general import Asked, Named, Questions, fact
 from resnet_edu.exercises.sandbox import SECONDS, SEED, Outcome, attempt, attempt_trusted, once_a_check
 
 #: A list that holds itself, a sparse tensor, an object that raises whenever it is looked at.
@@ -257,18 +257,18 @@ class Exercise:
 
     def _general(self, answer: Any, trio: list[tuple[Case, Outcome, Outcome]], first: int) -> Named | None:
         """What more questions show. An exception means nothing: what a learner returns may not even compare."""
-        probes, asked = Probes(answer, self.reference, _agree), [one for one in trio if one[0].asked]
+        questions, asked = Questions(answer, self.reference, _agree), [one for one in trio if one[0].asked]
         for one in asked:
-            probes.add_own(*one)
-        if asked and (named := probes.forgotten()):
+            questions.add_own(*one)
+        if asked and (named := questions.forgotten()):
             return named
-        probes.vary([case for case, *_ in asked])
+        questions.vary([case for case, *_ in asked])
         wrong = [(one, right) for _, one, right in trio if not _agree(one, right)]
-        wrong += [(p.found, p.expected) for p in probes.points if not (p.own or p.right)]
+        wrong += [(p.found, p.expected) for p in questions.points if not (p.own or p.right)]
         told = fact([(one.value, right.value) for one, right in wrong if not (one.trouble or right.trouble)])
-        named = (asked and probes.ignored()) or told or None
+        named = (asked and questions.ignored()) or told or None
         if not named and self.cases[first].asked:
-            named = probes.condition() or probes.pair()
+            named = questions.condition() or questions.pair()
         return named and (named[0], named[1].replace("{name}", self.name))
 
     def _known(self, answer: Any, found: list[Outcome], first: int) -> Named | None:

@@ -66,7 +66,7 @@ class Point:
     own: bool = False
 
 
-class Probes:
+class Questions:
     def __init__(self, answer: Any, reference: Any, agree: Callable[[Outcome, Outcome], bool]) -> None:
         self.answer, self.reference, self.agree = answer, reference, agree
         self.points: list[Point] = []

@@ -19,9 +19,9 @@ mistakes that they must not be confused with.
 
 Cases are made by the functions of cases.py. They pass by keyword what a lesson passes by keyword.
 
-The bank keeps correct answers in other styles. It keeps a wrong one only for a symptom, or for a diagnosis that does
-not belong to a mistake. The tests ask for six wrong answers (those of the mistakes count) and four correct ones, and
-for the cells `exercise-NAME` and `exercise-NAME-check` in the lesson.
+Add its name to `LESSONS` in `exercises/__init__.py`, and the cells `exercise-NAME` and `exercise-NAME-check` to the
+lesson. The bank keeps four correct answers in other styles, and wrong ones for each symptom and each diagnosis that
+does not belong to a mistake; if the mistakes have fewer than six answers, it holds the rest of the six.
 """
 
 from collections.abc import Callable, Iterable

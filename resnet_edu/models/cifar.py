@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 from resnet_edu import checks
 
-#: To add one, give its largest derivative in probes/health.py, too.
+#: To add one, give its largest derivative in `STEEPEST` of probes/health.py, too.
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,

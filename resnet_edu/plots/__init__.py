@@ -10,6 +10,8 @@ starts with "plain" is a plain network's, one that starts with "residual" or "Re
 labels, plots take `colors`: {"56 layers with skip": "residual", "control": plots.GREEN}.
 Colors: after Okabe and Ito 2008, "Color Universal Design", contrast at least 3:1 on white; heatmaps: viridis.
 
+To add a figure, write it in the file of its subject, import it below, and give `tests/test_plots.py` an example.
+
 Read it in this order:
 
     fonts.py        fonts for labels in any script
