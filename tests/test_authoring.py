@@ -18,6 +18,7 @@ from resnet_edu.authoring.claims import bounds, is_wide, wide_claims
 from resnet_edu.authoring.lessons import Refusal, find_lesson, lessons
 from resnet_edu.authoring.normalize import KERNELSPEC, LANGUAGE, as_a_terminal_shows_it, normalize, to_text
 from resnet_edu.authoring.render import record_claims, render, run_notebook, write_picture, write_time
+from resnet_edu.exercises import progress
 from resnet_edu.lesson import claim
 
 TITLE = "# 03 · A lesson\n\n## Objectives\n\n### In detail\n\nSee [the text](../README.md#top) and `[no](link)`."
@@ -426,6 +427,14 @@ def test_rendering_twice_gives_the_same_bytes(repository, monkeypatch):
     record = json.loads((repository / "data" / "runs" / "lessons.json").read_text())["04_b"]
     assert sorted(record) == ["budget", "commit", "machine", "seconds", "seed", "versions"] and record["seed"] == 2
     assert not list(path.parent.glob(".*"))
+
+
+def test_a_render_does_not_store_what_its_author_has_solved(repository, monkeypatch, tmp_path):
+    monkeypatch.setenv("RESNET_EDU_CACHE", str(tmp_path))
+    assert progress.add("factor") == "" and progress.solved() == {"factor"}
+    path = write_sources(repository, "from resnet_edu.exercises import progress\nprogress.solved()")
+    render(path, "smoke", repository)
+    assert nbformat.read(path, as_version=4).cells[0].outputs[0].data["text/plain"] == "set()"
 
 
 def test_what_claims_measure_is_recorded_by_seed_and_none_of_them_fails(repository):

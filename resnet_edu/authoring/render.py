@@ -119,8 +119,9 @@ def run_notebook(path: Path, budget: str = "laptop", **environment: str) -> Run:
         on_cell_executed=stop,
     )
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as profile:  # ignore the user's IPython startup files
-        variables = {**os.environ, "PYTHONHASHSEED": "0", "IPYTHONDIR": profile, "RESNET_EDU_BUDGET": budget}
+    with tempfile.TemporaryDirectory() as folder:  # not the user's, with IPython's startup files and solved exercises
+        own = {"IPYTHONDIR": folder, "RESNET_EDU_CACHE": folder}
+        variables = {**os.environ, **own, "PYTHONHASHSEED": "0", "RESNET_EDU_BUDGET": budget}
         reason = None
         try:
             client.execute(cwd=str(path.parent), env={**variables, **environment})
