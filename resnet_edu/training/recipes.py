@@ -183,10 +183,7 @@ def error(net: nn.Module, images: Images) -> float:
 
 
 def errors_on_the_sample(net: nn.Module, trained_on: Images) -> dict[str, float]:
-    """{"training": ..., "test": ...} on the bundled images, which a lesson measures again with the stored weights.
-
-    Empty for a network with other classes.
-    """
+    """{"training": ..., "test": ...} on the bundled images, which lessons measure again; {} for other classes."""
     if not set(trained_on.classes) <= set(data.CLASSES):
         return {}
     parts = zip(("training", "test"), data.load("sample", device=trained_on.device), strict=True)
