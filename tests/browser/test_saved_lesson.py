@@ -26,8 +26,12 @@ def test_hints_quizzes_and_pictures_are_there_when_a_saved_lesson_is_opened_agai
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.get_by_text("0 of 3").first.wait_for()  # progress, the last cell
-    page.get_by_role("menuitem", name="File", exact=True).click()
-    page.get_by_role("menuitem", name="Save Notebook", exact=False).first.click()
+    for _ in range(2):  # the second time nobody says that the file has changed on disk
+        page.get_by_role("menuitem", name="File", exact=True).click()
+        page.get_by_role("menuitem", name="Save Notebook", exact=False).first.click()
+        page.get_by_text("Saving completed").wait_for()
+        page.get_by_text("Saving completed").wait_for(state="hidden")
+    assert page.locator(".jp-Dialog").count() == 0
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
     page.get_by_role("menuitem", name="Shut Down Kernel", exact=True).click()
     page.get_by_text("No Kernel").first.wait_for()
