@@ -1,6 +1,7 @@
 """What `exercises` promises: a verdict that names the mistake, whatever is handed in; and nothing around it changes."""
 
 import contextlib
+import gc
 import importlib
 import inspect
 import io
@@ -637,6 +638,22 @@ def test_an_answer_is_not_endless_because_the_machine_stood_still(monkeypatch):
 
     assert attempt(lambda: called_after_a_break(1), seconds=60).value == 1
     assert attempt(lambda: called_after_a_break(9), seconds=60).trouble.slug == "endless"
+
+
+def test_an_answer_does_not_pay_for_the_garbage_of_the_session():
+    collections = []
+    watch = lambda phase, info: collections.append(phase)  # noqa: E731
+
+    def makes_much():
+        collections.clear()
+        return len([[] for _ in range(100_000)]), list(collections)
+
+    gc.callbacks.append(watch)
+    try:
+        assert attempt(makes_much).value == (100_000, [])
+    finally:
+        gc.callbacks.remove(watch)
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("what", ["loops without end", "calls itself without end", "reseeds", "is None"])

@@ -12,6 +12,7 @@ a loop inside a single C call is not interrupted anywhere.
 
 import builtins
 import ctypes
+import gc
 import io
 import random
 import signal
@@ -120,6 +121,18 @@ def silence() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    """No garbage collection: one of a large session takes as long as an endless loop, and swallows a TimeUp."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager
@@ -263,7 +276,7 @@ def attempt(code: Callable[[], Any], *, seconds: float = SECONDS, seed: int = SE
     started = time.perf_counter()
     with randomness_restored(seed), settings_restored() as tell_change:
         try:
-            with stand_ins(paper), memory_limit(), time_limit(seconds):
+            with stand_ins(paper), memory_limit(), nothing_collected(), time_limit(seconds):
                 value = _inside(code)
         except BaseException as error:  # also SystemExit, KeyboardInterrupt and TimeUp
             trouble, line, function = told(error), where(error), unwritten(error)
