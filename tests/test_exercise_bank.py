@@ -59,7 +59,7 @@ def check(name: str, answer: object) -> Verdict:
 
 def wrong_answers(exercise: Exercise) -> list[tuple[str, Callable[..., Any]]]:
     """The mistakes' own answers, patches of the reference and functions, each with its slug."""
-    return [(known.slug, answer) for known in exercise.mistakes for answer in exercise.answers_with(known)]
+    return [(known.slug, answer) for known in exercise.mistakes for answer in exercise.answers[known.slug]]
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_solved_it_is_correct_and_the_lesson_goes_on_with_the_reader_s(lesson, n
 @pytest.mark.parametrize(("lesson", "name"), EVERY)
 def test_a_wrong_answer_is_told_its_mistake_and_the_lesson_goes_on_with_the_course_s(lesson, name, verdicts):
     found = exercises.find(name)
-    own = [(known.slug, answer) for known in found.mistakes for answer in found.answers_with(known)]
+    own = [(known.slug, answer) for known in found.mistakes for answer in found.answers[known.slug]]
     mistake, answer = next(pair for pair in [*own, *WRONG_ANSWERS[name]] if pair[1])
     goes_on_with, _ = run(lesson, name, answer)
     assert [(verdict.status, verdict.mistake) for verdict in verdicts] == [("wrong", mistake)]

@@ -134,10 +134,8 @@ class Exercise:
     @property
     def signature(self) -> str:
         """As in the lesson's stub: `output_size(size, kernel, stride=1)`."""
-        plain = [
-            parameter.replace(annotation=inspect.Parameter.empty)
-            for parameter in inspect.signature(self.reference).parameters.values()
-        ]
+        parameters = inspect.signature(self.reference).parameters.values()
+        plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
         return f"{self.name}{inspect.Signature(plain)}"
 
     @property
@@ -148,9 +146,19 @@ class Exercise:
     def makes_modules(self) -> bool:
         return isinstance(self.reference, type) or "Module" in str(inspect.signature(self.reference).return_annotation)
 
-    def answers_with(self, mistake: Mistake) -> list[Callable[..., Any]]:
-        """The wrong answers that make this mistake; none if only a symptom of it is known."""
-        return self._answers[mistake.slug]
+    @cached_property
+    def answers(self) -> dict[str, list[Callable[..., Any]]]:
+        """By slug, the wrong answers that make each mistake; patches run with the names of the reference's module."""
+
+        def made(mistake: Mistake, way: Callable[..., Any] | Patch) -> Callable[..., Any]:
+            if callable(way):
+                return way
+            names = dict(vars(sys.modules[self.reference.__module__]))
+            code = mistake.patched(way, self.solution)
+            exec(compile(code, f"<{self.name}: {mistake.slug}>", "exec"), names)
+            return names[self.name]
+
+        return {mistake.slug: [made(mistake, way) for way in mistake.answers] for mistake in self.mistakes}
 
     @once_a_check()
     def check(self, answer: Any) -> Verdict:
@@ -187,20 +195,6 @@ class Exercise:
             self._outcomes[defaults] = outcomes
         return self._outcomes[defaults]
 
-    @cached_property
-    def _answers(self) -> dict[str, list[Callable[..., Any]]]:
-        """By slug, the answers of each mistake; patches run with the names of the reference's module."""
-
-        def made(mistake: Mistake, way: Callable[..., Any] | Patch) -> Callable[..., Any]:
-            if callable(way):
-                return way
-            names = dict(vars(sys.modules[self.reference.__module__]))
-            code = mistake.patched(way, self.solution)
-            exec(compile(code, f"<{self.name}: {mistake.slug}>", "exec"), names)
-            return names[self.name]
-
-        return {mistake.slug: [made(mistake, way) for way in mistake.answers] for mistake in self.mistakes}
-
     def _unfit(self, answer: Any) -> None:
         """Raises Fault if the answer is wrong before it is even called."""
         if answer is None:
@@ -221,10 +215,8 @@ class Exercise:
 
     def _diagnosis(self, answer: Any, found: list[Outcome], first: int) -> Verdict:
         outcome, right = found[first], self._expected()[first]
-        trouble = outcome.trouble
-        if trouble is None:
-            told = partial(difference, outcome.value, right.value, outcome.printed)
-            trouble = attempt(told).value or INCOMPARABLE
+        told = partial(difference, outcome.value, right.value, outcome.printed)
+        trouble = outcome.trouble or attempt(told).value or INCOMPARABLE
         example = f"For example, {self._words(self.cases[first])}: {trouble.sentence}"
         if outcome.where:
             example += f" The line is `{outcome.where}`."
@@ -244,10 +236,9 @@ class Exercise:
             kept = isinstance(again.value, torch.Tensor | list | dict) and again.value is before.value
             if kept or _changed(again, before):
                 return REMEMBERS
-        run = partial(self.cases[first].run, answer)
-        anew = partial(self.cases[first].run, self.reference)
-        steady = isinstance(expected[first].value, torch.Tensor) or not _draws(anew)
-        if steady and _changed(attempt(run, seed=SEED + 1), found[first]):
+        ask = self.cases[first].run
+        steady = isinstance(expected[first].value, torch.Tensor) or not _draws(partial(ask, self.reference))
+        if steady and _changed(attempt(partial(ask, answer), seed=SEED + 1), found[first]):
             return RANDOM
         if len(found) < len(expected):
             return None
@@ -286,7 +277,7 @@ class Exercise:
             pairs = list(zip(cases, runs[cases], strict=False))
             if not mistake.on:
                 pairs.insert(0, pairs[first])  # where most mistakes part
-            for wrong in self.answers_with(mistake):
+            for wrong in self.answers[mistake.slug]:
                 if len(runs[cases]) == len(cases) and all(
                     _agree(one, attempt_trusted(partial(case.run, wrong))) for case, one in pairs
                 ):

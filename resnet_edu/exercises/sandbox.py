@@ -21,7 +21,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -124,27 +124,21 @@ def silence() -> Iterator[None]:
 
 
 @contextmanager
-def nothing_collected() -> Iterator[None]:
-    """No garbage collection: one of a large session takes as long as an endless loop, and swallows a TimeUp."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@contextmanager
 def once_a_check() -> Iterator[None]:
-    """One thread, much faster on a busy machine; also restores matplotlib's rcParams, too slow for each case."""
-    threads = torch.get_num_threads()
+    """One thread, much faster on a busy machine; also restores matplotlib's rcParams, too slow for each case.
+
+    No garbage collection: that of a large session can take as long as an endless loop, and it swallows a TimeUp.
+    """
+    threads, collects = torch.get_num_threads(), gc.isenabled()
     torch.set_num_threads(1)
+    gc.disable()
     try:
         with sys.modules["matplotlib"].rc_context() if "matplotlib" in sys.modules else nullcontext():
             yield
     finally:
         torch.set_num_threads(threads)
+        if collects:
+            gc.enable()
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
@@ -218,9 +212,10 @@ def time_limit(seconds: float) -> Iterator[None]:
         try:
             yield
         finally:
-            done.set()
-            watcher.join()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(me), None)
+            for _ in range(2):  # a TimeUp that was sent just before the code ended arrives here, once
+                with suppress(TimeUp):
+                    done.set()
+                    watcher.join()
 
 
 def _inside(code: Callable[[], Any]) -> Any:
@@ -276,7 +271,7 @@ def attempt(code: Callable[[], Any], *, seconds: float = SECONDS, seed: int = SE
     started = time.perf_counter()
     with randomness_restored(seed), settings_restored() as tell_change:
         try:
-            with stand_ins(paper), memory_limit(), nothing_collected(), time_limit(seconds):
+            with stand_ins(paper), memory_limit(), time_limit(seconds):
                 value = _inside(code)
         except BaseException as error:  # also SystemExit, KeyboardInterrupt and TimeUp
             trouble, line, function = told(error), where(error), unwritten(error)
