@@ -79,7 +79,7 @@ def budget(
         )
     name = budget_name()
     settings = dict(table[name])
-    print(f"Budget '{name}': " + ", ".join(f"{key} {value}" for key, value in settings.items()))
+    _tell(f"Budget '{name}': " + ", ".join(f"{key} {value}" for key, value in settings.items()))
     return SimpleNamespace(name=name, **settings)
 
 
@@ -162,7 +162,7 @@ def _recorded_claims() -> dict[str, list[float]]:
 
 def _written(number: float) -> str:
     """Four significant digits; counts in full, such as the 24,234 parameters of a network."""
-    return f"{number:,.0f}" if number.is_integer() and 1e4 <= abs(number) < 1e7 else f"{number:.4g}"
+    return f"{number:,.0f}" if number.is_integer() and 1e3 <= abs(number) < 1e9 else f"{number:.4g}"
 
 
 def _as_number(value: Any) -> float:

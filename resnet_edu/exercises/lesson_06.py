@@ -305,12 +305,7 @@ def _makes_layers_in_forward(answer: Any) -> bool:
     return not torch.equal(block(_IMAGE.clone()), block(_IMAGE.clone()))
 
 
-_SHAPES = (
-    shape(_IMAGE, 4, 4),
-    shape(_IMAGE, 4, 8, stride=2),
-    shape(_IMAGE, 4, 8),
-    shape(_IMAGE, 4, 4, stride=2),
-)
+_SHAPES = (shape(_IMAGE, 4, 4), shape(_IMAGE, 4, 8, stride=2), shape(_IMAGE, 4, 8), shape(_IMAGE, 4, 4, stride=2))
 
 BASIC_BLOCK = Exercise(
     reference=BasicBlock, difficulty=4, minutes=25,

@@ -95,13 +95,7 @@ class Bottleneck(nn.Module):
 
 _X = integers(2, 8, 5, 6)
 _NARROW = _X[:, :4]
-_SHAPES = (
-    shape(_X, 8, 2),
-    shape(_NARROW, 4, 2),
-    shape(_X, 8, 3, stride=2),
-    shape(_X, 8, 2, stride=3),
-    shape(_X, 8, 1),
-)
+_SHAPES = (shape(_X, 8, 2), shape(_NARROW, 4, 2), shape(_X, 8, 3, stride=2), shape(_X, 8, 2, stride=3), shape(_X, 8, 1))
 
 
 def _in_order(answer: Any) -> Tensor:

@@ -60,10 +60,12 @@ def sliding_window(image: Any, *, kernel: str = "Sobel x", step: int = 1) -> Exp
         for ax, numbers in zip(axes, (pixels, products, np.where(done, sums, np.nan)), strict=True):
             ax.clear()
             plots.draw_kernel(ax, numbers, float(np.nanmax(np.abs(numbers))) or 1.0)
-            ax.spines[:].set(visible=True, color=plots.GRAY)
         for (i, j), pixel in np.ndenumerate(window):
-            shade = axes[1].texts[3 * i + j].get_color()
-            axes[1].text(j, i - 0.28, f"{pixel:.3g} × {weights[i, j]:.3g} =", ha="center", fontsize=8, color=shade)
+            result = axes[1].texts[3 * i + j]
+            result.set_y(i + 0.2)
+            axes[1].text(
+                j, i - 0.2, f"{pixel:.3g} × {weights[i, j]:.3g} =", ha="center", fontsize=8, color=result.get_color()
+            )
         for ax, side in ((axes[0], 3), (axes[2], 1)):
             ax.add_patch(
                 Rectangle((column - 0.5, row - 0.5), side, side, fill=False, edgecolor=plots.VERMILLION, linewidth=3)
@@ -226,15 +228,15 @@ def receptive_fields(*, layers: int = 3, kernel: int = 3, stride: int = 1, dilat
     controls = {name: range_slider(name, start[name], choices) for name, choices in ranges.items()}
     reach = 40  # pixels shown on each side of the center
     span = 2 * reach + 1
-    figure, (left, right) = page(4.4, 2, left=0.06, right=0.99, top=0.83, bottom=0.12, wspace=0.12)
+    figure, (left, right) = page(4.4, 2, left=0.08, right=0.99, top=0.83, bottom=0.12, wspace=0.17)
     ends = (-reach - 0.5, reach + 0.5)
     picture = left.imshow(np.zeros((span, span)), cmap="cividis", vmin=0, vmax=1, extent=(*ends, *ends[::-1]))
     box = left.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor="white", linestyle="--"))
-    left.set(xlabel="pixels from the center", title="influence of each pixel; dashed: the formula's box")
+    across = "pixels from the center"
+    left.set(xlabel=across, ylabel=across, title="influence of each pixel; dashed: the formula's box")
     left.grid(False)
     (profile,) = right.plot([], [], color=plots.BLUE, marker="o", markersize=3)
-    right.set(xlabel="pixels from the center", xlim=ends, ylim=(-0.03, 1.05))
-    right.set_title("largest influence in each column")
+    right.set(xlabel=across, ylabel="largest = 1", xlim=ends, ylim=(-0.03, 1.05), title="largest in each column")
     side = 401  # an image large enough for the largest field of these sliders
 
     def draw(**settings: int) -> str:

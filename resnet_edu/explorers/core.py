@@ -154,15 +154,13 @@ NORM_OF_WEIGHTS = "gradient norm of the weights"
 class Trace:
     """On log axes: the current line by layer, the previous one in gray, and marks for values off the scale.
 
-    now, before: legend labels. dash: style of the previous line. legend: options of the legend, if any.
+    now, before: legend labels. legend: options of the legend, if any.
     """
 
-    def __init__(
-        self, ax: Axes, now: str = "this setting", before: str = "previous setting", dash: str = "-", **legend: Any
-    ) -> None:
+    def __init__(self, ax: Axes, now: str = "this setting", before: str = "previous setting", **legend: Any) -> None:
         ax.set_yscale("log", nonpositive="mask")  # the line breaks at a zero
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        (self._before,) = ax.plot([], [], color=plots.GRAY, linewidth=1, linestyle=dash, label=before)
+        (self._before,) = ax.plot([], [], color=plots.GRAY, linewidth=1, linestyle="--", label=before)
         (self._now,) = ax.plot([], [], color=plots.BLUE, marker="o", markersize=4, label=now)
         self._ax, self._legend, self._marks = ax, legend, list[Any]()
 
@@ -179,7 +177,8 @@ class Trace:
             mark.remove()
         self._marks = plots.draw_off_scale(self._ax, layers, values, plots.VERMILLION)
         if self._legend:
-            self._ax.legend(**self._legend)
+            drawn = [line for line in (self._before, self._now) if len(line.get_xdata())]
+            self._ax.legend(handles=drawn, **self._legend)
 
 
 def in_words(settings: Mapping[str, Any]) -> str:

@@ -58,7 +58,7 @@ def gradient_flow(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int =
     draw = core.norms_by_setting(
         ax, lambda **settings: gradient_profile(images, labels, seed=seed, **settings), loc="lower right", ncols=3
     )
-    ax.set(xlim=(0, DEPTHS[-1] + 1), ylim=NORMS, xlabel=plots.FROM_IMAGE)
+    ax.set(xlim=(0.5, DEPTHS[-1] + 0.5), ylim=NORMS, xlabel=plots.FROM_IMAGE)
     return core.Explorer(controls, figure, draw)
 
 
@@ -161,21 +161,22 @@ def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 5
         last.clear()
         last[view] = values
         ax.clear()
-        first = 1.0 if view == "norms" else 1.5  # a cosine lies between two points
-        ax.plot(first + np.arange(len(before)), before, label="previous setting", color=plots.GRAY, linewidth=1)
+        first = 1.0 if view == "norms" else 0.5  # a cosine lies between two points
+        if len(before):
+            ax.plot(first + np.arange(len(before)), before, "--", label="previous setting", color=plots.GRAY, lw=1)
         x = first + np.arange(len(values))
         ax.plot(x, values, label="this setting", color=plots.BLUE, marker="o", markersize=4)
         if view == "norms":
             what, found = "Gradient norm by layer", core.first_over_last(values)
             ax.set_yscale("log", nonpositive="mask")
-            ax.set(xlim=(0, DEPTHS[-1] + 1), ylim=NORMS, ylabel=core.NORM_OF_WEIGHTS, xlabel=plots.FROM_IMAGE)
+            ax.set(xlim=(0.5, DEPTHS[-1] + 0.5), ylim=NORMS, ylabel=core.NORM_OF_WEIGHTS, xlabel=plots.FROM_IMAGE)
             plots.draw_off_scale(ax, x, values, plots.VERMILLION)
         else:
             what, found = "Cosine along a line", f"mean cosine of neighbors: {values.mean():.2f}"
             if not np.isfinite(values).any():
                 found = "the gradient is exactly 0 in float32: it has no direction"
             ax.axhline(0, color=plots.GRAY, linewidth=1)
-            ax.set(xlim=(0.5, POINTS + 0.5), ylim=(-1.05, 1.05))
+            ax.set(xlim=(-0.5, POINTS - 0.5), ylim=(-1.05, 1.05))
             ax.set(ylabel="cosine with the next point", xlabel="point on the line between two images")
         ax.legend(loc="lower right", ncols=3)
         title = f"{found}      loss: {loss:.3g}"

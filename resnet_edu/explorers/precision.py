@@ -53,7 +53,7 @@ def precision() -> Explorer:
         (paths[name],) = left.plot([], [], label=name, markevery=25, markersize=5, **style)
         (errors[name],) = right.plot([], [], label=name, markevery=8, markersize=5, **style)
     left.legend(loc="upper right", ncols=3)
-    right.axhline(1, color=plots.GRAY, linewidth=1)
+    plots.mark_level(right, 1, "the value is lost ", x=0.99)
 
     def draw(update: float, log2_scale: int) -> str:
         said = []
@@ -65,7 +65,7 @@ def precision() -> Explorer:
             errors[name].set_data(sizes, np.where(np.isfinite(worst), worst, np.nan))
             said.append(f"{name} {moved[-1]:.2f}")
         left.set_title(f"a weight stored in each format, update {update:.1e}")
-        errors["fp16"].set_label(f"fp16, loss x 2^{log2_scale}")
+        errors["fp16"].set_label(f"fp16, loss × $2^{{{log2_scale}}}$")
         right.legend(loc="upper center", ncols=3)
         return (
             f"After {STEPS} updates of {update:.1e} a weight of 1 has moved by this fraction of the full distance: "

@@ -26,15 +26,12 @@ def block_profile(images: Tensor, labels: Tensor, *, block: str, blocks: int, se
 @plots.course_look
 def swap_block(images: Tensor, labels: Tensor, *, seed: int = 0) -> Explorer:
     """One skeleton, eleven blocks, and how many per stage: their code, parameters, and gradient along the stream."""
-    controls = {
-        "block": menu("block", relatives.BLOCKS, "residual"),
-        "blocks": slider("blocks per stage", 6, *DEPTHS),
-    }
+    controls = {"block": menu("block", relatives.BLOCKS, "residual"), "blocks": slider("blocks per stage", 6, *DEPTHS)}
     figure, (text, ax) = page(3.6, 2, widths=(1.45, 1), left=0.01, right=0.98, top=0.9, bottom=0.15, wspace=0.16)
     text.axis("off")
     says = text.text(0, 0.98, "", va="top", fontsize=10, linespacing=1.6)
     code = text.text(0, 0.6, "", va="top", fontsize=8, family="monospace", linespacing=1.6)
-    trace = Trace(ax, now="this block", before="previous choice", dash="--", loc="upper right", ncols=2)
+    trace = Trace(ax, now="this block", before="previous choice", loc="upper right", ncols=2)
     ax.set(xlabel="block: 1 is next to the image", ylabel="norm of dL/dh after the block")
     ax.set(xlim=(0.5, 2 * DEPTHS[1] + 0.5), ylim=(1e-3, 30))
 

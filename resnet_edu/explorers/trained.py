@@ -136,7 +136,7 @@ def class_maps(net: nn.Module, class_map: ClassMap, images: data.Images, layers:
     left.grid(False)
     below, heat = plots.draw_heat(middle, first, np.zeros((1, 1)))
     bars = right.barh(range(len(classes)), 0, 0.7, tick_label=classes)
-    right.set(xlim=(0, 1), xlabel="probability")
+    right.set(xlim=(0, 1), xlabel="probability (hatched: the map's class)")
     right.invert_yaxis()
 
     def draw(image: int, layer: str, label: str, own: Any = None) -> str:
@@ -239,7 +239,7 @@ def tone_noise(net: nn.Module, *, seed: int = 0) -> Explorer:
         extent=(0, 2048 / 2000, 0, 1000),
     )  # fmt: skip
     left.grid(False)
-    left.set(xlabel="seconds", ylabel="Hz")
+    left.set(xlabel="time (seconds); bright is loud", ylabel="frequency (Hz)")
     bars = right.bar(data.TONES, 0, color=plots.GRAY)
     right.set(ylim=(0, 1), ylabel="probability")
 

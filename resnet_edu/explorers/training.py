@@ -59,7 +59,6 @@ def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
     right.set(xlabel="learning rate", ylabel=f"mean loss of the last {LAST} steps", xscale="log", xlim=(7e-4, 4.5))
     (before,) = left.plot([], [], color=plots.GRAY, linewidth=1, linestyle="--", label="previous setting")
     (now,) = left.plot([], [], color=plots.BLUE, label="this setting")
-    left.legend(loc="lower left", ncols=2)
     styles = plots.line_styles([f"momentum {momentum:g}" for momentum in MOMENTA])
     tried = {}  # {(momentum, whether the rate is constant): the points}
     for momentum, (label, style) in zip(MOMENTA, styles.items(), strict=True):
@@ -74,6 +73,7 @@ def learning_rate(train: Images, *, seed: int = 0) -> Explorer:
         final = float(losses[-LAST:].mean())
         before.set_data(*now.get_data())
         now.set_data(np.arange(1, STEPS + 1), losses)
+        left.legend(handles=[line for line in (before, now) if len(line.get_xdata())], loc="lower left", ncols=2)
         points = tried[momentum, schedule == "constant"]
         points.set_data([*points.get_xdata(), lr], [*points.get_ydata(), final if final < top else top])
         result = (

@@ -92,7 +92,7 @@ def error_by_depth(
         bars = [deviation(runs) for runs in of.values()]
         ax.errorbar(list(of), [runs.mean() for runs in of.values()], bars, label=label, capsize=4, markersize=6, **pen)
         for depth, runs in of.items():
-            ax.plot([depth] * len(runs), runs, "o", color=style.GRAY, markerfacecolor="white", markersize=4, zorder=3)
+            ax.plot([depth] * len(runs), runs, markersize=4, **style.RING)
         if own := (live or {}).get(label):
             star = {"color": pen["color"], "marker": "*", "markersize": 14, "markeredgecolor": style.BLACK, "zorder": 4}
             here = [100 * error for error in own.values()]
@@ -172,7 +172,7 @@ def by_rate(
     highest = max([before or 0.0, chance, *(y.max() for _, y in lines.values())])
     ax.set_ylim(0, min(1.0, max(0.3, highest * 1.35)))
     ax.set(xlabel="learning rate", ylabel="training accuracy")
-    ax.legend(loc="upper right", ncols=len(lines) + 1)
+    ax.legend(loc="upper right", ncols=len(lines) + 1, handlelength=3)
     return figure
 
 

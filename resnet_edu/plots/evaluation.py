@@ -114,19 +114,19 @@ def spread(
     chance: float | None = None,
     colors: Colors = None,
 ) -> Figure:
-    """Results of several runs by a setting on a log axis: a dot per run, a line through the means, error bars.
+    """Results of several runs by a setting on a log axis: a ring per run, a line through the means, error bars.
 
     results: {label: {setting: the result of each run}}, settings above 0. Bars show one standard deviation.
     """
     lines = style.each(by_setting, results)
     figure, (ax,) = style.new_figure(3.6)
     for i, (label, pen) in enumerate(style.line_styles(lines, colors).items()):
-        aside = 1.04 ** (i - (len(lines) - 1) / 2)  # else the bars of several lines would overlap
+        aside = 1.07 ** (i - (len(lines) - 1) / 2)  # else the bars of several lines would overlap
         x, runs_at = lines[label][0], [style.array(label, runs) for runs in lines[label][1]]
         means, bars = [runs.mean() for runs in runs_at], [deviation(runs) for runs in runs_at]
         ax.errorbar(x * aside, means, bars, label=label, capsize=4, markersize=7, **pen)
         for setting, runs in zip(x, runs_at, strict=True):
-            ax.plot(np.full(len(runs), setting * aside), runs, ".", color=pen["color"], markersize=4)
+            ax.plot(np.full(len(runs), setting * aside), runs, markersize=4, **style.RING)
     ax.margins(y=0.08)
     if chance is not None:
         style.mark_level(ax, chance)
@@ -210,7 +210,7 @@ def error_bars(runs: Mapping[str, Any], *, xlabel: str, chance: float | None = N
     figure, (ax,) = style.new_figure(0.9 + 0.28 * len(rows))
     for y, (label, values) in enumerate(rows.items()):
         bar = {"xerr": deviation(values), "color": style.color_of(label, colors) or style.BLUE, "capsize": 4}
-        ax.plot(values, np.full(len(values), y), "o", color=style.GRAY, markerfacecolor="white", markersize=5, zorder=3)
+        ax.plot(values, np.full(len(values), y), markersize=5, **style.RING)
         ax.errorbar(values.mean(), y, marker="D", markersize=6, zorder=2, **bar)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))

@@ -229,10 +229,10 @@ def cosine_lines(profiles: Mapping[str, Any], *, colors: Colors = None) -> Figur
     lines = style.each(style.shaped, given, "points - 1", **COSINES)
     figure, (ax,) = style.new_figure(3.4)
     for label, pen in style.line_styles(lines, colors).items():
-        where = np.arange(len(lines[label])) + 1.5  # midway between one point and the next
+        where = np.arange(len(lines[label])) + 0.5  # midway between one point and the next; the first is 0
         ax.plot(where, lines[label], label=label, markersize=4, linewidth=1.5, **pen)
     ax.axhline(0, color=style.GRAY, linewidth=1)
-    ax.set(xlim=(0.5, max(map(len, lines.values())) + 1.5), xlabel="point on the line between two images")
+    ax.set(xlim=(-0.5, max(map(len, lines.values())) + 0.5), xlabel="point on the line between two images")
     ax.set(ylim=(-1.05, 1.05), ylabel="cosine with the next point")
     ax.legend(loc="lower left", ncols=4)
     return figure

@@ -180,7 +180,7 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], color
 
 @course_look
 def matrices(tables: Mapping[str, Any]) -> Figure:
-    """Matrices side by side on one color scale with white at 0: blue is negative, red is positive.
+    """Jacobians side by side on one color scale with white at 0: blue is negative, red is positive.
 
     tables: {title: matrix [rows, columns]} of finite numbers.
     """
@@ -189,9 +189,10 @@ def matrices(tables: Mapping[str, Any]) -> Figure:
     figure, axes = style.new_figure(0.65 + 7.6 / max(3, len(grids)), len(grids))
     for ax, (title, grid) in zip(axes, grids.items(), strict=True):
         picture = ax.imshow(grid, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
-        ax.set_title(title)
+        ax.set(title=title, xlabel="entry of the input")
         style.no_ticks(ax)
-    figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.01)
+    axes[0].set_ylabel("entry of the output")
+    figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.01, label="derivative")
     return figure
 
 

@@ -84,7 +84,7 @@ def unit_parts(
     )
     figure, (ax,) = style.new_figure(3.2)
     _draw_by_layer(ax, measured, formulas, colors, markersize=5, clip_on=False)
-    ax.set(ylim=(0, 1), ylabel=ylabel, xlabel="layer: 1 is next to the image")
+    ax.set(ylabel=ylabel, xlabel="layer: 1 is next to the image")
     figure.legend(loc="outside right upper", frameon=False)
     return figure
 

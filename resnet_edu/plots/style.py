@@ -82,11 +82,14 @@ def ink(color: Any) -> str:
 
 
 def no_ticks(ax: Axes) -> None:
-    """Prepare axes for a picture: no ticks or frame, only title and labels."""
+    """Prepare axes for a picture: no ticks, and a thin frame, as white pixels would merge with the page."""
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
-    ax.spines[:].set_visible(False)
+    ax.spines[:].set(visible=True, color=GRAY, linewidth=0.5)
 
+
+#: One run, where the mean of several is drawn as well.
+RING: dict[str, Any] = {"marker": "o", "linestyle": "none", "color": GRAY, "markerfacecolor": "white", "zorder": 3}
 
 #: A level that is not measured, such as a rule of thumb.
 DASHED: dict[str, Any] = {"color": BLACK, "linewidth": 1, "linestyle": (0, (6, 3))}
@@ -101,7 +104,7 @@ ON_MARKS: dict[str, Any] = {
 
 def mark_level(ax: Axes, level: float, word: str = "chance", x: float = 1.0) -> None:
     """Draw a thin gray horizontal line, with a word at its right end: beside the axes or, for an x below 1, on it."""
-    ax.axhline(level, color=GRAY, linewidth=1)
+    ax.axhline(level, color=GRAY, linewidth=1, zorder=1.5)  # behind the data
     across = ax.get_yaxis_transform()
     if x < 1:
         ax.text(x, level, word, transform=across, ha="right", va="bottom", **ON_MARKS)

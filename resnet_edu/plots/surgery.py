@@ -81,8 +81,11 @@ def landscapes(values: Mapping[str, Any], x: Any) -> Figure:
     low, high = np.log10([norm.boundaries[0], norm.boundaries[-1]])
     decades = np.arange(np.ceil(low), np.floor(high) + 1, max(1, round((high - low) / 4)))
     for surface, ax, (label, table) in zip(above, below, tables.items(), strict=True):
+        logs = np.log10(table)
+        facets = logs.copy()  # matplotlib colors each one as its first corner; its mean fits the contours
+        facets[:-1, :-1] = (logs[:-1, :-1] + logs[1:, :-1] + logs[:-1, 1:] + logs[1:, 1:]) / 4
         surface.plot_surface(  # type: ignore[attr-defined]
-            *np.meshgrid(x, x), np.log10(table), facecolors=mpl.colormaps[COLORS](norm(table)),
+            *np.meshgrid(x, x), logs, facecolors=mpl.colormaps[COLORS](norm(10**facets)),
             linewidth=0.3, edgecolor="#00000040", rcount=60, ccount=60, shade=False,
         )  # fmt: skip
         surface.set(title=label, xlabel="a", ylabel="b", zlabel="loss", zlim=(low, high))
