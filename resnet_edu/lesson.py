@@ -12,10 +12,12 @@ RESNET_EDU_BUDGET names the budget and RESNET_EDU_SEED shifts every seed: two va
 cell, or set by papermill) or, where those are empty, of the environment.
 """
 
+import ast
 import io
 import json
 import math
 import os
+import symtable
 import textwrap
 import time
 import warnings
@@ -141,7 +143,7 @@ def claim(
 
 def _tell(text: str) -> None:
     """Print it in lines that fit into a window 700 pixels wide: JupyterLab breaks longer ones inside a word."""
-    print(textwrap.fill(text, 74, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
+    print(textwrap.fill(text, 70, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
 
 
 def _recorded_range(sentence: str) -> str:
@@ -237,8 +239,13 @@ def show(figure: Figure, *, alt: str, sentence: str | None = None) -> None:
     """Display a figure, store its alt text, and print the sentence below it for everyone.
 
     JupyterLab does not show the alt text of an output image, so `sentence` (by default the alt text) is printed.
+    Raises OldFigure if another cell has shown this figure: then the cell that makes this one's has not been run.
     """
     _check_alt(alt)
+    if isinstance(figure, Figure) and vars(figure).setdefault("_shown_by", _running[-1]) != _running[-1]:
+        raise OldFigure(
+            "This cell would show a figure of another section. Run the cell above first, and then this one."
+        )
     put(figure, alt)
     _tell(f"Figure: {sentence or alt}")
 
@@ -300,14 +307,20 @@ def _check_alt(alt: object) -> None:
         raise TypeError("show needs alt: one sentence that says what the figure shows, for readers who cannot see it.")
 
 
-# --- the stop button --------------------------------------------------------------------------------------------------
+# --- cells that are stopped, or run out of order ----------------------------------------------------------------------
 
 
 class Stopped(KeyboardInterrupt):
     """The reader stopped training, and with it the cell; shown as one sentence, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython looks for this name
-        return [str(self)]
+        return [textwrap.fill(str(self), 70)]
+
+
+class OldFigure(RuntimeError):
+    """A figure is shown a second time, by another cell: a sentence, too."""
+
+    _render_traceback_ = Stopped._render_traceback_
 
 
 def _end_the_cell(history: training.History, epochs: int) -> None:
@@ -319,23 +332,44 @@ def _end_the_cell(history: training.History, epochs: int) -> None:
 
 
 def _after_cell(result: Any) -> None:
-    """Name an earlier cell that was stopped, since this one may use its results; or explain a NameError."""
-    source, identity = result.info.raw_cell, getattr(result.info, "cell_id", None)
-    cell, error = identity or source, result.error_before_exec or result.error_in_exec
+    """If this cell uses what one that was stopped should have made, name that one; or explain a NameError."""
+    source, error = result.info.raw_cell, result.error_before_exec or result.error_in_exec
+    cell, (used, made) = getattr(result.info, "cell_id", None) or source, _names(source)
     if isinstance(error, KeyboardInterrupt):
-        _stopped[cell] = source
+        _stopped[cell] = source, made
         return
     if error is None:
         _stopped.pop(cell, None)
-    if _stopped and (error or identity):  # without cell ids, as in IPython 7, a cell that was edited looks like another
-        first = next(iter(_stopped[next(reversed(_stopped))].strip().splitlines()), "")
-        print(f"The cell that begins with `{first}` was stopped before it finished. Run it again, and then this one.")
-    elif isinstance(error, NameError):
-        print(MISSING_NAME)
+    for stopped, incomplete in reversed(_stopped.values()):
+        if (used - made) & incomplete:
+            first = next(iter(stopped.strip().splitlines()), "")
+            _tell(
+                f"The cell that begins with `{first}` was stopped before it finished. Run it again, and then this one."
+            )
+            incomplete |= made
+            return
+        incomplete -= set() if error else made
+    if isinstance(error, NameError):
+        _tell(MISSING_NAME)
 
 
-_stopped: dict[str, str] = {}  # {cell: source} of the cells that were stopped and have not been run since
+def _names(source: str) -> tuple[set[str], set[str]]:
+    """The names that a cell uses, and those that it makes; none if it is not Python."""
+    try:
+        used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+        return used, {
+            one.get_name() for one in symtable.symtable(source, "", "exec").get_symbols() if one.is_assigned()
+        }
+    except SyntaxError:
+        return set(), set()
+
+
+_running = [""]  # the cells that have been run, the current one last
+_stopped: dict[str, tuple[str, set[str]]] = {}  # {cell: source, names} of those stopped and not run since
 MISSING_NAME = "If the name is spelled correctly, a cell above has not been run yet: Run > Run All Above Selected Cell."
 training.loop.after_interrupt = _end_the_cell
 if (_shell := get_ipython()) is not None:
+    _shell.events.register(
+        "pre_run_cell", lambda info: _running.append(getattr(info, "cell_id", None) or info.raw_cell)
+    )
     _shell.events.register("post_run_cell", _after_cell)

@@ -5,6 +5,7 @@ import json
 import math
 import re
 import struct
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -327,23 +328,41 @@ def ended(source, error=None, before=None, **cell):
     lesson._after_cell(SimpleNamespace(info=info, error_before_exec=before, error_in_exec=error))
 
 
-def test_a_cell_after_a_stopped_one_says_which_to_run_again(capsys):
+def said(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_cell_that_uses_what_a_stopped_one_makes_says_which_to_run_again(capsys):
     ended("x = train()\nshow(x)", lesson.Stopped(), cell_id="a")
     ended("claim(x)", NameError(), cell_id="b")
-    ended("claim(y)", cell_id="c")  # it may use what an earlier run left behind
+    ended("y = x + 1", cell_id="c")  # it may use what an earlier run left behind
+    ended("claim(y)", cell_id="d")  # and so may what is made from it
     ended("x = train(", before=SyntaxError(), cell_id="a")
-    assert capsys.readouterr().out.count("begins with `x = train()`") == 3
+    assert said(capsys).count("begins with `x = train()`") == 3
+    ended("claim(z)", cell_id="e")
+    ended("for x in range(3): print(x)", cell_id="f")
+    assert not said(capsys)
+    ended("claim(z)", NameError(), cell_id="e")
+    assert said(capsys) == lesson.MISSING_NAME
     ended("x = train(epochs=1)\nshow(x)", cell_id="a")  # the reason to stop a cell may be to change it
-    ended("claim(x)", cell_id="b")
-    ended("train()", lesson.Stopped())
-    ended("train(epochs=1)")
-    ended("claim(x)")
-    assert not capsys.readouterr().out
-    ended("claim(x)", KeyError())
-    ended("train()")
-    assert capsys.readouterr().out.count("begins with") == 1
-    ended("claim(z)", NameError())
-    assert "Run All Above" in capsys.readouterr().out
+    ended("claim(x, y)", cell_id="b")
+    assert not said(capsys)
+
+
+def test_a_cell_that_makes_the_names_anew_needs_no_stopped_one(capsys):
+    ended("x = train()", lesson.Stopped(), cell_id="a")
+    ended("x = 3", cell_id="b")
+    ended("claim(x)", cell_id="c")
+    ended("%%time\nclaim(x)", cell_id="d")
+    assert not said(capsys)
+
+
+def test_a_figure_is_shown_by_one_cell_only(page, monkeypatch):
+    figure = chart()
+    for cell, fits in (("a", True), ("a", True), ("b", False)):
+        monkeypatch.setattr(lesson, "_running", [cell])
+        with nullcontext() if fits else pytest.raises(lesson.OldFigure):
+            lesson.show(figure, alt="A line.")
 
 
 def test_a_missing_name_is_answered_even_in_the_first_cell_after_a_restart(monkeypatch):

@@ -138,27 +138,15 @@ def tags(cell: NotebookNode) -> list[str]:
 # ---- The file -------------------------------------------------------------------------------------------------------
 
 
-def is_named_like_a_lesson(notebook: NotebookNode, path: Path) -> Iterator[str]:
+def has_the_form_of_a_lesson(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if not re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", path.name):
         yield "is not named like a lesson. Name it by number and topic, such as 03_vanishing_gradients.ipynb."
-
-
-def is_small(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if (size := path.stat().st_size) > MAX_BYTES:
         yield f"has {size:,} bytes, more than {MAX_BYTES:,}. Draw smaller figures or fewer."
-
-
-def runs_on_python3(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if notebook.metadata.get("kernelspec", {}).get("name") != KERNELSPEC["name"]:
         yield f"does not use the kernel python3, which every Jupyter has. {RENDER}"
-
-
-def stores_no_widget_state(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if "widgets" in notebook.metadata:
         yield f"stores widget state, which is never displayed. {RENDER}"
-
-
-def sets_itself_up(notebook: NotebookNode, path: Path) -> Iterator[str]:
     if setup_address(notebook) is None:
         yield "has no cell with the id setup, or a different one. Copy it from resnet_edu.authoring.address.SETUP."
 
@@ -254,13 +242,10 @@ def stores_what_nbval_compares(notebook: NotebookNode, path: Path) -> Iterator[s
 # ---- What a reader sees ---------------------------------------------------------------------------------------------
 
 
-def has_one_title(notebook: NotebookNode, path: Path) -> Iterator[str]:
+def has_one_title_and_skips_no_level(notebook: NotebookNode, path: Path) -> Iterator[str]:
     titles = [text for level, text, _ in headings(notebook) if level == 1]
     if len(titles) != 1:
         yield f"has {len(titles)} headings of level 1. Give it exactly one, its title."
-
-
-def skips_no_heading_level(notebook: NotebookNode, path: Path) -> Iterator[str]:
     before = 1
     for level, text, where in headings(notebook):
         if level > before + 1:
@@ -277,16 +262,13 @@ def has_its_sections(notebook: NotebookNode, path: Path) -> Iterator[str]:
             yield f"has no section '{section}'. Add a heading that starts with this word."
 
 
-def describes_images_in_text(notebook: NotebookNode, path: Path) -> Iterator[str]:
+def describes_pictures(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for text, where in prose(notebook):
         for link in re.findall(r"!\[\s*\]\(([^)\s]+)", text):
             yield f"{where}: image {link} has no alt text. Write ![what it shows]({link})."
         for image in re.findall(r"<img\b[^>]*>", text):
             if not re.search(r"\balt=[\"'][^\"']", image):
                 yield f'{where}: {image} has no alt text. Add alt="what it shows".'
-
-
-def describes_figures(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for output, where in outputs(notebook):
         for kind in output.get("data", {}):
             if kind.startswith("image/") and not output.metadata.get(kind, {}).get("alt", "").strip():
@@ -325,11 +307,13 @@ def folds_what_answers(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for cell, where in cells(notebook):
         if cell.cell_type == "markdown":
             asked = cell.source.rsplit("\n\n", 1)[-1].startswith(("**Predict.**", "**Think"))
-        elif asked and re.search(r"^show\(", cell.source, re.MULTILINE) and not only_tells(cell.source):
+        elif asked and re.search(r"^(show|claim)\(", cell.source, re.MULTILINE) and not only_tells(cell.source):
             yield (
-                f"{where}: the caption in its source may answer the question above. Assign the figure to a variable, "
-                f'and show it in a cell with the id "{cell.id}-checked", which is folded.'
+                f"{where}: a caption or bound in its source may answer the question above. Assign the figure to a "
+                f'variable; show and check in a cell with the id "{cell.id}-checked", which is folded.'
             )
+        elif only_tells(cell.source) and not re.match(r"#|(show|claim)\(\n", cell.source):
+            yield f"{where}: its first line, which is visible when it is folded, says too much. Begin with a comment."
 
 
 # ---- What must not be in it -----------------------------------------------------------------------------------------
@@ -379,11 +363,7 @@ def brings_back_no_old_phrase(notebook: NotebookNode, path: Path) -> Iterator[st
 
 
 RULES: tuple[Rule, ...] = (
-    is_named_like_a_lesson,
-    is_small,
-    runs_on_python3,
-    stores_no_widget_state,
-    sets_itself_up,
+    has_the_form_of_a_lesson,
     has_cell_ids,
     is_executed_in_order,
     ends_in_no_error,
@@ -392,11 +372,9 @@ RULES: tuple[Rule, ...] = (
     says_where_time_is_measured,
     prints_nothing_to_stderr,
     stores_what_nbval_compares,
-    has_one_title,
-    skips_no_heading_level,
+    has_one_title_and_skips_no_level,
     has_its_sections,
-    describes_images_in_text,
-    describes_figures,
+    describes_pictures,
     links_to_what_is_there,
     asks_with_a_right_and_a_wrong_answer,
     folds_what_only_checks,

@@ -21,12 +21,7 @@ from .images import Images, channels_first, pick_device
 
 
 def from_folder(
-    path: str | Path,
-    *,
-    size: int = 32,
-    split: float = 0.1,
-    seed: int = 0,
-    device: str | torch.device | None = None,
+    path: str | Path, *, size: int = 32, split: float = 0.1, seed: int = 0, device: str | torch.device | None = None
 ) -> tuple[Images, Images]:
     """Load `path/class_name/*` as a training and a held-out set, divided like `Images.split(split, seed)`.
 

@@ -32,12 +32,7 @@ class Shattering:
 
 
 def shattering(
-    module: nn.Module,
-    start: Tensor,
-    end: Tensor,
-    *,
-    points: int = 64,
-    calibrate: Tensor | None = None,
+    module: nn.Module, start: Tensor, end: Tensor, *, points: int = 64, calibrate: Tensor | None = None
 ) -> Shattering:
     """The gradient of the summed output with respect to the input, at evenly spaced points between two inputs.
 
