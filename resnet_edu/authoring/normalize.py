@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode, v4
 
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
-CELL_METADATA = ("tags", "nbgrader", "slideshow", "jupyter", "deletable", "editable")
+CELL_METADATA = ("tags", "nbgrader", "slideshow", "jupyter", "cellView", "deletable", "editable")
 # Complete enough for `jupyter nbconvert --to script`. Without the version, which would differ from machine to machine.
 LANGUAGE = {
     "file_extension": ".py",
