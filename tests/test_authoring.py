@@ -99,7 +99,7 @@ def printed(text, name="stdout"):
 
 ERROR = new_output("error", ename="ValueError", evalue="no", traceback=["ValueError: no"])
 BREAKS = [
-    ("has_the_form_of_a_lesson", "has 1,0", edit(0, source=TITLE + " " * 1_000_000)),
+    ("has_the_form_of_a_lesson", "has 1,1", edit(0, source=TITLE + " " * 1_100_000)),
     ("has_the_form_of_a_lesson", "python3", lambda n: n.metadata.kernelspec.update(name="conda-env-me")),
     ("has_the_form_of_a_lesson", "widget state", lambda n: n.metadata.update(widgets={})),
     ("has_the_form_of_a_lesson", "no cell with the id setup", edit(6, id="start")),

@@ -23,7 +23,7 @@ from resnet_edu.authoring.normalize import KERNELSPEC, are_claims, only_tells, s
 
 Rule = Callable[[NotebookNode, Path], Iterable[str]]
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 1_050_000
 RENDER = "Run `python -m resnet_edu authoring render`."
 
 # Calls with a useless return value: as the last line of a cell they print an object and its address.
