@@ -51,7 +51,7 @@ def test_a_line_goes_through_the_means_with_bars_of_one_deviation():
     for (low, high), values in zip(bars.get_segments(), runs.values(), strict=True):
         deviation = np.sqrt(np.sum((np.array(values) - np.mean(values)) ** 2) / (len(values) - 1))
         np.testing.assert_allclose([low[1], high[1]], [np.mean(values) - deviation, np.mean(values) + deviation])
-    dots = [y for line in ax.lines if line.get_marker() == "." for y in line.get_ydata()]
+    dots = [y for line in ax.lines if line.get_markerfacecolor() == "white" for y in line.get_ydata()]
     assert dots == [0.2, 0.4, 0.5, 0.6, 0.7]
     assert any(np.allclose(line.get_ydata(), 0.25) for line in ax.lines)
 

@@ -49,4 +49,4 @@ def test_every_slider_changes_the_picture():
     explorer.controls["log2_scale"].value = 12
     changed = [not np.array_equal(a, b, equal_nan=True) for a, b in zip(moved, curves(), strict=True)]
     assert sum(changed) == 1  # the loss scale is for fp16 alone
-    assert "2^12" in explorer.figure.axes[1].get_legend().get_texts()[2].get_text()
+    assert "2^{12}" in explorer.figure.axes[1].get_legend().get_texts()[2].get_text()

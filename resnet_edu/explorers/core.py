@@ -162,7 +162,7 @@ class Trace:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         (self._before,) = ax.plot([], [], color=plots.GRAY, linewidth=1, linestyle="--", label=before)
         (self._now,) = ax.plot([], [], color=plots.BLUE, marker="o", markersize=4, label=now)
-        self._ax, self._legend, self._marks = ax, legend, list[Any]()
+        self._ax, self._legend, self._marks, self._label = ax, legend, list[Any](), before
 
     @property
     def values(self) -> np.ndarray:
@@ -177,8 +177,8 @@ class Trace:
             mark.remove()
         self._marks = plots.draw_off_scale(self._ax, layers, values, plots.VERMILLION)
         if self._legend:
-            drawn = [line for line in (self._before, self._now) if len(line.get_xdata())]
-            self._ax.legend(handles=drawn, **self._legend)
+            self._before.set_label(self._label if len(self._before.get_xdata()) else "_")  # the legend omits it
+            self._ax.legend(**self._legend)
 
 
 def in_words(settings: Mapping[str, Any]) -> str:

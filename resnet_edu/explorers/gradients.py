@@ -162,8 +162,8 @@ def pathologies(images: Tensor, labels: Tensor, *, seed: int = 0, depth: int = 5
         last[view] = values
         ax.clear()
         first = 1.0 if view == "norms" else 0.5  # a cosine lies between two points
-        if len(before):
-            ax.plot(first + np.arange(len(before)), before, "--", label="previous setting", color=plots.GRAY, lw=1)
+        (line,) = ax.plot(first + np.arange(len(before)), before, "--", color=plots.GRAY, linewidth=1)
+        line.set_label("previous setting" if len(before) else "_")  # the legend omits it
         x = first + np.arange(len(values))
         ax.plot(x, values, label="this setting", color=plots.BLUE, marker="o", markersize=4)
         if view == "norms":

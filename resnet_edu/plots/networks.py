@@ -212,6 +212,7 @@ def checks(rows: Mapping[str, Mapping[str, tuple[str, bool]]]) -> Figure:
             ax.text(x, y, shown, ha="center", va="center", fontsize=8.5, weight=weight, color=color)
     ax.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(rows) - 0.5, -0.5))
     style.no_ticks(ax)
+    ax.spines[:].set_visible(False)
     ax.set_xticks(range(len(names)), [textwrap.fill(name, 11) for name in names], fontsize=8.5)
     ax.set_yticks(range(len(rows)), list(rows), fontsize=9)
     ax.tick_params(length=0, labeltop=True, labelbottom=False)

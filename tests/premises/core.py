@@ -126,7 +126,7 @@ def failed_claims(lesson_name: str, premise: Premise, monkeypatch: pytest.Monkey
 
 def experiment(cell_id: str) -> str:
     """The cell whose claims a folded cell holds: "shift-run" for "shift-run-checked"."""
-    return cell_id.removesuffix("-checked").removesuffix("-figure")
+    return cell_id.removesuffix("-checked")
 
 
 @lru_cache
