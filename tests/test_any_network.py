@@ -207,11 +207,7 @@ REFUSED = {
     *(("scripted part", probe) for probe in (signal, unit_health, layer_table, dataflow, paths, first_nonfinite_layer)),
 }
 # Another network's numbers, which are right for it.
-OF_ITS_OWN = {
-    ("weight norm", landscape),
-    *(("headless", probe) for probe in PROBES),
-    ("several outputs", layer_table),
-}
+OF_ITS_OWN = {("weight norm", landscape), *(("headless", probe) for probe in PROBES), ("several outputs", layer_table)}
 
 
 def is_refused(call):

@@ -197,10 +197,7 @@ def test_after_an_error_no_hook_stays():
 
 @pytest.mark.parametrize(
     ("module", "inputs", "message"),
-    [
-        (nn.ReLU(), maps().to("meta"), "meta"),
-        (Written(lambda self, x: (x, x)), maps(), "Written"),
-    ],
+    [(nn.ReLU(), maps().to("meta"), "meta"), (Written(lambda self, x: (x, x)), maps(), "Written")],
 )
 def test_what_it_cannot_take_is_refused_with_a_sentence(module, inputs, message):
     with pytest.raises((TypeError, ValueError), match=message):

@@ -11,7 +11,6 @@ import resource
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 import warnings
@@ -643,18 +642,17 @@ def test_an_answer_is_not_endless_because_the_machine_stood_still(monkeypatch):
 
 def test_an_answer_does_not_pay_for_the_garbage_of_the_session():
     collections = []
-    watch = lambda phase, info: collections.append(phase)  # noqa: E731
 
     def makes_much(x):
         collections.clear()
         assert len([[] for _ in range(100_000)]) == 100_000 and not collections
         return 2 * x
 
-    gc.callbacks.append(watch)
+    gc.callbacks.append(lambda phase, info: collections.append(phase))
     try:
         assert toy().check(makes_much).status == "correct"
     finally:
-        gc.callbacks.remove(watch)
+        gc.callbacks.pop()
     assert gc.isenabled()
 
 
@@ -672,16 +670,9 @@ def test_so_it_is_on_another_thread_where_no_signal_comes(what):
 
 def test_after_a_check_on_another_thread_python_is_as_it_was():
     """Canceling an exception that was never sent makes Python 3.10 to 3.12 stop at it forever, once anything traces."""
-    code = """
-        import sys, threading
-        from resnet_edu.exercises.sandbox import attempt
-        thread = threading.Thread(target=attempt, args=(lambda: 1,))
-        thread.start()
-        thread.join()
-        sys.settrace(lambda *_: None)
-        (lambda: 0)()
-    """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
+    check = "from resnet_edu.exercises.sandbox import attempt; t = Thread(target=attempt, args=(lambda: 1,)); t.start()"
+    code = f"import sys; from threading import Thread; {check}; t.join(); sys.settrace(lambda *_: None); (lambda: 0)()"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_on_another_thread_an_answer_is_not_blamed_for_what_the_others_do(monkeypatch):
