@@ -311,16 +311,18 @@ def _check_alt(alt: object) -> None:
 
 
 class Stopped(KeyboardInterrupt):
-    """The reader stopped training, and with it the cell; shown as one sentence, without a traceback."""
-
-    def _render_traceback_(self) -> list[str]:  # IPython looks for this name
-        return [textwrap.fill(str(self), 70)]
+    """The reader stopped training, and with it the cell."""
 
 
 class OldFigure(RuntimeError):
-    """A figure is shown a second time, by another cell: a sentence, too."""
+    """A figure is shown a second time, by another cell."""
 
-    _render_traceback_ = Stopped._render_traceback_
+
+def _in_one_sentence(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
+    """Show one of these, or any other stop, without a traceback."""
+    line = (trace.tb_next or trace).tb_lineno
+    sentence = str(error) or f"You stopped this cell at line {line}. Run it again before you continue."
+    shell._showtraceback(kind, error, [textwrap.fill(sentence, 70)])
 
 
 def _end_the_cell(history: training.History, epochs: int) -> None:
@@ -373,3 +375,4 @@ if (_shell := get_ipython()) is not None:
         "pre_run_cell", lambda info: _running.append(getattr(info, "cell_id", None) or info.raw_cell)
     )
     _shell.events.register("post_run_cell", _after_cell)
+    _shell.set_custom_exc((KeyboardInterrupt, OldFigure), _in_one_sentence)

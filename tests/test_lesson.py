@@ -322,6 +322,13 @@ def test_in_a_lesson_a_stop_ends_the_cell_and_elsewhere_the_training_only(page):
     assert stopped_run().interrupted
 
 
+def test_another_stop_is_one_sentence_that_names_the_line(page, capsys):
+    shell = InteractiveShell.instance()
+    shell.set_custom_exc((KeyboardInterrupt,), lesson._in_one_sentence)
+    shell.run_cell("def f():\n    raise KeyboardInterrupt\nf()")
+    assert "at line 3." in (sentence := said(capsys)) and "Traceback" not in sentence
+
+
 def ended(source, error=None, before=None, **cell):
     info = SimpleNamespace(raw_cell=source, **cell)
     lesson._after_cell(SimpleNamespace(info=info, error_before_exec=before, error_in_exec=error))

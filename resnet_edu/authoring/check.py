@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from resnet_edu.authoring.address import setup_address
 from resnet_edu.authoring.claims import wide_claims
 from resnet_edu.authoring.lessons import CONTENTS, ROOT, Refusal, cell_name, minutes, read, readme_row, records
-from resnet_edu.authoring.normalize import KERNELSPEC, are_claims, only_tells, statements
+from resnet_edu.authoring.normalize import KERNELSPEC, is_claim, only_tells, statements
 
 Rule = Callable[[NotebookNode, Path], Iterable[str]]
 
@@ -297,8 +297,7 @@ def asks_with_a_right_and_a_wrong_answer(notebook: NotebookNode, path: Path) -> 
 
 def folds_what_only_checks(notebook: NotebookNode, path: Path) -> Iterator[str]:
     for cell, where in code_cells(notebook):
-        claims = are_claims(cell.source)
-        if claims and claims[-1] and not only_tells(cell.source):
+        if any(map(is_claim, statements(cell.source)[-1:])) and not only_tells(cell.source):
             yield f'{where}: it ends in claims. Move them to a cell with the id "{cell.id}-checked", which is folded.'
 
 
@@ -306,8 +305,8 @@ def folds_what_answers(notebook: NotebookNode, path: Path) -> Iterator[str]:
     asked = False
     for cell, where in cells(notebook):
         if cell.cell_type == "markdown":
-            asked = cell.source.rsplit("\n\n", 1)[-1].startswith(("**Predict.**", "**Think"))
-        elif asked and re.search(r"^(show|claim)\(", cell.source, re.MULTILINE) and not only_tells(cell.source):
+            asked = cell.source.rsplit("\n\n", 1)[-1].startswith(("**Predict.**", "**Think", "**Look at"))
+        elif asked and re.search(r"^ *(show|claim)\(", cell.source, re.MULTILINE) and not only_tells(cell.source):
             yield (
                 f"{where}: a caption or bound in its source may answer the question above. Assign the figure to a "
                 f'variable; show and check in a cell with the id "{cell.id}-checked", which is folded.'

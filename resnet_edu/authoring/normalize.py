@@ -6,7 +6,6 @@ of a cell that sets up, or only checks and shows (each needs its own metadata fo
 """
 
 import ast
-import operator
 import re
 from collections.abc import Iterator
 from itertools import groupby
@@ -60,15 +59,17 @@ def statements(source: str) -> list[ast.stmt]:
         return []
 
 
-def are_claims(source: str) -> list[bool]:
-    """For each statement of a cell, whether it is a claim."""
-    return [ast.unparse(statement).startswith("claim(") for statement in statements(source)]
+def is_claim(statement: ast.stmt) -> bool:
+    """Whether a statement is a claim, or a loop over claims."""
+    if isinstance(statement, ast.For):
+        return all(map(is_claim, statement.body))
+    return ast.unparse(statement).startswith("claim(")
 
 
 def only_tells(source: str) -> bool:
     """Whether a cell consists of claims and of `show(figure, alt=...)` for figures that are already made."""
-    shows = [re.match(r"show\(\w+, alt=", ast.unparse(statement)) is not None for statement in statements(source)]
-    return bool(shows) and all(map(operator.or_, shows, are_claims(source)))
+    told = [is_claim(one) or re.match(r"show\(\w+, alt=", ast.unparse(one)) for one in statements(source)]
+    return bool(told) and all(told)
 
 
 def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> Iterator[NotebookNode]:

@@ -63,6 +63,7 @@ def open_notebook(browser: Any, tmp_path: Path) -> Iterator[Callable[[str, dict[
     servers = []
 
     def open_it(name: str, notebook: dict[str, Any]) -> Any:
+        notebook["metadata"].setdefault("kernelspec", {"name": "python3", "display_name": "Python 3"})
         write(tmp_path / "notebooks" / f"{name}.ipynb", notebook)
         command = [sys.executable, "-m", "resnet_edu", "open", name, "--no-browser"]
         log = tmp_path / "log"

@@ -40,7 +40,6 @@ def open_cell(open_notebook: Callable[..., Any]) -> Callable[[str], Any]:
 
     def open_it(source: str) -> Any:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source.strip())])
-        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         page = open_notebook("99_explorer", notebook)
         run_all(page)
         cell = page.locator(".jp-CodeCell")

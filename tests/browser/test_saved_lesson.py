@@ -21,7 +21,6 @@ def test_hints_quizzes_and_pictures_are_there_when_a_saved_lesson_is_opened_agai
 ) -> None:
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell(QUIZ)])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     page = open_notebook("99_saved", notebook)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
