@@ -46,8 +46,7 @@ def training_curves(
     figure, (ax,) = style.new_figure(3.6)
     draw_epochs(ax, lines, styles, epochs=epochs, chance=chance if what == "accuracy" else None)
     ax.set(xlabel="epoch", ylabel=f"{PARTS[part]} {what}" if part else what)
-    corner = "upper left" if what == "accuracy" else "upper right"
-    ax.legend(loc=corner if part else "best")  # the two lines of a pair may diverge
+    ax.legend(loc="upper left" if part and what == "accuracy" else "best")  # where it stays as the lines grow
     return figure
 
 
