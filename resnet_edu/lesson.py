@@ -20,6 +20,7 @@ import os
 import symtable
 import textwrap
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -320,8 +321,8 @@ class OldFigure(RuntimeError):
 
 def _in_one_sentence(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
     """Show one of these, or any other stop, without a traceback."""
-    line = (trace.tb_next or trace).tb_lineno
-    sentence = str(error) or f"You stopped this cell at line {line}. Run it again before you continue."
+    stop = traceback.extract_tb(trace.tb_next or trace, limit=1)[0]
+    sentence = str(error) or f"You stopped this cell at line {stop.lineno}, `{stop.line}`. Run it again."
     shell._showtraceback(kind, error, [textwrap.fill(sentence, 70)])
 
 
@@ -334,25 +335,23 @@ def _end_the_cell(history: training.History, epochs: int) -> None:
 
 
 def _after_cell(result: Any) -> None:
-    """If this cell uses what one that was stopped should have made, name that one; or explain a NameError."""
+    """If this cell uses what one that did not finish should have made, name that one; or explain a NameError."""
     source, error = result.info.raw_cell, result.error_before_exec or result.error_in_exec
     cell, (used, made) = getattr(result.info, "cell_id", None) or source, _names(source)
-    if isinstance(error, KeyboardInterrupt):
-        _stopped[cell] = source, made
-        return
     if error is None:
-        _stopped.pop(cell, None)
-    for stopped, incomplete in reversed(_stopped.values()):
-        if (used - made) & incomplete:
-            first = next(iter(stopped.strip().splitlines()), "")
-            _tell(
-                f"The cell that begins with `{first}` was stopped before it finished. Run it again, and then this one."
-            )
-            incomplete |= made
-            return
-        incomplete -= set() if error else made
-    if isinstance(error, NameError):
-        _tell(MISSING_NAME)
+        _unfinished.pop(cell, None)
+    for unfinished, missing in () if isinstance(error, KeyboardInterrupt) else reversed(_unfinished.values()):
+        if (used - made) & missing:
+            first = next(iter(unfinished.strip().splitlines()), "")
+            _tell(f"The cell that begins with `{first}` did not finish. Run it again, and then this one.")
+            missing |= made
+            break
+        missing -= set() if error else made
+    else:
+        if isinstance(error, NameError):
+            _tell(MISSING_NAME)
+    if result.error_in_exec is not None:
+        _unfinished[cell] = source, made
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:
@@ -367,7 +366,7 @@ def _names(source: str) -> tuple[set[str], set[str]]:
 
 
 _running = [""]  # the cells that have been run, the current one last
-_stopped: dict[str, tuple[str, set[str]]] = {}  # {cell: source, names} of those stopped and not run since
+_unfinished: dict[str, tuple[str, set[str]]] = {}  # {cell: source, names} of those that ended early
 MISSING_NAME = "If the name is spelled correctly, a cell above has not been run yet: Run > Run All Above Selected Cell."
 training.loop.after_interrupt = _end_the_cell
 if (_shell := get_ipython()) is not None:

@@ -326,7 +326,7 @@ def test_another_stop_is_one_sentence_that_names_the_line(page, capsys):
     shell = InteractiveShell.instance()
     shell.set_custom_exc((KeyboardInterrupt,), lesson._in_one_sentence)
     shell.run_cell("def f():\n    raise KeyboardInterrupt\nf()")
-    assert "at line 3." in (sentence := said(capsys)) and "Traceback" not in sentence
+    assert "line 3, `f()`" in (sentence := said(capsys)) and "Traceback" not in sentence
 
 
 def ended(source, error=None, before=None, **cell):
@@ -338,8 +338,9 @@ def said(capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
-def test_a_cell_that_uses_what_a_stopped_one_makes_says_which_to_run_again(capsys):
-    ended("x = train()\nshow(x)", lesson.Stopped(), cell_id="a")
+@pytest.mark.parametrize("error", [lesson.Stopped(), ValueError()])
+def test_a_cell_that_uses_what_an_unfinished_one_makes_says_which_to_run_again(capsys, error):
+    ended("x = train()\nshow(x)", error, cell_id="a")
     ended("claim(x)", NameError(), cell_id="b")
     ended("y = x + 1", cell_id="c")  # it may use what an earlier run left behind
     ended("claim(y)", cell_id="d")  # and so may what is made from it
@@ -355,7 +356,7 @@ def test_a_cell_that_uses_what_a_stopped_one_makes_says_which_to_run_again(capsy
     assert not said(capsys)
 
 
-def test_a_cell_that_makes_the_names_anew_needs_no_stopped_one(capsys):
+def test_a_cell_that_makes_the_names_anew_needs_no_unfinished_one(capsys):
     ended("x = train()", lesson.Stopped(), cell_id="a")
     ended("x = 3", cell_id="b")
     ended("claim(x)", cell_id="c")

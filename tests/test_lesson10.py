@@ -44,13 +44,6 @@ def test_the_table_shows_full_runs_and_no_others(record, monkeypatch, capsys):
     assert "best accuracy on record: 0.9600" in said and "94% on record: yes" in said
 
 
-def test_without_records_the_lesson_says_so(monkeypatch, capsys):
-    monkeypatch.setattr(recipes, "recorded", dict)
-    run(["records-run", "images", "ladder94-run"])
-    said = capsys.readouterr().out
-    assert "No run on the full CIFAR-10 is on record yet" in said and "94% on record: not yet" in said
-
-
 def test_each_rung_of_the_ladder_keeps_the_changes_of_those_before_it(monkeypatch, capsys):
     climb = run(["records-run", "images", "ladder94-run"])["climb"]
     asked = []

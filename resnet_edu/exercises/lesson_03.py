@@ -18,7 +18,7 @@ from resnet_edu.exercises.writing import raises, right_but_not_on
 
 
 def layer_norms(net):
-    """{name: L2 norm of its gradient}, for every parameter that has one; squares in float64, where they fit."""
+    """{name: L2 norm of its gradient} for each parameter that has one, computed in float64."""
     return {
         name: parameter.grad.double().norm().item()
         for name, parameter in net.named_parameters()

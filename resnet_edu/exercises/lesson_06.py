@@ -29,7 +29,7 @@ from resnet_edu.exercises.writing import raises, shortcut_mistakes
 
 
 def residual_forward(x, branch):
-    """x [N, C, H, W]; branch: a function of x that keeps its shape -> relu(F(x) + x)."""
+    """x [N, C, H, W]; branch: a function of x that keeps its shape -> ReLU(branch(x) + x)."""
     return F.relu(branch(x) + x)
 
 

@@ -90,7 +90,7 @@ def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:
     ax.set(xlabel="step", ylabel="loss, mean of 5 steps", yscale="log", xlim=(0.5, STEPS + 0.5), ylim=(1.6, TOP))
     ax.set_yticks([2, 3, 5], ["2", "3", "5"])
     ax.minorticks_off()
-    plots.mark_level(ax, np.log(10), "guessing", x=0.99)
+    ax.axhline(np.log(10), color=plots.GRAY, linewidth=1, label=f"guessing: {np.log(10):.2f}")
     hint = ax.text(STEPS / 2, 3, "press the button to train", ha="center", color=plots.PALE_INK, fontsize=9)
     curves: dict[str, tuple[np.ndarray, str]] = {}
 
@@ -107,7 +107,9 @@ def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:
         for (name, (means, end)), style in zip(curves.items(), plots.line_styles(curves).values(), strict=True):
             shown = np.minimum(means, TOP)  # values above the axis run along its upper edge
             ax.plot(np.arange(1, len(means) + 1), shown, label=f"{name}: {end}", markersize=3, **style)
-        ax.legend(loc="upper right", fontsize=8)
+        ax.legend(
+            loc="upper right", fontsize=8, title="setting: final loss", title_fontsize=8, frameon=True, framealpha=0.8
+        )
         ended = "; ".join(f"{name}: {end}" for name, (_, end) in curves.items())
         return f"Loss over {STEPS} training steps, and its final value. {ended}."
 
