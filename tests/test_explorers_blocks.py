@@ -72,7 +72,7 @@ def test_the_button_trains_and_its_curves_stay(page, monkeypatch):
         button.click()
         assert made[-1] == {"strength": strength, "depth": 8, "norm": None, "seed": 0} and not button.disabled
         assert f"a = {strength:g}, 8 layers, no norm" in page[-1]["metadata"]["image/png"]["alt"]
-    legend = [text.get_text() for text in explorer.figure.axes[1].get_legend().get_texts()]
+    _, *legend = [text.get_text() for text in explorer.figure.axes[1].get_legend().get_texts()]
     assert legend == [f"a = {a}, 8 layers, no norm: {end}" for a, end in
                       [("2", "not finite"), ("0.5", "2.00"), ("0", "2.00"), ("-1", "2.00")]]  # fmt: skip
     steps, losses = curve(explorer, legend[0], panel=1)

@@ -29,7 +29,7 @@ from resnet_edu.exercises.writing import raises, shortcut_mistakes
 
 
 def residual_forward(x, branch):
-    """x [N, C, H, W]; branch: a function of x that keeps its shape -> ReLU(branch(x) + x)."""
+    """x [N, C, H, W]; branch: keeps the shape of its input -> ReLU(x + branch(x))."""
     return F.relu(branch(x) + x)
 
 
