@@ -49,9 +49,7 @@ with warnings.catch_warnings():
 
 def _setting(name: str) -> str:
     """The notebook's variable of this name, or the environment's; "" if neither is set."""
-    shell = get_ipython()
-    in_notebook = shell.user_ns.get(name, "") if shell else ""
-    return str(in_notebook) or os.environ.get(name, "")
+    return str(shell.user_ns.get(name, "") if (shell := get_ipython()) else "") or os.environ.get(name, "")
 
 
 def budget_name() -> str:
@@ -358,9 +356,8 @@ def _names(source: str) -> tuple[set[str], set[str]]:
     """The names that a cell uses, and those that it makes; none if it is not Python."""
     try:
         used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-        return used, {
-            one.get_name() for one in symtable.symtable(source, "", "exec").get_symbols() if one.is_assigned()
-        }
+        symbols = symtable.symtable(source, "", "exec").get_symbols()
+        return used, {one.get_name() for one in symbols if one.is_assigned()}
     except SyntaxError:
         return set(), set()
 

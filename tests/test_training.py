@@ -436,9 +436,12 @@ def test_precision_is_chosen_by_the_device(monkeypatch):
 
 @pytest.mark.parametrize(("device", "last"), [("cpu", True), ("cuda", True), ("mps", False)])
 def test_channels_last_is_left_alone_where_it_is_wrong(device, last):
-    asked = type("Asked", (), {"to": lambda self, **options: options})()
-    layout = precision.laid_out(asked, torch.device(device))["memory_format"]
-    assert layout is (torch.channels_last if last else torch.contiguous_format)
+    def chosen(width):
+        net = models.CifarNet(8, residual=True, shortcut="B", width=width)
+        return precision.layout(net, torch.device(device))["memory_format"]
+
+    assert chosen(16) is (torch.channels_last if last else torch.contiguous_format)
+    assert (chosen(8) is torch.contiguous_format) == (device != "cuda")  # a CPU writes past a buffer there
 
 
 def test_bf16_casts_inside_and_keeps_float32_weights():

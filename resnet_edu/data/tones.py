@@ -53,5 +53,4 @@ def tone_words(count: int, *, noise: float = 0.3, seed: int = 0) -> tuple[Tensor
             voice += uniform(0.3, 1) * torch.sin(2 * math.pi * (harmonic * cycles + uniform(0, 1)))
         voice *= torch.sin(math.pi * part).clamp(min=0).sqrt() * inside  # sin(pi) is slightly below 0
         voice /= voice.square().sum(1, keepdim=True).div(inside.sum(1, keepdim=True)).sqrt()
-        sound = voice + noise * torch.randn(count, LENGTH, generator=draw)
-        return sound[:, None], labels
+        return (voice + noise * torch.randn(count, LENGTH, generator=draw))[:, None], labels

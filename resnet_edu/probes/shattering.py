@@ -62,8 +62,7 @@ def shattering(
     gradients = gradient.flatten(1).cpu().double()
     norm = torch.linalg.vector_norm(gradients, dim=1)
     directions = gradients / norm[:, None]  # 0 / 0 is NaN
-    matrix = (directions @ directions.T).clamp(-1, 1)
-    return Shattering(norm.numpy(), matrix.numpy())
+    return Shattering(norm.numpy(), (directions @ directions.T).clamp(-1, 1).numpy())
 
 
 @torch.no_grad()

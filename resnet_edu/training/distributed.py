@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from resnet_edu.training.precision import laid_out
+from resnet_edu.training.precision import layout
 
 
 @dataclass
@@ -71,4 +71,4 @@ class ProcessGroup(Ranks):
     def wrap(self, net: nn.Module) -> nn.Module:
         """Wrap the network so that gradients are averaged over all ranks; broadcast rank 0's weights and statistics."""
         # Set the memory format first: DDP lays out its buckets like the weights it gets.
-        return DistributedDataParallel(laid_out(net, self.device))
+        return DistributedDataParallel(net.to(**layout(net, self.device)))

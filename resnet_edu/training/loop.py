@@ -26,7 +26,7 @@ from resnet_edu.probes import first_nonfinite_layer
 from resnet_edu.training import checkpoints, schedules
 from resnet_edu.training.distributed import Ranks
 from resnet_edu.training.history import Callback, Callbacks, DivergenceError, History, Metrics
-from resnet_edu.training.precision import choose_precision, laid_out, precision_name, tf32
+from resnet_edu.training.precision import choose_precision, layout, precision_name, tf32
 from resnet_edu.training.schedules import Schedule, name_of
 from resnet_edu.training.settings import Settings, check_checkpoint, check_images, check_logits, check_pair
 
@@ -133,7 +133,8 @@ class _Run:
         _check_shares(net, settings.batch_size, group.world)
         self.device = self.train.images.device
         self.cuda = [self.device] if self.device.type == "cuda" else []
-        self.forward: Callable[[Tensor], Tensor] = laid_out(net, self.device)
+        self.layout = layout(net, self.device)
+        self.forward: Callable[[Tensor], Tensor] = net.to(**self.layout)
         if settings.compile:
             torch.compiler.reset()  # PyTorch keeps 8 graphs per code object, and runs later ones uncompiled
             graphs = "reduce-overhead" if self.cuda else "default"
@@ -210,7 +211,7 @@ class _Run:
         s = self.settings
         shard, seed = (self.group.rank, self.group.world), 1000 * s.seed + epoch
         for x, y in self.train.batches(s.batch_size, shuffle=True, augment=s.augment, seed=seed, shard=shard):
-            yield laid_out(x, self.device), y
+            yield x.to(**self.layout), y
 
     def end_epoch(self, epoch: int, checkpoint: Path | None) -> None:
         """Validation, the history, the checkpoint, the callbacks."""
@@ -353,7 +354,7 @@ def _logits(net: nn.Module, images: Images, batch_size: int) -> Tensor:
     with _modes_restored(net):
         net.eval()
         for x, y in images.batches(checks.whole("batch_size", batch_size, at_least=1)):
-            logits = net(laid_out(x, device))
+            logits = net(x.to(**layout(net, device)))
             check_logits(logits, len(y), classes)
             parts.append(logits.float())
     return torch.cat(parts)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from resnet_edu import checks
 
@@ -57,13 +58,16 @@ def tf32(allowed: bool) -> Iterator[None]:
             switch.allow_tf32 = setting
 
 
-def laid_out(value: Any, device: torch.device) -> Any:
-    """The network or tensor [N, C, H, W] on `device`, in channels-last format where that is faster and correct.
+def layout(net: nn.Module, device: torch.device) -> dict[str, Any]:
+    """Options of `to` for a network and its images: channels-last format, except where it computes wrong gradients.
 
-    On MPS it gives wrong BatchNorm gradients (PyTorch issue 175189).
+    On MPS those are BatchNorm's (PyTorch issue 175189); on a CPU, those of the weights of a 1 x 1 convolution with a
+    stride and few channels, which are also written past the end of their buffer (oneDNN issue 6035).
     """
-    layout = torch.channels_last if device.type in ("cpu", "cuda") else torch.contiguous_format
-    return value.to(device=device, memory_format=layout)
+    strided = (m for m in net.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (1, 1) and max(m.stride) > 1)
+    few = any(m.in_channels // m.groups < 16 for m in strided)
+    last = device.type == "cuda" or (device.type == "cpu" and not few)
+    return {"device": device, "memory_format": torch.channels_last if last else torch.contiguous_format}
 
 
 def _cpu_has_bf16() -> bool:

@@ -208,7 +208,7 @@ class Stage:
 STAGES = ("tests", "lessons", "speed", "paper", "record", "stems")
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python tests/gpu", description=__doc__)
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--out", type=Path, required=True)
@@ -227,8 +227,7 @@ def main() -> None:
             file.write(json.dumps(line) + "\n")
         print(json.dumps(line), flush=True)
         done[part] = line
-    # All is written: PyTorch's native threads may, rarely, abort a process that ends in the usual way.
-    os._exit(0 if all(line["ok"] for line in done.values()) else 1)
+    return 0 if all(line["ok"] for line in done.values()) else 1
 
 
 def where() -> dict[str, Any]:
@@ -240,4 +239,4 @@ def where() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
