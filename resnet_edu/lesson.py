@@ -12,7 +12,6 @@ RESNET_EDU_BUDGET names the budget and RESNET_EDU_SEED shifts every seed: two va
 cell, or set by papermill) or, where those are empty, of the environment.
 """
 
-import ast
 import io
 import json
 import math
@@ -353,13 +352,16 @@ def _after_cell(result: Any) -> None:
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:
-    """The names that a cell uses, and those that it makes; none if it is not Python."""
+    """The names that a cell uses, without those local to its functions, and those that it makes."""
     try:
-        used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-        symbols = symtable.symtable(source, "", "exec").get_symbols()
-        return used, {one.get_name() for one in symbols if one.is_assigned()}
-    except SyntaxError:
+        tables = [symtable.symtable(source, "", "exec")]
+    except SyntaxError:  # not Python
         return set(), set()
+    made = {one.get_name() for one in tables[0].get_symbols() if one.is_assigned()}
+    for table in tables:  # of the cell, and of the functions and comprehensions in it
+        tables += table.get_children()
+    symbols = [one for table in tables for one in table.get_symbols() if table is tables[0] or one.is_global()]
+    return {one.get_name() for one in symbols if one.is_referenced()}, made
 
 
 _running = [""]  # the cells that have been run, the current one last
@@ -367,6 +369,7 @@ _unfinished: dict[str, tuple[str, set[str]]] = {}  # {cell: source, names} of th
 MISSING_NAME = "If the name is spelled correctly, a cell above has not been run yet: Run > Run All Above Selected Cell."
 training.loop.after_interrupt = _end_the_cell
 if (_shell := get_ipython()) is not None:
+    torch.compiler.reset()  # imports much at its first call, also by an optimizer: a stop would leave half of it
     _shell.events.register(
         "pre_run_cell", lambda info: _running.append(getattr(info, "cell_id", None) or info.raw_cell)
     )

@@ -358,6 +358,7 @@ def test_a_cell_that_uses_what_an_unfinished_one_makes_says_which_to_run_again(c
 
 def test_a_cell_that_makes_the_names_anew_needs_no_unfinished_one(capsys):
     ended("x = train()", lesson.Stopped(), cell_id="a")
+    ended("def late(x):\n    return [x for x in x]", cell_id="e")
     ended("x = 3", cell_id="b")
     ended("claim(x)", cell_id="c")
     ended("%%time\nclaim(x)", cell_id="d")
