@@ -129,6 +129,7 @@ BREAKS = [
     ("asks_with_a_right_and_a_wrong_answer", "needs both", edit(7, source=QUIZ.replace("No.", "Right."))),
     ("folds_what_only_checks", "cell-1-checked", edit(1, source='x = 1\nfor y in "ab":\n    claim(y, x, equals=1)')),
     ("folds_what_answers", "Begin with a comment", edit(3, source='show(x, alt="It falls.")')),
+    ("folds_what_answers", "cell-3-checked", edit(2, source=FENCE + "\n\n**Predict.** What will it show?")),
     ("folds_what_answers", "cell-3-checked", edit(2, source=FENCE + "\n\n**Look at** your guess.")),
     ("names_no_local_path", "/home/ada/x.pt", edit(1, source="x = '/home/ada/x.pt'")),
     ("names_no_local_path", "/tmp/ipykernel_7/1.py", printed("in /tmp/ipykernel_7/1.py: 3")),

@@ -107,9 +107,7 @@ def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:
         for (name, (means, end)), style in zip(curves.items(), plots.line_styles(curves).values(), strict=True):
             shown = np.minimum(means, TOP)  # values above the axis run along its upper edge
             ax.plot(np.arange(1, len(means) + 1), shown, label=f"{name}: {end}", markersize=3, **style)
-        ax.legend(
-            loc="upper right", fontsize=8, title="setting: final loss", title_fontsize=8, frameon=True, framealpha=0.8
-        )
+        ax.legend(loc="upper right", fontsize=8, title="setting: final loss", title_fontsize=8, frameon=True)
         ended = "; ".join(f"{name}: {end}" for name, (_, end) in curves.items())
         return f"Loss over {STEPS} training steps, and its final value. {ended}."
 
