@@ -91,6 +91,7 @@ def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:
     ax.set_yticks([2, 3, 5], ["2", "3", "5"])
     ax.minorticks_off()
     ax.axhline(np.log(10), color=plots.GRAY, linewidth=1, label=f"guessing: {np.log(10):.2f}")
+    ax.legend(loc="upper right", fontsize=8)
     hint = ax.text(STEPS / 2, 3, "press the button to train", ha="center", color=plots.PALE_INK, fontsize=9)
     curves: dict[str, tuple[np.ndarray, str]] = {}
 
