@@ -246,21 +246,6 @@ def test_what_lesson_04_says_that_its_explorer_shows(seed):
         assert values.max() / values.min() < 10
 
 
-def test_with_padding_that_wraps_around_the_sigmoid_explodes_too():
-    torch.manual_seed(0)
-    net = models.CifarNet(20, residual=False, activation="sigmoid")
-    for layer in net.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            layer.padding_mode = "circular"
-    assert backward_factor(probes.signal(net, batch(32, seed=0), labels(32))) > 1
-
-
-def test_settings_are_told_in_words_not_as_a_dict():
-    settings = {"depth": 56, "norm": None, "skip": False, "strength": 1.0}
-    assert in_words(settings) == "depth 56, norm none, skip no, strength 1.0"
-    assert in_words({"layers": 1, "skip": True}) == "layers 1, skip yes"
-
-
 SKIP = {"strength": 1.0, "depth": 8, "norm": None}
 PURE = {
     "gradient_profile": lambda seed: explorers.gradient_profile(X, Y, seed=seed, **START)[0],

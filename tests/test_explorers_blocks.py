@@ -1,9 +1,11 @@
 """What `explorers.skip_strength` promises: its controls move the left picture, its button draws in the right one."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
-from readable import curve
+from readable import curve, lines
 from samples import batch, labels, pictures
 from torch.nn import functional as F
 
@@ -58,7 +60,7 @@ def test_every_control_moves_the_picture(name, page):
 
 
 def test_the_button_trains_and_its_curves_stay(page, monkeypatch):
-    made = []
+    made, colors = [], []
 
     def training(train, **settings):
         made.append(settings)
@@ -72,11 +74,24 @@ def test_the_button_trains_and_its_curves_stay(page, monkeypatch):
         button.click()
         assert made[-1] == {"strength": strength, "depth": 8, "norm": None, "seed": 0} and not button.disabled
         assert f"a = {strength:g}, 8 layers, no norm" in page[-1]["metadata"]["image/png"]["alt"]
+        colors.append({label: line.get_color() for label, line in lines(explorer.figure.axes[1]).items()})
+    kept = colors[3].items() & colors[4].items()
+    assert len(kept) == 4 and len(set(colors[4].values())) == 5  # the level of guessing is one of them
     _, *legend = [text.get_text() for text in explorer.figure.axes[1].get_legend().get_texts()]
     assert legend == [f"a = {a}, 8 layers, no norm: {end}" for a, end in
                       [("2", "not finite"), ("0.5", "2.00"), ("0", "2.00"), ("-1", "2.00")]]  # fmt: skip
     steps, losses = curve(explorer, legend[0], panel=1)
     assert list(steps) == [1, 2] and list(losses) == [3.0, 2.0]  # a running mean
+
+
+def test_a_stop_says_so_on_the_button_until_it_is_pressed_again(page, monkeypatch):
+    monkeypatch.setattr("resnet_edu.explorers.blocks.skip_training", Mock(side_effect=[KeyboardInterrupt, [2.0] * 40]))
+    explorer = explorers.skip_strength(X, Y, pictures(40 * 64), depth=8)
+    (text, button), shown = *explorer.buttons.items(), len(page)
+    button.click()
+    assert "stopped" in button.description and not button.disabled and len(page) == shown
+    button.click()
+    assert button.description == text and len(page) == shown + 1
 
 
 def test_without_images_there_is_no_button():

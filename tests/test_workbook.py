@@ -2,9 +2,11 @@
 
 import json
 
+import nbformat
 import pytest
+from nbformat import v4
 
-from resnet_edu.authoring.workbook import update
+from resnet_edu.authoring.workbook import FOLD, stripped, update
 
 
 def lesson(folder, text, outputs=({"output_type": "stream", "name": "stdout", "text": "the answer"},)):
@@ -50,6 +52,14 @@ def test_what_was_worked_on_stays_and_the_newer_version_is_put_beside_it_once(co
     assert "01_one.new.ipynb" in message
     assert source_of(mine / "01_one.ipynb") == "my work" and source_of(mine / "01_one.new.ipynb") == "second"
     assert update(source, mine) == []
+
+
+def test_the_text_that_answers_a_question_is_folded(tmp_path):
+    texts = ["**Predict.** Which?", "This one.\n\n## Next\n\n**Think** again.", "Yes.", "No question."]
+    nbformat.write(v4.new_notebook(cells=[v4.new_markdown_cell(text) for text in texts]), tmp_path / "01_one.ipynb")
+    first, second, *rest = ("".join(one["source"]) for one in json.loads(stripped(tmp_path / "01_one.ipynb"))["cells"])
+    assert first == texts[0] and rest == [f"{FOLD}\n\nYes.\n\n</details>\n\n", texts[3]]
+    assert second == f"{FOLD}\n\nThis one.\n\n</details>\n\n## Next\n\n**Think** again."
 
 
 def test_new_outputs_of_a_lesson_are_no_newer_version(course):

@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from resnet_edu.authoring.address import setup_address
 from resnet_edu.authoring.claims import wide_claims
 from resnet_edu.authoring.lessons import CONTENTS, ROOT, Refusal, cell_name, minutes, read, readme_row, records
-from resnet_edu.authoring.normalize import KERNELSPEC, is_claim, only_tells, statements
+from resnet_edu.authoring.normalize import KERNELSPEC, asks, is_claim, only_tells, statements
 
 Rule = Callable[[NotebookNode, Path], Iterable[str]]
 
@@ -305,7 +305,7 @@ def folds_what_answers(notebook: NotebookNode, path: Path) -> Iterator[str]:
     asked = False
     for cell, where in cells(notebook):
         if cell.cell_type == "markdown":
-            asked = cell.source.rsplit("\n\n", 1)[-1].startswith(("**Predict.**", "**Think", "**Look at"))
+            asked = asks(cell.source)
         elif asked and re.search(r"^ *(show|claim)\(", cell.source, re.MULTILINE) and not only_tells(cell.source):
             yield (
                 f"{where}: a caption or bound in its source may answer the question above. Assign the figure to a "

@@ -23,6 +23,8 @@ LANGUAGE = {
     "nbconvert_exporter": "python",
     "pygments_lexer": "ipython3",
 }
+#: Where a new part of a text begins: a heading or, as group 1, a question.
+PART = re.compile(r"^(?:#+ |(\*\*(?:Predict|Think|Look at|Decide|Before you read)))", re.MULTILINE)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -70,6 +72,11 @@ def only_tells(source: str) -> bool:
     """Whether a cell consists of claims and of `show(figure, alt=...)` for figures that are already made."""
     told = [is_claim(one) or re.match(r"show\(\w+, alt=", ast.unparse(one)) for one in statements(source)]
     return bool(told) and all(told)
+
+
+def asks(source: str) -> bool:
+    """Whether a markdown cell asks a question, which the cells below answer."""
+    return any(part[1] for part in PART.finditer(source))
 
 
 def normalize_outputs(outputs: list[NotebookNode], count: int | None) -> Iterator[NotebookNode]:

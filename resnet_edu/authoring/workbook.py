@@ -1,4 +1,6 @@
-"""The learner's own copy of the lessons: without outputs, which would give the answers away, and never overwritten.
+"""The learner's own copy of the lessons: nothing in it gives an answer away, and it is never overwritten.
+
+It has no outputs, and the text that answers a question is folded.
 
 When JupyterLab saves it, controls that work only until the kernel ends are left out.
 
@@ -12,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from resnet_edu.authoring.lessons import lessons
+from resnet_edu.authoring.normalize import PART, asks
 from resnet_edu.files import write_atomically
+
+FOLD = "<details><summary>The answer (run the cells above first)</summary>"
 
 
 def update(source: Path, target: Path) -> list[str]:
@@ -38,12 +43,24 @@ def update(source: Path, target: Path) -> list[str]:
 
 
 def stripped(lesson: Path) -> str:
-    """The notebook's text without outputs and execution counts."""
-    notebook = json.loads(lesson.read_text(encoding="utf-8"))
+    """The notebook's text without outputs and execution counts, and with every answer to a question folded."""
+    notebook, asked = json.loads(lesson.read_text(encoding="utf-8")), False
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
+        elif cell["cell_type"] == "markdown":
+            source = "".join(cell["source"])
+            if asked:
+                cell["source"] = fold(source).splitlines(keepends=True)
+            asked = asks(source)
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def fold(source: str) -> str:
+    """A markdown cell with everything before its first heading or question folded."""
+    part = PART.search(source)
+    answer, rest = (source[: part.start()], source[part.start() :]) if part else (source, "")
+    return f"{FOLD}\n\n{answer.rstrip()}\n\n</details>\n\n{rest}" if answer.strip() else source
 
 
 def leave_out_controls(model: dict[str, Any], **_: Any) -> None:

@@ -217,13 +217,15 @@ class Exercise:
         outcome, right = found[first], self._expected()[first]
         told = partial(difference, outcome.value, right.value, outcome.printed)
         trouble = outcome.trouble or attempt(told).value or INCOMPARABLE
-        example = f"For example, {self._words(self.cases[first])}: {trouble.sentence}"
+        example = f"{self._words(self.cases[first])}: {trouble.sentence}"
         if outcome.where:
             example += f" The line is `{outcome.where}`."
         named = None if outcome.hopeless else self._known(answer, found, first)
         if not named and trouble.slug in UNNAMED:
             named = self._of_any_answer(answer, found, first)
-        return Verdict(WRONG, named[0], f"{named[1]} {example}") if named else Verdict(WRONG, trouble.slug, example)
+        slug, sentence = named or (trouble.slug, "")
+        start = "It is also wrong for" if slug == "one-argument" else "For example,"
+        return Verdict(WRONG, slug, f"{sentence} {start} {example}".lstrip())
 
     def _of_any_answer(self, answer: Any, found: list[Outcome], first: int) -> Named | None:
         """Slug and sentence of a mistake that can be made in any exercise."""

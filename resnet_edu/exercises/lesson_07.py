@@ -214,6 +214,11 @@ SAME_START = Exercise(
     mistakes=(
         Mistake("compares-tensors-as-numbers", "`==` gives one result per entry. You need one for all of them.",
                 ("torch.equal(p, q)", "p == q"), symptom=raises(RuntimeError, "Boolean value", _SEVERAL.run)),
+        Mistake("nearly-equal", "You allow small differences, or you round. Networks with the same start are equal to "
+                "the last bit.",
+                ("torch.equal(p, q)", "torch.allclose(p, q)"),
+                ("torch.equal(p, q)", "p.shape == q.shape and torch.allclose(p, q)"),
+                ("torch.equal(p, q)", "torch.equal(p.float(), q.float())")),
         Mistake("broadcasts", "`==` and `-` ignore the shapes: they broadcast [1, 1] to [1, 2], or raise an error.",
                 symptom=lambda answer: _stops(answer, _SHAPES) and bool(_STRETCHED.run(answer))),
         Mistake("stops-at-nets-of-two-lengths", "Your function raises an error if one network has more parameters. "
@@ -244,10 +249,6 @@ SAME_START = Exercise(
                 ("torch.equal(p, q)", "p.shape == q.shape and p.sum() == q.sum()")),
         Mistake("weights-only", "You leave out the biases. Every parameter counts.",
                 ("torch.equal(p, q)", "p.ndim < 2 or torch.equal(p, q)")),
-        Mistake("nearly-equal", "You allow small differences, or you round. Networks with the same start are equal to "
-                "the last bit.",
-                ("torch.equal(p, q)", "p.shape == q.shape and torch.allclose(p, q)"),
-                ("torch.equal(p, q)", "torch.equal(p.float(), q.float())")),
         Mistake("stops-with-the-shorter", "zip stops at the end of the shorter network: the other one can have more "
                 "parameters.", (("len(a) == len(b) and ", ""), ("strict=True", "strict=False"))),
         Mistake("shapes-ignored", "You compare the numbers in one long row, so the shapes are lost.",

@@ -93,23 +93,24 @@ def _training_in(ax: Axes, train: data.Images, seed: int) -> Callable[..., str]:
     ax.axhline(np.log(10), color=plots.GRAY, linewidth=1, label=f"guessing: {np.log(10):.2f}")
     ax.legend(loc="upper right", fontsize=8)
     hint = ax.text(STEPS / 2, 3, "press the button to train", ha="center", color=plots.PALE_INK, fontsize=9)
-    curves: dict[str, tuple[np.ndarray, str]] = {}
+    curves: dict[str, tuple[np.ndarray, str, Any]] = {}  # label -> means, the last one in words, style
+    styles = list(plots.line_styles(map(str, range(KEPT))).values())
 
     def train_it(**settings: Any) -> str:
         norm = "BatchNorm" if settings["norm"] else "no norm"
         label = f"a = {settings['strength']:g}, {settings['depth']} layers, {norm}"
-        curves.pop(label, None)
-        curves[label] = _smooth(skip_training(train, seed=seed, **settings))
-        for old in list(curves)[:-KEPT]:
-            del curves[old]
+        new = _smooth(skip_training(train, seed=seed, **settings))
+        gone = label if label in curves else next(iter(curves)) if len(curves) == KEPT else None
+        style = curves.pop(gone)[2] if gone else styles[len(curves)]  # the other curves keep theirs
+        curves[label] = (*new, style)
         hint.set_visible(False)
         for line in list(ax.lines)[1:]:
             line.remove()
-        for (name, (means, end)), style in zip(curves.items(), plots.line_styles(curves).values(), strict=True):
+        for name, (means, end, style) in curves.items():
             shown = np.minimum(means, TOP)  # values above the axis run along its upper edge
             ax.plot(np.arange(1, len(means) + 1), shown, label=f"{name}: {end}", markersize=3, **style)
         ax.legend(loc="upper right", fontsize=8, title="setting: final loss", title_fontsize=8, frameon=True)
-        ended = "; ".join(f"{name}: {end}" for name, (_, end) in curves.items())
+        ended = "; ".join(f"{name}: {end}" for name, (_, end, _) in curves.items())
         return f"Loss over {STEPS} training steps, and its final value. {ended}."
 
     return train_it

@@ -46,7 +46,7 @@ class Explorer:
         for control in self.controls.values():
             control.observe(self._redraw, names="value")
         for text, action in (buttons or {}).items():
-            self.buttons[text].on_click(partial(self._press, action))
+            self.buttons[text].on_click(partial(self._press, text, action))
         _put(widgets.VBox([*self.controls.values(), *self.buttons.values(), *([self._handle] if self._handle else [])]))
         self._redraw(None)
 
@@ -60,10 +60,14 @@ class Explorer:
         self._handle = put(self.figure, alt, self._handle)
 
     @plots.course_look
-    def _press(self, action: Callable[..., str], button: Any) -> None:
+    def _press(self, text: str, action: Callable[..., str], button: Any) -> None:
         button.disabled = True  # a second press would be queued and run again
+        button.description = text
         try:
             alt = action(**self.settings())
+        except KeyboardInterrupt:
+            button.description = f"{text} (you stopped it)"
+            return
         finally:
             button.disabled = False
             if hasattr(button, "focus"):  # since ipywidgets 8; disabling the button dropped the keyboard focus

@@ -82,13 +82,6 @@ def _(net, classes):
 @right("replace_head")
 def _(net, classes):
     other = copy.deepcopy(net)
-    other.fc = nn.Linear(other.fc.in_features, classes)
-    return other
-
-
-@right("replace_head")
-def _(net, classes):
-    other = copy.deepcopy(net)
     features = net.fc.weight.shape[1]
     other.fc = nn.Linear(features, classes, device=net.fc.weight.device, dtype=net.fc.weight.dtype)
     return other
