@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from resnet_edu.authoring.workbook import FOLD, stripped, update
+from resnet_edu.authoring.workbook import FOLD, leave_out_controls, stripped, update
 
 
 def lesson(folder, text, outputs=({"output_type": "stream", "name": "stdout", "text": "the answer"},)):
@@ -60,6 +60,15 @@ def test_the_text_that_answers_a_question_is_folded(tmp_path):
     first, second, *rest = ("".join(one["source"]) for one in json.loads(stripped(tmp_path / "01_one.ipynb"))["cells"])
     assert first == texts[0] and rest == [f"{FOLD}\n\nYes.\n\n</details>\n\n", texts[3]]
     assert second == f"{FOLD}\n\nThis one.\n\n</details>\n\n## Next\n\n**Think** again."
+
+
+def test_a_saved_lesson_keeps_what_is_left_of_a_control_without_its_kernel():
+    data = {"application/vnd.jupyter.widget-view+json": {}, "text/html": "run this cell"}
+    output = v4.new_output("display_data", data)
+    notebook = v4.new_notebook(cells=[v4.new_markdown_cell(), v4.new_code_cell(outputs=[output])])
+    leave_out_controls({"type": "file", "content": "text"})
+    leave_out_controls({"type": "notebook", "content": notebook}, path="a")
+    assert output.data == {"text/html": "run this cell"}
 
 
 def test_new_outputs_of_a_lesson_are_no_newer_version(course):

@@ -3,7 +3,6 @@
 import copy
 import io
 import itertools
-import pickle
 
 import numpy as np
 import torch
@@ -103,13 +102,6 @@ def _(net, classes):
     other = copy.copy(net)
     other._parameters = copy.deepcopy(net._parameters)
     other._modules = {name: copy.deepcopy(child) for name, child in net.named_children() if name != "fc"}
-    other.fc = nn.Linear(net.fc.in_features, classes)
-    return other
-
-
-@right("replace_head")
-def _(net, classes):
-    other = pickle.loads(pickle.dumps(net))
     other.fc = nn.Linear(net.fc.in_features, classes)
     return other
 
