@@ -23,8 +23,8 @@ LANGUAGE = {
     "nbconvert_exporter": "python",
     "pygments_lexer": "ipython3",
 }
-#: Where a new part of a text begins: a heading or, as group 1, a question.
-PART = re.compile(r"^(?:#+ |(\*\*(?:Predict|Think|Look at|Decide|Before you read)))", re.MULTILINE)
+#: Where a new part of a text begins: a heading, a mark after an answer or, as group 1, a question.
+PART = re.compile(r"^(?:#+ |<!-- answered -->|(\*\*(?:Predict|Think|Look at|Decide|Before you read)))", re.MULTILINE)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

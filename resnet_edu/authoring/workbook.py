@@ -1,6 +1,7 @@
 """The learner's own copy of the lessons: nothing in it gives an answer away, and it is never overwritten.
 
-It has no outputs, and the text that answers a question is folded.
+It has no outputs, and the text that answers a question is folded, up to the next heading or question, or to
+`<!-- answered -->`, which no reader sees.
 
 When JupyterLab saves it, controls that work only until the kernel ends are left out.
 
@@ -17,7 +18,7 @@ from resnet_edu.authoring.lessons import lessons
 from resnet_edu.authoring.normalize import PART, asks
 from resnet_edu.files import write_atomically
 
-FOLD = "<details><summary>The answer (run the cells above first)</summary>"
+FOLD = "<details><summary>Read on (after running the cells above)</summary>"
 
 
 def update(source: Path, target: Path) -> list[str]:
@@ -57,7 +58,7 @@ def stripped(lesson: Path) -> str:
 
 
 def fold(source: str) -> str:
-    """A markdown cell with everything before its first heading or question folded."""
+    """A markdown cell with the answer at its beginning folded."""
     part = PART.search(source)
     answer, rest = (source[: part.start()], source[part.start() :]) if part else (source, "")
     return f"{FOLD}\n\n{answer.rstrip()}\n\n</details>\n\n{rest}" if answer.strip() else source

@@ -157,7 +157,11 @@ def kernel_on_image(images: Images, *, kernel: str = "Sobel x", image: int = 0) 
         name = classes[int(images.labels[image])]
         plots.draw_picture(axes[0], gray(pixels).numpy())
         plots.draw_kernel(axes[1], weight, float(np.abs(weight).max()) or 1.0)
-        plots.draw_picture(axes[2], result)
+        height, width = pixels.shape[-2:]
+        cut = len(weight) // 2  # on each side: a result is drawn where the middle of the kernel was
+        place = cut - 0.5, width - cut - 0.5, height - cut - 0.5, cut - 0.5
+        plots.draw_picture(axes[2], result, extent=place)
+        axes[2].set(xlim=axes[0].get_xlim(), ylim=axes[0].get_ylim())
         axes[0].set_title(f"image {image}: {name}")
         axes[1].set_title(f"{chosen}, sum {weight.sum():.3g}")
         axes[2].set_title("result" + (", gray is 0" if result.min() < 0 else ", black is 0"))

@@ -54,7 +54,7 @@ def draw_picture(ax: Axes, picture: np.ndarray, **look: Any) -> None:
     else:
         low, high = float(picture.min()), float(picture.max())
         most = max(-low, high) or 1.0
-        ax.imshow(picture, cmap="gray", vmin=-most if low < 0 else 0.0, vmax=most)
+        ax.imshow(picture, cmap="gray", vmin=-most if low < 0 else 0.0, vmax=most, **look)
         ax.set_xlabel(f"{low:.3g} to {high:.3g}", fontsize=8)
     no_ticks(ax)
 
