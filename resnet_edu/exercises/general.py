@@ -174,7 +174,7 @@ class Questions:
             if isinstance(value, Tensor) and sum(isinstance(one, Tensor) for one in bad.given.values()) == 1:
                 told = f"{name} of shape {list(value.shape)}" if value.shape != good.given[name].shape else ""
             if told and names.count(point.names) > 1:
-                return "one-argument", f"Yours is right for {good.words}, but wrong with {told} instead."
+                return "one-argument", f"Yours is right for {good.words}, but wrong with {told}."
         return None
 
 

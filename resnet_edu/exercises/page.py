@@ -72,6 +72,8 @@ def _remarks(name: str, verdict: Verdict, same: bool, unsaved: str) -> list[str]
         remarks = [f"The lesson continues with the course's {name}."]
     if same and verdict.status != CORRECT:
         remarks.append("This is the verdict on your last answer. To hand in a new one, run the cell above first.")
+    elif verdict.status == WRONG:
+        remarks.append("To try again, change your code, run its cell, and then run this one.")
     if unsaved:
         remedy = "Set RESNET_EDU_CACHE to a folder that you can write to."
         remarks.append(f"Your progress could not be saved ({unsaved}). {remedy}")

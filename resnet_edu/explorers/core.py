@@ -66,7 +66,7 @@ class Explorer:
         try:
             alt = action(**self.settings())
         except KeyboardInterrupt:
-            button.description = f"{text} (you stopped it)"
+            button.description = f"{text} (last run stopped)"
             return
         finally:
             button.disabled = False
