@@ -75,7 +75,7 @@ def told(error: BaseException) -> Trouble:
             return Trouble(slug, sentence)
     if kind is NotImplementedError and 'missing the required "forward" function' in text:
         return Trouble("no-forward", "the module has no `forward`. Is it spelled, and indented, correctly?")
-    unknown = " If the name is spelled correctly, run the cell that defines it, then try again." if kind is NameError else ""
+    unknown = " If it is spelled correctly, run the cell that defines it, then try again." if kind is NameError else ""
     return Trouble("raises", f"it raises {kind.__name__}" + (f": {text:.300}" if text else "") + f".{unknown}")
 
 
