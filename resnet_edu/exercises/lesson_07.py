@@ -368,7 +368,8 @@ RESNET20 = Exercise(
                 ("64, num_classes", "64, num_classes, bias=False")),
     ),
     hints=(
-        "First write the basic block of lesson 06 with pad_shortcut as its shortcut, then stack nine of them.",
+        "First write the basic block of lesson 06, with your pad_shortcut from there as its shortcut. Then stack nine "
+        "of these blocks.",
         "Keep the number of channels of the previous block in a variable. If the next width differs, the stride is 2, "
         "otherwise 1. Put the blocks into nn.Sequential or nn.ModuleList.",
         "At the end x is [N, 64, H / 4, W / 4]: x.mean((2, 3)) is [N, 64], whatever the size.",
