@@ -30,7 +30,6 @@ from urllib.parse import urlsplit
 
 from resnet_edu import __version__
 from resnet_edu.authoring.lessons import NOTEBOOKS, ROOT, Refusal, find_lesson, find_lessons, lessons
-from resnet_edu.authoring.workbook import update
 from resnet_edu.files import check_folder
 
 FIRST_PORT = 8888  # JupyterLab's usual one; the next free one is taken
@@ -216,6 +215,8 @@ def open_course(lesson: str | None, port: int | None, no_browser: bool, folder: 
 
 def own_copy(path: Path, folder: Path | None) -> Path:
     """The lesson in the learner's own folder, created or updated; if that is impossible, the published lesson."""
+    from resnet_edu.authoring.workbook import update
+
     target = folder or path.parents[1] / "my_course"
     try:
         messages = update(path.parent, target)

@@ -253,8 +253,6 @@ class Exercise:
         questions, asked = Questions(answer, self.reference, _agree), [one for one in trio if one[0].asked]
         for one in asked:
             questions.add_own(*one)
-        if asked and (named := questions.forgotten()):
-            return named
         questions.vary([case for case, *_ in asked])
         wrong = [(one, right) for _, one, right in trio if not _agree(one, right)]
         wrong += [(p.found, p.expected) for p in questions.points if not (p.own or p.right)]

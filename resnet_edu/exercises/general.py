@@ -104,26 +104,6 @@ class Questions:
         self.points.append(Point(given, other.words, found, expected, self.agree(found, expected), base, names))
         return True
 
-    def forgotten(self) -> Named | None:
-        """An argument that a cache leaves out of its key."""
-        times = itertools.count(3)  # for numbers that have not been asked before
-        for base in self.points[:4]:
-            if len(base.given) == 1 or any(type(value) is not int for value in base.given.values()):
-                return None
-            for name, value in base.given.items():
-                other = next((p.given[name] for p in self.points if p.given[name] != value), None)
-                pair = [base.given, {**base.given, name: other}]
-                if other and self._repeats(pair, next(times)) and self._repeats(pair[::-1], next(times)):
-                    return "remembers", f"It remembers results under a key that lacks `{name}`."
-        return None
-
-    def _repeats(self, pair: list[Given], times: int) -> bool:
-        """Whether the first of two questions is answered right, and the second one the same, which is wrong."""
-        asked = [[times * value for value in given.values()] for given in pair]
-        found = [attempt(partial(self.answer, *one)).value for one in asked]
-        right = [attempt_trusted(partial(self.reference, *one)).value for one in asked]
-        return same(found, [right[0], right[0]]) and not same(*right)
-
     def ignored(self) -> Named | None:
         """The one argument whose change changes the reference's result, and never the answer's."""
         without, usable = [], [p for p in self.points if p.base and not p.found.trouble and _sensible(p.found.value)]

@@ -31,6 +31,11 @@ def _(in_channels, out_channels, kernel, groups):
 
 @right("grouped_parameters")
 def _(in_channels, out_channels, kernel, groups):
+    return groups * (in_channels // groups) * (out_channels // groups) * kernel**2
+
+
+@right("grouped_parameters")
+def _(in_channels, out_channels, kernel, groups):
     return nn.Conv2d(in_channels, out_channels, kernel, groups=groups, bias=False).weight.numel()
 
 
