@@ -155,10 +155,11 @@ PREMISES = [
         "excite-run",
     ),
     Premise(
-        "ResNeXt has no last norm to start at 0, and its branch is small",
+        "ResNeXt has no last norm to start at 0, and its branch is small, as is that of the residual block",
         together(
             ones_stay,
             forward_of(relatives.ResNeXt, lambda self, x: x + (1e-6 if self.groups == 1 else 1.0) * self.branch(x)),
+            forward_of(relatives.Residual, lambda self, x: x + 1e-6 * self.branch(x)),
         ),
         "zero-run",
     ),
