@@ -173,7 +173,7 @@ def dataflow(net, x):
 
 
 def paths(net, x):
-    return [], probes.Paths(net, x, ["body"]).by_length().float().flatten(1).norm(dim=1).numpy()
+    return [], probes.Paths(net, x, ["body"]).by_length().float().flatten(1).norm(dim=1).cpu().numpy()
 
 
 def lesions(net, x):

@@ -379,3 +379,7 @@ def test_a_missing_name_is_answered_even_in_the_first_cell_after_a_restart(monke
     notebook = new_notebook(cells=[new_code_cell("slide(1)")])
     NotebookClient(notebook, allow_errors=True, kernel_name="python3").execute()
     assert any("Run All Above" in output.get("text", "") for output in notebook.cells[0].outputs)
+
+
+def test_on_a_gpu_a_lesson_rounds_as_on_a_cpu():
+    assert not torch.backends.cudnn.allow_tf32 and torch.backends.cudnn.deterministic

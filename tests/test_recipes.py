@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from resnet_edu import data, models, training
+from resnet_edu import data, models, probes, training
 from resnet_edu.__main__ import main
 from resnet_edu.models import weights
 from resnet_edu.training import precision, provenance, recipes
@@ -47,8 +47,9 @@ def test_the_papers_schedule_at_its_corners(step, factor, with_warm_up):
 
 def test_the_papers_steps_fit_into_its_epochs_on_the_full_set():
     paper = recipes.RECIPES["paper"]
-    steps = -(-50_000 // paper.batch_size)
-    assert (paper.epochs - 1) * steps < paper.max_steps <= paper.epochs * steps
+    steps, whole_batches = -(-50_000 // paper.batch_size), 50_000 // paper.batch_size  # the latter with `compile`
+    assert 163 * steps < paper.max_steps <= 164 * steps
+    assert (paper.epochs - 1) * whole_batches < paper.max_steps <= paper.epochs * whole_batches
 
 
 def test_the_mean_of_each_pixel_is_subtracted():
@@ -186,6 +187,16 @@ def test_tensorboard_events_hold_scalars_and_the_gradient_norm_of_each_layer(sma
     tags = log.Tags()["scalars"]
     assert {"train/loss", "val/accuracy", "learning_rate", "gradient_norm/stem.conv.weight"} <= set(tags)
     assert sum(tag.startswith("gradient_norm/") for tag in tags) == 8
+
+
+def test_tensorboard_keeps_no_epoch_that_it_has_written(tmp_path):
+    pytest.importorskip("tensorboard")
+    train, test = small_images()
+    net = models.CifarNet(8, residual=True, width=4)
+    norms = probes.GradientNorms(net)
+    callbacks = [norms, recipes.TensorBoard(tmp_path, norms)]
+    training.fit(net, train[:256], test, epochs=1, progress=False, callbacks=callbacks)
+    assert len(norms.numpy()) == 0
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="only POSIX systems can kill without warning")

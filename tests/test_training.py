@@ -1,10 +1,12 @@
 """What `training` promises: the loop that it shows is the loop that runs, and a run that goes wrong says where."""
 
 import copy
+import gc
 import itertools
 import json
 import math
 import signal
+import weakref
 
 import numpy as np
 import pytest
@@ -313,6 +315,30 @@ def test_where_losses_are_read_late_the_first_bad_one_and_its_layer_are_named(mo
     assert torch.isfinite(net[1].weight).all()  # the net is as it was when the loss went wrong
 
 
+def test_a_bad_loss_that_does_not_come_again_is_reported_without_a_layer(monkeypatch):
+    """A GPU does not repeat every bit, so the repeated epoch can stay finite."""
+    monkeypatch.setitem(loop.CHECK_EVERY, "cpu", 4)
+    net, once = linear(), []
+
+    def overflow(step):
+        if step == 1 and not once:
+            once.append(step)
+            for p in net.parameters():
+                p.grad.fill_(math.inf)
+
+    with pytest.raises(training.DivergenceError, match=r"loss at step 2 is nan.*stayed finite") as caught:
+        fit(net, images(64), callbacks=[Spy(overflow)])
+    assert (caught.value.step, caught.value.layer) == (2, None)
+    assert all(torch.isfinite(p).all() for p in net.parameters())
+
+
+def test_the_gradients_of_a_step_are_gone_before_the_next_forward_pass():
+    net, kept = linear(), []
+    net.register_forward_pre_hook(lambda *_: kept.extend(p.grad for p in net.parameters()))
+    fit(net)
+    assert kept and not any(grad is not None for grad in kept)
+
+
 # --- interrupts -------------------------------------------------------------------------------------------------------
 
 
@@ -558,20 +584,28 @@ def test_fp32_is_float32_on_a_gpu_and_tf32_is_asked_for(monkeypatch, asked, insi
     assert seen[0] == [inside, inside] and [switch.allow_tf32 for switch in switches] == before
 
 
-def test_every_net_is_compiled_however_many_came_before(monkeypatch):
-    graphs = []
+def test_every_net_is_compiled_once_however_many_came_before_and_none_is_kept(monkeypatch):
+    graphs, alive = [], []
 
     def backend(graph, inputs):
-        graphs.append(graph)
+        graphs.append(len(inputs))
         return graph.forward
 
     original = torch.compile
     monkeypatch.setattr(torch, "compile", lambda net, **options: original(net, backend=backend, dynamic=False))
     monkeypatch.setattr("torch._dynamo.config.recompile_limit", 1)
     counts = []
-    for width in (2, 3, 4):
-        before = len(graphs)
-        history = fit(cifar(width=width), images(20, size=16), compile=True)
+    for width in range(2, 10):  # as many as the paper's grid has
+        before, net = len(graphs), cifar(width=width)
+        alive.append(weakref.ref(net))
+        for _ in range(2):  # the second time, nothing is compiled
+            history = fit(net, images(20, size=16), compile=True)
         counts.append(len(graphs) - before)
         assert len(history.step_loss) == 2  # the short last batch would be compiled once more
     assert min(counts) >= 1 and len(set(counts)) == 1
+    fit(net, images(20, size=16), batch_size=4, compile=True)  # another shape is another graph
+    assert len(graphs) - before == 2 * counts[-1]
+    torch.compiler.reset()
+    del net
+    gc.collect()
+    assert [ref() for ref in alive] == [None] * 8

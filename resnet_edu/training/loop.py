@@ -5,11 +5,11 @@ import math
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +136,7 @@ class _Run:
         self.layout = layout(net, self.device)
         self.forward: Callable[[Tensor], Tensor] = net.to(**self.layout)
         if settings.compile:
-            torch.compiler.reset()  # PyTorch keeps 8 graphs per code object, and runs later ones uncompiled
+            _forget_other_graphs(net, settings.batch_size, settings.precision, group.world)
             graphs = "reduce-overhead" if self.cuda else "default"
             self.forward = torch.compile(net, mode=graphs, dynamic=False)
         dtype = choose_precision(settings.precision, self.device)
@@ -162,7 +162,10 @@ class _Run:
     def make_optimizer(self, optimizer: Callable[..., torch.optim.Optimizer] | None, lr: float | None) -> None:
         """Create the optimizer, and store the peak rate of each of its groups: `lr`, or the optimizer's own."""
         s = self.settings
-        make = optimizer or partial(torch.optim.SGD, lr=s.lr, momentum=s.momentum, weight_decay=s.weight_decay)
+        # Fused: with fp16 the step then reads on the device, without a sync, whether the gradients are finite.
+        fused = True if self.cuda else None
+        sgd = partial(torch.optim.SGD, lr=s.lr, momentum=s.momentum, weight_decay=s.weight_decay, fused=fused)
+        make = optimizer or sgd
         self.optimizer = make(self.net.parameters())
         self.rates = [group["lr"] if lr is None else lr for group in self.optimizer.param_groups]
 
@@ -173,18 +176,15 @@ class _Run:
             group["lr"] = rate * factor
         return self.rates[0] * factor
 
-    def train_epoch(self, epoch: int, bar: tqdm, start: int = 0) -> None:
-        """One pass over the training images, from batch `start` on."""
+    def train_epoch(self, epoch: int, bar: tqdm) -> None:
+        """One pass over the training images."""
         optimizer, scaler = self.optimizer, self.scaler
-        self.started, self.losses = time.perf_counter(), self.losses[:start]
+        self.started, self.losses = time.perf_counter(), []
         self.correct = torch.zeros((), dtype=torch.int64, device=self.device)
         self.net.train()
-        for x, y in islice(self.batches(epoch), start, len(self.sizes)):
-            step = epoch * len(self.sizes) + len(self.losses)
-            if step == self.total:
-                break
-            if len(self.losses) % self.check_every == 0:
-                self.keep_state()
+        # If losses are read late: what is needed to repeat the epoch.
+        self.kept = copy.deepcopy(self.state(recorded=False)) if self.check_every > 1 else {}
+        for step, (x, y) in zip(self.steps(epoch), self.batches(epoch), strict=False):
             rate = self.set_rates(step)
 
             optimizer.zero_grad()
@@ -205,6 +205,11 @@ class _Run:
             self.correct += (logits.detach().argmax(1) == y).sum()
             self.history.step_lr.append(rate)
             bar.update()
+
+    def steps(self, epoch: int) -> range:
+        """The numbers of the epoch's steps, counted from the beginning of the run."""
+        first = epoch * len(self.sizes)
+        return range(first, min(first + len(self.sizes), self.total))
 
     def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """This process's share of each batch, in an order determined by the seed and the epoch."""
@@ -245,15 +250,19 @@ class _Run:
         count = len(self.losses)
         if count % self.check_every and count != len(self.sizes) and step + 1 != self.total:
             return
-        start, state = self.kept
-        values = torch.stack(self.losses[start if self.check_every > 1 else -1 :]).tolist()
+        values = torch.stack(self.losses[-1 - (count - 1) % self.check_every :]).tolist()
         if all(map(math.isfinite, values)):
             return
-        if self.check_every > 1:  # the weights have moved on since: repeat these steps and check each one
-            self.restore(state)
+        bad = next(i for i, value in enumerate(values) if not math.isfinite(value))
+        step -= len(values) - 1 - bad
+        where = f"The loss at step {step} is {values[bad]}."
+        if self.check_every > 1:  # the weights have moved on since: repeat the epoch, and check each step
+            self.restore(self.kept)
+            del self.history.step_lr[epoch * len(self.sizes) :]
             self.check_every = 1
             self.callbacks.stop_recording()
-            self.train_epoch(epoch, bar, start)
+            self.train_epoch(epoch, bar)
+            where += " When the epoch was repeated, the loss stayed finite: a GPU does not repeat every bit."
         with self.cast:
             layer, weights_finite = first_nonfinite_layer(self.net, x)
         began = ""
@@ -261,17 +270,12 @@ class _Run:
             why = "it overflows" if weights_finite else "its weights are no longer finite"
             began = f" The first layer whose output is not finite is '{layer}': {why}."
         raise DivergenceError(
-            f"The loss at step {step} is {values[-1]}.{began} Lower the learning rate, add a warm-up, or normalize; "
+            f"{where}{began} Lower the learning rate, add a warm-up, or normalize; "
             "the history up to here is in the error's .history.",
             step,
             layer,
             self.history,
         )
-
-    def keep_state(self) -> None:
-        """If losses are checked late: save the next batch and all that is needed to continue from there."""
-        # Without what was recorded: reading that would make the accelerator wait.
-        self.kept = len(self.losses), copy.deepcopy(self.state(recorded=False)) if self.check_every > 1 else {}
 
     # --- what a checkpoint holds --------------------------------------------------------------------------------------
 
@@ -292,10 +296,15 @@ class _Run:
             "net": bare("fit", self.net).state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "history": asdict(self.history),
-            "callbacks": [callback.state_dict() for callback in self.callbacks.stateful if recorded],
             "random": torch.get_rng_state(),
             "cuda_random": [torch.cuda.get_rng_state(device) for device in self.cuda],
+            **(self.recorded() if recorded else {}),
+        }
+
+    def recorded(self) -> dict[str, Any]:
+        return {
+            "history": asdict(self.history),
+            "callbacks": [callback.state_dict() for callback in self.callbacks.stateful],
             "torch": str(torch.__version__),
         }
 
@@ -314,7 +323,8 @@ class _Run:
         torch.set_rng_state(state["random"])
         for device, random in zip(self.cuda, state["cuda_random"], strict=False):
             torch.cuda.set_rng_state(random, device)
-        self.history = History(**state["history"])
+        if "history" in state:
+            self.history = History(**state["history"])
 
 
 def evaluate(net: nn.Module, images: Images, *, batch_size: int = 500, ranks: Ranks | None = None) -> Metrics:
@@ -369,6 +379,19 @@ def _modes_restored(net: nn.Module) -> Iterator[None]:
     finally:
         for m, training in modes:
             m.training = training
+
+
+#: The network that was compiled last, and how; PyTorch still has its graphs.
+_compiled: tuple[Callable[[], nn.Module | None], tuple[Any, ...]] = (lambda: None, ())
+
+
+def _forget_other_graphs(net: nn.Module, *how: Any) -> None:
+    """PyTorch keeps 8 graphs per code object, and runs later ones uncompiled: keep only those of this network."""
+    global _compiled
+    last, how_then = _compiled
+    if last() is not net or how_then != how:
+        torch.compiler.reset()
+        _compiled = weakref.ref(net), how
 
 
 # --- several processes ------------------------------------------------------------------------------------------------

@@ -28,14 +28,14 @@ def facts(device: torch.device | None = None) -> dict[str, Any]:
 
 
 def commit(folder: Path) -> str:
-    """The commit that the run started from; "" outside a clone, even inside another git repository."""
+    """The commit that the run started from. Outside a clone, RESNET_EDU_COMMIT or "", even inside another repository."""
     ours = ["git", "ls-files", "--error-unmatch", Path(__file__).name]
     head = ["git", "rev-parse", "HEAD"]
     try:
         for command in (ours, head):
             result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):  # no git here, or this file is not tracked
-        return ""
+        return os.environ.get("RESNET_EDU_COMMIT", "")
     return result.stdout.strip()
 
 
