@@ -18,7 +18,8 @@ For long runs `fit` has four more arguments:
                          compiled a second time; the last bits of the result may differ. Earlier compiled code is
                          discarded.
 
-On a GPU, "fp32" disables the default rounding of convolutions to TF32, and "fp16" waits for the GPU at each step.
+On a GPU, "fp32" disables the default rounding of convolutions to TF32, and "fp16" waits for the GPU at each step if
+your own optimizer is not fused.
 
 Read it in this order:
 

@@ -28,7 +28,7 @@ def facts(device: torch.device | None = None) -> dict[str, Any]:
 
 
 def commit(folder: Path) -> str:
-    """The commit that the run started from. Outside a clone, RESNET_EDU_COMMIT or "", even inside another repository."""
+    """The commit that the run started from. Outside a clone: RESNET_EDU_COMMIT or "", even in another repository."""
     ours = ["git", "ls-files", "--error-unmatch", Path(__file__).name]
     head = ["git", "rev-parse", "HEAD"]
     try:
