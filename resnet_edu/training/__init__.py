@@ -15,8 +15,8 @@ For long runs `fit` has four more arguments:
     ranks                Several processes share each batch; pass `ranks.wrap(net)` as the network (distributed.py).
     compile              torch.compile, on a GPU with CUDA graphs: for small networks limited by kernel launches. The
                          first step takes a minute; a short last batch is dropped from each epoch, since it would be
-                         compiled a second time; the last bits of the result may differ. Earlier compiled code is
-                         discarded.
+                         compiled a second time; the last bits of the result may differ. Compiled code of other
+                         networks is discarded.
 
 On a GPU, "fp32" disables the default rounding of convolutions to TF32, and "fp16" waits for the GPU at each step if
 your own optimizer is not fused.
