@@ -55,10 +55,18 @@ def test_what_was_worked_on_stays_and_the_newer_version_is_put_beside_it_once(co
 
 
 def test_the_text_that_answers_a_question_is_folded(tmp_path):
-    texts = ["**Predict.** Which?", "This one.\n\n## Next\n\n**Think** again.", "Yes.", "No question."]
+    texts = [
+        "**Predict.** Which?",
+        "This one.\n\n## Next\n\n**Think** again.",
+        "Yes.\n\n<!-- answered -->\n\nAll read this.",
+        "No question.",
+    ]
     nbformat.write(v4.new_notebook(cells=[v4.new_markdown_cell(text) for text in texts]), tmp_path / "01_one.ipynb")
     first, second, *rest = ("".join(one["source"]) for one in json.loads(stripped(tmp_path / "01_one.ipynb"))["cells"])
-    assert first == texts[0] and rest == [f"{FOLD}\n\nYes.\n\n</details>\n\n", texts[3]]
+    assert first == texts[0] and rest == [
+        f"{FOLD}\n\nYes.\n\n</details>\n\n<!-- answered -->\n\nAll read this.",
+        texts[3],
+    ]
     assert second == f"{FOLD}\n\nThis one.\n\n</details>\n\n## Next\n\n**Think** again."
 
 
