@@ -55,7 +55,7 @@ def test_no_training_run_outlives_its_stage(tmp_path):
     running.send_signal(signal.SIGKILL)
     running.wait()
     time.sleep(1)
-    assert str(tmp_path) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert str(tmp_path) not in subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True).stdout
     subprocess.run(lane("paper", tmp_path), check=True, stdout=subprocess.DEVNULL)
     assert [line["ok"] for line in lines(tmp_path, "paper")] == [True, True]
 
