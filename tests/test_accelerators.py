@@ -16,9 +16,11 @@ from resnet_edu.models import relatives
 from resnet_edu.training import loop
 
 NETS = {
-    "plain": lambda: models.CifarNet(8, residual=False, norm=None),
-    "residual": lambda: models.CifarNet(8, residual=True, shortcut="B", stochastic_depth_prob=0.5),
-    "pre-activation": lambda: models.CifarNet(11, residual=True, block="bottleneck", preactivation=True, shortcut="B"),
+    "CifarNet, plain": lambda: models.CifarNet(8, residual=False, norm=None),
+    "CifarNet, residual": lambda: models.CifarNet(8, residual=True, shortcut="B", stochastic_depth_prob=0.5),
+    "CifarNet, pre-activation": lambda: models.CifarNet(
+        11, residual=True, block="bottleneck", preactivation=True, shortcut="B"
+    ),
     "resnet18": lambda: models.resnet18(num_classes=10, width=8),
     **{name: lambda name=name: relatives.Skeleton(relatives.BLOCKS[name], blocks=1) for name in relatives.BLOCKS},
 }

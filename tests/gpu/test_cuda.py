@@ -44,11 +44,11 @@ def both(module, x):
 
 
 BUILDS = {
-    "plain": lambda: net(residual=False),
-    "residual": net,
-    "no norm": lambda: net(norm=None),
-    "pre-activation": lambda: net(preactivation=True),
-    "bottleneck": lambda: net(20, block="bottleneck", shortcut="B"),
+    "CifarNet, plain": lambda: net(residual=False),
+    "CifarNet, residual": net,
+    "CifarNet, no norm": lambda: net(norm=None),
+    "CifarNet, pre-activation": lambda: net(preactivation=True),
+    "CifarNet, bottleneck": lambda: net(20, block="bottleneck", shortcut="B"),
     "resnet18": lambda: models.resnet18(num_classes=10, width=8),
     **{name: lambda name=name: relatives.Skeleton(relatives.BLOCKS[name], blocks=2) for name in relatives.BLOCKS},
 }
