@@ -191,7 +191,7 @@ class Stage:
         """
         from resnet_edu.training import reproduce
 
-        small = ["--data", "sample", "--epochs", "1"] if self.tiny else ["--data", "cifar10", "--compile"]
+        small = ["--data", "sample", "--epochs", "1", "--width", "4"] if self.tiny else ["--data", "cifar10", "--compile"]
         small += [] if self.tiny else ["--precision", "auto"]
         folder, depths = self.out / "paper", (8,) if self.tiny else (20, 56, 32, 44)
         for depth, net in ((depth, net) for depth in depths for net in ("resnet", "plain")):

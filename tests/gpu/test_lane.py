@@ -97,7 +97,7 @@ def two_machines(folder, *options):
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1", f"--rdzv_id={port}"]
     command += ["--rdzv_backend=c10d", f"--rdzv_endpoint=127.0.0.1:{port}", "-m", "resnet_edu", "train"]
-    command += ["--depth", "8", "--data", "sample", "--out", "run", *options]
+    command += ["--depth", "8", "--width", "4", "--data", "sample", "--out", "run", *options]
     launchers = {}
     for machine in ("a", "b"):
         (folder / machine).mkdir(exist_ok=True)
