@@ -191,8 +191,9 @@ class Stage:
         """
         from resnet_edu.training import reproduce
 
-        small = ["--data", "sample", "--epochs", "1", "--width", "4"] if self.tiny else ["--data", "cifar10", "--compile"]
-        small += [] if self.tiny else ["--precision", "auto"]
+        options = ["--data", "cifar10", "--compile", "--precision", "auto"]
+        if self.tiny:
+            options = ["--data", "sample", "--epochs", "1", "--width", "4"]
         folder, depths = self.out / "paper", (8,) if self.tiny else (20, 56, 32, 44)
         for depth, net in ((depth, net) for depth in depths for net in ("resnet", "plain")):
 
@@ -200,7 +201,7 @@ class Stage:
                 out = folder / f"{net}{depth}_seed0"
                 out.mkdir(parents=True, exist_ok=True)
                 command = ["-m", "resnet_edu", "train", "--net", net, "--depth", str(depth), "--recipe", "paper"]
-                command += ["--norms", "100", "--resume", "--out", str(out), *small]
+                command += ["--norms", "100", "--resume", "--out", str(out), *options]
                 ok, _ = self.run(folder / f"{out.name}.txt", *command, minutes=60)
                 if ok and not self.tiny:
                     with LOCK:
