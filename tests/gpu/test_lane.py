@@ -47,6 +47,10 @@ def test_a_stage_that_was_killed_goes_on_with_what_is_left(stage, tmp_path):
     assert len({line["part"] for line in found}) == len(found) == 2
 
 
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, or asks the kernel to end a child")
+
+
+@on_linux
 def test_no_training_run_outlives_its_stage(tmp_path):
     running = subprocess.Popen(lane("paper", tmp_path), stdout=subprocess.DEVNULL)
     while not list(tmp_path.glob("paper/*.txt")):  # its first training run has started
@@ -116,13 +120,14 @@ def test_two_machines_train_one_net_and_resume_only_with_the_checkpoint_on_both(
     assert "different epochs, [0, 1]" in "".join(path.read_text() for path in tmp_path.glob("*.log"))
 
 
+@on_linux
 def test_a_run_on_two_machines_ends_when_one_is_lost(tmp_path):
     launchers = two_machines(tmp_path, "--epochs", "1000", "--batch-size", "500")
     while not list(tmp_path.glob("?/run")):
         assert all(launcher.poll() is None for launcher in launchers.values())
         time.sleep(0.1)
     lost = [path.parent for path in Path("/proc").glob("[0-9]*/cwd") if os.path.realpath(path) == str(tmp_path / "b")]
-    assert len(lost) == 2  # the launcher, and the process that trains
+    assert len(lost) >= 2  # the launcher, and the process that trains
     for process in lost:
         os.kill(int(process.name), signal.SIGKILL)
     assert launchers["a"].wait(timeout=120) == 1
