@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from resnet_edu import data, models, probes, training
 from resnet_edu.data.images import _statistics
 from resnet_edu.models import relatives
-from resnet_edu.training import loop
+from resnet_edu.training import loop, recipes
 
 NETS = {
     "CifarNet, plain": lambda: models.CifarNet(8, residual=False, norm=None),
@@ -70,3 +70,23 @@ def reads(steps, precision, monkeypatch):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_no_step_reads_a_value(precision, monkeypatch):
     assert reads(12, precision, monkeypatch) == reads(4, precision, monkeypatch)
+
+
+class Largest(TorchDispatchMode):
+    """The bytes of the largest tensor that is made."""
+
+    size = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor):
+            self.size = max(self.size, made.numel() * made.element_size())
+        return made
+
+
+def test_the_mean_of_each_pixel_needs_no_copy_of_the_images():
+    """As float, the full set would take 614 MB of a GPU."""
+    train, test = pictures(200, size=32), pictures(20, size=32)
+    with Largest() as largest:
+        recipes.prepared(recipes.RECIPES["paper"], train, test)
+    assert 0 < largest.size < train.images.numel() / 2
