@@ -136,7 +136,8 @@ class _Run:
         self.layout = layout(net, self.device)
         self.forward: Callable[[Tensor], Tensor] = net.to(**self.layout)
         if settings.compile:
-            _forget_other_graphs(net, settings.batch_size, settings.precision, group.world)
+            size = settings.batch_size // group.world, *self.train.images.shape[1:]
+            _forget_other_graphs(net, size, settings.precision)
             graphs = "reduce-overhead" if self.cuda else "default"
             self.forward = torch.compile(net, mode=graphs, dynamic=False)
         dtype = choose_precision(settings.precision, self.device)
@@ -256,7 +257,7 @@ class _Run:
         bad = next(i for i, value in enumerate(values) if not math.isfinite(value))
         step -= len(values) - 1 - bad
         where = f"The loss at step {step} is {values[bad]}."
-        if self.check_every > 1:  # the weights have moved on since: repeat the epoch, and check each step
+        if self.check_every > 1 and self.group.world == 1:  # the weights have moved on: repeat the epoch, step by step
             self.restore(self.kept)
             del self.history.step_lr[epoch * len(self.sizes) :]
             self.check_every = 1
